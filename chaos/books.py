@@ -1,0 +1,253 @@
+"""The fold of the exchange's journal: live orders, position, trades, sessions and naked time.
+
+This is the exchange's side of every comparison. The profit of a position from flat to flat is the
+sum of what the exchange itself booked for its fills; nothing here computes a profit, so "equal to
+the last digit" compares two independent calculations. Pure: rows in, books out.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from chaos.ledger import (
+    AdminRow,
+    BalanceRow,
+    JournalRow,
+    OrderRow,
+    PositionRow,
+    RequestRow,
+    SessionRow,
+    TradeRow,
+)
+from tradebaas.core.model import LABEL_PREFIX, Role, role_of
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Span:
+    """A position from flat to flat, as the exchange booked it; ``ours`` once an entry filled."""
+
+    instrument: str
+    currency: str
+    opened_ms: int
+    size: Decimal = ZERO
+    entered: Decimal = ZERO
+    gross: Decimal = ZERO
+    fees: Decimal = ZERO
+    closed_ms: int = 0
+    ours: bool = False
+    trade_ids: list[str] = field(default_factory=list)
+
+    @property
+    def net(self) -> Decimal:
+        return self.gross - self.fees
+
+
+@dataclass(slots=True)
+class Naked:
+    """A stretch in which our position was larger than what covered it. ``end_ms`` None: still.
+
+    ``sabotage`` says that an act of the driver began it.
+    """
+
+    start_n: int
+    start_ms: int
+    amount: Decimal
+    end_ms: int | None = None
+    sabotage: bool = False
+
+
+@dataclass(slots=True)
+class Session:
+    """A client's connection at the exchange; ``login_n`` 0 while it has not logged in."""
+
+    number: int
+    login_n: int = 0
+    login_ms: int = 0
+    end_n: int | None = None
+    end_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An order-changing call, where it stands in the journal."""
+
+    n: int
+    at_ms: int
+    row: RequestRow
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether it asks for an order that may add risk, by its own parameters."""
+        order = self.row.method in ("private/buy", "private/sell")
+        return order and not self.row.params.get("reduce_only")
+
+    @property
+    def refused(self) -> bool:
+        return "error" in self.row.outcome
+
+
+class Books:
+    """What the journal amounts to, up to line ``n``."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.at_ms = 0
+        self.live: dict[str, OrderRow] = {}
+        self.sizes: dict[str, Decimal] = {}
+        self.balances: dict[str, Decimal] = {}
+        self.first_balances: dict[str, Decimal] = {}
+        self.requests: list[Request] = []
+        self.order_labels: dict[str, int] = {}
+        self.sessions: dict[int, Session] = {}
+        self.spans: list[Span] = []
+        self.open_spans: dict[str, Span] = {}
+        self.naked: list[Naked] = []
+        self._naked_now: dict[str, Naked] = {}
+        self._cause_from = 1
+
+    def take(self, rows: Iterable[JournalRow]) -> None:
+        """Fold more lines."""
+        for row in rows:
+            self.n, self.at_ms = row.n, row.at_ms
+            self._STEPS[type(row.body)](self, row)
+            if isinstance(row.body, OrderRow | TradeRow | PositionRow):
+                self._watch_naked(row, row.body.instrument_name)
+            elif not isinstance(row.body, BalanceRow):
+                self._cause_from = row.n + 1
+
+    def ours_live(self) -> dict[str, OrderRow]:
+        """Live orders that bear our prefix."""
+        return {i: o for i, o in self.live.items() if o.label.startswith(LABEL_PREFIX)}
+
+    def foreign_live(self) -> dict[str, OrderRow]:
+        """Live orders of the account's owner."""
+        return {i: o for i, o in self.live.items() if not o.label.startswith(LABEL_PREFIX)}
+
+    def size(self, instrument: str) -> Decimal:
+        """The net position by the exchange's own rows."""
+        return self.sizes.get(instrument, ZERO)
+
+    def uncovered(self, instrument: str) -> Decimal:
+        """How much of our position neither a live stop nor an exit under way covers."""
+        span = self.open_spans.get(instrument)
+        if span is None or not span.ours:
+            return ZERO
+        closing = "sell" if span.size > 0 else "buy"
+        covers = (
+            order.remaining
+            for order in self.live.values()
+            if order.instrument_name == instrument
+            and order.direction == closing
+            and _covers(order)
+        )
+        return max(abs(span.size) - sum(covers, ZERO), ZERO)
+
+    # ---------------------------------------------------------------------------------- the steps
+
+    def _order(self, row: JournalRow) -> None:
+        order = row.body
+        assert isinstance(order, OrderRow)
+        if order.label.startswith(LABEL_PREFIX):
+            self.order_labels.setdefault(order.label, row.n)
+        if order.live:
+            self.live[order.order_id] = order
+        else:
+            self.live.pop(order.order_id, None)
+
+    def _trade(self, row: JournalRow) -> None:
+        trade = row.body
+        assert isinstance(trade, TradeRow)
+        name = trade.instrument_name
+        signed = trade.amount if trade.direction == "buy" else -trade.amount
+        span = self.open_spans.get(name)
+        rest = ZERO
+        if span is not None and (span.size > 0) != (signed > 0) and abs(signed) > abs(span.size):
+            rest = signed + span.size  # it crosses zero: the rest opens a new span, without fees
+            signed = -span.size
+        self._book(name, trade, signed, trade.fee, trade.profit_loss)
+        if rest:
+            self._book(name, trade, rest, ZERO, ZERO)
+
+    def _book(
+        self, name: str, trade: TradeRow, signed: Decimal, fee: Decimal, profit: Decimal
+    ) -> None:
+        span = self.open_spans.get(name)
+        if span is None:
+            span = Span(name, trade.fee_currency, trade.timestamp)
+            self.open_spans[name] = span
+        if span.size == 0 or (span.size > 0) == (signed > 0):
+            span.entered += abs(signed)
+        span.size += signed
+        span.fees += fee
+        span.gross += profit
+        span.ours = span.ours or role_of(trade.label) is Role.ENTRY
+        span.trade_ids.append(trade.trade_id)
+        if span.size == 0:
+            span.closed_ms = trade.timestamp
+            self.spans.append(self.open_spans.pop(name))
+
+    def _position(self, row: JournalRow) -> None:
+        position = row.body
+        assert isinstance(position, PositionRow)
+        self.sizes[position.instrument_name] = position.size
+
+    def _balance(self, row: JournalRow) -> None:
+        balance = row.body
+        assert isinstance(balance, BalanceRow)
+        self.first_balances.setdefault(balance.currency, balance.balance)
+        self.balances[balance.currency] = balance.balance
+
+    def _session(self, row: JournalRow) -> None:
+        body = row.body
+        assert isinstance(body, SessionRow)
+        session = self.sessions.setdefault(body.session, Session(body.session))
+        if body.event == "login":
+            session.login_n, session.login_ms = row.n, row.at_ms
+        elif body.event == "disconnect":
+            session.end_n, session.end_ms = row.n, row.at_ms
+
+    def _request(self, row: JournalRow) -> None:
+        assert isinstance(row.body, RequestRow)
+        self.requests.append(Request(row.n, row.at_ms, row.body))
+
+    def _admin(self, row: JournalRow) -> None:
+        """What a driver's act changed was journalled just before the act itself."""
+        for naked in self._naked_now.values():
+            if naked.start_n >= self._cause_from:
+                naked.sabotage = True
+
+    def _watch_naked(self, row: JournalRow, instrument: str) -> None:
+        now = self._naked_now.get(instrument)
+        uncovered = self.uncovered(instrument)
+        if uncovered > 0 and now is None:
+            self._naked_now[instrument] = Naked(row.n, row.at_ms, uncovered)
+        elif uncovered == 0 and now is not None:
+            now = self._naked_now.pop(instrument)
+            now.end_ms = row.at_ms
+            if now.end_ms > now.start_ms:
+                self.naked.append(now)
+
+    def naked_all(self) -> list[Naked]:
+        """All naked stretches, those that still go on included."""
+        return [*self.naked, *self._naked_now.values()]
+
+    _STEPS: dict[type, Callable[["Books", JournalRow], None]] = {  # noqa: RUF012 - a table
+        OrderRow: _order,
+        TradeRow: _trade,
+        PositionRow: _position,
+        BalanceRow: _balance,
+        SessionRow: _session,
+        RequestRow: _request,
+        AdminRow: _admin,
+    }
+
+
+def _covers(order: OrderRow) -> bool:
+    """A stop that fires by itself, or an order of ours that is closing the position now."""
+    if order.is_secondary_oto and order.order_state == "untriggered":
+        return False
+    if order.order_type in ("stop_market", "stop_limit"):
+        return order.order_state == "untriggered"
+    return order.reduce_only and role_of(order.label) in (Role.STOP, Role.CLOSE)

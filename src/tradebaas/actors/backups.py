@@ -1,0 +1,74 @@
+"""The backup scheduler: decides when, and lets a child process do it.
+
+A backup is due when the newest verified one is older than the interval. The child reads the store
+through its own connection and verifies its copy there, so neither copying nor folding costs the
+trading loop anything. A failed backup is published and tried again at the next turn; it never
+stops trading and never ends the life.
+"""
+
+import subprocess
+import sys
+
+import trio
+
+from tradebaas.board import BackupStatus, Context
+from tradebaas.store.catalogue import verified_backups
+from tradebaas.store.place import Place
+
+FIRST_AFTER_S = 30.0
+CHECK_EVERY_S = 60.0
+CHILD_LIMIT_S = 1800.0
+
+
+async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
+    """Make due backups until ``drain``."""
+    _publish(ctx, "")
+    task_status.started()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_work, ctx)
+        await drain.wait()
+        nursery.cancel_scope.cancel()
+
+
+async def _work(ctx: Context) -> None:
+    interval = ctx.config.backups.interval_seconds
+    await trio.sleep(min(FIRST_AFTER_S, interval))
+    while True:
+        if _due(ctx, interval):
+            _publish(ctx, await _make(ctx))
+        await trio.sleep(min(CHECK_EVERY_S, interval))
+
+
+def _due(ctx: Context, interval: float) -> bool:
+    status = ctx.board.backup.value
+    if status is None or status.last_ms is None:
+        return True
+    age_ms = ctx.ports.clock.wall_ms() - status.last_ms
+    return not 0 <= age_ms < interval * 1000
+
+
+async def _make(ctx: Context) -> str:
+    """Run the child; "" when its backup was verified, else what went wrong."""
+    command = [sys.executable, "-m", "tradebaas", "backup", "create", "--data", str(ctx.data_dir)]
+    command += ["--keep", str(ctx.config.backups.keep)]
+    with trio.move_on_after(CHILD_LIMIT_S) as limit:
+        done = await trio.run_process(
+            command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
+        )
+    if limit.cancelled_caught:
+        return f"the backup took longer than {CHILD_LIMIT_S:g} s and was stopped"
+    if done.returncode == 0:
+        return ""
+    text = done.stdout.decode(errors="replace").strip()
+    return f"backup exited {done.returncode}: {text[-500:]}"
+
+
+def _publish(ctx: Context, failure: str) -> None:
+    newest = next(iter(verified_backups(Place(ctx.data_dir))), None)
+    ctx.board.backup.set(
+        BackupStatus(
+            last_ms=newest.made_ms if newest else None,
+            name=newest.name if newest else "",
+            failure=failure,
+        )
+    )

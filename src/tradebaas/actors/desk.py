@@ -1,0 +1,172 @@
+"""The order desk of one connection: sends what is intended, cancels what must go, proves the rest.
+
+An intent is sent at most once, by the life and on the connection it names; that it still may is
+checked synchronously just before the write. Every outcome goes back as facts. A lost or unreadable
+answer makes the outcome unknown, and ``prove_unknowns`` reads the exchange until the order is
+found or proven absent. Entries are never sent again; what to do instead is the core's to say.
+"""
+
+from typing import assert_never, final
+
+import trio
+
+from tradebaas.board import Context
+from tradebaas.core.facts import (
+    AbsentFact,
+    Fact,
+    FillFact,
+    FrameFact,
+    LostFact,
+    NotSentFact,
+    OrderFact,
+    RejectFact,
+)
+from tradebaas.core.messages import Report
+from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
+from tradebaas.core.state import State
+from tradebaas.deribit import reads, trade
+from tradebaas.deribit.link import Link
+
+PROBE_MIN_S = 0.02
+PROBE_MAX_S = 2.0
+UNWANTED_FOR_S = 0.15
+"""An order must be unwanted this long before we cancel it: the exchange cancels siblings itself."""
+
+
+@final
+class Desk:
+    """Orders through one connection."""
+
+    def __init__(self, ctx: Context, link: Link, connection: int) -> None:
+        self.taken: set[str] = set()
+        self._under_way: set[str] = set()
+        self._ctx = ctx
+        self._link = link
+        self._connection = connection
+        self._closed = False
+        self._unwanted_since: dict[str, float] = {}
+        self.survey_wanted = trio.Event()
+
+    # ------------------------------------------------------------------------------ sending
+
+    async def send_intents(self) -> None:
+        """Send every committed intent of this life and connection, each once."""
+        version = 0
+        async with trio.open_nursery() as nursery:
+            while True:
+                view, version = await self._ctx.board.view.wait_newer(version)
+                for intent in self._sendable(view):
+                    self.taken.add(intent.label)
+                    self._under_way.add(intent.label)
+                    nursery.start_soon(self._send, intent)
+
+    async def close(self, within: float) -> None:
+        """Take no more intents, and wait up to ``within`` seconds for answers to those sent."""
+        self._closed = True
+        with trio.move_on_after(within):
+            while self._under_way:
+                await self._ctx.board.view.wait_newer(self._ctx.board.view.version)
+
+    def _sendable(self, view: State) -> list[Intent]:
+        if self._closed:
+            return []
+        return [
+            pending.intent
+            for label, pending in view.pending.items()
+            if label not in self.taken and self._may_send(pending.intent)
+        ]
+
+    def _may_send(self, intent: Intent) -> bool:
+        """The last check before the wire: ours, not yet doubted, and nothing forbids it now."""
+        view = self._ctx.view()
+        pending = view.pending.get(intent.label)
+        bound = (intent.life, intent.connection) == (view.life, self._connection)
+        if pending is None or pending.unknown or not bound or view.connection != intent.connection:
+            return False
+        risky = intent.role is Role.ENTRY
+        return not (risky and (view.halted or view.protect or view.closing))
+
+    async def _send(self, intent: Intent) -> None:
+        outcome = await trade.place(self._link, intent, lambda: self._may_send(intent))
+        facts: tuple[Fact, ...]
+        match outcome:
+            case trade.Accepted(orders=orders, fills=fills):
+                facts = (*map(_fill, fills), *map(_order, orders))
+            case trade.Rejected(code=code, message=message):
+                facts = (RejectFact(label=intent.label, code=code, message=message),)
+            case trade.NotSent(reason=reason):
+                facts = (NotSentFact(label=intent.label, reason=reason),)
+            case trade.Lost(reason=reason, raw=raw):
+                facts = (LostFact(label=intent.label, reason=reason),)
+                if raw:
+                    facts = (*facts, FrameFact(raw=raw, reason=f"answer to {intent.label}"))
+            case _:
+                assert_never(outcome)
+        self._under_way.discard(intent.label)
+        await self._report(facts)
+
+    # -------------------------------------------------------------------------------- proving
+
+    async def prove_unknowns(self, instrument: Instrument) -> None:
+        """Read the exchange until every unknown outcome is known or proven absent."""
+        version = 0
+        while True:
+            unknown = self._unknown()
+            for intent in unknown:
+                await self._probe(intent, instrument)
+            if self._unknown():
+                await trio.sleep(self._until_provable())
+            else:
+                _, version = await self._ctx.board.view.wait_newer(version)
+
+    def _unknown(self) -> list[Intent]:
+        pending = self._ctx.view().pending.values()
+        return [p.intent for p in pending if p.unknown and p.intent.label not in self._under_way]
+
+    async def _probe(self, intent: Intent, instrument: Instrument) -> None:
+        labels = (intent.label, *(leg.label for leg in intent.legs))
+        found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
+        if isinstance(found, Absence):
+            await self._report((AbsentFact(evidence=found),))
+        else:
+            await self._report((*map(_fill, found.fills), *map(_order, found.orders)))
+
+    def _until_provable(self) -> float:
+        """Real seconds until the next probe can prove an absence."""
+        limits = self._ctx.limits
+        bound = limits.queue_bound_ms + limits.proof_margin_ms
+        due = min(intent.valid_until_ms for intent in self._unknown()) + bound
+        seconds = float((due - self._now_ms()) / (1000 * self._link.clock.rate))
+        return min(max(seconds, PROBE_MIN_S), PROBE_MAX_S)
+
+    # ------------------------------------------------------------------------------ cancelling
+
+    async def cancel(self, unwanted: tuple[str, ...]) -> None:
+        """Cancel what has been unwanted for a while; what is already gone is read back."""
+        now = self._ctx.ports.clock.monotonic()
+        since = {i: self._unwanted_since.get(i, now) for i in unwanted}
+        self._unwanted_since = since
+        for order_id in [i for i, first in since.items() if now - first >= UNWANTED_FOR_S]:
+            order = await trade.cancel(self._link, order_id)
+            if isinstance(order, trade.Gone):
+                order = await reads.order(self._link, order_id)
+            if order is None:
+                self.survey_wanted.set()
+            else:
+                await self._report((OrderFact(order=order),))
+
+    def _now_ms(self) -> int:
+        return self._link.clock.now_ms(self._ctx.ports.clock.monotonic())
+
+    async def _report(self, facts: tuple[Fact, ...]) -> None:
+        await self._ctx.asker.ask(
+            Report(connection=self._connection, at_ms=self._now_ms(), facts=facts)
+        )
+
+
+def _fill(fill: Fill) -> FillFact:
+    return FillFact(fill=fill)
+
+
+def _order(order: Order) -> OrderFact:
+    return OrderFact(order=order)

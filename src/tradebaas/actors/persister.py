@@ -1,0 +1,239 @@
+"""The persister: the only writer and the sequencer. Everything durable passes here, in order.
+
+Takes waiting requests, decides them one after another on a candidate state, commits all their
+events in one transaction (group commit), and only then adopts the candidate, publishes it and
+answers. If the commit raises, nothing was answered and nothing was shown: the life ends and the
+next one starts from the log. It waits for nobody but the disk.
+
+A full disk does not end the process: the ballast is released, the daemon goes protect-only, and
+the same requests are decided again; started without any space, it waits and says so.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias, final
+
+import msgspec
+import trio
+
+from tradebaas.board import Context, StoreStatus
+from tradebaas.core.decide import decide
+from tradebaas.core.events import Event
+from tradebaas.core.messages import (
+    Answer,
+    Committed,
+    EndLife,
+    Guard,
+    Halt,
+    Ping,
+    Refused,
+    Request,
+    Resume,
+    StartLife,
+)
+from tradebaas.core.state import FOLD_VERSION, State
+from tradebaas.runtime.mailbox import Ask, Asks
+from tradebaas.runtime.ports import Blocking
+from tradebaas.store import codec
+from tradebaas.store.ballast import release_ballast, restore_ballast
+from tradebaas.store.faults import DiskFull
+from tradebaas.store.folding import fold, snapshot_of
+from tradebaas.store.halt import clear_halt, read_halt, write_halt
+from tradebaas.store.log import Log
+from tradebaas.store.place import Place
+from tradebaas.store.records import NewRecord
+
+MAX_BATCH = 64
+DISK_FULL = "disk full"
+SPACE_CHECK_S = 5.0
+CLOSE_LIMIT_S = 10.0
+
+Asked: TypeAlias = Ask[Request, Answer]
+
+
+async def run(
+    ctx: Context,
+    asks: Asks[Request, Answer],
+    drain: trio.Event,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """Recover the state from the log, then sequence requests until ``drain``."""
+    async with ctx.ports.open_blocking("store") as worker:
+        began = ctx.ports.clock.monotonic()
+        log = await worker.run(_open, ctx)
+        try:
+            scribe = await _recover(ctx, worker, log, began)
+            await scribe.start_life()
+            task_status.started()
+            await scribe.serve(asks, drain)
+        finally:
+            with trio.move_on_after(CLOSE_LIMIT_S, shield=True):
+                await worker.run(log.close)
+
+
+def _open(ctx: Context) -> Log:
+    return Log.open(ctx.data_dir, now_ms=ctx.ports.clock.wall_ms())
+
+
+async def _recover(ctx: Context, worker: Blocking, log: Log, began: float) -> "_Scribe":
+    """Open the log, fold it and show how long it took."""
+    recovered = await worker.run(log.recover, FOLD_VERSION)
+    state = await worker.run(fold, recovered.snapshot, recovered.tail)
+    replayed = state.seq - (recovered.snapshot.seq if recovered.snapshot else 0)
+    ctx.board.store.set(
+        StoreStatus(
+            opened_seconds=ctx.ports.clock.monotonic() - began,
+            events_replayed=replayed,
+            notes=recovered.notes,
+        )
+    )
+    return _Scribe(ctx, worker, log, state, replayed)
+
+
+@final
+class _Scribe:
+    """The state of one life, and the way it gets to disk."""
+
+    def __init__(
+        self, ctx: Context, worker: Blocking, log: Log, state: State, replayed: int
+    ) -> None:
+        self._ctx = ctx
+        self._worker = worker
+        self._log = log
+        self._state = state
+        self._since_snapshot = replayed
+        self._place = Place(ctx.data_dir)
+        self._space_checked = 0.0
+
+    async def start_life(self) -> None:
+        """Commit that this life began; wait for space if there is none."""
+        ctx = self._ctx
+        request = StartLife(
+            token=ctx.ports.entropy.token(4),
+            wall_ms=ctx.ports.clock.wall_ms(),
+            cause=ctx.cause,
+            poisoned=ctx.poisoned,
+            halt_file=await self._worker.run(read_halt, self._place),
+        )
+        while True:
+            try:
+                await self._commit([request])
+                return
+            except DiskFull as full:
+                self._publish_store(0.0, fault=str(full))
+                await trio.sleep(1.0)
+
+    async def serve(self, asks: Asks[Request, Answer], drain: trio.Event) -> None:
+        """Decide, commit and answer until the last request after ``drain``; then end the life."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_on, drain)
+            with asks:
+                while batch := await _next(asks):
+                    await self._serve_batch(batch)
+            nursery.cancel_scope.cancel()
+        self._since_snapshot = self._ctx.config.store.snapshot_every
+        await self._commit([EndLife(wall_ms=self._ctx.ports.clock.wall_ms())])
+
+    async def _close_on(self, drain: trio.Event) -> None:
+        await drain.wait()
+        self._ctx.asker.close()
+
+    async def _serve_batch(self, batch: list[Asked]) -> None:
+        requests = [ask.request for ask in batch]
+        for request in requests:
+            if isinstance(request, Halt):
+                await self._worker.run(write_halt, self._place, f"{request.by}: {request.reason}")
+        answers = await self._commit_or_make_room(requests)
+        for request, answer in zip(requests, answers, strict=True):
+            if isinstance(request, Resume) and isinstance(answer, Committed):
+                await self._worker.run(clear_halt, self._place)
+        for ask, answer in zip(batch, answers, strict=True):
+            ask.reply.answer(answer)
+        if any(isinstance(request, Ping) for request in requests):
+            await self._take_space_back()
+
+    # ------------------------------------------------------------------------------ commits
+
+    async def _commit(self, requests: Sequence[Request]) -> list[Answer]:
+        """Decide all requests on a candidate, commit in one transaction, adopt and publish.
+
+        Raises:
+            DiskFull, StoreLocked, StoreFault: nothing was stored, adopted or shown.
+        """
+        candidate, answers, events = self._state, list[Answer](), list[Event]()
+        for request in requests:
+            decision = decide(candidate, request, self._ctx.limits)
+            if isinstance(decision, Refused):
+                answers.append(decision)
+                continue
+            candidate = decision.state
+            events.extend(decision.events)
+            answers.append(Committed(seq=candidate.seq, events=decision.events))
+        if events:
+            began = self._ctx.ports.clock.monotonic()
+            await self._append(candidate, events)
+            first = self._state.seq + 1
+            self._state = candidate
+            self._publish(first, events, self._ctx.ports.clock.monotonic() - began)
+        return answers
+
+    async def _append(self, candidate: State, events: list[Event]) -> None:
+        wall_ms = self._ctx.ports.clock.wall_ms()
+        records = [_record(event, wall_ms, candidate.life) for event in events]
+        due = self._since_snapshot + len(records) >= self._ctx.config.store.snapshot_every
+        snapshot = snapshot_of(candidate) if due else None
+        await self._worker.run(self._log.append, records, snapshot)
+        self._since_snapshot = 0 if due else self._since_snapshot + len(records)
+
+    def _publish(self, first: int, events: list[Event], seconds: float) -> None:
+        board = self._ctx.board
+        board.view.set(self._state)
+        for seq, event in enumerate(events, start=first):
+            board.events.publish((seq, event))
+        self._publish_store(seconds)
+
+    def _publish_store(self, seconds: float, fault: str = "") -> None:
+        board = self._ctx.board
+        known = board.store.value or StoreStatus()
+        board.store.set(
+            msgspec.structs.replace(
+                known,
+                commits=known.commits + (not fault),
+                last_commit_seconds=seconds,
+                last_commit_at=self._ctx.ports.clock.monotonic(),
+                fault=fault,
+            )
+        )
+
+    # ----------------------------------------------------------------------------- a full disk
+
+    async def _commit_or_make_room(self, requests: Sequence[Request]) -> list[Answer]:
+        """Commit; with a full disk give up the ballast and go protect-only first."""
+        try:
+            return await self._commit(requests)
+        except DiskFull as full:
+            await self._worker.run(release_ballast, self._place)
+            guard = Guard(cause=DISK_FULL, active=True, detail=str(full))
+            return (await self._commit([guard, *requests]))[1:]
+
+    async def _take_space_back(self) -> None:
+        """Once there is room for the ballast again, leave protect-only."""
+        now = self._ctx.ports.clock.monotonic()
+        if DISK_FULL not in self._state.protect or now - self._space_checked < SPACE_CHECK_S:
+            return
+        self._space_checked = now
+        if await self._worker.run(restore_ballast, self._place):
+            await self._commit([Guard(cause=DISK_FULL, active=False)])
+
+
+async def _next(asks: Asks[Request, Answer]) -> list[Asked]:
+    """The waiting requests, or none when no more can come."""
+    try:
+        return await asks.receive_batch(MAX_BATCH)
+    except trio.EndOfChannel:
+        return []
+
+
+def _record(event: Event, wall_ms: int, life: int) -> NewRecord:
+    kind, version, body = codec.encode(event)
+    return NewRecord(at_ms=wall_ms, life=life, kind=kind, version=version, body=body)

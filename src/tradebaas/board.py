@@ -1,0 +1,145 @@
+"""What the actors of a life share: how to ask the persister, and the newest published values.
+
+Nothing here is worth keeping: every value is rebuilt from the log or from the exchange after a
+crash. The ``Board`` belongs to the shell, so that HTTP can show the last known values while the
+crew restarts; the rest of a ``Context`` belongs to one life.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import final
+
+from msgspec import Struct
+
+from tradebaas.config import Config
+from tradebaas.core.events import Event, RecoveryReport
+from tradebaas.core.messages import Answer, Request
+from tradebaas.core.model import Market
+from tradebaas.core.risk import Limits
+from tradebaas.core.state import State
+from tradebaas.runtime.mailbox import Asker, Fanout, Latest
+from tradebaas.runtime.ports import Ports
+
+
+class Evaluated(Struct, frozen=True, kw_only=True):
+    """What the strategy made of a closed candle; for people and for the lockstep market."""
+
+    life: int
+    candle_ms: int
+    indicators: dict[str, str] = {}
+    reasons: tuple[str, ...] = ()
+    proposed: str = ""
+
+
+class LinkStatus(Struct, frozen=True, kw_only=True):
+    """How the connection to the exchange fares; times are monotonic seconds."""
+
+    up: bool
+    connection: int = 0
+    url: str = ""
+    since: float = 0.0
+    reconciled_at: float | None = None
+    detail: str = ""
+    reconnects: int = 0
+    rate: Decimal = Decimal(1)
+
+
+class StoreStatus(Struct, frozen=True, kw_only=True):
+    """What the persister measured; seconds."""
+
+    opened_seconds: float = 0.0
+    events_replayed: int = 0
+    notes: tuple[str, ...] = ()
+    commits: int = 0
+    last_commit_seconds: float = 0.0
+    last_commit_at: float = 0.0
+    fault: str = ""
+
+
+class BackupStatus(Struct, frozen=True, kw_only=True):
+    """The newest verified backup, and the last failure if it is newer. Wall ms."""
+
+    last_ms: int | None = None
+    name: str = ""
+    failure: str = ""
+
+
+class Vitals(Struct, frozen=True, kw_only=True):
+    """One sample of the process by the metrics actor; ``at`` is monotonic seconds."""
+
+    at: float
+    ping_seconds: float
+    memory_bytes: int
+    memory_percent: float
+    cpu_percent: float
+    disk_free_bytes: int
+
+
+@final
+@dataclass(slots=True)
+class Board:
+    """The newest values that actors publish; read by anyone, written by one actor each."""
+
+    view: Latest[State] = field(default_factory=Latest)
+    market: Latest[Market] = field(default_factory=Latest)
+    evaluated: Latest[Evaluated] = field(default_factory=Latest)
+    link: Latest[LinkStatus] = field(default_factory=Latest)
+    store: Latest[StoreStatus] = field(default_factory=Latest)
+    backup: Latest[BackupStatus] = field(default_factory=Latest)
+    vitals: Latest[Vitals] = field(default_factory=Latest)
+    recovery: Latest[RecoveryReport] = field(default_factory=Latest)
+    events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one life's actors are given.
+
+    ``cause`` and ``poisoned`` concern the life before. ``locate`` gives the exchange's present URL,
+    "" while there is none. ``born`` is when this life began, in monotonic seconds.
+    """
+
+    config: Config
+    limits: Limits
+    ports: Ports
+    board: Board
+    asker: Asker[Request, Answer]
+    cause: str
+    poisoned: bool
+    locate: Callable[[], str]
+    secret: str
+    born: float
+
+    @property
+    def data_dir(self) -> Path:
+        return self.config.data_dir
+
+    def view(self) -> State:
+        """The newest committed state of this life.
+
+        Raises:
+            RuntimeError: before the persister has published one.
+        """
+        state = self.board.view.value
+        if state is None:
+            raise RuntimeError("no state has been published yet: start the persister first")
+        return state
+
+
+def limits_of(config: Config) -> Limits:
+    """The owner's limits as the core wants them."""
+    risk = config.risk
+    return Limits(
+        risk_percent=risk.risk_percent,
+        max_leverage=risk.max_leverage,
+        max_amount=risk.max_amount,
+        max_entries_per_day=risk.max_entries_per_day,
+        max_daily_loss_percent=risk.max_daily_loss_percent,
+        slippage_percent=risk.slippage_percent,
+        adopted_stop_percent=risk.adopted_stop_percent,
+        validity_ms=risk.validity_ms,
+        naked_ms=risk.naked_ms,
+    )

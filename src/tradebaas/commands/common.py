@@ -1,0 +1,101 @@
+"""What the commands share: their options, the failure that is not fatal, and how they print.
+
+Tables are for people and ``--json`` is for programs; both show the same values. rich is imported
+only when a table is printed.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from tradebaas.config import DEMO, Config, load
+from tradebaas.errors import Fatal, StoreFault
+
+CONFIG_FILE = "tradebaas.toml"
+
+
+class NotDone(Fatal):
+    """The command was refused or nobody answered; trying again later may help."""
+
+    exit_code = 1
+
+
+Command = Callable[..., None]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def with_config(command: Command) -> Command:
+    """Add --config and --data, and pass what they lead to as ``config``."""
+
+    @click.option(
+        "--config",
+        "file",
+        type=click.Path(path_type=Path),
+        help=f"Configuration file.  [default: ./{CONFIG_FILE} if there is one, else a demo on "
+        "the embedded exchange]",
+    )
+    @click.option("--data", help="Data directory.  [default: that of the configuration, ./data]")
+    @functools.wraps(command)
+    def configured(*args: object, file: Path | None, data: str | None, **more: object) -> None:
+        command(*args, config=resolve(file, data), **more)
+
+    return configured
+
+
+def resolve(file: Path | None, data: str | None) -> Config:
+    """The configuration that the options lead to.
+
+    Raises:
+        ConfigError: The file is missing or wrong.
+    """
+    if file is None and Path(CONFIG_FILE).exists():
+        file = Path(CONFIG_FILE)
+    config = DEMO if file is None else load(file)
+    return config if data is None else msgspec.structs.replace(config, data=data)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Report what the store can raise besides ``Fatal``: here nothing will try again by itself.
+
+    Raises:
+        StoreFault: In place of ``DiskFull``, ``StoreLocked`` or ``BackupFailed``.
+    """
+    from tradebaas.store.backup import BackupFailed
+    from tradebaas.store.faults import DiskFull, StoreLocked
+
+    try:
+        yield
+    except (DiskFull, StoreLocked, BackupFailed) as error:
+        raise StoreFault(str(error)) from error
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; Decimals are strings."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print rows of text under headings; without headings, as pairs of name and value."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    headed = any(columns)
+    table = Table(
+        *columns,
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD if headed else None,
+        show_header=headed,
+        pad_edge=False,
+    )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(table)

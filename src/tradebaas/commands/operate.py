@@ -1,0 +1,156 @@
+"""``status``, ``start``, ``stop`` and ``close``: what an operator says to the running daemon."""
+
+from collections.abc import Mapping
+
+import click
+import msgspec
+
+from tradebaas.commands.common import (
+    NotDone,
+    json_option,
+    print_json,
+    print_table,
+    with_config,
+)
+from tradebaas.commands.describe import number, position_text
+from tradebaas.commands.inspect import read_state
+from tradebaas.commands.remote import UNAVAILABLE, Reply, Unreachable, command, get
+from tradebaas.commands.summary import Rows, state_rows
+from tradebaas.config import Config
+from tradebaas.core.events import Event
+from tradebaas.core.model import Position
+from tradebaas.errors import Fatal
+
+
+@click.command()
+@with_config
+@json_option
+@click.pass_context
+def status(ctx: click.Context, config: Config, as_json: bool) -> None:
+    """Show how the daemon is and what it holds.
+
+    Exits 0 while it can protect a position (healthy or degraded), else 1. When it is not running,
+    the last state of its store is shown.
+    """
+    try:
+        health = get(config, "/health")
+    except Unreachable as down:
+        _show_down(config, down, as_json)
+        ctx.exit(down.exit_code)
+    if as_json:
+        print_json(health.body)
+    else:
+        print_table(("", ""), _health_rows(config, health))
+        print_table(("check", "", "detail"), _check_rows(health.body))
+    ctx.exit(1 if health.status == UNAVAILABLE else 0)
+
+
+@click.command()
+@click.argument("strategy", required=False)
+@with_config
+@click.option("--instrument", help="Such as BTC-PERPETUAL.")
+@click.option("--timeframe", help="Such as 1m, 5m, 1h.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter.")
+@json_option
+def start(
+    config: Config,
+    strategy: str | None,
+    instrument: str | None,
+    timeframe: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Start STRATEGY; what is not given comes from the daemon's configuration."""
+    wanted = {"strategy": strategy, "instrument": instrument, "timeframe": timeframe}
+    body: dict[str, object] = {name: value for name, value in wanted.items() if value is not None}
+    if settings:
+        body["parameters"] = dict(_pair(text) for text in settings)
+    print_events(command(config, "/api/strategy/start", body), as_json)
+
+
+@click.command()
+@with_config
+@click.option("--close", "close_too", is_flag=True, help="Close the position as well.")
+@json_option
+def stop(config: Config, close_too: bool, as_json: bool) -> None:
+    """Open no further position; the present one is managed until it closes."""
+    print_events(command(config, "/api/strategy/stop", {"close": close_too}), as_json)
+
+
+@click.command()
+@click.argument("reason", required=False, default="")
+@with_config
+@json_option
+def close(config: Config, reason: str, as_json: bool) -> None:
+    """Close the position at the market; the strategy stays started."""
+    print_events(command(config, "/api/position/close", {"reason": reason}), as_json)
+
+
+def print_events(reply: Reply, as_json: bool) -> None:
+    """Show what a command led to: the committed events, and the last one's number."""
+    from tradebaas.commands.describe import describe
+
+    if as_json:
+        print_json(reply.body)
+        return
+    for event in msgspec.convert(reply.body["events"], list[Event]):
+        click.echo(describe(event))
+    click.echo(f"stored as event {reply.body['seq']}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    return name, value
+
+
+# -------------------------------------------------------------------------------------- status
+
+
+def _health_rows(config: Config, health: Reply) -> Rows:
+    body = health.body
+    position = get(config, "/api/position")
+    rows = [
+        ("daemon", f"{body['status']}, up {_seconds(body['uptime'])}, version {body['version']}"),
+        ("phase", f"{body['phase']} in life {body['life']}, event {body['seq']}"),
+        ("crew deaths", f"{body['crew_deaths']} in this process"),
+        ("new risk", "allowed" if body["permit"] else "not allowed now"),
+    ]
+    if position.ok:
+        held = msgspec.convert(position.body["position"], Position | None)
+        rows.append(("position", position_text(held) + _entry(held)))
+    return rows
+
+
+def _entry(position: Position | None) -> str:
+    if position is None or not position.entry_amount:
+        return ""
+    return f", fees so far {number(position.fees)} {position.currency}"
+
+
+def _check_rows(body: Mapping[str, object]) -> list[tuple[str, str, str]]:
+    checks = msgspec.convert(body["checks"], dict[str, dict[str, bool | str]])
+    return [
+        (name, "ok" if check["ok"] else "NO", str(check["detail"]))
+        for name, check in checks.items()
+    ]
+
+
+def _seconds(value: object) -> str:
+    whole = int(float(str(value)))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+
+
+def _show_down(config: Config, down: Unreachable, as_json: bool) -> None:
+    """Say that it is down, and show what its store holds."""
+    try:
+        folded = read_state(config.data_dir)
+    except Fatal as unreadable:
+        raise NotDone(f"{down}. Its store cannot be read either: {unreadable}") from unreadable
+    if as_json:
+        print_json({"status": "down", "reason": str(down), "state": folded})
+        return
+    click.echo(f"{down}.", err=True)
+    print_table(("", ""), state_rows(folded), title="The last state of its store:")

@@ -1,0 +1,122 @@
+"""``run`` and ``exchange``: the two long-lived processes."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+import msgspec
+
+from tradebaas.commands.common import with_config
+from tradebaas.config import Config
+
+LOCKSTEP = "lockstep"
+
+
+@click.command()
+@with_config
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
+@click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
+@click.pass_context
+def run(ctx: click.Context, config: Config, port: int | None, chaos: bool) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C.
+
+    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise.
+    """
+    from tradebaas import daemon
+
+    if port is not None:
+        http = msgspec.structs.replace(config.http, port=port)
+        config = msgspec.structs.replace(config, http=http)
+    ctx.exit(daemon.run(config, chaos=chaos))
+
+
+def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:
+    if text == LOCKSTEP:
+        return LOCKSTEP
+    try:
+        return float(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is neither a number nor {LOCKSTEP!r}") from error
+
+
+def _amount(_ctx: click.Context, _option: click.Parameter, text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise click.BadParameter(f"{text!r} is not a number") from error
+
+
+@click.command()
+@click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--speed",
+    callback=_speed,
+    default="1",
+    show_default=True,
+    help="Exchange seconds per real second, or lockstep (the market waits for its client).",
+)
+@click.option(
+    "--candles",
+    type=click.Path(path_type=Path),
+    help="Replay this file of one-minute candles (CSV or CSV.gz) instead of making a market.",
+)
+@click.option(
+    "--history",
+    default=0,
+    show_default=True,
+    help="How many rows of the candle file are past at the start.",
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the generated market.")
+@click.option(
+    "--idle-exit",
+    default=600.0,
+    show_default=True,
+    help="End after so many seconds without a client; 0 never ends.",
+)
+@click.option(
+    "--balance-btc", callback=_amount, default="1", show_default=True, help="BTC at the start."
+)
+@click.option(
+    "--balance-usdc", callback=_amount, default="50000", show_default=True, help="USDC likewise."
+)
+@click.option("--admin", is_flag=True, help="Answer the methods that steer it (for tests).")
+@click.pass_context
+def exchange(
+    ctx: click.Context,
+    data: str,
+    host: str,
+    port: int,
+    speed: float | str,
+    candles: Path | None,
+    history: int,
+    seed: int,
+    idle_exit: float,
+    balance_btc: Decimal,
+    balance_usdc: Decimal,
+    admin: bool,
+) -> None:
+    """Run the embedded exchange alone: it speaks Deribit's protocol on loopback.
+
+    `tradebaas run` starts one by itself. Its books survive its death; its stops fire while the
+    daemon is dead.
+    """
+    from tradebaas.paper import server
+    from tradebaas.paper.config import ExchangeConfig
+
+    config = ExchangeConfig(
+        directory=Path(data),
+        host=host,
+        port=port,
+        speed=speed if isinstance(speed, float) else 1.0,
+        lockstep=speed == LOCKSTEP,
+        candles=candles,
+        history=history,
+        seed=seed,
+        idle_exit_s=idle_exit,
+        balance_btc=balance_btc,
+        balance_usdc=balance_usdc,
+        admin=admin,
+    )
+    ctx.exit(server.main(config))

@@ -1,0 +1,252 @@
+"""tradebaas.toml -> one frozen ``Config``, or a clear error that names key, line and the remedy.
+
+Secrets never come from the file: the client secret is read from the environment
+(``TRADEBAAS_CLIENT_SECRET``) or from systemd's credentials directory. With no file at all the
+daemon trades on the embedded exchange, with a fast market and the built-in strategy, so that a new
+user sees the whole loop at once.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tradebaas.errors import ConfigError
+
+SECRET_VARIABLE = "TRADEBAAS_CLIENT_SECRET"
+CREDENTIAL_NAME = "client-secret"
+EMBEDDED = "embedded"
+HOSTS = {
+    "mainnet": "wss://www.deribit.com/ws/api/v2",
+    "testnet": "wss://test.deribit.com/ws/api/v2",
+}
+
+
+class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it."""
+
+    environment: str = EMBEDDED
+    url: str = ""
+    client_id: str = "paper"
+    grant: str = "client_signature"
+
+
+class EmbeddedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The exchange that ``run`` starts when the environment is embedded.
+
+    ``speed`` is exchange seconds per real second, or "lockstep".
+    """
+
+    speed: float | str = 60.0
+    seed: int = 1
+    candles: str = ""
+    history: int = 0
+    idle_exit_seconds: float = 600.0
+
+
+class StrategySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The strategy that ``start`` arms; ``autostart`` arms it on the first start of a store."""
+
+    name: str = "ma_cross"
+    instrument: str = "BTC-PERPETUAL"
+    timeframe: str = "1m"
+    autostart: bool = False
+    parameters: dict[str, int | float | str] = {}
+
+
+class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits of ``core.risk.Limits`` that an owner sets; percent are of equity."""
+
+    risk_percent: Decimal = Decimal(1)
+    max_leverage: Decimal = Decimal(5)
+    max_amount: Decimal | None = None
+    max_entries_per_day: int = 200
+    max_daily_loss_percent: Decimal = Decimal(5)
+    slippage_percent: Decimal = Decimal("0.05")
+    adopted_stop_percent: Decimal = Decimal(2)
+    validity_ms: int = 2_000
+    naked_ms: int = 2_000
+
+
+class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``snapshot_every`` events one snapshot: what a start has to replay at most."""
+
+    snapshot_every: int = 500
+
+
+class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Backups under ``data/backups``: one every ``interval_seconds``, the newest ``keep`` kept."""
+
+    interval_seconds: float = 3600.0
+    keep: int = 24
+
+
+class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many crew deaths within ``period_seconds`` end the process (``runtime.supervisor``)."""
+
+    deaths: int = 4
+    period_seconds: float = 300.0
+    forgive_seconds: float = 120.0
+
+
+class HttpSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where health, metrics and the API answer."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything the daemon is told; see each section."""
+
+    data: str = "data"
+    exchange: ExchangeSection = ExchangeSection()
+    embedded: EmbeddedSection = EmbeddedSection()
+    strategy: StrategySection = StrategySection()
+    risk: RiskSection = RiskSection()
+    store: StoreSection = StoreSection()
+    backups: BackupSection = BackupSection()
+    supervisor: SupervisorSection = SupervisorSection()
+    http: HttpSection = HttpSection()
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.data)
+
+    @property
+    def embedded_exchange(self) -> bool:
+        """Whether the daemon trades on the exchange that it starts itself."""
+        return self.exchange.environment == EMBEDDED and not self.exchange.url
+
+
+DEMO = Config(
+    strategy=StrategySection(
+        autostart=True,
+        parameters={"fast": 3, "slow": 8, "atr_length": 5, "stop_atr": "1", "reward": "1"},
+    )
+)
+"""What ``run`` without a file does: a fast market in which positions open and close in seconds."""
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: naming the file, the line and the key, and the nearest valid key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; check the path given") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return parse(raw, text, str(path))
+
+
+def parse(raw: Mapping[str, object], text: str = "", origin: str = "configuration") -> Config:
+    """Check a parsed file and build the ``Config``; see ``load``."""
+    _refuse_unknown(raw, Config, text, origin)
+    try:
+        config = msgspec.convert(raw, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}{_where(text, str(error))}: {error}") from error
+    _check(config, text, origin)
+    return config
+
+
+def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str:
+    """The API secret: from systemd's credentials, else the environment, else the embedded one.
+
+    Raises:
+        ConfigError: when an exchange is configured and no secret is given.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if directory and (Path(directory) / CREDENTIAL_NAME).exists():
+        return (Path(directory) / CREDENTIAL_NAME).read_text(encoding="utf-8").strip()
+    secret = environ.get(SECRET_VARIABLE, "")
+    if secret:
+        return secret
+    if config.exchange.environment == EMBEDDED:
+        return "paper-secret"
+    raise ConfigError(
+        f"no API secret for {config.exchange.environment}: set {SECRET_VARIABLE} or, under "
+        f"systemd, LoadCredential={CREDENTIAL_NAME}:FILE"
+    )
+
+
+def _refuse_unknown(raw: Mapping[str, object], shape: type[Struct], text: str, origin: str) -> None:
+    for section, key, known in _unknown_keys(raw, shape):
+        name = f"{section}.{key}" if section else key
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+        line = _line_of(text, key, section)
+        raise ConfigError(f"{origin}{line}: unknown key {name!r}; {hint}")
+
+
+def _unknown_keys(
+    raw: Mapping[str, object], shape: type[Struct]
+) -> Iterator[tuple[str, str, list[str]]]:
+    sections = {f.name: f.type for f in msgspec.structs.fields(shape)}
+    for key, value in raw.items():
+        if key not in sections:
+            yield "", key, list(sections)
+        elif isinstance(value, Mapping) and issubclass(sections[key], Struct):
+            known = [f.name for f in msgspec.structs.fields(sections[key])]
+            yield from ((key, inner, known) for inner in value if inner not in known)
+
+
+def _line_of(text: str, key: str, section: str = "") -> str:
+    """ ", line N" of a key in the file, or "" when it cannot be found."""
+    current = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            current = stripped.strip("[]").strip()
+            if current == key:
+                return f", line {number}"
+        elif current == section and stripped.split("=")[0].strip() == key:
+            return f", line {number}"
+    return ""
+
+
+def _where(text: str, message: str) -> str:
+    """The line of the key that a validation message names as ``$.section.key``."""
+    path = message.rpartition("$.")[2].strip("`.") if "$." in message else ""
+    section, _, key = path.rpartition(".")
+    return _line_of(text, key, section) if key else ""
+
+
+def _check(config: Config, text: str, origin: str) -> None:
+    for section, key, good, rule in _rules(config):
+        if not good:
+            line = _line_of(text, key, section)
+            raise ConfigError(f"{origin}{line}: {section}.{key} {rule}")
+
+
+def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
+    environment = config.exchange.environment
+    known = ", ".join((EMBEDDED, *HOSTS))
+    yield "exchange", "environment", environment in (EMBEDDED, *HOSTS), f"must be one of {known}"
+    grants = ("client_signature", "client_credentials")
+    yield "exchange", "grant", config.exchange.grant in grants, f"must be one of {grants}"
+    risk = config.risk
+    yield "risk", "risk_percent", 0 < risk.risk_percent <= 10, "must be above 0 and at most 10"
+    yield "risk", "max_leverage", 0 < risk.max_leverage <= 50, "must be above 0 and at most 50"
+    yield "risk", "validity_ms", 200 <= risk.validity_ms <= 60_000, "must be 200 to 60000"
+    yield "risk", "max_entries_per_day", risk.max_entries_per_day > 0, "must be above 0"
+    loss = risk.max_daily_loss_percent
+    yield "risk", "max_daily_loss_percent", 0 < loss <= 100, "must be above 0 and at most 100"
+    yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
+    yield "backups", "interval_seconds", config.backups.interval_seconds >= 1, "must be at least 1"
+    yield "backups", "keep", config.backups.keep >= 1, "must be at least 1"
+    yield "supervisor", "deaths", config.supervisor.deaths >= 0, "must be 0 or more"
+    yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
+    loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
+    yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

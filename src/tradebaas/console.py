@@ -1,0 +1,46 @@
+"""What a person at the terminal sees: one line for each event that matters, and where to look next.
+
+A terminal may stall (a stopped pager, a full pipe), so lines are written from a thread that the
+loop never waits for, out of a bounded feed that drops and counts what it cannot keep up with.
+"""
+
+from tradebaas.board import Board
+from tradebaas.commands.describe import describe
+from tradebaas.config import Config
+from tradebaas.core.events import (
+    FrameRefused,
+    Linked,
+    OrderUpdated,
+    PhaseChanged,
+    Reconciled,
+    TradeClosed,
+)
+from tradebaas.runtime.ports import print_line
+
+FEED = 1000
+QUIET = (OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused)
+"""Kinds that only ``tradebaas log`` shows."""
+
+
+async def narrate(board: Board, config: Config) -> None:
+    """Write lines until cancelled."""
+    hinted = False
+    with board.events.subscribe(FEED) as feed:
+        async for seq, event in feed:
+            if isinstance(event, QUIET):
+                continue
+            await print_line(f"{seq:>7}  {describe(event)}")
+            if isinstance(event, TradeClosed) and not hinted:
+                hinted = True
+                await print_line(_hint(config))
+
+
+def _hint(config: Config) -> str:
+    data = config.data
+    return (
+        "         A position was opened and closed. Look next at:\n"
+        f"           http://{config.http.host}:{config.http.port}/health\n"
+        f"           tradebaas status --data {data}    what it holds now\n"
+        f"           tradebaas log --data {data}       every event so far\n"
+        "           and kill it with kill -9: the next start carries on where it stood."
+    )

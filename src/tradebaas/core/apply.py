@@ -1,0 +1,228 @@
+"""The fold: one event, one next state. Total over every history that ``decide`` can write.
+
+No policy lives here and nothing is refused here: an event says what happened. The table below
+names the function for each kind of event; a test proves that it covers them all. Changing what a
+function does to old events changes the meaning of stored logs: raise ``state.FOLD_VERSION`` then,
+so that stored snapshots are folded anew.
+"""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from tradebaas.core import fold_orders
+from tradebaas.core.events import (
+    Armed,
+    CloseRequested,
+    Disarmed,
+    Event,
+    Filled,
+    ForeignFound,
+    ForeignGone,
+    FrameRefused,
+    Halted,
+    LifeEnded,
+    LifeStarted,
+    Linked,
+    LinkLost,
+    OrderAbandoned,
+    OrderAdopted,
+    OrderIntended,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
+    OrderUpdated,
+    PhaseChanged,
+    PositionCorrected,
+    ProtectOnlyEntered,
+    ProtectOnlyLeft,
+    Reconciled,
+    Recovered,
+    Resumed,
+    SignalDetected,
+    SignalDropped,
+    TradeClosed,
+)
+from tradebaas.core.fold_orders import count
+from tradebaas.core.maps import capped, drop, put
+from tradebaas.core.model import Phase
+from tradebaas.core.state import OVERLAP_MS, HaltLatch, Recovering, State
+
+HOUR_MS = 3_600_000
+_REMEMBERED_STREAMS = 256
+
+
+def apply(state: State, event: Event) -> State:
+    """The state after ``event``, with ``seq`` one higher."""
+    step: Callable[[State, object], State] = _STEPS[type(event)]
+    return replace(step(state, event), seq=state.seq + 1)
+
+
+# --------------------------------------------------------------------------- lives and links
+
+
+def _life_started(state: State, event: LifeStarted) -> State:
+    protect = drop(state.protect, "crash loop")
+    if event.poisoned:
+        protect["crash loop"] = event.cause
+    unproven = {
+        label: p if p.unknown else replace(p, unknown=f"life {state.life} ended")
+        for label, p in state.pending.items()
+    }
+    return replace(
+        state,
+        life=event.life,
+        token=event.token,
+        life_open=True,
+        connection=0,
+        reconciled=0,
+        pending=unproven,
+        protect=protect,
+        counters=count(
+            state,
+            crashes=int(state.life_open),
+            orders_unknown=sum(not p.unknown for p in state.pending.values()),
+        ),
+        recovering=Recovering(
+            cause=event.cause or ("killed" if state.life_open else "clean start"),
+            phase=state.phase,
+            unresolved=tuple(unproven),
+        ),
+    )
+
+
+def _life_ended(state: State, event: LifeEnded) -> State:
+    return replace(state, life_open=False, connection=0, reconciled=0)
+
+
+def _linked(state: State, event: Linked) -> State:
+    return replace(state, connection=event.connection, reconciled=0, account=event.account)
+
+
+def _link_lost(state: State, event: LinkLost) -> State:
+    return replace(state, connection=0, reconciled=0)
+
+
+def _reconciled(state: State, event: Reconciled) -> State:
+    """The very first read draws a line: what was traded before it is the owner's past."""
+    horizon = event.read_ms - OVERLAP_MS
+    recent = {key: at for key, at in state.recent_fills.items() if at >= horizon}
+    since = state.naked_since_ms
+    return replace(
+        state,
+        reconciled=event.connection,
+        read_through_ms=max(state.read_through_ms, event.read_ms),
+        fills_from_ms=state.fills_from_ms if state.read_through_ms else event.read_ms,
+        recent_fills=recent,
+        naked_confirmed=since is not None and since <= event.read_ms,
+    )
+
+
+def _recovered(state: State, event: Recovered) -> State:
+    return replace(state, last_recovery=event.report, recovering=Recovering())
+
+
+# ------------------------------------------------------------------------- the operator's word
+
+
+def _armed(state: State, event: Armed) -> State:
+    return replace(state, armed=True, assignment=event.assignment)
+
+
+def _disarmed(state: State, event: Disarmed) -> State:
+    return replace(state, armed=False)
+
+
+def _close_requested(state: State, event: CloseRequested) -> State:
+    return replace(state, closing=event.reason)
+
+
+def _halted(state: State, event: Halted) -> State:
+    return replace(state, halted=HaltLatch(by=event.by, reason=event.reason))
+
+
+def _resumed(state: State, event: Resumed) -> State:
+    return replace(state, halted=None)
+
+
+def _protect_entered(state: State, event: ProtectOnlyEntered) -> State:
+    return replace(state, protect=put(state.protect, event.cause, event.detail))
+
+
+def _protect_left(state: State, event: ProtectOnlyLeft) -> State:
+    return replace(state, protect=drop(state.protect, event.cause))
+
+
+# ------------------------------------------------------------------------ lifecycle and signals
+
+
+def _phase_changed(state: State, event: PhaseChanged) -> State:
+    state = replace(state, phase=event.target)
+    if event.target in (Phase.IDLE, Phase.ANALYZING):
+        return replace(state, bracket=None, closing="", stop_failures=0, tried={})
+    return state
+
+
+def _signal_detected(state: State, event: SignalDetected) -> State:
+    signal = event.signal
+    streams = capped(state.streams, signal.stream, signal.candle_ms, _REMEMBERED_STREAMS)
+    return replace(state, signal=signal, streams=streams)
+
+
+def _signal_dropped(state: State, event: SignalDropped) -> State:
+    return replace(state, signal=None)
+
+
+# ---------------------------------------------------------------------- what is not ours
+
+
+def _foreign_found(state: State, event: ForeignFound) -> State:
+    return replace(state, foreign=put(state.foreign, event.key, event.detail))
+
+
+def _foreign_gone(state: State, event: ForeignGone) -> State:
+    return replace(state, foreign=drop(state.foreign, event.key))
+
+
+def _frame_refused(state: State, event: FrameRefused) -> State:
+    hour, seen = frames_in_hour(state, event.at_ms)
+    return replace(state, frames_hour=(hour, seen + 1), counters=count(state, frames_refused=1))
+
+
+def frames_in_hour(state: State, at_ms: int) -> tuple[int, int]:
+    """The hour that a frame of ``at_ms`` counts for (never an earlier one), and its count."""
+    hour = at_ms // HOUR_MS
+    return state.frames_hour if hour <= state.frames_hour[0] else (hour, 0)
+
+
+_STEPS: dict[type, Callable[..., State]] = {
+    LifeStarted: _life_started,
+    LifeEnded: _life_ended,
+    Linked: _linked,
+    LinkLost: _link_lost,
+    Reconciled: _reconciled,
+    Recovered: _recovered,
+    Armed: _armed,
+    Disarmed: _disarmed,
+    CloseRequested: _close_requested,
+    Halted: _halted,
+    Resumed: _resumed,
+    ProtectOnlyEntered: _protect_entered,
+    ProtectOnlyLeft: _protect_left,
+    PhaseChanged: _phase_changed,
+    SignalDetected: _signal_detected,
+    SignalDropped: _signal_dropped,
+    OrderIntended: fold_orders.order_intended,
+    OrderNotSent: fold_orders.order_not_sent,
+    OrderUnknown: fold_orders.order_unknown,
+    OrderRejected: fold_orders.order_rejected,
+    OrderAbandoned: fold_orders.order_abandoned,
+    OrderAdopted: fold_orders.order_adopted,
+    OrderUpdated: fold_orders.order_updated,
+    Filled: fold_orders.filled,
+    TradeClosed: fold_orders.trade_closed,
+    PositionCorrected: fold_orders.position_corrected,
+    ForeignFound: _foreign_found,
+    ForeignGone: _foreign_gone,
+    FrameRefused: _frame_refused,
+}

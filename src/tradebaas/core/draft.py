@@ -1,0 +1,69 @@
+"""A decision under construction: events are applied as they are emitted.
+
+What always follows from an event is emitted here, once, whoever caused it: a position that
+reaches zero becomes a trade, a waiting signal is dropped when anything of ours turns up at the
+exchange, and the lifecycle moves to the phase that the contents amount to.
+A draft is local to one call of ``decide``; nothing outside sees it before the commit.
+"""
+
+from tradebaas.core.apply import apply
+from tradebaas.core.events import (
+    Event,
+    OrderIntended,
+    PhaseChanged,
+    SignalDropped,
+    TradeClosed,
+)
+from tradebaas.core.invariants import gate
+from tradebaas.core.lifecycle import cause_of
+from tradebaas.core.model import LABEL_PREFIX, Phase, Role
+from tradebaas.core.position import trade_of
+from tradebaas.core.state import State, expecting, phase_of
+
+QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
+"""The phases in which nothing of ours is at the exchange."""
+
+
+class Draft:
+    """The candidate state and the events that lead to it."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Apply ``event`` and what follows from it.
+
+        Raises:
+            AssertionError: when the event would let an order add risk without a permit.
+        """
+        if isinstance(event, OrderIntended):
+            gate(self.state, event.intent)
+        self._push(event)
+        self._close_trade_if_flat()
+        self._drop_signal_if_busy()
+        phase = phase_of(self.state)
+        if phase is not self.state.phase:
+            source = self.state.phase
+            self._push(PhaseChanged(source=source, target=phase, cause=cause_of(source, phase)))
+
+    def label(self, role: Role) -> str:
+        """A label for the next intent: unique per life and event, and it tells its role."""
+        return f"{LABEL_PREFIX}{self.state.token}-{self.state.seq + 1}-{role.value}"
+
+    def _push(self, event: Event) -> None:
+        self.state = apply(self.state, event)
+        self.events.append(event)
+
+    def _close_trade_if_flat(self) -> None:
+        """A size of zero with an entry fill still to come is not flat, just out of order."""
+        position = self.state.position
+        if position is not None and position.size == 0 and not expecting(self.state):
+            number = self.state.counters.trades + 1
+            self._push(TradeClosed(trade=trade_of(position, number)))
+
+    def _drop_signal_if_busy(self) -> None:
+        signal = self.state.signal
+        if signal is not None and phase_of(self.state) not in QUIET:
+            reason = "the account is not flat"
+            self._push(SignalDropped(signal_id=signal.signal_id, reason=reason))

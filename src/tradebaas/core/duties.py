@@ -1,0 +1,163 @@
+"""What a state needs done at the exchange now: protect what is open, close what is to be closed.
+
+Pure plans. ``plan`` gives the next event (at most one at a time: a close request or a reduce-only
+intent), ``unwanted`` the orders to cancel. The reconciler asks both after every change and every
+tick; the persister makes the same plan again on the newest state, so a stale view harms nothing.
+
+Reduce-only orders are attempted again under a new label when an earlier attempt stays unanswered
+past its validity: risk is added at most once, but reduced at least once. An attempt that ended
+badly is repeated at a pace, so that an exchange which refuses everything is not flooded. Entries
+are never planned here.
+"""
+
+from decimal import Decimal
+
+from tradebaas.core.admission import MIN_VALIDITY_REAL_MS, validity_ms
+from tradebaas.core.draft import Draft
+from tradebaas.core.events import CloseRequested, Event, OrderIntended
+from tradebaas.core.invariants import MAX_PENDING
+from tradebaas.core.model import Direction, Intent, Market, Position, Role
+from tradebaas.core.position import average
+from tradebaas.core.risk import Limits, round_stop
+from tradebaas.core.state import (
+    Bracket,
+    State,
+    flat,
+    live_orders,
+    naked_amount,
+    pending_with,
+    ready,
+)
+
+MAX_STOP_FAILURES = 2
+"""After so many refused stops the position is closed instead (the escalation's last step)."""
+
+
+def plan(draft: Draft, at_ms: int, market: Market | None, limits: Limits) -> Event | None:
+    """The next thing that the draft's state needs, or None."""
+    state = draft.state
+    position = state.position
+    if position is None or not position.ours or position.open_amount <= 0:
+        return None
+    if not ready(state) or len(state.pending) >= MAX_PENDING:
+        return None
+    if market is None or market.connection != state.connection:
+        return None
+    if state.closing:
+        return _close(draft, position, at_ms, market, limits)
+    if market.instrument.name != position.instrument:
+        return None  # until the market of this instrument is watched
+    return _protect(draft, position, at_ms, market, limits)
+
+
+def unwanted(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
+    """Ids of live orders of ours that must go.
+
+    A resting entry is unwanted once its validity has passed or a close was asked for; everything
+    else once a full read shows that the position is gone and no entry can make a new one.
+    """
+    entries = live_orders(state, Role.ENTRY)
+    patience = validity_ms(limits, rate)
+    late = [o.order_id for o in entries if state.closing or at_ms > o.created_ms + patience]
+    if not ready(state) or not flat(state) or entries or pending_with(state, Role.ENTRY):
+        return tuple(late)
+    return tuple(state.orders)
+
+
+def _close(
+    draft: Draft, position: Position, at_ms: int, market: Market, limits: Limits
+) -> Event | None:
+    state = draft.state
+    pace = validity_ms(limits, market.rate)
+    if live_orders(state, Role.CLOSE) or _just_tried(state, Role.CLOSE, at_ms, pace):
+        return None
+    intent = _reduce(draft, position, Role.CLOSE, position.open_amount, at_ms, market, limits)
+    return OrderIntended(intent=intent)
+
+
+def _protect(
+    draft: Draft, position: Position, at_ms: int, market: Market, limits: Limits
+) -> Event | None:
+    state = draft.state
+    shortfall = naked_amount(state)
+    if shortfall == 0 or _awaiting(state, at_ms) or not _grace_over(state, at_ms, market, limits):
+        return None
+    if _just_tried(state, Role.STOP, at_ms, _real_ms(MIN_VALIDITY_REAL_MS, market)):
+        return None
+    stop = _stop_price(state, position, market, limits)
+    if state.stop_failures >= MAX_STOP_FAILURES:
+        return CloseRequested(reason=f"naked: {state.stop_failures} stops were refused")
+    if _passed(position, stop, market.ticker.mark):
+        return CloseRequested(reason=f"naked and the market is past the stop at {stop}")
+    intent = _reduce(draft, position, Role.STOP, shortfall, at_ms, market, limits, stop)
+    return OrderIntended(intent=intent)
+
+
+def _awaiting(state: State, at_ms: int) -> bool:
+    """A stop is under way that may still arrive; after that another one is allowed."""
+    return any(at_ms <= p.intent.valid_until_ms for p in pending_with(state, Role.STOP))
+
+
+def _just_tried(state: State, role: Role, at_ms: int, pace_ms: int) -> bool:
+    last = state.tried.get(role.value)
+    return last is not None and at_ms <= last + pace_ms
+
+
+def _grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> bool:
+    """The stops of a fresh fill need a moment to be reported, unless a full read shows none."""
+    since = state.naked_since_ms
+    if since is None or state.naked_confirmed:
+        return True
+    return at_ms - since > max(limits.naked_ms, _real_ms(MIN_VALIDITY_REAL_MS, market))
+
+
+def _real_ms(real_ms: int, market: Market) -> int:
+    """``real_ms`` in the exchange's time."""
+    return int(real_ms * market.rate)
+
+
+def _stop_price(state: State, position: Position, market: Market, limits: Limits) -> Decimal:
+    """The stop of the plan; for a position without a plan a fixed distance from its entry."""
+    bracket = state.bracket
+    if bracket is not None and _is_plan_of(bracket, position):
+        return bracket.stop
+    entry = average(position.contract, position.entry_amount, position.entry_value)
+    distance = entry * limits.adopted_stop_percent / 100
+    price = entry - position.direction.sign * distance
+    return round_stop(position.direction, price, market.instrument.tick_size)
+
+
+def _is_plan_of(bracket: Bracket, position: Position) -> bool:
+    same = (position.instrument, position.direction)
+    return (bracket.instrument, bracket.direction) == same
+
+
+def _passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
+    return mark <= stop if position.direction is Direction.BUY else mark >= stop
+
+
+def _reduce(
+    draft: Draft,
+    position: Position,
+    role: Role,
+    amount: Decimal,
+    at_ms: int,
+    market: Market,
+    limits: Limits,
+    trigger: Decimal | None = None,
+) -> Intent:
+    return Intent(
+        label=draft.label(role),
+        role=role,
+        instrument=position.instrument,
+        direction=position.direction.opposite,
+        amount=amount,
+        order_type="market" if trigger is None else "stop_market",
+        trigger_price=trigger,
+        reduce_only=True,
+        life=draft.state.life,
+        connection=draft.state.connection,
+        intended_ms=at_ms,
+        valid_until_ms=at_ms + validity_ms(limits, market.rate),
+        signal_id=position.signal_id,
+    )

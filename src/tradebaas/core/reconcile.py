@@ -1,0 +1,277 @@
+"""State x what the exchange said -> events.
+
+The same function takes a single answer, a notification and a full read of the account, since
+each is a list of facts. Facts are never refused and may come twice, late or out of order: what is
+already known leads to no event. Fills are absorbed before orders, so that a filled entry is never
+seen without its position, and what a read lacks is judged after what it has. This module plans
+nothing (see ``duties``) and admits nothing.
+"""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from tradebaas.core import correct, foreign
+from tradebaas.core.apply import frames_in_hour
+from tradebaas.core.draft import QUIET, Draft
+from tradebaas.core.events import (
+    Filled,
+    FrameRefused,
+    Halted,
+    OrderAbandoned,
+    OrderAdopted,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
+    OrderUpdated,
+    ProtectOnlyLeft,
+    Reconciled,
+)
+from tradebaas.core.facts import (
+    AbsentFact,
+    Fact,
+    FillFact,
+    FrameFact,
+    LostFact,
+    NotSentFact,
+    OpenOrdersFact,
+    OrderFact,
+    PositionFact,
+    RejectFact,
+)
+from tradebaas.core.invariants import BROKEN, violations
+from tradebaas.core.model import (
+    LABEL_PREFIX,
+    Absence,
+    Fill,
+    Intent,
+    Order,
+    Role,
+    is_ours,
+)
+from tradebaas.core.position import split_at_zero
+from tradebaas.core.risk import Limits
+from tradebaas.core.state import OVERLAP_MS, State, managed_instrument, phase_of
+
+FRAMES_PER_HOUR = 60
+FRAME_CHARS = 4096
+_REPEAT_RECONCILED_MS = 3_600_000
+_MANY_FILLS = 64
+
+PROOF_SOURCES = frozenset(
+    {
+        "order_state_by_label",
+        "open_orders",
+        "order_history",
+        "trigger_history",
+        "trades",
+        "position",
+    }
+)
+"""Every place where an order can be; absence counts only when all were read (DESIGN section 8)."""
+
+
+def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) -> None:
+    """Emit the events that ``facts`` amount to: fills, orders and answers, lists, positions."""
+    for fact in sorted(facts, key=_turn):
+        _absorb_one(draft, fact, at_ms, limits)
+
+
+def _turn(fact: Fact) -> tuple[int, int]:
+    match fact:
+        case FillFact(fill=fill):
+            return 0, fill.at_ms
+        case OpenOrdersFact():
+            return 2, 0
+        case PositionFact():
+            return 3, 0
+        case _:
+            return 1, 0
+
+
+def complete(draft: Draft, connection: int, read_ms: int) -> None:
+    """Note that a full read which began at ``read_ms`` is in the state.
+
+    Repeated reads that change nothing are noted only now and then, to keep the log small. A read
+    that finds nothing of ours ends a protect-only which a fact caused.
+    """
+    state = draft.state
+    due = (
+        state.reconciled != connection
+        or (state.naked_since_ms is not None and not state.naked_confirmed)
+        or read_ms - state.read_through_ms > _REPEAT_RECONCILED_MS
+        or len(state.recent_fills) > _MANY_FILLS
+    )
+    if due:
+        draft.emit(Reconciled(connection=connection, read_ms=read_ms))
+    state = draft.state
+    if state.position is None and phase_of(state) in QUIET and not violations(state):
+        for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):
+            draft.emit(ProtectOnlyLeft(cause=cause))
+
+
+def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
+    match fact:
+        case FillFact(fill=fill):
+            _fill(draft, fill, at_ms)
+        case OrderFact(order=order):
+            _order(draft, order)
+        case PositionFact():
+            correct.compare(draft, fact)
+        case OpenOrdersFact():
+            _open_orders(draft, fact, at_ms)
+        case RejectFact(label=label):
+            if label in draft.state.pending:
+                draft.emit(OrderRejected(label=label, code=fact.code, message=fact.message))
+        case NotSentFact(label=label):
+            pending = draft.state.pending.get(label)
+            if pending is not None and pending.intent.life == draft.state.life:
+                draft.emit(OrderNotSent(label=label, reason=fact.reason))
+        case LostFact(label=label):
+            pending = draft.state.pending.get(label)
+            if pending is not None and not pending.unknown:
+                draft.emit(OrderUnknown(label=label, reason=fact.reason))
+        case AbsentFact(evidence=evidence):
+            pending = draft.state.pending.get(evidence.label)
+            if pending is None or _has_filled(draft.state, pending.intent):
+                return
+            if proves_absence(pending.intent, evidence, limits):
+                draft.emit(OrderAbandoned(label=evidence.label, evidence=evidence))
+        case FrameFact():
+            _frame(draft, fact, at_ms)
+        case _:
+            assert_never(fact)
+
+
+def proves_absence(intent: Intent, evidence: Absence, limits: Limits) -> bool:
+    """Whether the reads were complete and late enough that the order can no longer arrive.
+
+    Only the exchange's own clock counts: its reads must have begun after ``valid_until`` plus the
+    longest time that it queues a request plus a margin (DESIGN section 8, proof of absence).
+    """
+    too_late = intent.valid_until_ms + limits.queue_bound_ms + limits.proof_margin_ms
+    return evidence.read_ms > too_late and set(evidence.sources) >= PROOF_SOURCES
+
+
+def _has_filled(state: State, intent: Intent) -> bool:
+    """A fill of this entry is known, so a read that does not show it proves nothing."""
+    bracket = state.bracket
+    if bracket is None or intent.role is not Role.ENTRY:
+        return False
+    return intent.label in bracket.labels and bracket.filled > 0
+
+
+# ------------------------------------------------------------------------------------- fills
+
+
+def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
+    state = draft.state
+    if not all(number.is_finite() and number > 0 for number in (fill.amount, fill.price)):
+        reason = "a fill without an amount or a price"
+        _frame(draft, FrameFact(raw=repr(fill), reason=reason), at_ms)
+        return
+    if fill.key in state.recent_fills or fill.at_ms < _fills_known_before(state):
+        return
+    for part in split_at_zero(state.position, fill):
+        if _concerns_us(draft.state, part):
+            draft.emit(Filled(fill=part))
+    if fill.label in state.abandoned:
+        _halt(draft, f"order {fill.label} was proven absent and filled later")
+
+
+def _fills_known_before(state: State) -> int:
+    return max(state.read_through_ms - OVERLAP_MS, state.fills_from_ms)
+
+
+def _concerns_us(state: State, fill: Fill) -> bool:
+    """Whether a fill belongs to the position that this state folds.
+
+    Not: another instrument (seen as a foreign position), a quarantined position of the owner, and
+    the end of a trade whose beginning this store never knew.
+    """
+    if fill.instrument != managed_instrument(state):
+        return state.position is None and is_ours(fill.label) and not fill.reduces
+    if state.position is not None:
+        return True
+    if is_ours(fill.label):
+        return not fill.reduces or _in_bracket(state, fill.label)
+    return foreign.position_key(fill.instrument) not in state.foreign
+
+
+def _halt(draft: Draft, reason: str) -> None:
+    if draft.state.halted is None:
+        draft.emit(Halted(by="daemon", reason=reason))
+
+
+# ------------------------------------------------------------------------------------ orders
+
+
+def _order(draft: Draft, order: Order) -> None:
+    if not is_ours(order.label):
+        foreign.note_order(draft, order)
+        return
+    state = draft.state
+    held = state.orders.get(order.order_id)
+    if order.order_id in state.ended or _is_old_news(held, order):
+        return
+    pending = state.pending.get(order.label)
+    if pending is not None:
+        if pending.unknown:
+            _adopt(draft, order, f"found {order.state} after {pending.unknown}")
+    elif held is None and order.label in state.abandoned:
+        if not order.live and order.filled == 0:
+            return  # it came to nothing
+        _adopt(draft, order, "it was proven absent and appeared later")
+        _halt(draft, f"order {order.label} was proven absent and appeared later")
+    elif held is None and not _in_bracket(state, order.label):
+        if not order.live:
+            return
+        if not order.label.startswith(f"{LABEL_PREFIX}{state.token}-"):
+            _adopt(draft, order, "bears our prefix but is not in this store")
+    draft.emit(OrderUpdated(order=order))
+
+
+def _adopt(draft: Draft, order: Order, how: str) -> None:
+    draft.emit(OrderAdopted(label=order.label, order_id=order.order_id, how=how))
+
+
+def _in_bracket(state: State, label: str) -> bool:
+    return state.bracket is not None and label in state.bracket.labels
+
+
+def _is_old_news(known: Order | None, order: Order) -> bool:
+    """An equal or older description than the one we have."""
+    if known is None:
+        return False
+    newer = (known.updated_ms, known.filled) > (order.updated_ms, order.filled)
+    return known == order or (newer and order.live)
+
+
+def _open_orders(draft: Draft, fact: OpenOrdersFact, at_ms: int) -> None:
+    """Orders that we hold live and that the exchange no longer lists are gone."""
+    listed = set(fact.order_ids)
+    gone_ms = min(fact.read_ms, at_ms)
+    for order in list(draft.state.orders.values()):
+        if order.order_id in listed or order.updated_ms >= fact.read_ms:
+            continue
+        draft.emit(
+            OrderUpdated(
+                order=replace(
+                    order,
+                    state="cancelled",
+                    cancel_reason="not among the open orders",
+                    updated_ms=max(gone_ms, order.updated_ms),
+                )
+            )
+        )
+    foreign.forget_orders(draft, listed)
+
+
+# ------------------------------------------------------------------------------------ frames
+
+
+def _frame(draft: Draft, fact: FrameFact, at_ms: int) -> None:
+    _, seen = frames_in_hour(draft.state, at_ms)
+    if seen < FRAMES_PER_HOUR:
+        raw, reason = fact.raw[:FRAME_CHARS], fact.reason[:FRAME_CHARS]
+        draft.emit(FrameRefused(at_ms=at_ms, raw=raw, reason=reason))

@@ -1,0 +1,273 @@
+"""The state: what the fold of all events holds, and the questions that others ask of it.
+
+``State`` is immutable; ``core.apply`` makes the next one from an event. What must survive a death
+is here and nothing else. Every collection is bounded: orders, intents and fills of the current
+position, labels of the current bracket, a window of recent ids for recognising repeats.
+
+Nothing here may decide policy (see ``decide``) or change anything (see ``apply``).
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tradebaas.core.events import Finding, RecoveryReport
+from tradebaas.core.model import (
+    ZERO,
+    Assignment,
+    Direction,
+    Intent,
+    Order,
+    Phase,
+    Position,
+    Role,
+    Signal,
+    Trade,
+)
+
+FOLD_VERSION = 1
+OVERLAP_MS = 60_000
+"""How far before the last finished reconcile trades are read again (late indexing)."""
+
+
+class Pending(Struct, frozen=True, kw_only=True):
+    """An intent without a proven outcome; ``unknown`` says why it is not simply on its way."""
+
+    intent: Intent
+    unknown: str = ""
+
+
+class Bracket(Struct, frozen=True, kw_only=True):
+    """The plan of the present position and all labels that belong to it.
+
+    ``expected`` is how much the exchange says the entry filled (at ``expected_ms``), ``filled``
+    how much of that is accounted for by fills: they differ while a fill is on its way to us.
+    """
+
+    signal_id: str
+    instrument: str
+    direction: Direction
+    amount: Decimal
+    stop: Decimal
+    take: Decimal
+    labels: tuple[str, ...]
+    expected: Decimal = ZERO
+    expected_ms: int = 0
+    filled: Decimal = ZERO
+
+
+class HaltLatch(Struct, frozen=True, kw_only=True):
+    """Who halted, and why."""
+
+    by: str
+    reason: str
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """What the present exchange day (UTC, days since the epoch) has used of its limits.
+
+    ``net`` is the realized result by settlement currency.
+    """
+
+    index: int = 0
+    entries: int = 0
+    net: dict[str, Decimal] = {}
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """Totals since the store began."""
+
+    crashes: int = 0
+    trades: int = 0
+    trades_success: int = 0
+    trades_failed: int = 0
+    net: dict[str, Decimal] = {}
+    fees: dict[str, Decimal] = {}
+    orders_intended: int = 0
+    orders_unknown: int = 0
+    orders_adopted: int = 0
+    orders_abandoned: int = 0
+    orders_rejected: int = 0
+    stops_replaced: int = 0
+    frames_refused: int = 0
+    naked_ms_total: int = 0
+    naked_ms_max: int = 0
+
+
+class Recovering(Struct, frozen=True, kw_only=True):
+    """What this life found at its start and has proven since."""
+
+    cause: str = ""
+    phase: Phase = Phase.IDLE
+    unresolved: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    naked_ms: int = 0
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Everything that is durable, as of event ``seq``.
+
+    ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
+    ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
+    ``tried``: when a reduce-only order of each role was last intended.
+    """
+
+    seq: int = 0
+    life: int = 0
+    token: str = ""
+    life_open: bool = False
+    account: str = ""
+    connection: int = 0
+    reconciled: int = 0  # the connection through which a full read is in the state
+    read_through_ms: int = 0
+    fills_from_ms: int = 0
+    assignment: Assignment | None = None
+    armed: bool = False
+    closing: str = ""
+    phase: Phase = Phase.IDLE
+    signal: Signal | None = None
+    streams: dict[str, int] = {}
+    bracket: Bracket | None = None
+    pending: dict[str, Pending] = {}
+    orders: dict[str, Order] = {}
+    ended: dict[str, int] = {}
+    abandoned: dict[str, int] = {}
+    position: Position | None = None
+    recent_fills: dict[str, int] = {}
+    foreign: dict[str, str] = {}
+    halted: HaltLatch | None = None
+    protect: dict[str, str] = {}
+    naked_since_ms: int | None = None
+    naked_confirmed: bool = False
+    tried: dict[str, int] = {}
+    stop_failures: int = 0
+    day: Day = Day()
+    frames_hour: tuple[int, int] = (0, 0)
+    counters: Counters = Counters()
+    recovering: Recovering = Recovering()
+    last_recovery: RecoveryReport | None = None
+    last_trade: Trade | None = None
+
+
+View = State
+"""The committed state, as published to those who only read."""
+
+
+def expecting(state: State) -> bool:
+    """The exchange says that the entry filled further than the fills we know."""
+    bracket = state.bracket
+    return bracket is not None and bracket.expected > bracket.filled
+
+
+def flat(state: State) -> bool:
+    """No position of ours, and none on its way from an entry that filled."""
+    return not expecting(state) and (state.position is None or not state.position.ours)
+
+
+def live_orders(state: State, *roles: Role) -> list[Order]:
+    """Live orders of ours with one of ``roles``."""
+    return [order for order in state.orders.values() if order.role in roles]
+
+
+def pending_with(state: State, *roles: Role) -> list[Pending]:
+    """Unproven intents with one of ``roles``."""
+    return [pending for pending in state.pending.values() if pending.intent.role in roles]
+
+
+def cover(state: State) -> Decimal:
+    """How much of the position is closed if its stop fires or its exit completes.
+
+    Counts live stops, and orders that are already closing it; not secondaries that wait for
+    their primary, and not the take profit, which protects from nothing.
+    """
+    position = state.position
+    if position is None:
+        return ZERO
+    side = (position.instrument, position.direction.opposite)
+    exits = (o for o in live_orders(state, Role.STOP, Role.CLOSE) if not o.waiting)
+    return sum((o.remaining for o in exits if (o.instrument, o.direction) == side), ZERO)
+
+
+def naked_amount(state: State) -> Decimal:
+    """How much of our position no live stop covers; zero when flat."""
+    position = state.position
+    if position is None or not position.ours:
+        return ZERO
+    return max(position.open_amount - cover(state), ZERO)
+
+
+def exiting(state: State) -> bool:
+    """An exit has begun: asked for, on its way, fired, or partly filled."""
+    position = state.position
+    return bool(
+        state.closing
+        or any(_under_way(order) for order in live_orders(state, Role.STOP, Role.TAKE))
+        or (position is not None and position.open_amount <= 0)
+        or live_orders(state, Role.CLOSE)
+        or pending_with(state, Role.CLOSE)
+    )
+
+
+def _under_way(order: Order) -> bool:
+    """A leg that is closing the position now: partly filled, or a stop that has fired."""
+    fired = order.role is Role.STOP and order.state != "untriggered" and not order.waiting
+    return order.filled > 0 or fired
+
+
+def phase_of(state: State) -> Phase:
+    """The lifecycle state that the contents of ``state`` amount to."""
+    if state.position is not None and state.position.ours:
+        return Phase.CLOSING if exiting(state) else Phase.POSITION_OPEN
+    if state.pending or state.orders or not flat(state):
+        return Phase.ENTERING_POSITION if _entering(state) else Phase.CLOSING
+    if state.signal is not None:
+        return Phase.SIGNAL_DETECTED
+    return Phase.ANALYZING if state.armed else Phase.IDLE
+
+
+def _entering(state: State) -> bool:
+    """What is at the exchange belongs to an entry of which nothing has filled yet."""
+    if state.bracket is not None:
+        return state.bracket.filled == 0
+    return bool(live_orders(state, Role.ENTRY) or pending_with(state, Role.ENTRY))
+
+
+def ready(state: State) -> bool:
+    """A full read through the present connection is in the state."""
+    return state.connection != 0 and state.reconciled == state.connection
+
+
+def waiting_reason(state: State) -> str:
+    """Why risk cannot be added *yet*; "" when a permit is there. These pass by themselves."""
+    if state.connection == 0:
+        return "not connected to the exchange"
+    if not ready(state):
+        return "not reconciled since the last connect"
+    if state.pending:
+        return f"the outcome of order {next(iter(state.pending))} is not proven"
+    return ""
+
+
+def barrier(state: State) -> str:
+    """Why risk may not be added until something else changes; "" when nothing forbids it."""
+    if state.halted is not None:
+        return f"halted by {state.halted.by}: {state.halted.reason}"
+    if state.protect:
+        cause, detail = next(iter(state.protect.items()))
+        return f"protect-only because of {cause}: {detail}"
+    if state.foreign:
+        return f"quarantine: {next(iter(state.foreign.values()))}"
+    if state.position is not None:
+        return f"single position guard: {state.position.instrument} is open"
+    if state.orders:
+        return f"order {next(iter(state.orders))} of an earlier position is still live"
+    return ""
+
+
+def managed_instrument(state: State) -> str:
+    """The one instrument whose fills make up our position; "" when none is known."""
+    if state.position is not None:
+        return state.position.instrument
+    if state.bracket is not None:
+        return state.bracket.instrument
+    return state.assignment.instrument if state.assignment else ""

@@ -1,0 +1,285 @@
+"""The composition root: the shell around the crew.
+
+The shell nursery holds what must outlive a life: signals, HTTP, the watchdog, the console. Inside
+it the supervisor runs life after life of the crew. At process start HTTP binds only once the crew
+has its permit (or after three seconds), so that its imports cost no trading time. Nothing here
+decides about trading; it wires, starts and stops.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import final
+
+import trio
+
+from tradebaas import __version__, embedded
+from tradebaas.actors import backups, metrics, persister, reconciler, strategy
+from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
+from tradebaas.bearer import bearer_token
+from tradebaas.board import Board, Context, limits_of
+from tradebaas.config import HOSTS, Config, client_secret
+from tradebaas.console import narrate
+from tradebaas.core.messages import Answer, Arm, Request
+from tradebaas.core.model import Assignment
+from tradebaas.errors import Fatal
+from tradebaas.runtime.crew import ActorSpec, Crew, Drain
+from tradebaas.runtime.mailbox import Asker, Asks, AskTimeout, Door, LifeEnded, open_asks
+from tradebaas.runtime.ports import Ports, system_ports
+from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, find_fatal, supervise
+from tradebaas.runtime.systemd import Notifier, watchdog_interval
+
+ASKS = 256
+HTTP_WAITS_S = 3.0
+PULSE_LIMIT_S = 5.0
+RECOVERY_LIMIT_S = 60.0
+
+
+def run(config: Config, *, chaos: bool = False) -> int:
+    """Run the daemon until it is told to stop; the exit code of the process (``errors``)."""
+    code = 0
+    try:
+        trio.run(
+            _Daemon(config, system_ports(), chaos).main,
+            restrict_keyboard_interrupt_to_checkpoints=True,
+        )
+    except* Fatal as group:
+        fatal = find_fatal(group)
+        print(f"tradebaas: {fatal}", file=sys.stderr)
+        code = fatal.exit_code if fatal else Fatal.exit_code
+    return code
+
+
+@final
+@dataclass(slots=True)
+class _Daemon:
+    """What lives as long as the process."""
+
+    config: Config
+    ports: Ports
+    chaos: bool
+    board: Board = field(default_factory=Board)
+    door: Door[Request, Answer] = field(default_factory=Door)
+    drain: Drain = field(default_factory=Drain)
+    http_down: trio.Event = field(default_factory=trio.Event)
+    crew: Crew | None = None
+    deaths: int = 0
+    born: float = 0.0
+    life_born: float = 0.0
+
+    async def main(self) -> None:
+        self.born = self.ports.clock.monotonic()
+        notifier = Notifier(os.environ, self.ports.send_datagram)
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as shell:
+                shell.start_soon(self._take_signals, signals, notifier)
+                if self.config.embedded_exchange:
+                    await embedded.ensure(self.config)
+                    shell.start_soon(embedded.keep, self.config)
+                shell.start_soon(narrate, self.board, self.config)
+                shell.start_soon(self._watchdog, notifier)
+                shell.start_soon(self._autostart)
+                shell.start_soon(self._http)
+                await self._supervise()
+                self.http_down.set()
+                shell.cancel_scope.cancel()
+        if self.config.embedded_exchange:
+            embedded.stop(self.config)
+
+    # ------------------------------------------------------------------------------- lives
+
+    async def _supervise(self) -> None:
+        settings = self.config.supervisor
+        await supervise(
+            self._live,
+            clock=self.ports.clock,
+            entropy=self.ports.entropy,
+            budget=Budget(settings.deaths, settings.period_seconds, settings.forgive_seconds),
+            on_death=self._note_death,
+            stop=self.drain.asked,
+        )
+
+    async def _live(self, plan: LifePlan) -> None:
+        """One life of the crew, from the log to its death or the drain."""
+        ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(ASKS)
+        asker, asks = ends
+        self.life_born = self.born if plan.life == 1 else self.ports.clock.monotonic()
+        ctx = Context(
+            config=self.config,
+            limits=limits_of(self.config),
+            ports=self.ports,
+            board=self.board,
+            asker=asker,
+            cause=", ".join(map(str, plan.causes)),
+            poisoned=plan.repeat,
+            locate=self._locate(),
+            secret=client_secret(self.config),
+            born=self.life_born,
+        )
+        actors = [
+            ActorSpec("persister", partial(persister.run, ctx, asks)),
+            ActorSpec("reconciler", partial(reconciler.run, ctx)),
+            ActorSpec("backups", partial(backups.run, ctx)),
+            ActorSpec("metrics", partial(metrics.run, ctx)),
+            ActorSpec("strategy", partial(strategy.run, ctx)),
+        ]
+        self.crew = Crew(actors, self.drain)
+        with self.door.opened(asker):
+            await self.crew.run()
+
+    def _note_death(self, report: DeathReport) -> None:
+        self.deaths += 1
+        causes = ", ".join(map(str, report.causes))
+        after = "no further life" if report.backoff is None else f"again in {report.backoff:.2f} s"
+        print(f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}")
+        traceback.print_exception(report.error, file=sys.stderr)
+
+    def _locate(self) -> Callable[[], str]:
+        exchange = self.config.exchange
+        if self.config.embedded_exchange:
+            return embedded.locate(self.config)
+        url = exchange.url or HOSTS[exchange.environment]
+        return lambda: url
+
+    # ------------------------------------------------------------------------------- shell
+
+    async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
+        async for _ in signals:
+            notifier.stopping()
+            self.drain.ask()
+
+    async def _watchdog(self, notifier: Notifier) -> None:
+        """READY once the store is recovered; then a pat while the loop turns and answers."""
+        await self.board.view.wait_newer(0)
+        notifier.ready()
+        interval = watchdog_interval(os.environ, os.getpid())
+        while interval is not None:
+            if self._pulse():
+                notifier.watchdog()
+            await trio.sleep(interval / 2)
+
+    def _pulse(self) -> bool:
+        """The persister answered a ping lately, or a recovery is inside its own deadline."""
+        now = self.ports.clock.monotonic()
+        vitals = self.board.vitals.value
+        answered = vitals is not None and now - vitals.at < PULSE_LIMIT_S
+        return answered or now - self.life_born < RECOVERY_LIMIT_S
+
+    async def _autostart(self) -> None:
+        """Arm the configured strategy if this store was never told what to trade."""
+        settings = self.config.strategy
+        view, _ = await self.board.view.wait_newer(0)
+        if not settings.autostart or view.assignment is not None:
+            return
+        assignment = bound_strategy(self._configured()).assignment
+        while True:
+            try:
+                await self.door.ask(Arm(assignment=assignment), 5.0)
+                return
+            except (AskTimeout, LifeEnded):
+                await trio.sleep(0.1)
+
+    def _configured(self) -> Assignment:
+        settings = self.config.strategy
+        return Assignment(
+            strategy=settings.name,
+            parameters={name: str(value) for name, value in settings.parameters.items()},
+            instrument=settings.instrument,
+            timeframe=settings.timeframe,
+        )
+
+    # -------------------------------------------------------------------------------- HTTP
+
+    async def _http(self) -> None:
+        """Serve once trading is possible, under a budget of its own; never takes the crew down."""
+        with trio.move_on_after(HTTP_WAITS_S):
+            await self._permitted()
+        budget = Budget(deaths=20, period=600.0)
+        try:
+            await supervise(
+                self._serve_http,
+                clock=self.ports.clock,
+                entropy=self.ports.entropy,
+                budget=budget,
+                on_death=self._note_http_death,
+                stop=self.http_down,
+            )
+        except Fatal as fatal:
+            print(f"HTTP is not served: {fatal}", file=sys.stderr)
+
+    async def _permitted(self) -> None:
+        version = 0
+        while True:
+            link, version = await self.board.link.wait_newer(version)
+            if link.reconciled_at is not None:
+                return
+
+    async def _serve_http(self, _plan: LifePlan) -> None:
+        from tradebaas.web.app import create_app
+        from tradebaas.web.server import serve
+        from tradebaas.web.shell import Shell
+
+        settings = self.config.http
+        shell = Shell(
+            config=self.config,
+            board=self.board,
+            door=self.door,
+            clock=self.ports.clock,
+            version=__version__,
+            started_at=self.born,
+            token=bearer_token(self.config.data_dir, self.ports.entropy),
+            life_up=lambda: self.door.is_open and self._life_published(),
+            deaths=lambda: self.deaths,
+            check_assignment=check_assignment,
+            kill=self._kill if self.chaos else None,
+        )
+        app = create_app(shell)
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(
+                partial(serve, app, settings.host, settings.port, shutdown=self.http_down)
+            )
+            with _address(self.config, str(url)):
+                print(f"HTTP on {url} (health, metrics, API)", flush=True)
+                await self.http_down.wait()
+
+    def _note_http_death(self, report: DeathReport) -> None:
+        print(f"HTTP died of {', '.join(map(str, report.causes))}", file=sys.stderr)
+        traceback.print_exception(report.error, file=sys.stderr)
+
+    def _life_published(self) -> bool:
+        """Whether the present life has recovered its state (and not only the one before)."""
+        store = self.board.store.value
+        return store is not None and not store.fault and store.last_commit_at >= self.life_born
+
+    def _kill(self, actor: str) -> None:
+        if self.crew is None:
+            raise LookupError("no crew is running")
+        self.crew.kill(actor)
+
+
+def check_assignment(assignment: Assignment) -> str:
+    """Why the strategy cannot be armed as asked, or ""."""
+    try:
+        bound_strategy(assignment)
+    except StrategyUnusable as unusable:
+        return str(unusable)
+    return ""
+
+
+@contextmanager
+def _address(config: Config, url: str) -> Iterator[None]:
+    """Say where HTTP answers, in ``data/address``, for as long as it does."""
+    path = config.data_dir / "address"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"http": url, "pid": os.getpid()}), encoding="utf-8")
+    fresh.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

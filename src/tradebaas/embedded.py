@@ -1,0 +1,122 @@
+"""Finds or starts the embedded exchange, which is always a process of its own.
+
+Its stops must fire while the daemon is dead, so it runs in its own session, outlives the daemon's
+death, and is reused by the next start. A clean stop of the daemon stops it too, and without clients
+it ends by itself. Where it listens is in its address file, which is read anew for every connection.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from tradebaas.config import Config
+from tradebaas.errors import Unusable
+
+START_LIMIT_S = 20.0
+POLL_S = 0.01
+CHECK_EVERY_S = 1.0
+LOG_NAME = "exchange.log"
+
+
+class Address(Struct, frozen=True):
+    """Where a living exchange listens."""
+
+    url: str
+    pid: int
+
+
+def directory(config: Config) -> Path:
+    """The exchange's own directory, beside the daemon's store."""
+    return config.data_dir / "exchange"
+
+
+def find(config: Config) -> Address | None:
+    """The living exchange of this data directory, or None."""
+    try:
+        raw = json.loads((directory(config) / "address").read_text(encoding="utf-8"))
+        address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return None
+    return address if _alive(address.pid) else None
+
+
+def locate(config: Config) -> Callable[[], str]:
+    """A function that gives the exchange's present URL, "" while there is none."""
+
+    def url() -> str:
+        address = find(config)
+        return address.url if address else ""
+
+    return url
+
+
+async def ensure(config: Config) -> None:
+    """Start the exchange unless it lives, and wait until it listens.
+
+    Raises:
+        Unusable: it did not come up; the message has its last words.
+    """
+    if find(config) is not None:
+        return
+    home = directory(config)
+    home.mkdir(parents=True, exist_ok=True)
+    process = _spawn(config, home / LOG_NAME)
+    for _ in range(int(START_LIMIT_S / POLL_S)):
+        if find(config) is not None:
+            return
+        if process.poll() is not None:
+            break
+        await trio.sleep(POLL_S)
+    words = (home / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-800:]
+    raise Unusable(f"the embedded exchange did not start; it said:\n{words}")
+
+
+def _spawn(config: Config, log_path: Path) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own, so that no signal to the daemon's group reaches it."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            _command(config),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+async def keep(config: Config) -> None:
+    """Start the exchange again whenever it is gone."""
+    while True:
+        await trio.sleep(CHECK_EVERY_S)
+        await ensure(config)
+
+
+def stop(config: Config) -> None:
+    """Ask the exchange to end; it finishes its journal by itself."""
+    address = find(config)
+    if address is not None:
+        os.kill(address.pid, signal.SIGTERM)
+
+
+def _command(config: Config) -> list[str]:
+    settings = config.embedded
+    command = [sys.executable, "-m", "tradebaas", "exchange", "--data", str(directory(config))]
+    command += ["--speed", str(settings.speed), "--seed", str(settings.seed)]
+    command += ["--idle-exit", str(settings.idle_exit_seconds)]
+    if settings.candles:
+        command += ["--candles", settings.candles, "--history", str(settings.history)]
+    return command
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

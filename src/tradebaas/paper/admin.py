@@ -1,0 +1,196 @@
+"""What a test driver may do to the exchange: faults, the owner's own orders, price, clock.
+
+Only served with ``admin`` in the configuration. Everything done here is journalled as ``admin``.
+These methods need no login, and a connection that uses them is not a client that keeps the
+exchange alive, nor one that faults are done to.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tradebaas.paper import entry, params, queries
+from tradebaas.paper.faults import Rule
+from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
+from tradebaas.paper.methods import Call, Method
+from tradebaas.paper.orders import order_wire
+from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.tape import MAX_SHOCKS
+
+PositiveCount = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class Hold(Params, kw_only=True):
+    method: str
+    params_match: Wire = msgspec.field(default_factory=dict)
+
+
+class Counted(Hold, kw_only=True):
+    count: PositiveCount = 1
+
+
+class Reject(Counted, kw_only=True):
+    code: int
+    message: str
+
+
+class OwnersOrder(params.Entry, kw_only=True):
+    side: Literal["buy", "sell"]
+
+
+class Price(Params):
+    price: Decimal
+
+
+class Depth(Params):
+    amount: Decimal | None
+    instrument_name: str = "BTC-PERPETUAL"
+
+
+class Frame(Params):
+    text: str
+
+
+class Ledger(Params):
+    after_seq: int = 0
+    ended: bool = False
+    count: Annotated[int, msgspec.Meta(ge=1, le=500)] = 500
+
+
+def _arm(call: Call, kind: str, asked: Counted) -> str:
+    call.faults.arm(Rule(kind, asked.method, asked.params_match, asked.count))
+    return "ok"
+
+
+def _hold(call: Call, asked: Hold) -> str:
+    call.faults.arm(Rule("hold", asked.method, asked.params_match, None))
+    return "ok"
+
+
+def _release(call: Call, _: Params) -> int:
+    """Let all held frames go and return how many there were."""
+    call.faults.release()
+    count = 0
+    for session in call.exchange.sessions.values():
+        held, session.held = session.held or [], None
+        count += len(held)
+        for frame in held:
+            call.exchange.send(session.number, frame)
+    return count
+
+
+def _reject(call: Call, asked: Reject) -> str:
+    error = Refused(asked.code, asked.message)
+    call.faults.arm(Rule("reject", asked.method, asked.params_match, asked.count, error))
+    return "ok"
+
+
+def _order(call: Call, asked: OwnersOrder) -> Wire:
+    if asked.label:
+        raise invalid("label", "the owner's manual orders have none")
+    return entry.place(call.exchange, call.session, asked.side, asked)
+
+
+def _price(call: Call, asked: Price) -> str:
+    if asked.price <= 0:
+        raise invalid("price", "must be above zero")
+    if len(call.exchange.tape.state.shocks) >= MAX_SHOCKS:
+        raise Refused(11030, "other_reject", {"reason": f"{MAX_SHOCKS} price shocks were made"})
+    call.exchange.shock(asked.price)
+    return "ok"
+
+
+def _depth(call: Call, asked: Depth) -> str:
+    name = params.instrument(asked.instrument_name).name
+    if asked.amount is None:
+        call.exchange.matching.depth.pop(name, None)
+    elif asked.amount < 0:
+        raise invalid("amount", "must not be below zero")
+    else:
+        call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
+    return "ok"
+
+
+def _pause(call: Call, _: Params) -> str:
+    call.exchange.paused = True
+    return "ok"
+
+
+def _resume(call: Call, _: Params) -> str:
+    call.exchange.resume()
+    return "ok"
+
+
+def _disconnect(call: Call, _: Params) -> int:
+    clients = [s.number for s in call.exchange.sessions.values() if not s.admin]
+    for number in clients:
+        call.exchange.drop(number)
+    return len(clients)
+
+
+def _frame(call: Call, asked: Frame) -> int:
+    clients = [s.number for s in call.exchange.sessions.values() if not s.admin]
+    for number in clients:
+        call.exchange.send(number, asked.text.encode())
+    return len(clients)
+
+
+def _ledger(call: Call, asked: Ledger) -> Wire:
+    exchange = call.exchange
+    desk, price = exchange.desk, exchange.tape.price
+    trades = [t for t in desk.trades.values() if t.trade_seq > asked.after_seq]
+    wire: Wire = {
+        "n": exchange.saved.next_record - 1,
+        "now": exchange.now_ms,
+        "orders": [order_wire(order) for order in desk.live.values()],
+        "trades": trades[: asked.count],
+        "more": len(trades) > asked.count,
+        "positions": [exchange.position(name) for name in INSTRUMENTS],
+        "balances": {name: plain(desk.account.balances[name]) for name in CURRENCIES},
+        "equity": {name: plain(desk.account.equity(name, price)) for name in CURRENCIES},
+        "live_stop_amount": {name: desk.live_stop_amount(name) for name in INSTRUMENTS},
+    }
+    if asked.ended:
+        every = params.History(count=asked.count, include_old=True, include_unfilled=True)
+        wire["ended"] = queries.history(exchange, every, set(INSTRUMENTS))
+    return wire
+
+
+def _state(call: Call, _: Params) -> Wire:
+    exchange = call.exchange
+    return {
+        "n": exchange.saved.next_record - 1,
+        "now": exchange.now_ms,
+        "bar": exchange.tape.state.bar,
+        "tick": exchange.tape.open_ms,
+        "price": exchange.tape.price,
+        "ended": exchange.tape.ended,
+        "paused": exchange.paused,
+        "lockstep": exchange.config.lockstep,
+        "clients": sum(not session.admin for session in exchange.sessions.values()),
+    }
+
+
+ADMIN_METHODS: dict[str, Method[Any]] = {
+    "admin/hold": Method(Hold, _hold),
+    "admin/release": Method(Params, _release),
+    "admin/refuse_before": Method(Counted, lambda call, asked: _arm(call, "swallow", asked)),
+    "admin/lose_answer": Method(Counted, lambda call, asked: _arm(call, "lose", asked)),
+    "admin/reject": Method(Reject, _reject),
+    "admin/order": Method(OwnersOrder, _order),
+    "admin/cancel": Method(
+        params.ByOrder,
+        lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
+    ),
+    "admin/price": Method(Price, _price),
+    "admin/depth": Method(Depth, _depth),
+    "admin/pause": Method(Params, _pause),
+    "admin/resume": Method(Params, _resume),
+    "admin/disconnect": Method(Params, _disconnect),
+    "admin/frame": Method(Frame, _frame),
+    "admin/ledger": Method(Ledger, _ledger),
+    "admin/state": Method(Params, _state),
+}
+READ_ONLY = frozenset({"admin/ledger", "admin/state"})
+"""Not worth a line in the journal."""

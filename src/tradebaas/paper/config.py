@@ -1,0 +1,72 @@
+"""What the embedded exchange can be told, and nothing else.
+
+One frozen value that the command line builds and the rest reads. ``check`` refuses what cannot
+work before anything is opened, and says what to do instead.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from tradebaas.errors import ConfigError
+
+MAX_SPEED = 300
+"""Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
+
+
+class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one exchange process.
+
+    ``directory`` holds its journal, lock and address file. ``candles`` names a file to replay
+    (``history`` of its rows are past at the start); without it the market is generated from
+    ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
+    ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
+    ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
+    or the candle file's.
+    """
+
+    directory: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    candles: Path | None = None
+    history: int = 0
+    speed: float = 1.0
+    lockstep: bool = False
+    start_ms: int | None = None
+    client_id: str = "paper"
+    client_secret: str = "paper-secret"
+    balance_btc: Decimal = Decimal(1)
+    balance_usdc: Decimal = Decimal(50_000)
+    maker_fee: Decimal = Decimal("0.00015")
+    taker_fee: Decimal = Decimal("0.00035")
+    max_leverage: int = 50
+    token_ttl_s: int = 900
+    idle_exit_s: float = 600.0
+    admin: bool = False
+
+
+def check(config: ExchangeConfig) -> None:
+    """Refuse settings that cannot work.
+
+    Raises:
+        ConfigError: naming the setting, what is wrong and what to do.
+    """
+    if not 0 < config.speed <= MAX_SPEED:
+        raise ConfigError(
+            f"speed {config.speed:g} is outside 0 < speed <= {MAX_SPEED}: any faster and an order "
+            "would expire before it arrives. For the fastest exact replay use speed lockstep."
+        )
+    if config.history < 0:
+        raise ConfigError(f"history {config.history} is negative; give a number of rows, 0 or more")
+    if config.history and config.candles is None:
+        raise ConfigError("history counts rows of a candle file; give one with candles, or drop it")
+    if config.balance_btc < 0 or config.balance_usdc < 0:
+        raise ConfigError("a starting balance is negative; give 0 or more")
+    if not 1 <= config.max_leverage <= 50:
+        raise ConfigError(f"max_leverage {config.max_leverage} is outside 1 to 50")
+    if not config.client_id or not config.client_secret:
+        raise ConfigError("client_id and client_secret must not be empty")
+    if config.idle_exit_s < 0:
+        raise ConfigError(f"idle_exit {config.idle_exit_s:g} is negative; 0 means never")

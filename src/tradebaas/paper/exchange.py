@@ -1,0 +1,383 @@
+"""The exchange itself: moves the market, executes what that sets off, tells and records it.
+
+Pure: no clock, no socket, no file. Time comes in with every call and never runs backwards; what
+happened goes out through ``take_step``: journal records, rows to remember, frames to send. The
+caller must make a step durable before it sends the step's frames. Each execution is one event:
+its orders, trades, position and stop are recorded with one time, and the account is told before
+the candle that it happened in is closed.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+
+import msgspec
+
+from tradebaas.paper import families
+from tradebaas.paper.accounts import Account, position_wire, summary_wire
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.desk import Counters, Desk, Trade
+from tradebaas.paper.instruments import CONTEXT, CURRENCIES, INSTRUMENTS, Wire, plain
+from tradebaas.paper.market import Market
+from tradebaas.paper.matching import Matching
+from tradebaas.paper.orders import Order, order_wire
+from tradebaas.paper.sessions import Gate, Session, topics_of
+from tradebaas.paper.tape import RESOLUTIONS, Tape, TapeState
+from tradebaas.paper.views import index_wire, ticker_wire
+
+MAX_EVENTS_PER_MOVE = 10_000
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of the journal; ``body`` is JSON."""
+
+    n: int
+    at_ms: int
+    kind: str
+    body: bytes
+
+
+class SavedState(msgspec.Struct, kw_only=True):
+    """Everything besides orders and trades that a restart needs."""
+
+    source: str
+    tape: TapeState
+    account: Account
+    counters: Counters
+    next_record: int = 1
+    next_session: int = 1
+    depth: dict[str, Decimal] = {}
+    cod_default: bool = False
+    exposures: dict[str, tuple[Decimal, Decimal]] = {}
+    balances: dict[str, Decimal] = {}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one call led to: to be made durable first, then sent, then dropped."""
+
+    records: list[Record]
+    orders: list[Order]
+    trades: list[Trade]
+    frames: list[tuple[int, bytes]]
+    drops: list[int]
+
+
+class Exchange:
+    """One market, one account, any number of connections."""
+
+    def __init__(
+        self, config: ExchangeConfig, market: Market, saved: SavedState | None,
+        new_token: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self.config = config
+        self.tape = Tape(market, saved.tape if saved else None)
+        if saved is None:
+            account = Account.new(config.balance_btc, config.balance_usdc)
+            saved = SavedState(
+                source=market.name, tape=self.tape.state, account=account, counters=Counters()
+            )
+        self.saved = saved
+        self.desk = Desk(saved.account, saved.counters)
+        self.desk.now_ms = saved.tape.now_ms
+        self.matching = Matching(self.desk, self.tape, config.maker_fee, config.taker_fee)
+        self.matching.depth = saved.depth
+        self.gate = Gate(config.client_id, config.client_secret, config.token_ttl_s, new_token)
+        self.sessions: dict[int, Session] = {}
+        self.paused = False
+        self._owes_bar = False
+        self._records: list[Record] = []
+        self._orders: dict[str, Order] = {}
+        self.step_trades: list[Trade] = []
+        self._frames: list[tuple[int, bytes]] = []
+        self._drops: list[int] = []
+
+    # -- time and the market ------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """Return the exchange time."""
+        return self.desk.now_ms
+
+    def set_now(self, now_ms: int) -> None:
+        """Let time pass without moving the market; an earlier time is ignored."""
+        self.desk.now_ms = self.tape.state.now_ms = max(self.desk.now_ms, now_ms)
+
+    def advance(self, to_ms: int) -> None:
+        """Move the market along its path until ``to_ms`` (paced mode)."""
+        while not self.tape.ended:
+            _, end_ms = self.tape.leg_end()
+            if end_ms > to_ms:
+                if to_ms > self.now_ms:
+                    self._move(self.tape.price_at(to_ms), to_ms)
+                    self.tell_price()
+                break
+            self._finish_leg()
+        self.set_now(to_ms)
+
+    def play_bar(self) -> None:
+        """Play the running bar to its close and open the next one (lockstep)."""
+        bar = self.tape.state.bar
+        while not self.tape.ended and self.tape.state.bar == bar:
+            self._finish_leg()
+
+    def owe_bar(self) -> None:
+        """Play the running bar now, or as soon as the exchange is no longer paused."""
+        self._owes_bar = True
+        if not self.paused:
+            self._pay_bar()
+
+    def resume(self) -> None:
+        """End a pause."""
+        self.paused = False
+        if self._owes_bar:
+            self._pay_bar()
+
+    def _pay_bar(self) -> None:
+        self._owes_bar = False
+        self.play_bar()
+
+    def shock(self, price: Decimal) -> None:
+        """Gap the market to ``price``; it goes on from there."""
+        crossed = self._crossed_in_gap(price)
+        self.tape.shock(price)
+        self._execute_gap(crossed)
+        self.tell_price()
+
+    def _finish_leg(self) -> None:
+        price, end_ms = self.tape.leg_end()
+        self._move(price, end_ms)
+        self.tape.end_leg()
+        self.tell_price()
+        if self.tape.state.leg == 3:
+            self._open_next_bar()
+
+    def _open_next_bar(self) -> None:
+        self.tape.close_bar()
+        opened = self.tape.next_open()
+        crossed = self._crossed_in_gap(opened)
+        self.tape.state.price = opened
+        self.tape.open_next()
+        self._execute_gap(crossed)
+        self.tell_price()
+
+    def _move(self, to: Decimal, end_ms: int) -> None:
+        """Move in a straight line of time, executing what is met in the order it is met."""
+        start, start_ms = self.tape.price, self.now_ms
+        for _ in range(MAX_EVENTS_PER_MOVE):
+            hit = self.matching.next_crossed(to)
+            if hit is None:
+                break
+            order, at = hit
+            if at != self.tape.price:
+                with localcontext(CONTEXT):
+                    way = abs(at - start) / abs(to - start)
+                    self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
+                self.matching.price_moved()
+                self.tape.move(at)
+            exact = at if at == order.level else None
+            self.matching.execute(order, exact, through=to != order.level)
+            self.settle()
+        else:
+            raise RuntimeError(f"one move set off more than {MAX_EVENTS_PER_MOVE} executions")
+        self.tape.move(to)
+        self.matching.price_moved()
+        self.set_now(end_ms)
+
+    def _crossed_in_gap(self, to: Decimal) -> list[tuple[Order, bool]]:
+        crossed = self.matching.crossed(to)
+        return [(order, order.level != to) for order, _ in crossed]
+
+    def _execute_gap(self, crossed: list[tuple[Order, bool]]) -> None:
+        self.matching.price_moved()
+        for order, through in crossed:
+            if order.is_live:
+                self.matching.execute(order, None, through)
+                self.settle()
+
+    # -- events -------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """End an event: settle families, record and tell what changed."""
+        families.settle(self.matching)
+        orders, trades = self.desk.take_changes()
+        for order in orders:
+            self._orders[order.order_id] = order
+            self.record("order", order_wire(order))
+        for trade in trades:
+            self.step_trades.append(trade)
+            self.record("trade", trade)
+        for name in INSTRUMENTS:
+            self._record_exposure(name)
+            mine = [item for item in orders if item.instrument_name == name]
+            fills = [item for item in trades if item.instrument_name == name]
+            if mine or fills:
+                self._tell_changes(name, mine, fills)
+        for currency in CURRENCIES:
+            self._record_balance(currency)
+
+    def record(self, kind: str, body: object) -> None:
+        """Add a line to the journal."""
+        record = Record(self.saved.next_record, self.now_ms, kind, _encode(body))
+        self._records.append(record)
+        self.saved.next_record += 1
+
+    def take_step(self) -> Step:
+        """Return what happened since the last step."""
+        orders = list(self._orders.values())
+        step = Step(self._records, orders, self.step_trades, self._frames, self._drops)
+        self._records, self._orders, self.step_trades = [], {}, []
+        self._frames, self._drops = [], []
+        return step
+
+    def _record_exposure(self, name: str) -> None:
+        position = self.desk.account.positions[name]
+        exposure = position.size, self.desk.live_stop_amount(name)
+        if self.saved.exposures.get(name, (Decimal(0), Decimal(0))) == exposure:
+            return
+        self.saved.exposures[name] = exposure
+        body: Wire = {
+            "instrument_name": name,
+            "size": position.size,
+            "average_price": position.average_price,
+            "live_stop_amount": exposure[1],
+        }
+        self.record("position", body)
+
+    def _record_balance(self, currency: str) -> None:
+        balance = self.desk.account.balances[currency]
+        if self.saved.balances.get(currency) == balance:
+            return
+        self.saved.balances[currency] = balance
+        self.record("balance", {"currency": currency, "balance": plain(balance)})
+        topic = f"portfolio.{currency}"
+        if self.hears(topic):
+            self.tell(topic, self.summary(currency))
+
+    def _tell_changes(self, name: str, orders: list[Order], trades: list[Trade]) -> None:
+        wires = [order_wire(order) for order in orders]
+        if self.hears(f"changes.{name}"):
+            changes: Wire = {
+                "instrument_name": name,
+                "orders": wires,
+                "trades": trades,
+                "positions": [self.position(name)] if trades else [],
+            }
+            self.tell(f"changes.{name}", changes)
+        for wire in wires:
+            self.tell(f"orders.{name}", wire)
+        if trades:
+            self.tell(f"trades.{name}", trades)
+
+    # -- what people hear ---------------------------------------------------------------------
+
+    def tell_price(self) -> None:
+        """Send the tickers and the running candles."""
+        for name, item in INSTRUMENTS.items():
+            if self.hears(f"ticker.{name}"):
+                self.tell(f"ticker.{name}", self.ticker(name))
+            for minutes in RESOLUTIONS:
+                if self.hears(f"chart.{name}.{minutes}"):
+                    self.tell(f"chart.{name}.{minutes}", self.tape.frame(minutes))
+            if self.hears(f"index.{item.price_index}"):
+                self.tell(f"index.{item.price_index}", index_wire(item, self.tape, self.now_ms))
+
+    def hears(self, topic: str) -> bool:
+        """Return whether anybody subscribes to a topic."""
+        sessions = self.sessions.values()
+        return any(topic in topics for s in sessions for topics in s.channels.values())
+
+    def tell(self, topic: str, data: object, only: Session | None = None) -> None:
+        """Send data to everybody (or one session) that subscribes to a topic."""
+        for session in self.sessions.values() if only is None else (only,):
+            for channel, topics in session.channels.items():
+                if topic in topics:
+                    self._tell_channel(session, channel, topic, data)
+
+    def _tell_channel(self, session: Session, channel: str, topic: str, data: object) -> None:
+        # Single orders travel bare on raw channels, as lists on aggregated ones.
+        listed = topic.startswith("orders.") and not channel.endswith(".raw")
+        params = {"channel": channel, "data": [data] if listed else data}
+        frame = _encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
+        if session.held is not None and channel.startswith("user."):
+            session.held.append(frame)
+        else:
+            self.send(session.number, frame)
+
+    def send(self, session: int, frame: bytes) -> None:
+        """Put a frame into the step, for one session."""
+        self._frames.append((session, frame))
+
+    def mark_frames(self) -> int:
+        """Return the place in the step's frames where an answer belongs."""
+        return len(self._frames)
+
+    def insert_frame(self, mark: int | None, session: int, frame: bytes) -> None:
+        """Put a frame into the step at a marked place, or at its end."""
+        self._frames.insert(len(self._frames) if mark is None else mark, (session, frame))
+
+    def drop(self, session: int) -> None:
+        """Have the connection of a session cut after this step."""
+        self._drops.append(session)
+
+    def subscribe(self, session: Session, channels: list[str], private: bool) -> list[str]:
+        """Subscribe to the known channels; public ones say at once where the market stands."""
+        accepted: list[str] = []
+        for channel in channels:
+            topics = topics_of(channel)
+            if not topics or (channel.startswith("user.") and not private):
+                continue
+            accepted.append(channel)
+            if channel not in session.channels:
+                session.channels[channel] = topics
+                self._tell_snapshot(session, channel, topics[0])
+        return accepted
+
+    def _tell_snapshot(self, session: Session, channel: str, topic: str) -> None:
+        match topic.split("."):
+            case ["ticker", name]:
+                self._tell_channel(session, channel, topic, self.ticker(name))
+            case ["chart", _, minutes]:
+                self._tell_channel(session, channel, topic, self.tape.frame(int(minutes)))
+            case _:
+                return
+
+    # -- connections --------------------------------------------------------------------------
+
+    def connect(self) -> Session:
+        """Take in a new connection."""
+        session = Session(number=self.saved.next_session)
+        session.cancel_on_disconnect = self.saved.cod_default
+        self.saved.next_session += 1
+        self.sessions[session.number] = session
+        self.record("session", {"session": session.number, "event": "connect"})
+        return session
+
+    def disconnect(self, number: int, logout: bool = False) -> None:
+        """Forget a connection; cancel its orders if it asked for that and did not log out."""
+        session = self.sessions.pop(number, None)
+        if session is None:
+            return
+        self.gate.forget(session)
+        self.record("session", {"session": number, "event": "disconnect"})
+        if session.cancel_on_disconnect and not logout:
+            for order in list(self.desk.live.values()):
+                if order.session == number and order.is_live:
+                    self.desk.end(order, "cancelled", "cancel_on_disconnect")
+            self.settle()
+
+    # -- views --------------------------------------------------------------------------------
+
+    def ticker(self, name: str) -> Wire:
+        """Return the ticker of an instrument."""
+        return ticker_wire(INSTRUMENTS[name], self.tape, self.matching.depth.get(name), self.now_ms)
+
+    def position(self, name: str) -> Wire:
+        """Return the position in an instrument."""
+        held = self.desk.account.positions[name]
+        return position_wire(held, self.tape.price, self.config.max_leverage)
+
+    def summary(self, currency: str) -> Wire:
+        """Return the account summary of a currency."""
+        leverage = self.config.max_leverage
+        return summary_wire(self.desk.account, currency, self.tape.price, leverage)

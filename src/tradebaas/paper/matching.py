@@ -1,0 +1,258 @@
+"""Executes orders against the one market price.
+
+The book is imaginary: the best bid is the price rounded down to the tick, the best ask one tick
+above, and ``depth`` (unlimited unless set) is what each price level holds until the price moves.
+A resting limit order fills at its own price when the market reaches it, a trigger order fires when
+the market reaches its trigger price; what a move sets off is executed in the order in which the
+move meets it. In a gap nothing trades in between, so stops fill where the market opens.
+
+Families of linked orders are settled afterwards by ``families``; this module only notes what
+filled and what ended.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from tradebaas.paper.desk import Desk, Trade
+from tradebaas.paper.instruments import plain
+from tradebaas.paper.orders import MARKET_TYPES, Order
+from tradebaas.paper.tape import Tape
+from tradebaas.paper.views import price_band
+
+MAX_LEVELS = 1_000
+"""Price levels that one order may eat; the last one gives a market order all it still wants."""
+
+
+class Matching:
+    """The matching engine; ``depth`` is by instrument, absent = unlimited."""
+
+    def __init__(self, desk: Desk, tape: Tape, maker: Decimal, taker: Decimal) -> None:
+        self.desk = desk
+        self.tape = tape
+        self.depth: dict[str, Decimal] = {}
+        self._rates = {"M": maker, "T": taker}
+        self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
+
+    def price_moved(self) -> None:
+        """Fill up every level again: a new price has a new book."""
+        self._taken.clear()
+
+    def next_crossed(self, to: Decimal) -> tuple[Order, Decimal] | None:
+        """Return the first order that a move to ``to`` sets off, and the price where it does."""
+        return min(self._met(to), key=self._way, default=None)
+
+    def crossed(self, to: Decimal) -> list[tuple[Order, Decimal]]:
+        """Return all orders that a jump to ``to`` sets off, in the order of their levels."""
+        return sorted(self._met(to), key=self._way)
+
+    def _way(self, hit: tuple[Order, Decimal]) -> Decimal:
+        return abs(hit[1] - self.tape.price)
+
+    def _met(self, to: Decimal) -> Iterator[tuple[Order, Decimal]]:
+        here = self.tape.price
+        low, high = min(here, to), max(here, to)
+        for order in self.desk.live.values():
+            level = order.level
+            if level is not None and _is_reached(order, level, here, to):
+                yield order, min(max(level, low), high)
+
+    def execute(self, order: Order, at: Decimal | None, through: bool) -> None:
+        """Execute an order that the market reached.
+
+        ``at`` is the price of the crossing, None in a gap. ``through`` says that the market goes
+        on beyond the level, which fills a resting order whole whatever the depth.
+        """
+        if order.state == "untriggered":
+            self.fire(order, at)
+        else:
+            self._fill_resting(order, through)
+
+    def activate(self, order: Order) -> None:
+        """Let a new or edited order do at once what it can."""
+        if order.is_trigger:
+            level = order.trigger_price
+            assert level is not None
+            price = self.tape.price
+            if price >= level if order.waits_for_rise else price <= level:
+                self.fire(order, None)
+        else:
+            self.enter(order, None)
+
+    def fire(self, parent: Order, at: Decimal | None) -> None:
+        """Turn a trigger order into a new order in the book."""
+        amount = parent.amount
+        if parent.reduce_only:
+            amount = min(amount, self._reducible(parent))
+        if not amount:
+            self.desk.end(parent, "rejected", "reduce_direction")
+            return
+        child = Order(
+            order_id=self.desk.order_id(parent.instrument),
+            instrument_name=parent.instrument_name,
+            direction=parent.direction,
+            order_type="market" if parent.order_type in MARKET_TYPES else "limit",
+            time_in_force=parent.time_in_force,
+            price=parent.price,
+            amount=amount,
+            original=parent.original,
+            label=parent.label,
+            reduce_only=parent.reduce_only,
+            post_only=False,
+            creation_ms=self.desk.now_ms,
+            update_ms=self.desk.now_ms,
+            state="open",
+            web=parent.web,
+            session=parent.session,
+            trigger_order_id=parent.order_id,
+            primary_order_id=parent.primary_order_id,
+            oco_ref=parent.oco_ref,
+        )
+        parent.child_id = child.order_id
+        self.desk.end(parent, "triggered")
+        self.desk.add(child)
+        self.enter(child, at)
+
+    def enter(self, order: Order, at: Decimal | None) -> None:
+        """Match an order in the book, then let its rest wait or end.
+
+        ``at`` overrides the best opposite price (a stop that fires at its own level).
+        """
+        if order.price is None:
+            # A market order shows a protective limit as its price, as Deribit does.
+            order.price = price_band(self.tape)[1 if order.is_buy else 0]
+        best = at if at is not None else self.tape.ask if order.is_buy else self.tape.bid
+        kills = order.time_in_force == "fill_or_kill"
+        if not (kills and self._available(order, best) < order.remaining):
+            self._take(order, best)
+        self._close_if_done(order)
+        if order.is_live and self._must_not_rest(order):
+            self.desk.end(order, "cancelled")
+
+    def is_marketable(self, order: Order, price: Decimal) -> bool:
+        """Return whether a limit at ``price`` would trade at once."""
+        return price >= self.tape.ask if order.is_buy else price <= self.tape.bid
+
+    def _must_not_rest(self, order: Order) -> bool:
+        return order.order_type == "market" or order.time_in_force != "good_til_cancelled"
+
+    def _levels(self, order: Order, best: Decimal) -> list[Decimal]:
+        step = order.instrument.tick_size if order.is_buy else -order.instrument.tick_size
+        limit = None if order.order_type == "market" else order.price
+        if limit is None:
+            count = MAX_LEVELS
+        else:
+            count = min(MAX_LEVELS, int((limit - best) / step) + 1 if _within(order, best) else 0)
+        if order.instrument_name not in self.depth:
+            count = min(count, 1)
+        return [best + step * number for number in range(count)]
+
+    def _at_level(self, order: Order, price: Decimal) -> Decimal | None:
+        """Return what a level still holds for an order; None means without limit."""
+        depth = self.depth.get(order.instrument_name)
+        if depth is None:
+            return None
+        taken = self._taken.get((order.instrument_name, order.direction, price), Decimal(0))
+        return max(Decimal(0), depth - taken)
+
+    def _available(self, order: Order, best: Decimal) -> Decimal:
+        total = Decimal(0)
+        for price in self._levels(order, best):
+            held = self._at_level(order, price)
+            if held is None:
+                return order.remaining
+            total += held
+        return total
+
+    def _take(self, order: Order, best: Decimal) -> None:
+        levels = self._levels(order, best)
+        for price in levels:
+            wanted = self._wanted(order)
+            if not wanted:
+                return
+            held = self._at_level(order, price)
+            sweeps = order.order_type == "market" and price == levels[-1]
+            amount = wanted if held is None or sweeps else min(wanted, held)
+            if amount:
+                self._fill(order, amount, price, "T")
+
+    def _fill_resting(self, order: Order, through: bool) -> None:
+        assert order.price is not None
+        wanted = self._wanted(order)
+        held = None if through else self._at_level(order, order.price)
+        amount = wanted if held is None else min(wanted, held)
+        if amount:
+            self._fill(order, amount, order.price, "M")
+        self._close_if_done(order)
+
+    def _close_if_done(self, order: Order) -> None:
+        if not order.remaining:
+            self.desk.end(order, "filled")
+        elif order.reduce_only and not self._reducible(order):
+            self.desk.end(order, "cancelled", "reduce_only")
+
+    def _reducible(self, order: Order) -> Decimal:
+        return self.desk.account.positions[order.instrument_name].reducible(order.direction)
+
+    def _wanted(self, order: Order) -> Decimal:
+        if order.reduce_only:
+            return min(order.remaining, self._reducible(order))
+        return order.remaining
+
+    def _fill(self, order: Order, amount: Decimal, price: Decimal, liquidity: str) -> None:
+        desk, item = self.desk, order.instrument
+        profit = desk.account.positions[item.name].fill(order.direction, amount, price)
+        fee = item.fee(self._rates[liquidity], item.value(amount, price))
+        desk.account.balances[item.settlement_currency] += profit - fee
+        order.filled += amount
+        order.weight += item.weight(amount, price)
+        level = (item.name, order.direction, price)
+        self._taken[level] = self._taken.get(level, Decimal(0)) + amount
+        desk.touch(order)
+        desk.filled[order.order_id] = order
+        desk.add_trade(
+            Trade(
+                trade_id=f"{item.id_prefix}{desk.number('trade')}",
+                trade_seq=desk.number("trade_seq"),
+                instrument_name=item.name,
+                timestamp=desk.now_ms,
+                order_type=order.order_type,
+                order_id=order.order_id,
+                direction=order.direction,
+                tick_direction=0 if order.is_buy else 2,
+                index_price=self.tape.price,
+                mark_price=self.tape.price,
+                price=price,
+                amount=amount,
+                contracts=plain(amount / item.contract_size),
+                fee=plain(fee),
+                fee_currency=item.settlement_currency,
+                liquidity=liquidity,
+                state="open" if order.remaining else "filled",
+                label=order.label,
+                reduce_only=order.reduce_only,
+                post_only=order.post_only,
+                profit_loss=plain(profit),
+                api=not order.web,
+            )
+        )
+
+
+def _within(order: Order, best: Decimal) -> bool:
+    assert order.price is not None
+    return order.price >= best if order.is_buy else order.price <= best
+
+
+def _is_reached(order: Order, level: Decimal, here: Decimal, to: Decimal) -> bool:
+    """Return whether a move from ``here`` to ``to`` sets an order off.
+
+    A trigger fires when the price is at its level; a resting order trades when the price comes to
+    its level or goes beyond it, but not while it merely stays there.
+    """
+    rises = order.waits_for_rise
+    if to > level if rises else to < level:
+        return True
+    if to != level:
+        return False
+    return order.state == "untriggered" or here != level
+
+

@@ -1,0 +1,342 @@
+"""The methods that the exchange answers: name, parameter type, handler; nothing else decides.
+
+A method that is not in a table gets -32601. Handlers return the result or raise ``Refused``.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from tradebaas.paper import entry, params, queries
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.faults import Faults
+from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
+from tradebaas.paper.orders import order_wire
+from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.sessions import Session
+from tradebaas.paper.tape import RESOLUTIONS
+from tradebaas.paper.views import book_wire
+
+VERSION = "paper-1"
+"""What ``public/hello`` and ``public/test`` answer as version."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Who calls and when: ``wall_ms`` is real time (signatures, tokens), never the market's.
+
+    ``clock`` tells how exchange time runs: epoch, rate, lockstep, wall.
+    """
+
+    exchange: Exchange
+    session: Session
+    wall_ms: int
+    clock: Wire
+    faults: Faults
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Method(msgspec.Struct, Generic[P], frozen=True):
+    """Parameter type and handler of one method."""
+
+    params: type[P]
+    handler: Callable[[Call, P], object]
+
+
+def _get_time(call: Call, _: Params) -> int:
+    return call.exchange.now_ms
+
+
+def _status(_: Call, __: Params) -> Wire:
+    return {"locked": "false"}
+
+
+def _auth(call: Call, asked: params.Auth) -> Wire:
+    tokens = call.exchange.gate.login(call.session, asked, call.wall_ms)
+    call.exchange.record("session", {"session": call.session.number, "event": "login"})
+    return tokens
+
+
+def _hello(call: Call, _: params.Hello) -> Wire:
+    return {"version": VERSION, "clock": call.clock}
+
+
+def _test(_: Call, asked: params.Test) -> Wire:
+    if asked.expected_result == "exception":
+        raise Refused(10001, "error")
+    return {"version": VERSION}
+
+
+def _set_heartbeat(call: Call, asked: params.Heartbeat) -> str:
+    if asked.interval < 10:
+        raise invalid("interval", "value must be >= 10")
+    call.session.heartbeat_s = asked.interval
+    return "ok"
+
+
+def _disable_heartbeat(call: Call, _: Params) -> str:
+    call.session.heartbeat_s = 0
+    return "ok"
+
+
+def _instrument(call: Call, name: str) -> Wire:
+    config = call.exchange.config
+    item = params.instrument(name)
+    return instrument_wire(item, config.maker_fee, config.taker_fee, config.max_leverage)
+
+
+def _get_instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
+    if asked.kind not in {"any", "future"}:
+        return []
+    names = params.in_currency(asked.currency)
+    return [_instrument(call, name) for name in INSTRUMENTS if name in names]
+
+
+def _get_order_book(call: Call, asked: params.Book) -> Wire:
+    exchange, item = call.exchange, params.instrument(asked.instrument_name)
+    depth = exchange.matching.depth.get(item.name)
+    return book_wire(item, exchange.tape, depth, exchange.now_ms, asked.depth)
+
+
+def _get_index_price(call: Call, asked: params.Index) -> Wire:
+    if asked.index_name not in {item.price_index for item in INSTRUMENTS.values()}:
+        raise invalid("index_name", "invalid value")
+    price = call.exchange.tape.price
+    return {"index_price": price, "estimated_delivery_price": price}
+
+
+def _get_chart(call: Call, asked: params.Chart) -> Wire:
+    params.instrument(asked.instrument_name)
+    if asked.resolution not in {str(minutes) for minutes in RESOLUTIONS}:
+        raise invalid("resolution", "invalid value")
+    if asked.end_timestamp < asked.start_timestamp:
+        raise invalid("end_timestamp", "must be after start_timestamp")
+    tape = call.exchange.tape
+    return tape.chart(int(asked.resolution), asked.start_timestamp, asked.end_timestamp)
+
+
+def _candle_done(call: Call, asked: params.CandleDone) -> Wire:
+    """Lockstep: play the running bar when the client has dealt with the one before it."""
+    exchange = call.exchange
+    params.instrument(asked.instrument_name)
+    if not exchange.config.lockstep:
+        raise Refused(10033, "not_implemented", {"reason": "the market is not in lockstep"})
+    due = exchange.tape.open_ms - 60_000
+    if asked.tick > due:
+        raise invalid("tick", f"the last closed bar opened at {due}")
+    end = exchange.tape.ended
+    if asked.tick == due and not end:
+        exchange.owe_bar()
+    return {"end": end}
+
+
+def _subscribe(call: Call, asked: params.Channels, private: bool) -> list[str]:
+    if any(name.endswith(".raw") for name in asked.channels) and not call.session.logged_in:
+        raise Refused(13778, "raw_subscriptions_not_available_for_unauthorized")
+    return call.exchange.subscribe(call.session, asked.channels, private)
+
+
+def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
+    return _subscribe(call, asked, private=False)
+
+
+def _private_subscribe(call: Call, asked: params.Channels) -> list[str]:
+    return _subscribe(call, asked, private=True)
+
+
+def _unsubscribe(call: Call, asked: params.Channels) -> list[str]:
+    held = call.session.channels
+    return [name for name in asked.channels if held.pop(name, None) is not None]
+
+
+def _unsubscribe_all(call: Call, _: Params) -> str:
+    call.session.channels.clear()
+    return "ok"
+
+
+def _get_cod(call: Call, asked: params.Cod) -> Wire:
+    exchange, session = call.exchange, call.session
+    own = asked.scope == "connection"
+    enabled = session.cancel_on_disconnect if own else exchange.saved.cod_default
+    return {"scope": asked.scope, "enabled": enabled}
+
+
+def _set_cod(call: Call, asked: params.Cod, enabled: bool) -> str:
+    if asked.scope == "connection":
+        call.session.cancel_on_disconnect = enabled
+    else:
+        call.exchange.saved.cod_default = enabled
+    return "ok"
+
+
+def _logout(call: Call, _: params.Logout) -> None:
+    """Close the connection without an answer and without cancel-on-disconnect."""
+    call.exchange.disconnect(call.session.number, logout=True)
+    call.exchange.drop(call.session.number)
+
+
+def _cancel_by_label(call: Call, asked: params.CancelByLabel) -> int:
+    names = params.in_currency(asked.currency)
+    live = queries.live_orders(call.exchange, names, "all")
+    return entry.cancel_many(call.exchange, [item for item in live if item.label == asked.label])
+
+
+def _cancel_all(call: Call, _: Params) -> int:
+    return entry.cancel_many(call.exchange, list(call.exchange.desk.live.values()))
+
+
+def _cancel_all_by_instrument(call: Call, asked: params.ByInstrument) -> int:
+    name = params.instrument(asked.instrument_name).name
+    chosen = queries.live_orders(call.exchange, [name], asked.type)
+    return entry.cancel_many(call.exchange, chosen)
+
+
+def _open_orders(call: Call, names: set[str], type_name: str) -> list[Wire]:
+    return [order_wire(item) for item in queries.live_orders(call.exchange, names, type_name)]
+
+
+def _open_by_currency(call: Call, asked: params.ByCurrency | params.AnyCurrency) -> list[Wire]:
+    return _open_orders(call, params.in_currency(asked.currency), asked.type)
+
+
+def _open_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
+    return _open_orders(call, {params.instrument(asked.instrument_name).name}, asked.type)
+
+
+def _open_by_label(call: Call, asked: params.ByLabel) -> list[Wire]:
+    names = params.in_currency(asked.currency)
+    live = queries.live_orders(call.exchange, names, "all")
+    return [order_wire(item) for item in live if asked.label in {"", item.label}]
+
+
+def _get_position(call: Call, asked: params.ByInstrument) -> Wire:
+    return call.exchange.position(params.instrument(asked.instrument_name).name)
+
+
+def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
+    names = params.in_currency(asked.currency)
+    held = call.exchange.desk.account.positions
+    # What was traded and closed stays in the list with size 0, as at Deribit.
+    shown = [name for name, item in held.items() if name in names and item.traded]
+    return [call.exchange.position(name) for name in shown]
+
+
+def _get_summary(call: Call, asked: params.Summary) -> Wire:
+    params.in_currency(asked.currency)
+    if asked.currency.upper() not in CURRENCIES:
+        raise invalid("currency", "invalid currency")
+    return call.exchange.summary(asked.currency.upper())
+
+
+def _get_summaries(call: Call, _: params.Summary) -> Wire:
+    return {"summaries": [call.exchange.summary(currency) for currency in CURRENCIES]}
+
+
+def _named(name: str) -> set[str]:
+    return {params.instrument(name).name}
+
+
+METHODS: dict[str, Method[Any]] = {
+    "public/auth": Method(params.Auth, _auth),
+    "public/hello": Method(params.Hello, _hello),
+    "public/test": Method(params.Test, _test),
+    "public/get_time": Method(Params, _get_time),
+    "public/status": Method(Params, _status),
+    "public/set_heartbeat": Method(params.Heartbeat, _set_heartbeat),
+    "public/disable_heartbeat": Method(Params, _disable_heartbeat),
+    "public/get_instruments": Method(params.AnyCurrency, _get_instruments),
+    "public/get_instrument": Method(
+        params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
+    ),
+    "public/ticker": Method(
+        params.ByInstrument,
+        lambda call, asked: call.exchange.ticker(params.instrument(asked.instrument_name).name),
+    ),
+    "public/get_order_book": Method(params.Book, _get_order_book),
+    "public/get_index_price": Method(params.Index, _get_index_price),
+    "public/get_tradingview_chart_data": Method(params.Chart, _get_chart),
+    "public/candle_done": Method(params.CandleDone, _candle_done),
+    "public/subscribe": Method(params.Channels, _public_subscribe),
+    "public/unsubscribe": Method(params.Channels, _unsubscribe),
+    "public/unsubscribe_all": Method(Params, _unsubscribe_all),
+    "private/subscribe": Method(params.Channels, _private_subscribe),
+    "private/unsubscribe": Method(params.Channels, _unsubscribe),
+    "private/unsubscribe_all": Method(Params, _unsubscribe_all),
+    "private/get_cancel_on_disconnect": Method(params.Cod, _get_cod),
+    "private/enable_cancel_on_disconnect": Method(
+        params.Cod, lambda call, asked: _set_cod(call, asked, True)
+    ),
+    "private/disable_cancel_on_disconnect": Method(
+        params.Cod, lambda call, asked: _set_cod(call, asked, False)
+    ),
+    "private/logout": Method(params.Logout, _logout),
+    "private/get_open_orders": Method(params.AnyCurrency, _open_by_currency),
+    "private/get_open_orders_by_currency": Method(params.ByCurrency, _open_by_currency),
+    "private/get_open_orders_by_instrument": Method(params.ByInstrument, _open_by_instrument),
+    "private/get_open_orders_by_label": Method(params.ByLabel, _open_by_label),
+    "private/get_order_state": Method(
+        params.ByOrder,
+        lambda call, asked: queries.order_state(
+            call.exchange, entry.find(call.exchange, asked.order_id)
+        ),
+    ),
+    "private/get_order_state_by_label": Method(
+        params.ByLabel, lambda call, asked: queries.states_by_label(call.exchange, asked)
+    ),
+    "private/get_order_history_by_instrument": Method(
+        params.History,
+        lambda call, asked: queries.history(call.exchange, asked, _named(asked.instrument_name)),
+    ),
+    "private/get_order_history_by_currency": Method(
+        params.History,
+        lambda call, asked: queries.history(
+            call.exchange, asked, params.in_currency(asked.currency)
+        ),
+    ),
+    "private/get_trigger_order_history": Method(
+        params.TriggerHistory, lambda call, asked: queries.trigger_history(call.exchange, asked)
+    ),
+    "private/get_user_trades_by_order": Method(
+        params.ByOrder, lambda call, asked: queries.trades_by_order(call.exchange, asked)
+    ),
+    "private/get_position": Method(params.ByInstrument, _get_position),
+    "private/get_positions": Method(params.AnyCurrency, _get_positions),
+    "private/get_account_summary": Method(params.Summary, _get_summary),
+    "private/get_account_summaries": Method(params.Summary, _get_summaries),
+}
+for _suffix in ("", "_and_time"):
+    METHODS[f"private/get_user_trades_by_instrument{_suffix}"] = Method(
+        params.Trades,
+        lambda call, asked: queries.trades(call.exchange, asked, _named(asked.instrument_name)),
+    )
+    METHODS[f"private/get_user_trades_by_currency{_suffix}"] = Method(
+        params.Trades,
+        lambda call, asked: queries.trades(
+            call.exchange, asked, params.in_currency(asked.currency)
+        ),
+    )
+
+ORDER_METHODS: dict[str, Method[Any]] = {
+    "private/buy": Method(
+        params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "buy", asked)
+    ),
+    "private/sell": Method(
+        params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "sell", asked)
+    ),
+    "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call.exchange, asked)),
+    "private/cancel": Method(
+        params.ByOrder,
+        lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
+    ),
+    "private/cancel_by_label": Method(params.CancelByLabel, _cancel_by_label),
+    "private/cancel_all": Method(Params, _cancel_all),
+    "private/cancel_all_by_instrument": Method(params.ByInstrument, _cancel_all_by_instrument),
+    "private/close_position": Method(
+        params.Close,
+        lambda call, asked: entry.close_position(call.exchange, call.session, asked),
+    ),
+}
+"""The methods that change orders: each call is journalled with its outcome."""
+METHODS.update(ORDER_METHODS)

@@ -1,0 +1,288 @@
+"""The parameters of each method, as typed structs, and the refusals that a call can meet.
+
+Unknown parameters are ignored, as Deribit does; a missing or ill-typed one is refused with -32602
+naming it (protocol section 14, observed bodies). ``Refused`` is the one exception of the engine's
+calls: it leaves the books as they were and becomes the answer.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from tradebaas.paper.instruments import INSTRUMENTS, Instrument, Wire
+from tradebaas.paper.orders import (
+    Direction,
+    FillCondition,
+    Linked,
+    OrderType,
+    TimeInForce,
+    Trigger,
+)
+
+Label = Annotated[str, msgspec.Meta(max_length=64)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Sorting = Literal["asc", "desc", "default"]
+
+
+class Refused(Exception):
+    """A call that is answered with an error and changed nothing."""
+
+    def __init__(self, code: int, message: str, data: Wire | None = None) -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def wire(self) -> Wire:
+        """Return the JSON-RPC error object."""
+        error: Wire = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            error["data"] = self.data
+        return error
+
+
+def invalid(param: str, reason: str) -> Refused:
+    """Return the refusal of one parameter."""
+    return Refused(-32602, "Invalid params", {"reason": reason, "param": param})
+
+
+class Params(msgspec.Struct, kw_only=True):
+    """What any method accepts."""
+
+    access_token: str | None = None
+
+
+class Auth(Params):
+    grant_type: Literal["client_credentials", "client_signature", "refresh_token"]
+    client_id: str = ""
+    client_secret: str = ""
+    refresh_token: str = ""
+    timestamp: int = 0
+    signature: str = ""
+    nonce: str = ""
+    data: str = ""
+    state: str | None = None
+    scope: str = ""
+
+
+class Test(Params):
+    expected_result: str | None = None
+
+
+class Hello(Params):
+    client_name: str
+    client_version: str
+
+
+class Heartbeat(Params):
+    interval: int
+
+
+class ByInstrument(Params):
+    instrument_name: str
+    type: str = "all"
+
+
+class ByCurrency(Params):
+    currency: str
+    kind: str = "any"
+    type: str = "all"
+
+
+class AnyCurrency(Params):
+    currency: str = "any"
+    kind: str = "any"
+    type: str = "all"
+
+
+class Book(Params):
+    instrument_name: str
+    depth: Literal[1, 5, 10, 20, 50, 100, 1000, 10000] = 5
+
+
+class Index(Params):
+    index_name: str
+
+
+class Chart(Params):
+    instrument_name: str
+    start_timestamp: int
+    end_timestamp: int
+    resolution: str
+
+
+class Channels(Params):
+    channels: Annotated[list[str], msgspec.Meta(max_length=500)]
+
+
+class CandleDone(Params):
+    instrument_name: str
+    tick: int
+
+
+class Leg(msgspec.Struct, kw_only=True):
+    direction: Direction
+    amount: Decimal | None = None
+    type: OrderType = "limit"
+    label: Label = ""
+    price: Decimal | None = None
+    reduce_only: bool = False
+    time_in_force: TimeInForce | None = None
+    post_only: bool = False
+    reject_post_only: bool = False
+    trigger: Trigger | None = None
+    trigger_price: Decimal | None = None
+
+
+class Entry(Params):
+    instrument_name: str
+    amount: Decimal | None = None
+    contracts: Decimal | None = None
+    type: OrderType = "limit"
+    price: Decimal | None = None
+    label: Label = ""
+    time_in_force: TimeInForce | None = None
+    post_only: bool = False
+    reject_post_only: bool = False
+    reduce_only: bool = False
+    trigger: Trigger | None = None
+    trigger_price: Decimal | None = None
+    valid_until: int | None = None
+    linked_order_type: Linked | None = None
+    trigger_fill_condition: FillCondition = "first_hit"
+    otoco_config: Annotated[list[Leg], msgspec.Meta(max_length=10)] = []
+
+
+class Edit(Params):
+    order_id: str
+    amount: Decimal | None = None
+    contracts: Decimal | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    post_only: bool | None = None
+    reject_post_only: bool | None = None
+    reduce_only: bool | None = None
+    valid_until: int | None = None
+
+
+class ByOrder(Params):
+    order_id: str
+    sorting: Sorting = "default"
+    historical: bool = False
+
+
+class CancelByLabel(Params):
+    label: Label
+    currency: str = "any"
+
+
+class Close(Params):
+    instrument_name: str
+    type: Literal["limit", "market"]
+    price: Decimal | None = None
+
+
+class ByLabel(Params):
+    currency: str
+    label: str = ""
+
+
+class History(Params):
+    instrument_name: str = ""
+    currency: str = ""
+    kind: str = "any"
+    count: Count = 20
+    offset: int = 0
+    include_old: bool = False
+    include_unfilled: bool = False
+    historical: bool = False
+    with_continuation: bool = False
+    continuation: str = ""
+
+
+class TriggerHistory(Params):
+    currency: str
+    instrument_name: str | None = None
+    count: Count = 20
+    continuation: str = ""
+
+
+class Trades(Params):
+    instrument_name: str = ""
+    currency: str = ""
+    kind: str = "any"
+    start_timestamp: int | None = None
+    end_timestamp: int | None = None
+    start_seq: int | None = None
+    end_seq: int | None = None
+    count: Count = 10
+    sorting: Sorting = "default"
+    historical: bool = False
+
+
+class Summary(Params):
+    currency: str = ""
+    extended: bool = False
+
+
+class Cod(Params):
+    scope: Literal["connection", "account"] = "connection"
+
+
+class Logout(Params):
+    invalidate_token: bool = True
+
+
+P = TypeVar("P")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_WHERE = re.compile(r"`\$\.?([\w.\[\]]*)`")
+
+
+def decode(raw: bytes, type_: type[P]) -> P:
+    """Return the parameters, typed.
+
+    Raises:
+        Refused: -32602 naming the parameter that is missing or wrong.
+    """
+    try:
+        return msgspec.json.decode(raw, type=type_)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        missing = _MISSING.search(text)
+        if missing:
+            raise invalid(missing[1], "value is required") from None
+        where = _WHERE.search(text)
+        raise invalid(where[1] if where else "params", "invalid value") from None
+
+
+def instrument(name: str) -> Instrument:
+    """Return the instrument of that name.
+
+    Raises:
+        Refused: -32602 when there is none.
+    """
+    if not name:
+        raise invalid("instrument_name", "value is required")
+    if name not in INSTRUMENTS:
+        raise invalid("instrument_name", "instrument not found")
+    return INSTRUMENTS[name]
+
+
+def in_currency(currency: str) -> set[str]:
+    """Return the names of the instruments that settle in a currency (``any`` for all).
+
+    Raises:
+        Refused: -32602 for a currency that Deribit does not know either.
+    """
+    wanted = currency.upper()
+    if not wanted:
+        raise invalid("currency", "value is required")
+    if wanted not in {"ANY", "BTC", "ETH", "USDC", "USDT", "EURR"}:
+        raise invalid("currency", "invalid currency")
+    return {
+        name
+        for name, item in INSTRUMENTS.items()
+        if wanted in {"ANY", item.settlement_currency}
+    }

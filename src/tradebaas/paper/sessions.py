@@ -1,0 +1,171 @@
+"""Connections as the exchange sees them: who is logged in, what they hear, their tokens.
+
+Channels are resolved to topics once, when a client subscribes; an unknown channel is silently left
+out, as Deribit does. Tokens live in memory only, so a restart of the exchange makes every client
+log in again. Token life is real time, since clients count it with their own clocks.
+"""
+
+import hmac
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+
+from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire
+from tradebaas.paper.params import Auth, Refused
+from tradebaas.paper.tape import RESOLUTIONS
+
+SIGNATURE_WINDOW_MS = 60_000
+MAX_NONCES = 10_000
+MAX_TOKENS = 1_000
+SCOPE = "account:read_write mainaccount trade:read_write"
+
+
+class Session(msgspec.Struct, kw_only=True):
+    """One connection. ``held`` is None, or what an admin hold keeps back."""
+
+    number: int
+    logged_in: bool = False
+    admin: bool = False
+    cancel_on_disconnect: bool = False
+    heartbeat_s: int = 0
+    channels: dict[str, tuple[str, ...]] = {}
+    held: list[bytes] | None = None
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A granted token; ``session`` is None when any connection may use it."""
+
+    session: int | None
+    expires_ms: int
+    refreshes: bool
+
+
+class Gate:
+    """Checks credentials and remembers the tokens it gave out."""
+
+    def __init__(self, client_id: str, secret: str, ttl_s: int, new_token: Callable[[], str]):
+        self._client_id = client_id
+        self._secret = secret
+        self._ttl_s = ttl_s
+        self._new_token = new_token
+        self._tokens: dict[str, Token] = {}
+        self._nonces: dict[str, int] = {}
+
+    def login(self, session: Session, params: Auth, wall_ms: int) -> Wire:
+        """Log a session in and return the tokens.
+
+        Raises:
+            Refused: 13004 for wrong credentials, signature, age, nonce or refresh token.
+        """
+        match params.grant_type:
+            case "client_credentials":
+                good = params.client_id == self._client_id and hmac.compare_digest(
+                    params.client_secret.encode(), self._secret.encode()
+                )
+            case "client_signature":
+                good = self._signed(params, wall_ms)
+            case "refresh_token":
+                good = self._take_refresh(session, params.refresh_token, wall_ms)
+        if not good:
+            raise Refused(13004, "invalid_credentials")
+        session.logged_in = True
+        return self._grant(session, params, wall_ms)
+
+    def check(self, session: Session, token: str | None, wall_ms: int) -> None:
+        """Refuse a private call without a login on the connection or a good token.
+
+        Raises:
+            Refused: 13009.
+        """
+        if token is None:
+            if session.logged_in:
+                return
+        else:
+            known = self._tokens.get(token)
+            usable = known is not None and not known.refreshes and known.expires_ms > wall_ms
+            if known is not None and usable and known.session in {None, session.number}:
+                return
+        raise Refused(13009, "unauthorized", {"reason": "invalid_token"})
+
+    def forget(self, session: Session) -> None:
+        """Drop the tokens that die with a connection."""
+        kept = self._tokens.items()
+        self._tokens = {key: item for key, item in kept if item.session != session.number}
+
+    def _signed(self, params: Auth, wall_ms: int) -> bool:
+        text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
+        wanted = hmac.new(self._secret.encode(), text.encode(), sha256).hexdigest()
+        good = params.client_id == self._client_id and hmac.compare_digest(
+            wanted.encode(), params.signature.encode()
+        )
+        fresh = abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
+        if not (good and fresh) or params.nonce in self._nonces:
+            return False
+        if params.nonce:
+            self._nonces[params.nonce] = params.timestamp
+            if len(self._nonces) > MAX_NONCES:
+                del self._nonces[next(iter(self._nonces))]
+        return True
+
+    def _take_refresh(self, session: Session, token: str, wall_ms: int) -> bool:
+        known = self._tokens.get(token)
+        if known is None or not known.refreshes or known.expires_ms <= wall_ms:
+            return False
+        if known.session not in {None, session.number}:
+            return False
+        del self._tokens[token]
+        return True
+
+    def _grant(self, session: Session, params: Auth, wall_ms: int) -> Wire:
+        names = [word for word in params.scope.split() if word.startswith("session:")]
+        owner = None if names else session.number
+        access, refresh = self._new_token(), self._new_token()
+        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False)
+        self._tokens[refresh] = Token(owner, wall_ms + 10 * self._ttl_s * 1000, True)
+        while len(self._tokens) > MAX_TOKENS:
+            del self._tokens[next(iter(self._tokens))]
+        result: Wire = {
+            "access_token": access,
+            "refresh_token": refresh,
+            "token_type": "bearer",
+            "expires_in": self._ttl_s,
+            "scope": " ".join([SCOPE, *(names or ["connection"])]),
+            "sid": f"paper-{session.number}",
+            "enabled_features": [],
+        }
+        if params.state is not None:
+            result["state"] = params.state
+        return result
+
+
+def topics_of(channel: str) -> tuple[str, ...]:
+    """Return the topics that a channel carries; none when it is unknown."""
+    match channel.split("."):
+        case ["user", ("changes" | "orders" | "trades") as what, name, ("raw" | "100ms" | "agg2")]:
+            return (f"{what}.{name}",) if name in INSTRUMENTS else ()
+        case [
+            "user",
+            ("changes" | "orders" | "trades") as what,
+            ("any" | "future"),
+            currency,
+            ("raw" | "100ms" | "agg2"),
+        ]:
+            return tuple(
+                f"{what}.{item.name}"
+                for item in INSTRUMENTS.values()
+                if currency.upper() in {"ANY", item.settlement_currency}
+            )
+        case ["user", "portfolio", currency]:
+            wanted = currency.upper()
+            return tuple(f"portfolio.{name}" for name in CURRENCIES if wanted in {"ANY", name})
+        case ["ticker", name, ("raw" | "100ms" | "agg2")]:
+            return (f"ticker.{name}",) if name in INSTRUMENTS else ()
+        case ["chart", "trades", name, minutes]:
+            known = name in INSTRUMENTS and minutes in {str(item) for item in RESOLUTIONS}
+            return (f"chart.{name}.{minutes}",) if known else ()
+        case ["deribit_price_index", index]:
+            known = index in {item.price_index for item in INSTRUMENTS.values()}
+            return (f"index.{index}",) if known else ()
+        case _:
+            return ()

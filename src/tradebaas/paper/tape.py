@@ -1,0 +1,247 @@
+"""Where the market stands inside the running bar, and the candles it has drawn so far.
+
+A bar runs through four turning points (``market.path``) at 0, 20, 40 and 60 seconds; in between
+the price moves in a straight line of time. The tape only knows prices and times: what a move sets
+off is the matching's business. An owner's price shock shifts every later price of the source, so
+that the market goes on from there instead of jumping back.
+"""
+
+from decimal import Decimal, localcontext
+
+import msgspec
+
+from tradebaas.paper.candles import MINUTE_MS, Candle
+from tradebaas.paper.instruments import CONTEXT, Wire
+from tradebaas.paper.market import Market, on_tick, path
+
+LEG_MS = MINUTE_MS // 3
+RESOLUTIONS = (1, 3, 5, 15, 60)
+"""Minutes per candle of the charts that are drawn."""
+MAX_CHART_BARS = 5_000
+MAX_SHOCKS = 10_000
+TICK = Decimal("0.5")
+
+
+class TapeState(msgspec.Struct, kw_only=True):
+    """What must survive a restart to go on at the same place."""
+
+    start_ms: int
+    now_ms: int
+    bar: int
+    leg: int
+    price: Decimal
+    high: Decimal
+    low: Decimal
+    shocks: list[tuple[int, Decimal]] = []
+    shocked: dict[int, Candle] = {}
+
+
+class Tape:
+    """The running bar: ``leg`` 0, 1, 2 leads to the next turning point; 3 means it is complete."""
+
+    def __init__(self, market: Market, state: TapeState | None = None) -> None:
+        self.market = market
+        self.state = state if state is not None else _first_state(market)
+        self._points = self._turning_points()
+
+    @property
+    def price(self) -> Decimal:
+        """Return the last price, which is mark and index as well."""
+        return self.state.price
+
+    @property
+    def bid(self) -> Decimal:
+        """Return the best bid."""
+        return on_tick(self.state.price)
+
+    @property
+    def ask(self) -> Decimal:
+        """Return the best ask, one tick above the bid."""
+        return self.bid + TICK
+
+    @property
+    def open_ms(self) -> int:
+        """Return when the running bar opened."""
+        return self.state.start_ms + self.state.bar * MINUTE_MS
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the source has no bar left: the market stands still for ever."""
+        return self._points is None
+
+    def leg_end(self) -> tuple[Decimal, int]:
+        """Return the price and time of the next turning point of the running bar."""
+        assert self._points is not None
+        assert self.state.leg < 3
+        leg = self.state.leg + 1
+        return self._points[leg], self.open_ms + leg * LEG_MS
+
+    def price_at(self, at_ms: int) -> Decimal:
+        """Return the price of the running leg at a time on it."""
+        assert self._points is not None
+        state = self.state
+        start, end = self._points[state.leg], self._points[state.leg + 1]
+        inside = at_ms - (self.open_ms + state.leg * LEG_MS)
+        with localcontext(CONTEXT):
+            moved = (end - start) * inside / LEG_MS
+            return (start + moved).quantize(Decimal("0.01"))
+
+    def move(self, price: Decimal) -> None:
+        """Put the market at ``price`` within the running bar."""
+        state = self.state
+        state.price = price
+        state.high = max(state.high, price)
+        state.low = min(state.low, price)
+
+    def end_leg(self) -> None:
+        """Count the running leg as done."""
+        self.state.leg += 1
+
+    def next_open(self) -> Decimal:
+        """Return the price that the bar after this one opens at (its own close, after the last)."""
+        following = self._bar(self.state.bar + 1)
+        return self.state.price if following is None else following.open
+
+    def open_next(self) -> None:
+        """Start the next bar where the market now stands (the gap has been moved already)."""
+        state = self.state
+        state.bar += 1
+        state.leg = 0
+        state.high = state.low = state.price
+        self._points = self._turning_points()
+
+    def shock(self, price: Decimal) -> None:
+        """Jump to ``price`` and shift every later price of the source by as much."""
+        state = self.state
+        if len(state.shocks) >= MAX_SHOCKS:
+            raise ValueError(f"more than {MAX_SHOCKS} price shocks")
+        state.shocks.append((state.bar, self._shift(state.bar) + price - state.price))
+        self.move(price)
+        self._points = self._turning_points()
+
+    def close_bar(self) -> None:
+        """Note how the running bar ended if a shock made it differ from its source."""
+        if any(bar == self.state.bar for bar, _ in self.state.shocks):
+            self.state.shocked[self.state.bar] = self.running()
+
+    def running(self) -> Candle:
+        """Return the running bar as far as it has come."""
+        state = self.state
+        source = self.market.bar(state.bar)
+        if source is None:
+            return Candle(state.price, state.price, state.price, state.price, Decimal(0))
+        opened = self._bar_open()
+        cost = source.cost * min(state.leg, 3) / 3
+        cost = source.cost if state.leg >= 3 else cost.quantize(Decimal("0.0001"))
+        return Candle(opened, state.high, state.low, state.price, cost)
+
+    def frame(self, minutes: int) -> Wire:
+        """Return the running candle of a resolution as ``chart.trades`` sends it."""
+        first = self._bucket(self.state.bar, minutes)
+        return _candle_wire(self._tick(first), self._merged(first, self.state.bar))
+
+    def starts(self, minutes: int) -> bool:
+        """Return whether the running bar is the first of a candle of that resolution."""
+        return self._bucket(self.state.bar, minutes) == self.state.bar
+
+    def chart(self, minutes: int, start_ms: int, end_ms: int) -> Wire:
+        """Return the candles that open within start..end, the running one included."""
+        base = self.state.start_ms
+        lowest = self._bucket(max(self.market.first, (start_ms - base) // MINUTE_MS), minutes)
+        if self._tick(lowest) < start_ms or lowest < self.market.first:
+            lowest += minutes
+        highest = min(self.state.bar, (end_ms - base) // MINUTE_MS)
+        lowest = max(lowest, self._bucket(highest, minutes) - (MAX_CHART_BARS - 1) * minutes)
+        firsts = range(lowest, highest + 1, minutes)
+        rows = [
+            _candle_wire(self._tick(n), self._merged(n, min(n + minutes - 1, self.state.bar)))
+            for n in firsts
+        ]
+        columns: Wire = {"status": "ok" if rows else "no_data"}
+        names = {"tick": "ticks"}
+        for name in ("tick", "open", "high", "low", "close", "volume", "cost"):
+            columns[names.get(name, name)] = [row[name] for row in rows]
+        return columns
+
+    def _bar_open(self) -> Decimal:
+        # The open is the one point of the running bar that no shock inside it can change.
+        source = self.market.bar(self.state.bar)
+        assert source is not None
+        return source.open + self._shift(self.state.bar - 1)
+
+    def _shift(self, number: int) -> Decimal:
+        reached = [shift for bar, shift in self.state.shocks if bar <= number]
+        return reached[-1] if reached else Decimal(0)
+
+    def _bar(self, number: int) -> Candle | None:
+        """Return a whole bar as the market shows it: the source, shifted."""
+        if number in self.state.shocked:
+            return self.state.shocked[number]
+        source = self.market.bar(number)
+        shift = self._shift(number) if source is not None and self.state.shocks else Decimal(0)
+        if source is None or not shift:
+            return source
+        return Candle(
+            source.open + shift,
+            source.high + shift,
+            source.low + shift,
+            source.close + shift,
+            source.cost,
+        )
+
+    def _turning_points(self) -> tuple[Decimal, Decimal, Decimal, Decimal] | None:
+        source = self.market.bar(self.state.bar)
+        if source is None:
+            return None
+        shift = self._shift(self.state.bar)
+        first, second, third, last = (price + shift for price in path(source))
+        return first, second, third, last
+
+    def _bucket(self, number: int, minutes: int) -> int:
+        """Return the first bar of the clock-aligned candle that holds bar ``number``."""
+        return number - (self.state.start_ms // MINUTE_MS + number) % minutes
+
+    def _tick(self, number: int) -> int:
+        return self.state.start_ms + number * MINUTE_MS
+
+    def _merged(self, first: int, last: int) -> Candle:
+        bars = [
+            self.running() if number == self.state.bar else self._bar(number)
+            for number in range(max(first, self.market.first), last + 1)
+        ]
+        known = [bar for bar in bars if bar is not None]
+        return Candle(
+            known[0].open,
+            max(bar.high for bar in known),
+            min(bar.low for bar in known),
+            known[-1].close,
+            sum((bar.cost for bar in known), Decimal(0)),
+        )
+
+
+def _first_state(market: Market) -> TapeState:
+    first = market.bar(market.live)
+    assert first is not None, "a market has at least one bar"
+    return TapeState(
+        start_ms=market.start_ms,
+        now_ms=market.start_ms + market.live * MINUTE_MS,
+        bar=market.live,
+        leg=0,
+        price=first.open,
+        high=first.open,
+        low=first.open,
+    )
+
+
+def _candle_wire(tick: int, candle: Candle) -> Wire:
+    with localcontext(CONTEXT):
+        volume = (candle.cost / candle.close).quantize(Decimal("1E-8"))
+    return {
+        "tick": tick,
+        "open": candle.open,
+        "high": candle.high,
+        "low": candle.low,
+        "close": candle.close,
+        "volume": volume,
+        "cost": candle.cost,
+    }

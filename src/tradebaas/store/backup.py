@@ -1,0 +1,224 @@
+"""Making backups, and proving each before it counts.
+
+A backup is copied through its own read connection, opened again, checked by SQLite, walked along
+its chain, and folded: the state digest must be the one that each snapshot states, and the one
+that the running daemon held in memory at its own seq. Only then does it get its name. All of this
+is meant to run in a child process: it reads much, and the trading loop must not wait for it.
+Nothing here writes to the store.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+from msgspec import Struct
+
+from tradebaas.store import ballast, catalogue, copying, faults, schema
+from tradebaas.store.catalogue import BackupInfo
+from tradebaas.store.head import read_head
+from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.reader import Reader, open_reader, reading_advice
+from tradebaas.store.records import EMPTY, Head, Record, Snapshot
+from tradebaas.store.verify import Progress, verify_reader
+
+KEEP = 24
+
+
+class BackupFailed(Exception):
+    """A backup was not made, or is not what it must be. Trading goes on all the same."""
+
+
+class Fold(Struct, frozen=True):
+    """How to get from a snapshot (None: the beginning) over the records after it to the digest of
+    the state there. Digests of one ``version`` may be compared."""
+
+    version: int
+    digest: Callable[[Snapshot | None, Iterable[Record]], bytes]
+
+
+class Mark(Struct, frozen=True):
+    """The digest of a state as of ``seq``, from memory or from a snapshot."""
+
+    seq: int
+    state_digest: bytes
+
+
+def create_backup(
+    data_dir: Path,
+    *,
+    now_ms: int,
+    fold: Fold,
+    expected: Mark | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+) -> BackupInfo:
+    """Make and verify a backup of a live or a stopped store.
+
+    ``expected`` is what the daemon holds in memory, asked for before this call. ``full`` walks and
+    folds from the first record; otherwise from the last verified backup and the oldest snapshot.
+
+    Raises:
+        BackupFailed: Another one is being made, or this one did not pass.
+        DiskFull: It would not leave the ballast's size free.
+        StoreDamaged, StoreFault, StoreNewer, Unusable, StoreLocked: The store cannot be read.
+    """
+    place = Place(data_dir)
+    place.backups.mkdir(exist_ok=True)
+    with _only_one(place), open_reader(place.root) as reader:
+        stated = read_head(place)
+        temporary = place.backups / ".partial"
+        with faults.mapped(place.db, lambda: reading_advice(place.db)):
+            ballast.require_free(place.backups, _bytes_in(reader))
+            copying.copy_database(reader.connection, temporary)
+        since = EMPTY if full else _last_verified(place)
+        checks = _Checks(fold, expected, since, stated, full, progress)
+        facts = _verify(temporary, checks)
+        path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
+        info = _describe(path.name, now_ms, temporary, facts, fold)
+        catalogue.write_sidecar(path, info)
+        temporary.rename(path)
+        sync_directory(place.backups)
+        return info
+
+
+def verify_backup(
+    path: Path, *, now_ms: int, fold: Fold, progress: Progress | None = None
+) -> BackupInfo:
+    """Verify a backup file in full, whoever made it, and write its sidecar anew.
+
+    Raises:
+        BackupFailed: It did not pass; its sidecar is left as it was.
+        StoreDamaged, StoreFault, StoreNewer, Unusable: It cannot be read.
+    """
+    facts = _verify(path, _Checks(fold, None, EMPTY, None, True, progress))
+    info = _describe(path.name, now_ms, path, facts, fold)
+    catalogue.write_sidecar(path, info)
+    return info
+
+
+def prune(data_dir: Path, keep: int = KEEP) -> list[str]:
+    """Remove all but the newest ``keep`` verified backups; returns the names removed.
+
+    Copies from before a migration, and files that were never verified, are left alone.
+
+    Raises:
+        ValueError: ``keep`` is less than 1.
+        OSError: A file cannot be removed.
+    """
+    if keep < 1:
+        raise ValueError("at least one backup must be kept")
+    place = Place(data_dir)
+    surplus = [info.name for info in catalogue.verified_backups(place)[keep:]]
+    for name in surplus:
+        path = place.backups / name
+        path.unlink()
+        catalogue.sidecar(path).unlink(missing_ok=True)
+    sync_directory(place.backups)
+    return surplus
+
+
+def stamp(now_ms: int) -> str:
+    """Wall time for a file name, UTC."""
+    return f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+
+
+class _Checks(Struct, frozen=True):
+    fold: Fold
+    expected: Mark | None
+    since: Head
+    stated: Head | None
+    full: bool
+    progress: Progress | None
+
+
+class _Facts(Struct, frozen=True):
+    seq: int
+    chain: bytes
+    verified_from: int
+    state: Mark
+
+
+def _verify(file: Path, checks: _Checks) -> _Facts:
+    with open_reader(file) as reader:
+        known = reader.head_at(checks.since.seq) == checks.since  # not so after a restore
+        since = checks.since if known else EMPTY
+        result = verify_reader(reader, since, checks.stated, checks.progress)
+        if result.problem:
+            raise BackupFailed(f"the backup of the store did not pass: {result.problem}")
+        state = _folded(reader, result.good, checks)
+    return _Facts(result.good.seq, result.good.digest, since.seq, state)
+
+
+def _folded(reader: Reader, last: Head, checks: _Checks) -> Mark:
+    """Fold from mark to mark; each must come to the digest that the next one states."""
+    fold, expected = checks.fold, checks.expected
+    snapshots = list(reversed(reader.snapshots(fold.version)))
+    starts: list[Snapshot | None] = [None, *snapshots]
+    if len(snapshots) > 1 and not checks.full:
+        starts = list(snapshots)
+    for start, end in pairwise(starts):
+        assert end is not None
+        _fold_to(reader, fold, start, Mark(end.seq, end.state_digest))
+    if expected is not None:
+        start = next((s for s in reversed(snapshots) if s.seq <= expected.seq), None)
+        if expected.seq > last.seq:
+            raise BackupFailed(
+                f"the backup ends at seq {last.seq}, but the daemon had committed {expected.seq}"
+            )
+        _fold_to(reader, fold, start, expected)
+    newest = starts[-1]
+    return Mark(last.seq, fold.digest(newest, reader.each(newest.seq if newest else 0)))
+
+
+def _fold_to(reader: Reader, fold: Fold, start: Snapshot | None, end: Mark) -> None:
+    records = reader.each(start.seq if start else 0)
+    digest = fold.digest(start, takewhile(lambda record: record.seq <= end.seq, records))
+    if digest != end.state_digest:
+        first = start.seq if start else 0
+        raise BackupFailed(
+            f"the events from {first + 1} to {end.seq} fold to the state digest {digest.hex()}, "
+            f"but {end.state_digest.hex()} was stated at seq {end.seq}: run `tradebaas verify`"
+        )
+
+
+def _describe(name: str, now_ms: int, file: Path, facts: _Facts, fold: Fold) -> BackupInfo:
+    return BackupInfo(
+        name=name,
+        made_ms=now_ms,
+        seq=facts.seq,
+        chain=facts.chain.hex(),
+        verified_from=facts.verified_from,
+        fold_version=fold.version,
+        state_seq=facts.state.seq,
+        state_digest=facts.state.state_digest.hex(),
+        size=file.stat().st_size,
+        file_digest=catalogue.file_digest(file),
+    )
+
+
+def _last_verified(place: Place) -> Head:
+    """Where the newest backup that counts ended."""
+    infos = catalogue.verified_backups(place)
+    return Head(infos[0].seq, bytes.fromhex(infos[0].chain)) if infos else EMPTY
+
+
+def _bytes_in(reader: Reader) -> int:
+    page_count = schema.one_int(reader.connection, "PRAGMA page_count")
+    return page_count * schema.one_int(reader.connection, "PRAGMA page_size")
+
+
+@contextmanager
+def _only_one(place: Place) -> Iterator[None]:
+    """One backup at a time: the child of a daemon that died may still be at work."""
+    descriptor = os.open(place.backups / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupFailed(f"another backup is being made in {place.backups}") from None
+    finally:
+        os.close(descriptor)

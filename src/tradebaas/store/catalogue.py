@@ -1,0 +1,136 @@
+"""Which backups there are, and which of them may be trusted.
+
+A backup is a plain SQLite file ``tradebaas-<UTC time>-<seq>.db`` and a sidecar ``<name>.json``
+that states what was verified and the digest of the file's bytes. Without a sidecar that matches,
+it does not count. Nothing here makes, verifies or restores a backup.
+"""
+
+import os
+import shlex
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tradebaas.store.place import Place, sync_directory
+
+
+class BackupInfo(Struct, frozen=True, kw_only=True):
+    """What was verified about a backup; the content of its sidecar.
+
+    ``verified_from`` is the seq from which the chain was walked (0: in full). ``state_seq`` and
+    ``state_digest`` are where and to what the fold came, 0 and "" for a copy that was not folded.
+    Digests are hexadecimal; ``file_digest`` is BLAKE2b-256 of the file. ``made_ms`` is wall time.
+    """
+
+    name: str
+    made_ms: int
+    seq: int
+    chain: str
+    verified_from: int
+    fold_version: int
+    state_seq: int
+    state_digest: str
+    size: int
+    file_digest: str
+
+
+class Backup(Struct, frozen=True, kw_only=True):
+    """A backup file; ``info`` is None and ``problem`` says why when it does not count."""
+
+    path: Path
+    info: BackupInfo | None
+    problem: str = ""
+
+
+def list_backups(place: Place) -> list[Backup]:
+    """All backup files, newest name first. Compares sizes, not contents: see ``newest_intact``.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    return [_look_up(path) for path in sorted(place.backups.glob("*.db"), reverse=True)]
+
+
+def verified_backups(place: Place) -> list[BackupInfo]:
+    """The backups that were verified and folded, newest first; contents are not read again.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    infos = (backup.info for backup in list_backups(place))
+    return [info for info in infos if info is not None and info.state_digest]
+
+
+def newest_intact(place: Place) -> str | None:
+    """The newest verified backup that still has the very bytes that were verified; reads them."""
+    for info in verified_backups(place):
+        with suppress(OSError):
+            if file_digest(place.backups / info.name) == info.file_digest:
+                return info.name
+    return None
+
+
+def advice(place: Place) -> str:
+    """What to do about a store that cannot be used: the exact command."""
+    root = shlex.quote(str(place.root))
+    name = newest_intact(place)
+    if name is not None:
+        return (
+            "Nothing was changed. Restore the newest verified backup with: "
+            f"tradebaas backup restore --data {root} {name}"
+        )
+    return (
+        f"Nothing was changed. There is no verified backup in {place.backups}. To begin a new "
+        f"store, and keep this one for examination: mv {root} {root}.damaged; the daemon then "
+        "finds its own orders and position at the exchange by their labels"
+    )
+
+
+def file_digest(path: Path) -> str:
+    """BLAKE2b-256 of the bytes of a file, hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = blake2b(digest_size=32)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sidecar(path: Path) -> Path:
+    """Where the facts about the backup ``path`` lie."""
+    return path.with_name(path.name + ".json")
+
+
+def write_sidecar(path: Path, info: BackupInfo) -> None:
+    """Write the facts durably.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    temporary = path.with_name(path.name + ".json.new")
+    with temporary.open("wb") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(sidecar(path))
+    sync_directory(path.parent)
+
+
+def _look_up(path: Path) -> Backup:
+    try:
+        info = msgspec.json.decode(sidecar(path).read_bytes(), type=BackupInfo)
+    except FileNotFoundError:
+        return Backup(path=path, info=None, problem="it was never verified")
+    except msgspec.DecodeError as error:
+        return Backup(path=path, info=None, problem=f"its .json cannot be read: {error}")
+    size = path.stat().st_size
+    if size != info.size:
+        problem = f"it has {size} bytes, {info.size} were verified"
+        return Backup(path=path, info=None, problem=problem)
+    return Backup(path=path, info=info)

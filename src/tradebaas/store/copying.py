@@ -1,0 +1,41 @@
+"""A copy of a live database as one plain file, complete and synced.
+
+Made in one pass by SQLite's backup API, which needs no pause of the writer: stepping in parts
+would begin again with each commit. The copy has no write-ahead log beside it, so it can be read,
+moved and hashed as one file.
+"""
+
+import os
+from pathlib import Path
+
+import apsw
+
+
+def copy_database(source: apsw.Connection, target: Path) -> None:
+    """Copy all that ``source`` sees at this moment to ``target``, replacing it.
+
+    Raises:
+        apsw.Error, OSError: The source cannot be read or the target not written.
+    """
+    target.unlink(missing_ok=True)
+    destination = apsw.Connection(str(target))
+    try:
+        with destination.backup("main", source, "main") as backup:
+            backup.step(-1)
+        destination.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        destination.close()
+    sync_file(target)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a closed file durable.
+
+    Raises:
+        OSError: It cannot be synced.
+    """
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

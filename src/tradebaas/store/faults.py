@@ -1,0 +1,130 @@
+"""What SQLite's and the operating system's errors mean to this program: one table, at one edge.
+
+    damaged (75)     the file is not, or not wholly, what was written: restore a backup
+    fault (75)       the disk cannot be trusted or used: the process must end
+    unusable (78)    permissions: only a person can mend that
+    DiskFull         no space; an ordinary exception, because space can come back
+    StoreLocked      a foreign program holds SQLite's lock; an ordinary exception as well
+
+Nothing here retries or logs. Errors of any other kind are bugs and pass unchanged.
+"""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
+
+
+class DiskFull(Exception):
+    """No space is left where the data directory lies. Nothing of the failed call was stored."""
+
+
+class StoreLocked(Exception):
+    """A foreign program held the database's write lock for longer than the busy timeout."""
+
+
+Advice = Callable[[], str]
+"""Says what to do about a damaged file; asked only then, since it may look at every backup."""
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR})
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError, apsw.SQLError)
+_BUSY = (apsw.BusyError, apsw.LockedError)
+
+
+@contextmanager
+def mapped(file: Path, advice: Advice) -> Iterator[None]:
+    """Raise what the errors of SQLite and the system mean for ``file``.
+
+    Raises:
+        StoreDamaged, StoreFault, Unusable, DiskFull, StoreLocked: See the head of this file.
+    """
+    try:
+        yield
+    except apsw.Error as error:
+        raise _meaning(error, file, advice) from error
+    except OSError as error:
+        raise _system_meaning(error, file) from error
+    except (UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise damaged(file, f"a row holds what was never written ({error})", advice) from error
+
+
+def damaged(file: Path, what: str, advice: Advice) -> StoreDamaged:
+    """The refusal of a damaged file: what was found, where, and what to do next."""
+    return StoreDamaged(f"{file} is damaged: {what}. {advice()}")
+
+
+def _meaning(error: apsw.Error, file: Path, advice: Advice) -> Exception:
+    match error:
+        case apsw.FullError():
+            return _full(file)
+        case apsw.IOError() if _extended(error) == apsw.SQLITE_IOERR_SHMSIZE:
+            return _full(file)  # the wal-index could not grow
+        case apsw.IOError() | apsw.ReadOnlyError():
+            return _fault(file, str(error))
+        case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
+            return _unopened(error, file)
+        case apsw.ConstraintError():
+            return _fault(file, f"another writer changed the log under this one ({error})")
+        case _ if isinstance(error, _BUSY):
+            return StoreLocked(
+                f"{file} is locked by another program ({error}): close the tool that has it open "
+                "for writing; the daemon tries again by itself"
+            )
+        case _ if isinstance(error, _DAMAGED):
+            return damaged(file, f"SQLite says '{error}'", advice)
+    return error
+
+
+def _extended(error: apsw.Error) -> int:
+    return getattr(error, "extendedresult", 0)  # documented, but not in apsw's type stubs
+
+
+def _unopened(error: apsw.Error, file: Path) -> Exception:
+    """SQLite does not say why it could not open a file; the system's error number may."""
+    number = _errno_of_opening(file)
+    if number in _NO_SPACE:
+        return _full(file)
+    if number in _NO_PERMISSION:
+        return _denied(file, str(error))
+    return _fault(file, str(error))
+
+
+def _errno_of_opening(file: Path) -> int:
+    try:
+        with file.open("r+b"):
+            return 0
+    except OSError as error:
+        return error.errno or 0
+
+
+def _system_meaning(error: OSError, file: Path) -> Exception:
+    if error.errno in _NO_SPACE:
+        return _full(file)
+    where = Path(error.filename) if isinstance(error.filename, str) else file
+    if error.errno in _NO_PERMISSION:
+        return _denied(where, str(error))
+    return _fault(where, str(error))
+
+
+def _full(file: Path) -> DiskFull:
+    return DiskFull(f"no space is left for {file}: free some space; nothing was lost")
+
+
+def _denied(file: Path, why: str) -> Fatal:
+    return Unusable(
+        f"{file} cannot be read and written by this user ({why}). Give it and its directory to "
+        f"the user that runs tradebaas: chown that-user {file}"
+    )
+
+
+def _fault(file: Path, why: str) -> Fatal:
+    return StoreFault(
+        f"{file} could not be read or written ({why}). What the disk holds now is unknown, so the "
+        "process ends; look at `dmesg` and the disk's health before starting again"
+    )

@@ -1,0 +1,45 @@
+"""The halt file: the operator's word that survives a lost store and needs no running daemon.
+
+``data/HALT`` holds the reason as text. Each life reads it before anything else and then commits
+``Halted``; a restore leaves one behind. Writing is durable before it returns, so that whoever is
+told "halted" is halted whatever dies next. Nothing here knows what a halt means.
+"""
+
+import os
+
+from tradebaas.store.place import Place, sync_directory
+
+_MODE = 0o600
+
+
+def write_halt(place: Place, reason: str) -> None:
+    """Create or replace the file, durably; an existing reason is kept in front.
+
+    Raises:
+        OSError: The directory cannot be written.
+    """
+    known = read_halt(place)
+    text = f"{known}\n{reason}" if known and reason not in known else known or reason
+    temporary = place.halt.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(place.halt)
+    sync_directory(place.root)
+
+
+def read_halt(place: Place) -> str:
+    """The reason; "" when there is no file. An empty file is a halt without a reason."""
+    try:
+        return place.halt.read_text(encoding="utf-8").strip() or "no reason given"
+    except FileNotFoundError:
+        return ""
+
+
+def clear_halt(place: Place) -> None:
+    """Remove the file, durably; nothing happens when there is none."""
+    place.halt.unlink(missing_ok=True)
+    sync_directory(place.root)

@@ -1,0 +1,118 @@
+"""Opening a store: lock, judge what lies there, make a new one or migrate an old one.
+
+A new store is made only when nothing says that there was one: no database, write-ahead log, head,
+backup, moved-aside damage, nor a lock file with the mark. It is made under another name and then
+renamed, so a death in the middle leaves nothing that a later start could mistake for a store.
+"""
+
+from contextlib import ExitStack
+
+import apsw
+from msgspec import Struct
+
+from tradebaas.store import ballast, faults, migrations, rows, schema
+from tradebaas.store.catalogue import advice
+from tradebaas.store.head import HeadFile, remove_head
+from tradebaas.store.lock import Lock
+from tradebaas.store.place import Place, signs_of_a_store, sync_directory
+from tradebaas.store.records import EMPTY, Head
+
+
+class Opened(Struct):
+    """An open store whose tables are those of this program. ``head_file`` None: none was there."""
+
+    place: Place
+    lock: Lock
+    connection: apsw.Connection
+    head_file: HeadFile | None
+    notes: list[str]
+
+    def close_head(self) -> None:
+        """Close the head file, if there is one."""
+        if self.head_file is not None:
+            self.head_file.close()
+            self.head_file = None
+
+
+def open_store(place: Place, now_ms: int, vfs: str | None, *, exclusive: bool) -> Opened:
+    """Open, or make, the store in ``place``; holds nothing when it raises.
+
+    Raises:
+        StoreBusy, StoreDamaged, StoreNewer, Unusable, StoreFault, DiskFull, StoreLocked:
+            As ``Log.open`` says.
+    """
+    with faults.mapped(place.db, lambda: advice(place)), ExitStack() as undo:
+        place.backups.mkdir(parents=True, exist_ok=True)
+        lock = Lock.take(place, now_ms)
+        undo.callback(lock.release)
+        if not place.db.exists():
+            _refuse_if_there_was_one(place, lock)
+            _make_fresh(place)
+        schema.check_header(place.db, lambda: advice(place))
+        schema.check_wal_mode(place.db, lambda: advice(place))
+        lock.mark_store()
+        connection = schema.open_writer(place.db, vfs, exclusive=exclusive)
+        undo.callback(connection.close)
+        version = schema.check_schema(connection, place.db, lambda: advice(place))
+        opened = Opened(place, lock, connection, HeadFile.open(place), [])
+        undo.callback(opened.close_head)
+        if version < schema.SCHEMA_VERSION:
+            _migrate(opened, version, now_ms)
+        if not ballast.restore_ballast(place):
+            opened.notes.append(f"the disk is too full to hold the ballast {place.ballast}")
+        undo.pop_all()
+        return opened
+
+
+def check_head(opened: Opened, last: Head) -> None:
+    """Refuse a log, ending at ``last``, that ends before its head or has another record there.
+
+    A head that is older than the log is normal; one that is missing proves nothing.
+
+    Raises:
+        StoreDamaged: The log was cut or changed.
+    """
+    place = opened.place
+    stated = opened.head_file.newest if opened.head_file else None
+    if stated is None or rows.head_at(opened.connection, stated.seq) == stated:
+        return
+    if stated.seq > last.seq:
+        found = f"the log ends at seq {last.seq} but {place.head} says {stated.seq}"
+        what = f"{found}: it was cut or corrupted"
+    else:
+        what = f"record {stated.seq} is not the one that {place.head} names"
+    raise faults.damaged(place.db, what, lambda: advice(place))
+
+
+def _refuse_if_there_was_one(place: Place, lock: Lock) -> None:
+    signs = signs_of_a_store(place) + ([str(place.lock)] if lock.had_store else [])
+    if signs:
+        what = f"it is missing, but there was a store: see {', '.join(signs)}"
+        raise faults.damaged(place.db, what, lambda: advice(place))
+
+
+def _make_fresh(place: Place) -> None:
+    for leftover in place.root.glob(place.fresh.name + "*"):
+        leftover.unlink()  # of a process that died while making it
+    schema.create_database(place.fresh)
+    place.fresh.rename(place.db)
+    sync_directory(place.root)
+    HeadFile.create(place, EMPTY).close()
+
+
+def _migrate(opened: Opened, version: int, now_ms: int) -> None:
+    """Bring an older store to the present schema. The head goes first: its digest will change.
+
+    A death in between leaves a sound store without a head, which is normal.
+    """
+    place, connection = opened.place, opened.connection
+    check_head(opened, rows.last_head(connection))
+    kept = migrations.keep_copy(connection, place, version, now_ms)
+    opened.close_head()
+    remove_head(place)
+    migrations.migrate(connection, place.db, version, lambda: advice(place))
+    opened.head_file = HeadFile.create(place, rows.last_head(connection))
+    opened.notes.append(
+        f"the store was migrated from schema {version} to {schema.SCHEMA_VERSION}; "
+        f"a copy of the old one is {kept}"
+    )

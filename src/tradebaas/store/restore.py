@@ -1,0 +1,105 @@
+"""Putting a verified backup in the place of a damaged store.
+
+Nothing is deleted: what was there is moved to ``damaged-<time>/``. The order of the steps is such
+that a death at any of them leaves either the old directory, or one that refuses to start and can
+be restored again, or the restored store; and never a store that may trade without the operator's
+word: ``HALT`` is written before the store is in place, and an existing one is left as it is.
+"""
+
+import shutil
+from pathlib import Path
+
+import apsw
+from msgspec import Struct
+
+from tradebaas.store import ballast, catalogue, copying, faults, rows, schema
+from tradebaas.store.backup import BackupFailed, stamp
+from tradebaas.store.catalogue import BackupInfo
+from tradebaas.store.halt import read_halt, write_halt
+from tradebaas.store.head import HeadFile
+from tradebaas.store.lock import Lock
+from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.records import Head
+
+
+class Restored(Struct, frozen=True):
+    """What a restore did. ``moved_to`` is None when there was nothing to move aside."""
+
+    info: BackupInfo
+    moved_to: Path | None
+
+
+def restore(data_dir: Path, name: str, *, now_ms: int) -> Restored:
+    """Restore the backup ``name`` of ``data_dir``; ``now_ms`` is wall time.
+
+    Raises:
+        StoreBusy: A daemon uses the directory.
+        BackupFailed: There is no such backup, or it is not what was verified. Nothing changed.
+        StoreFault, DiskFull, Unusable: The disk cannot be used.
+    """
+    place = Place(data_dir)
+    with faults.mapped(place.db, lambda: f"Choose another backup of {place.backups}"):
+        lock = Lock.take(place, now_ms)
+        try:
+            info = _find(place, name)
+            ready = place.root / f"{place.db.name}.restoring"
+            head = _prepare(place.backups / name, info, ready)
+            if not read_halt(place):
+                write_halt(place, f"restored from {name} at {stamp(now_ms)}")
+            moved_to = _move_aside(place, now_ms)
+            ready.rename(place.db)
+            HeadFile.create(place, head).close()
+            lock.mark_store()
+        finally:
+            lock.release()
+    return Restored(info, moved_to)
+
+
+def _find(place: Place, name: str) -> BackupInfo:
+    for backup in catalogue.list_backups(place):
+        if backup.path.name == name:
+            if backup.info is None:
+                raise BackupFailed(
+                    f"{backup.path} cannot be restored, {backup.problem}: try "
+                    f"`tradebaas backup verify --data {place.root} {name}`"
+                )
+            return backup.info
+    raise BackupFailed(
+        f"there is no backup {name} in {place.backups}: see "
+        f"`tradebaas backup list --data {place.root}`"
+    )
+
+
+def _prepare(backup: Path, info: BackupInfo, ready: Path) -> Head:
+    """A copy of the backup, proven to be what was verified, as a live store wants it."""
+    ballast.require_free(ready.parent, info.size)
+    shutil.copyfile(backup, ready)
+    if catalogue.file_digest(ready) != info.file_digest:
+        raise BackupFailed(f"{backup} is not what was verified: choose another one")
+    connection = apsw.Connection(str(ready), apsw.SQLITE_OPEN_READWRITE)
+    try:
+        head = rows.last_head(connection)
+        connection.execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+    schema.check_wal_mode(ready, lambda: "Try again")
+    copying.sync_file(ready)
+    return head
+
+
+def _move_aside(place: Place, now_ms: int) -> Path | None:
+    """The database first and the head last: a store without its head would pass for sound."""
+    present = [p for p in (place.db, place.wal, place.shm, place.head) if p.exists()]
+    if not present:
+        return None
+    target = place.root / f"damaged-{stamp(now_ms)}"
+    number = 1
+    while target.exists():
+        number += 1
+        target = place.root / f"damaged-{stamp(now_ms)}-{number}"
+    target.mkdir()
+    for path in present:
+        path.rename(target / path.name)
+        sync_directory(place.root)
+    sync_directory(target)
+    return target

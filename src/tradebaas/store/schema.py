@@ -1,0 +1,170 @@
+"""The database's tables and identity, and how every connection to it is opened.
+
+Whatever decides about durability is not only set but asked back, since SQLite may silently choose
+another journal. A file is looked at as plain bytes before SQLite may touch it, because SQLite
+repairs, converts and deletes without asking. Nothing here reads or writes records.
+"""
+
+from pathlib import Path
+
+import apsw
+
+from tradebaas.errors import StoreFault, StoreNewer
+from tradebaas.store.faults import Advice, damaged
+
+APPLICATION_ID = 0x54426161
+"""Bytes 68-71 of the file, "TBaa": `file` and SQLite tools show it."""
+SCHEMA_VERSION = 2
+BUSY_TIMEOUT_MS = 1000
+WAL_LIMIT_BYTES = 16 * 1024 * 1024
+"""A write-ahead log that a long reader made longer than this is cut back once it is reused."""
+
+_TABLES_1 = (
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, life INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL) STRICT",
+    "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
+)
+_TABLES_2 = (
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, life INTEGER NOT NULL,"
+    " kind TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL)"
+    " STRICT",
+    "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, fold_version INTEGER NOT NULL,"
+    " body BLOB NOT NULL, state_digest BLOB NOT NULL, chain BLOB NOT NULL, seal BLOB NOT NULL)"
+    " STRICT",
+)
+TABLES = {1: _TABLES_1, 2: _TABLES_2}
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+_WAL_FORMAT = b"\x02\x02"
+
+
+def check_header(file: Path, advice: Advice) -> None:
+    """Look at the first bytes: is it a database, and ours?
+
+    Layout: https://www.sqlite.org/fileformat.html section 1.3.
+
+    Raises:
+        StoreDamaged: It is not.
+        OSError: The file cannot be read.
+    """
+    header = _read_header(file)
+    if not header:
+        raise damaged(file, "it is empty", advice)
+    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
+        raise damaged(file, f"it is not a SQLite database (starts with {header[:16]!r})", advice)
+    found = int.from_bytes(header[68:72], "big")
+    if found != APPLICATION_ID:
+        what = f"application id {found:08x}, expected {APPLICATION_ID:08x}"
+        raise damaged(file, f"it is not a TradeBaas store ({what})", advice)
+
+
+def check_wal_mode(file: Path, advice: Advice) -> None:
+    """Is the database still in the journal mode in which it was made?
+
+    In another mode SQLite would delete the write-ahead log, and with it the newest commits.
+
+    Raises:
+        StoreDamaged: It is not.
+        OSError: The file cannot be read.
+    """
+    found = _read_header(file)[18:20]
+    if found != _WAL_FORMAT:
+        raise damaged(file, f"its journal mode bytes are {found.hex()}, expected 0202", advice)
+
+
+def open_writer(file: Path, vfs: str | None = None, *, exclusive: bool = False) -> apsw.Connection:
+    """A connection to an existing database that may write, set up for durable commits.
+
+    ``exclusive`` is for a ``vfs`` without shared memory. Closing the connection never checkpoints
+    or removes the write-ahead log: that of a damaged store is evidence.
+
+    Raises:
+        StoreFault: SQLite refused one of the settings.
+        apsw.Error: The file cannot be opened.
+    """
+    connection = apsw.Connection(str(file), apsw.SQLITE_OPEN_READWRITE, vfs)
+    _set_up(connection)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    mode = "exclusive" if exclusive else "normal"
+    _demand(connection, f"PRAGMA locking_mode={mode}", mode)
+    _demand(connection, "PRAGMA journal_mode=WAL", "wal")
+    _demand(connection, "PRAGMA wal_autocheckpoint=0", 0)  # ``log`` does it: here errors are lost
+    _demand(connection, f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}", WAL_LIMIT_BYTES)
+    connection.execute("PRAGMA synchronous=FULL")
+    _demand(connection, "PRAGMA synchronous", 2)
+    return connection
+
+
+def open_for_reading(file: Path) -> apsw.Connection:
+    """A connection that cannot write, to a live database or a backup.
+
+    Raises:
+        apsw.Error: The file cannot be opened.
+    """
+    connection = apsw.Connection(str(file), apsw.SQLITE_OPEN_READONLY)
+    _set_up(connection)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return connection
+
+
+def create_database(file: Path, version: int = SCHEMA_VERSION) -> None:
+    """Make an empty store at ``file``, which must not exist, complete and synced.
+
+    Raises:
+        apsw.Error: It cannot be made.
+    """
+    connection = apsw.Connection(str(file))
+    try:
+        _demand(connection, "PRAGMA journal_mode=WAL", "wal")
+        with connection:
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={version}")
+            for statement in TABLES[version]:
+                connection.execute(statement)
+    finally:
+        connection.close()  # the last one to close moves all into the file and syncs it
+
+
+def check_schema(connection: apsw.Connection, file: Path, advice: Advice) -> int:
+    """The schema version of an open store, whose tables are those of that version.
+
+    Raises:
+        StoreNewer: A newer program made it.
+        StoreDamaged: The tables are not what the version says.
+    """
+    version = one_int(connection, "PRAGMA user_version")
+    if version > SCHEMA_VERSION:
+        raise StoreNewer(
+            f"{file} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by "
+            "a newer TradeBaas. Start that version again, or restore a backup made before it"
+        )
+    statements = connection.execute("SELECT sql FROM sqlite_schema ORDER BY name")
+    if version not in TABLES or tuple(row[0] for row in statements) != TABLES[version]:
+        raise damaged(file, f"its tables are not those of schema {version}", advice)
+    return version
+
+
+def one_int(connection: apsw.Connection, statement: str) -> int:
+    """The one number that ``statement`` gives."""
+    value = connection.execute(statement).get
+    assert isinstance(value, int)
+    return value
+
+
+def _read_header(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(_HEADER_SIZE)
+
+
+def _set_up(connection: apsw.Connection) -> None:
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.execute("PRAGMA cell_size_check=ON")
+
+
+def _demand(connection: apsw.Connection, pragma: str, wanted: str | int) -> None:
+    """Run a pragma and insist on its answer."""
+    answer = connection.execute(pragma).get
+    if answer != wanted:
+        raise StoreFault(f"SQLite answered {answer!r} to '{pragma}', not {wanted!r}")

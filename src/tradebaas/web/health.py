@@ -1,0 +1,228 @@
+"""How the daemon is: one table of checks, and the verdict that follows from it.
+
+    unhealthy   the daemon cannot protect a position: no crew is up, or its store fails
+    degraded    anything else is amiss; the daemon still protects what is open
+    healthy     nothing is amiss
+
+``observe`` gathers the facts once (it pings the persister); everything else here is a pure
+function of them. No check may trigger anything: safety facts drive alerts, never a restart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import final
+
+from msgspec import Struct
+
+from tradebaas.board import LinkStatus, Vitals
+from tradebaas.core.messages import Ping
+from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
+from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
+from tradebaas.web.shell import Shell
+
+PING_SECONDS = 5.0
+MEMORY_LIMIT_PERCENT = 90.0
+BACKUPS_MISSED = 2
+"""A backup is overdue when this many intervals have passed without a new one."""
+
+RECOVERING = "recovering: the crew is starting"
+
+
+class Status(StrEnum):
+    """The verdict, as ``/health`` and monitoring name it."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was true at one moment. ``ping`` is "" when the persister answered, else why not.
+
+    ``now`` is monotonic seconds, ``wall_ms`` the wall clock. ``view`` may be of an earlier life
+    while ``life_up`` is False.
+    """
+
+    shell: Shell
+    life_up: bool
+    ping: str
+    now: float
+    wall_ms: int
+
+    @property
+    def view(self) -> State | None:
+        return self.shell.board.view.value
+
+    @property
+    def alive(self) -> bool:
+        """Whether a crew is up whose store is recovered."""
+        return self.life_up and self.view is not None
+
+    @property
+    def link(self) -> LinkStatus:
+        return self.shell.board.link.value or LinkStatus(up=False, detail="not connected yet")
+
+    @property
+    def vitals(self) -> Vitals | None:
+        return self.shell.board.vitals.value
+
+    @property
+    def connected(self) -> bool:
+        """A dead life's link is closed, whatever it published last."""
+        return self.life_up and self.link.up
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the process started."""
+        return self.now - self.shell.started_at
+
+    @property
+    def backup_age(self) -> float | None:
+        """Seconds since the newest verified backup, None when there is none."""
+        status = self.shell.board.backup.value
+        if status is None or status.last_ms is None:
+            return None
+        return max(self.wall_ms - status.last_ms, 0) / 1000
+
+    @property
+    def permit(self) -> bool:
+        """Whether an order that adds risk could be admitted now."""
+        view = self.view
+        if view is None or not self.life_up:
+            return False
+        return not (barrier(view) or waiting_reason(view))
+
+
+async def observe(shell: Shell) -> Facts:
+    """The facts of this moment; waits at most ``PING_SECONDS`` for the persister."""
+    try:
+        await shell.door.ask(Ping(), within=PING_SECONDS)
+        ping = ""
+    except LifeEnded:
+        ping = RECOVERING
+    except AskTimeout:
+        ping = f"the persister has not answered for {PING_SECONDS:g} s; look at the disk"
+    clock = shell.clock
+    return Facts(shell, shell.life_up(), ping, clock.monotonic(), clock.wall_ms())
+
+
+class Finding(Struct, frozen=True):
+    """The result of one check; ``detail`` says what is amiss, "" when it is ok."""
+
+    ok: bool
+    detail: str
+
+
+def findings(facts: Facts) -> dict[str, Finding]:
+    """The result of every check, by name."""
+    results = {check.name: _run(check, facts) for check in CHECKS}
+    return {name: Finding(not problem, problem) for name, problem in results.items()}
+
+
+def verdict(results: dict[str, Finding]) -> Status:
+    """The worst that any failed check calls for."""
+    failed = [check.failing for check in CHECKS if not results[check.name].ok]
+    if Status.UNHEALTHY in failed:
+        return Status.UNHEALTHY
+    return Status.DEGRADED if failed else Status.HEALTHY
+
+
+# ------------------------------------------------------------------- what each check finds amiss
+
+
+def _life(facts: Facts, _view: State) -> str:
+    return "" if facts.alive else RECOVERING
+
+
+def _store(facts: Facts, _view: State) -> str:
+    store = facts.shell.board.store.value
+    return store.fault if store is not None and store.fault else facts.ping
+
+
+def _broker(facts: Facts, _view: State) -> str:
+    link = facts.link
+    return "" if link.up else f"not connected to {link.url or 'the exchange'}: {link.detail}"
+
+
+def _reconciled(_facts: Facts, view: State) -> str:
+    done = view.connection != 0 and view.reconciled == view.connection
+    return "" if done else "not reconciled with the exchange since the last connect"
+
+
+def _protected(_facts: Facts, view: State) -> str:
+    naked = naked_amount(view)
+    return f"{naked} of the position has no live stop" if naked else ""
+
+
+def _orders_known(_facts: Facts, view: State) -> str:
+    unknown = [label for label, pending in view.pending.items() if pending.unknown]
+    return f"outcome not proven: {', '.join(unknown)}" if unknown else ""
+
+
+def _no_foreign(_facts: Facts, view: State) -> str:
+    return "; ".join(view.foreign.values())
+
+
+def _not_protect_only(_facts: Facts, view: State) -> str:
+    return "; ".join(f"protect-only, {cause}: {why}" for cause, why in view.protect.items())
+
+
+def _not_halted(_facts: Facts, view: State) -> str:
+    latch = view.halted
+    if latch is None:
+        return ""
+    return f"halted by {latch.by}: {latch.reason}; `tradebaas resume` lifts it"
+
+
+def _backup(facts: Facts, _view: State) -> str:
+    status = facts.shell.board.backup.value
+    if status is not None and status.failure:
+        return f"the last backup failed: {status.failure}"
+    age = facts.uptime if facts.backup_age is None else facts.backup_age
+    if age <= BACKUPS_MISSED * facts.shell.config.backups.interval_seconds:
+        return ""
+    return f"no new backup for {age:.0f} s"
+
+
+def _memory(facts: Facts, _view: State) -> str:
+    used = facts.vitals.memory_percent if facts.vitals is not None else 0.0
+    return "" if used < MEMORY_LIMIT_PERCENT else f"{used:.0f} % of memory is in use"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of the table.
+
+    ``failing`` is the verdict when ``problem`` finds something amiss. A check with ``in_life``
+    means nothing without a crew and is not run then.
+    """
+
+    name: str
+    failing: Status
+    problem: Callable[[Facts, State], str]
+    in_life: bool = True
+
+
+CHECKS: tuple[Check, ...] = (
+    Check("life", Status.UNHEALTHY, _life, in_life=False),
+    Check("store", Status.UNHEALTHY, _store, in_life=False),
+    Check("broker", Status.DEGRADED, _broker),
+    Check("reconciled", Status.DEGRADED, _reconciled),
+    Check("protected", Status.DEGRADED, _protected),
+    Check("orders_known", Status.DEGRADED, _orders_known),
+    Check("nothing_foreign", Status.DEGRADED, _no_foreign),
+    Check("not_protect_only", Status.DEGRADED, _not_protect_only),
+    Check("not_halted", Status.DEGRADED, _not_halted),
+    Check("backup", Status.DEGRADED, _backup),
+    Check("memory", Status.DEGRADED, _memory),
+)
+
+
+def _run(check: Check, facts: Facts) -> str:
+    if check.in_life and not facts.alive:
+        return "not known while the crew is starting"
+    return check.problem(facts, facts.view or State())

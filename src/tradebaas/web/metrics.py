@@ -1,0 +1,251 @@
+"""``/metrics``: the published values in Prometheus' text format.
+
+Nothing is counted here. Each sample is read, at the moment of the scrape, from the fold of the
+log (so totals survive restarts) or from what the actors last measured. A gauge whose value is not
+known yet is NaN; a counter then has no sample, since a rate over NaN would hide the next hour.
+
+The first fourteen names are the predecessor's. Three of its counters are gauges here because
+a counter's name would have to end in ``_total``.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from tradebaas.board import StoreStatus, Vitals
+from tradebaas.core.state import Counters, State, naked_amount
+from tradebaas.web.health import Facts, Status, findings, verdict
+from tradebaas.web.status import recovered
+
+__all__ = ["CONTENT_TYPE", "COUNTERS", "GAUGES", "render"]
+
+PREFIX = "tradebaas_"
+Number = float | int | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric without labels: its name without the prefix, its help, how to read it."""
+
+    name: str
+    help: str
+    read: Callable[[Facts], Number]
+
+
+Labelled = Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """One metric with one label; ``read`` gives a value for each value of the label."""
+
+    family: type[GaugeMetricFamily] | type[CounterMetricFamily]
+    name: str
+    label: str
+    help: str
+    read: Callable[[Facts], Labelled]
+
+
+def render(facts: Facts) -> bytes:
+    """All metrics as text; its media type is ``CONTENT_TYPE``."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Published(facts))
+    return generate_latest(registry)
+
+
+# ------------------------------------------------------------------------------ how to read one
+
+
+def _of_view(read: Callable[[State], float]) -> Callable[[Facts], Number]:
+    return lambda facts: None if facts.view is None else read(facts.view)
+
+
+def _of_counters(read: Callable[[Counters], float]) -> Callable[[Facts], Number]:
+    return lambda facts: None if facts.view is None else read(facts.view.counters)
+
+
+def _of_vitals(read: Callable[[Vitals], float]) -> Callable[[Facts], Number]:
+    return lambda facts: None if facts.vitals is None else read(facts.vitals)
+
+
+def _of_store(read: Callable[[StoreStatus], float]) -> Callable[[Facts], Number]:
+    def value(facts: Facts) -> Number:
+        store = facts.shell.board.store.value
+        return None if store is None else read(store)
+
+    return value
+
+
+def _healthy(facts: Facts) -> Number:
+    return verdict(findings(facts)) is Status.HEALTHY
+
+
+def _recovery_seconds(facts: Facts) -> Number:
+    view = facts.view
+    if view is None or view.last_recovery is None:
+        return None
+    return view.last_recovery.recovered_seconds
+
+
+def _recovery_success(facts: Facts) -> Number:
+    return facts.life_up and facts.view is not None and recovered(facts.view)
+
+
+def _reconcile_age(facts: Facts) -> Number:
+    at = facts.link.reconciled_at
+    return None if at is None else facts.now - at
+
+
+# ------------------------------------------------------------------------------------ the tables
+
+GAUGES: tuple[Row, ...] = (
+    Row("uptime_seconds", "Seconds since the process started.", lambda f: f.uptime),
+    Row("memory_usage_bytes", "Resident memory, bytes.", _of_vitals(lambda v: v.memory_bytes)),
+    Row("memory_usage_percent", "Memory in use, percent of what the process may use.",
+        _of_vitals(lambda v: v.memory_percent)),
+    Row("cpu_usage_percent", "CPU use of the process, percent of one core.",
+        _of_vitals(lambda v: v.cpu_percent)),
+    Row("strategies_active", "Strategies that are armed, 0 or 1.", _of_view(lambda v: v.armed)),
+    Row("positions_open", "Open positions on the account, 0 or 1.",
+        _of_view(lambda v: v.position is not None)),
+    Row("trades_success", "Trades that ended above zero after fees, since the store began.",
+        _of_counters(lambda c: c.trades_success)),
+    Row("trades_failed", "Trades that ended at or below zero, since the store began.",
+        _of_counters(lambda c: c.trades_failed)),
+    Row("last_recovery_time_seconds",
+        "Seconds from the start of a life to reconciled and protected, at the last recovery.",
+        _recovery_seconds),
+    Row("last_recovery_success", "1 when the present life has finished its recovery, else 0.",
+        _recovery_success),
+    Row("healthy", "1 when every check of /health is ok, else 0.", _healthy),
+    Row("broker_connected", "1 while logged in to the exchange, else 0.", lambda f: f.connected),
+    Row("permit", "1 while an order that adds risk could be admitted, else 0.",
+        lambda f: f.permit),
+    Row("orders_unproven", "Intended orders whose outcome is not proven yet.",
+        _of_view(lambda v: len(v.pending))),
+    Row("unknown_orders", "Orders whose outcome is unknown and must be proven.",
+        _of_view(lambda v: sum(bool(p.unknown) for p in v.pending.values()))),
+    Row("naked_amount", "Amount of the position that no live stop covers, in contract units.",
+        _of_view(lambda v: float(naked_amount(v)))),
+    Row("naked_seconds_max", "Longest time a position had no full stop, seconds.",
+        _of_counters(lambda c: c.naked_ms_max / 1000)),
+    Row("reconcile_age_seconds", "Seconds since the last finished reconcile.", _reconcile_age),
+    Row("backup_age_seconds", "Seconds since the newest verified backup was made.",
+        lambda f: f.backup_age),
+    Row("store_fault", "1 while the store cannot be written, else 0.",
+        _of_store(lambda s: bool(s.fault))),
+    Row("last_commit_seconds", "Duration of the last commit, seconds.",
+        _of_store(lambda s: s.last_commit_seconds)),
+    Row("persister_ping_seconds", "Time the persister took to answer the last ping, seconds.",
+        _of_vitals(lambda v: v.ping_seconds)),
+    Row("disk_free_bytes", "Free space where the store is, bytes.",
+        _of_vitals(lambda v: v.disk_free_bytes)),
+    Row("halted", "1 while halted by an operator or a breaker, else 0.",
+        _of_view(lambda v: v.halted is not None)),
+    Row("protect_only", "1 while positions may be kept and closed but not opened, else 0.",
+        _of_view(lambda v: bool(v.protect))),
+    Row("foreign", "Orders and positions on the account that are not ours.",
+        _of_view(lambda v: len(v.foreign))),
+    Row("event_seq", "Number of the last durable event.", _of_view(lambda v: v.seq)),
+    Row("life", "Number of the present life of the crew.", _of_view(lambda v: v.life)),
+)  # fmt: skip
+
+COUNTERS: tuple[Row, ...] = (
+    Row("trades_total", "Trades from flat to flat, since the store began.",
+        _of_counters(lambda c: c.trades)),
+    Row("crashes_total", "Lives that ended without a clean stop, since the store began.",
+        _of_counters(lambda c: c.crashes)),
+    Row("naked_seconds_total", "Time positions had no full stop, seconds, since the store began.",
+        _of_counters(lambda c: c.naked_ms_total / 1000)),
+    Row("stops_replaced_total", "Stops placed anew because one was missing.",
+        _of_counters(lambda c: c.stops_replaced)),
+    Row("frames_refused_total", "Frames from the exchange that could not be understood.",
+        _of_counters(lambda c: c.frames_refused)),
+    Row("crew_deaths_total", "Deaths of the crew in this process.", lambda f: f.shell.deaths()),
+    Row("commits_total", "Commits since the store was opened.", _of_store(lambda s: s.commits)),
+    Row("reconnects_total", "Connections to the exchange that had to be opened again.",
+        lambda f: f.link.reconnects),
+    Row("feed_dropped_total", "Events that readers of the feed were too slow for.",
+        lambda f: f.shell.board.events.dropped),
+)  # fmt: skip
+
+
+def _checks(facts: Facts) -> Labelled:
+    return {name: finding.ok for name, finding in findings(facts).items()}
+
+
+def _orders(facts: Facts) -> Labelled:
+    if facts.view is None:
+        return {}
+    counters = facts.view.counters
+    return {
+        "intended": counters.orders_intended,
+        "unknown": counters.orders_unknown,
+        "adopted": counters.orders_adopted,
+        "abandoned": counters.orders_abandoned,
+        "rejected": counters.orders_rejected,
+    }
+
+
+def _money(read: Callable[[Counters], Mapping[str, Decimal]]) -> Callable[[Facts], Labelled]:
+    def value(facts: Facts) -> Labelled:
+        amounts = {} if facts.view is None else read(facts.view.counters)
+        return {currency: float(amount) for currency, amount in amounts.items()}
+
+    return value
+
+
+BY_LABEL: tuple[LabelledRow, ...] = (
+    LabelledRow(GaugeMetricFamily, "check_ok", "check", "1 when this check of /health is ok.",
+        _checks),
+    LabelledRow(GaugeMetricFamily, "info", "version", "The version that runs; always 1.",
+        lambda f: {f.shell.version: 1}),
+    LabelledRow(CounterMetricFamily, "orders_total", "outcome",
+        "Orders by what became of them, since the store began.", _orders),
+    LabelledRow(GaugeMetricFamily, "trades_net", "currency",
+        "Net result of all trades, in units of the settlement currency.",
+        _money(lambda c: c.net)),
+    LabelledRow(GaugeMetricFamily, "trades_fees", "currency",
+        "Fees paid on all trades, in units of the settlement currency.",
+        _money(lambda c: c.fees)),
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------ collecting
+
+
+class _Published(Collector):
+    """Hands the facts of one scrape to prometheus_client."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def collect(self) -> Iterator[Metric]:
+        for row in GAUGES:
+            gauge = GaugeMetricFamily(PREFIX + row.name, row.help)
+            value = row.read(self._facts)
+            gauge.add_metric((), math.nan if value is None else float(value))
+            yield gauge
+        for row in COUNTERS:
+            counter = CounterMetricFamily(PREFIX + row.name, row.help)
+            value = row.read(self._facts)
+            if value is not None:
+                counter.add_metric((), float(value))
+            yield counter
+        for labelled in BY_LABEL:
+            family = labelled.family(
+                PREFIX + labelled.name, labelled.help, labels=(labelled.label,)
+            )
+            for label, amount in labelled.read(self._facts).items():
+                family.add_metric((label,), float(amount))
+            yield family

@@ -1,0 +1,260 @@
+"""The embedded exchange over a real socket, served inside the test's own event loop."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+import trio
+from trio.testing import MockClock
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+
+from tradebaas.errors import ConfigError, StoreBusy
+from tradebaas.paper import server
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.server import serve
+
+BTC = "BTC-PERPETUAL"
+CHART, CHANGES = f"chart.trades.{BTC}.1", f"user.changes.{BTC}.raw"
+BUY: dict[str, Any] = {"instrument_name": BTC, "amount": 10, "type": "market"}
+
+
+class Client:
+    """A raw client: calls by id, everything else is kept in ``notes``."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self.socket = socket
+        self.notes: list[dict[str, Any]] = []
+        self._id = 0
+
+    async def send(self, method: str, params: dict[str, Any]) -> int:
+        self._id += 1
+        frame = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
+        await self.socket.send_message(json.dumps(frame))
+        return self._id
+
+    async def next(self) -> dict[str, Any]:
+        with trio.fail_after(30):
+            frame: dict[str, Any] = json.loads(await self.socket.get_message())
+            return frame
+
+    async def call(self, method: str, /, **params: Any) -> Any:
+        number = await self.send(method, params)
+        while True:
+            frame = await self.next()
+            if frame.get("id") == number:
+                return frame["result"] if "result" in frame else frame["error"]
+            self.notes.append(frame)
+
+    async def login(self) -> None:
+        result = await self.call(
+            "public/auth",
+            grant_type="client_credentials",
+            client_id="paper",
+            client_secret="paper-secret",
+        )
+        assert result["token_type"] == "bearer"
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Client]:
+    # With a stream of its own, which is closed whatever way the conversation ends.
+    server_part, path = url.removeprefix("ws://").split("/", 1)
+    port = int(server_part.split(":")[1])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as tasks:
+        yield Client(await wrap_client_stream(tasks, stream, server_part, f"/{path}"))
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def serving(directory: Path, **settings: Any) -> AsyncIterator[str]:
+    settings.setdefault("admin", True)
+    config = ExchangeConfig(directory=directory, **settings)
+    async with trio.open_nursery() as nursery:
+        yield await nursery.start(lambda task_status: serve(config, task_status=task_status))
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_bracket_over_the_wire_in_lockstep(tmp_path: Path) -> None:
+    async with serving(tmp_path, lockstep=True) as url, connect(url) as client:
+        hello = await client.call("public/hello", client_name="t", client_version="1")
+        assert hello["clock"]["lockstep"] is True
+        assert hello["clock"]["rate"] == 1
+        await client.login()
+        assert await client.call("private/subscribe", channels=[CHART, CHANGES]) == [CHART, CHANGES]
+        tick = client.notes.pop()["params"]["data"]["tick"] if client.notes else None
+        if tick is None:
+            tick = (await client.next())["params"]["data"]["tick"]
+        price = (await client.call("public/ticker", instrument_name=BTC))["best_ask_price"]
+        leg = {"direction": "sell", "amount": 1000, "reduce_only": True}
+        placed = await client.call(
+            "private/buy",
+            instrument_name=BTC,
+            amount=1000,
+            price=price,
+            time_in_force="immediate_or_cancel",
+            label="e",
+            linked_order_type="one_triggers_one_cancels_other",
+            trigger_fill_condition="incremental",
+            otoco_config=[
+                {**leg, "type": "limit", "price": price + 60},
+                {
+                    **leg,
+                    "type": "stop_market",
+                    "trigger": "mark_price",
+                    "trigger_price": price - 60,
+                },
+            ],
+        )
+        assert placed["order"]["order_state"] == "filled"
+        position = {"size": 1000}
+        for _ in range(50):
+            await client.call("public/candle_done", instrument_name=BTC, tick=tick - 60_000)
+            tick += 60_000
+            position = await client.call("private/get_position", instrument_name=BTC)
+            if position["size"] == 0:
+                break
+        assert position["size"] == 0
+        assert await client.call("private/get_open_orders") == []
+    frames = [note["params"]["channel"] for note in client.notes]
+    assert frames.count(CHANGES) >= 2
+
+
+async def test_held_lost_and_swallowed_answers(tmp_path: Path) -> None:
+    async with serving(tmp_path) as url, connect(url) as driver:
+        async with connect(url) as client:
+            await client.login()
+            await driver.call("admin/hold", method="private/buy")
+            held = await client.send("private/buy", {**BUY, "label": "held"})
+            assert (await client.call("private/get_position", instrument_name=BTC))["size"] == 10
+            assert await driver.call("admin/release") == 1
+            assert (await client.next())["id"] == held
+            await driver.call("admin/lose_answer", method="private/buy")
+            await client.send("private/buy", {**BUY, "label": "lost"})
+            with pytest.raises(ConnectionClosed):
+                await client.next()
+        async with connect(url) as client:
+            await client.login()
+            await driver.call("admin/refuse_before", method="private/buy")
+            await client.send("private/buy", {**BUY, "label": "swallowed"})
+            with pytest.raises(ConnectionClosed):
+                await client.next()
+        async with connect(url) as client:
+            await client.login()
+            assert await driver.call("admin/frame", text="{bad frame") == 1
+            with trio.fail_after(5):
+                assert await client.socket.get_message() == "{bad frame"
+            assert await driver.call("admin/disconnect") == 1
+            with pytest.raises(ConnectionClosed):
+                await client.next()
+        ledger = await driver.call("admin/ledger")
+        assert [trade["label"] for trade in ledger["trades"]] == ["held", "lost"]
+        assert (ledger["positions"][0]["size"], ledger["more"]) == (20, False)
+
+
+async def test_what_is_answered_is_in_the_journal(tmp_path: Path) -> None:
+    async with serving(tmp_path) as url, connect(url) as client:
+        await client.login()
+        for number in range(5):
+            order = await client.call("private/buy", **BUY, label=f"n{number}")
+            database = apsw.Connection(str(tmp_path / "exchange.db"), apsw.SQLITE_OPEN_READONLY)
+            rows = database.execute(
+                "SELECT body ->> '$.order_id' FROM journal WHERE kind = 'trade' ORDER BY n"
+            ).fetchall()
+            assert rows[-1] == (order["order"]["order_id"],)
+            assert database.pragma("journal_mode") == "wal"
+            database.close()
+
+
+async def test_a_reader_that_does_not_read_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_QUEUED_FRAMES", 20)
+    async with serving(tmp_path) as url, connect(url) as driver:
+        async with connect(url) as lazy:
+            await lazy.login()
+            text = "x" * 20_000
+            with trio.fail_after(20):
+                while await driver.call("admin/frame", text=text):
+                    pass
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await lazy.socket.get_message()
+        assert (await driver.call("admin/state"))["clients"] == 0
+
+
+async def test_too_many_connections_and_wrong_paths_are_turned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    async with serving(tmp_path) as url:
+        with pytest.RaisesGroup(ConnectionRejected):
+            async with connect(url.replace("v2", "v1")):
+                pass
+        async with connect(url):
+            with pytest.RaisesGroup(ConnectionRejected):
+                async with connect(url):
+                    pass
+
+
+
+
+def test_heartbeats(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as url, connect(url) as client:
+            assert (await client.call("public/set_heartbeat", interval=5))["code"] == -32602
+            assert await client.call("public/set_heartbeat", interval=10) == "ok"
+            for _ in range(2):
+                kinds = {(await client.next())["params"]["type"] for _ in range(2)}
+                assert kinds == {"heartbeat", "test_request"}
+                await client.call("public/test")
+            await client.next()
+            await client.next()
+            with pytest.raises(ConnectionClosed) as closed:
+                with trio.fail_after(100):
+                    await client.socket.get_message()
+            assert (closed.value.reason.code, closed.value.reason.reason) == (4000, "heartbeat close")
+
+    trio.run(run, clock=MockClock(rate=30))
+
+
+async def test_a_second_exchange_names_the_first(tmp_path: Path) -> None:
+    import os
+
+    async with serving(tmp_path):
+        address = json.loads((tmp_path / "address").read_text())
+        assert address["pid"] == os.getpid()
+        with pytest.raises(StoreBusy, match=str(os.getpid())):
+            await serve(ExchangeConfig(directory=tmp_path))
+    assert not (tmp_path / "address").exists()
+
+
+async def test_another_market_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, seed=1) as url, connect(url) as client:
+        await client.call("public/get_time")
+    with pytest.raises(ConfigError, match="another market"):
+        await serve(ExchangeConfig(directory=tmp_path, seed=2))
+
+
+async def test_it_ends_itself_when_its_last_client_has_gone(tmp_path: Path) -> None:
+    config = ExchangeConfig(directory=tmp_path, idle_exit_s=0.5, admin=True)
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            url = await nursery.start(lambda task_status: serve(config, task_status=task_status))
+            async with connect(url) as driver:
+                await driver.call("admin/state")
+                async with connect(url):
+                    await trio.sleep(1.0)
+                    await driver.call("admin/state")
+                with pytest.raises(ConnectionClosed):
+                    while True:
+                        await driver.call("admin/state")
+                        await trio.sleep(0.05)

@@ -1,0 +1,277 @@
+"""The operator's endpoints over a real server: what is carried out, what is refused and how."""
+
+import httpx
+import pytest
+import trio
+import trio.testing
+
+from tests.unit.web.harness import AUTH, TOKEN, World, served
+from tradebaas.core.model import Phase
+from tradebaas.web import api
+from tradebaas.web.guard import MAX_REQUESTS
+from tradebaas.web.reply import MAX_BODY_BYTES
+
+POSTS = [
+    "/api/strategy/start",
+    "/api/strategy/stop",
+    "/api/halt",
+    "/api/resume",
+    "/api/position/close",
+]
+GETS = ["/api/strategy/status", "/api/recovery", "/api/position", "/api/orders"]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.well()
+    return world
+
+
+async def post(client: httpx.AsyncClient, path: str, body: object = None) -> httpx.Response:
+    return await client.post(path, json=body, headers=AUTH)
+
+
+# ------------------------------------------------------------------------------ carried out
+
+
+async def test_start_arms_the_configured_strategy(world: World) -> None:
+    async with served(world) as client, world.life():
+        response = await post(client, "/api/strategy/start")
+        status = (await client.get("/api/strategy/status")).json()
+    body = response.json()
+    assert response.status_code == 200
+    assert body["seq"] == world.state.seq == status["seq"] > 0
+    assert [event["type"] for event in body["events"]] == world.log == ["Armed", "PhaseChanged"]
+    assert world.state.assignment is not None
+    assert world.state.assignment.parameters == {"fast": "3", "slow": "8"}
+    assert status["strategy"]["armed"] is True
+    assert status["strategy"]["assignment"]["strategy"] == "ma_cross"
+    assert status["phase"] == "ANALYZING"
+
+
+async def test_start_takes_what_the_body_says(world: World) -> None:
+    body = {
+        "strategy": "other",
+        "instrument": "BTC_USDC-PERPETUAL",
+        "timeframe": "5m",
+        "parameters": {"length": 0.5},
+    }
+    async with served(world) as client, world.life():
+        assert (await post(client, "/api/strategy/start", body)).status_code == 200
+    armed = world.state.assignment
+    assert armed is not None
+    assert (armed.strategy, armed.instrument, armed.timeframe) == (
+        "other",
+        "BTC_USDC-PERPETUAL",
+        "5m",
+    )
+    assert armed.parameters == {"length": "0.5"}, "the configured ones belong to another strategy"
+
+
+async def test_single_parameters_override_the_configured_ones(world: World) -> None:
+    async with served(world) as client, world.life():
+        await post(client, "/api/strategy/start", {"parameters": {"slow": 21}})
+    assert world.state.assignment is not None
+    assert world.state.assignment.parameters == {"fast": "3", "slow": "21"}
+
+
+async def test_stop_halt_and_resume(world: World) -> None:
+    async with served(world) as client, world.life():
+        await post(client, "/api/strategy/start")
+        stopped = await post(client, "/api/strategy/stop", {"close": False})
+        halted = await post(client, "/api/halt", {"reason": "lunch"})
+        status = (await client.get("/api/strategy/status")).json()
+        resumed = await post(client, "/api/resume")
+    assert [r.status_code for r in (stopped, halted, resumed)] == [200, 200, 200]
+    seqs = [r.json()["seq"] for r in (stopped, halted, resumed)]
+    assert seqs == sorted(seqs)
+    assert status["halted"] == {"by": "operator", "reason": "lunch"}
+    assert status["permit"] is False
+    assert "lunch" in status["barrier"]
+    assert world.state.phase is Phase.IDLE
+    assert world.state.halted is None
+
+
+async def test_reads_answer_with_the_published_state(world: World) -> None:
+    async with served(world) as client, world.life():
+        for path in GETS:
+            response = await client.get(path)
+            assert response.status_code == 200, path
+            assert "access-control-allow-origin" not in response.headers
+
+
+async def test_reads_show_the_last_state_while_the_crew_restarts(world: World) -> None:
+    async with served(world) as client:
+        body = (await client.get("/api/strategy/status")).json()
+    assert body["life_up"] is False
+    assert body["phase"] == "IDLE"
+    assert body["permit"] is False
+
+
+async def test_reads_are_503_before_the_first_state() -> None:
+    async with served(World()) as client:
+        assert (await client.get("/api/position")).status_code == 503
+        assert (await client.get("/api/recovery")).json()["finished"] is False
+
+
+# ---------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"X-Token": TOKEN}]
+)
+async def test_every_post_needs_the_token(
+    world: World, path: str, headers: dict[str, str]
+) -> None:
+    async with served(world) as client, world.life():
+        response = await client.post(path, headers=headers)
+    assert response.status_code == 401
+    assert "data/token" in response.json()["error"]
+    assert world.log == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://{host}"]
+)
+async def test_pages_of_others_may_not_post(world: World, origin: str) -> None:
+    async with served(world) as client, world.life():
+        host = client.base_url.netloc.decode()
+        headers = {**AUTH, "Origin": origin.format(host=host)}
+        response = await client.post("/api/halt", headers=headers)
+    assert response.status_code == 403
+    assert world.log == []
+
+
+async def test_a_rebound_name_may_not_post(world: World) -> None:
+    headers = {**AUTH, "Origin": "http://evil.example", "Host": "evil.example"}
+    async with served(world) as client, world.life():
+        assert (await client.post("/api/halt", headers=headers)).status_code == 403
+
+
+async def test_its_own_page_may_post(world: World) -> None:
+    async with served(world) as client, world.life():
+        headers = {**AUTH, "Origin": str(client.base_url).rstrip("/")}
+        assert (await client.post("/api/halt", headers=headers)).status_code == 200
+
+
+async def test_a_refusal_is_409_with_the_reason(world: World) -> None:
+    async with served(world) as client, world.life():
+        nothing = await post(client, "/api/strategy/stop")
+        await post(client, "/api/strategy/start")
+        twice = await post(client, "/api/strategy/start")
+        flat = await post(client, "/api/position/close")
+    assert nothing.status_code == twice.status_code == flat.status_code == 409
+    assert nothing.json() == {"error": "No active strategy to stop"}
+    assert "Only one strategy" in twice.json()["error"]
+    assert flat.json() == {"error": "no position is open"}
+
+
+@pytest.mark.parametrize(
+    "path, body, named",
+    [
+        ("/api/strategy/stop", b'{"close": "yes"}', "$.close"),
+        ("/api/strategy/stop", b'{"clos": true}', "clos"),
+        ("/api/strategy/start", b'{"parameters": {"fast": true}}', "$.parameters"),
+        ("/api/strategy/start", b'{"strategy": 5}', "$.strategy"),
+        ("/api/halt", b'{"reason": 1}', "$.reason"),
+        ("/api/halt", b"{", "truncated"),
+        ("/api/resume", b'{"by": "me"}', "by"),
+        ("/api/strategy/start", b'{"strategy": "unheard_of"}', "unheard_of"),
+    ],
+)
+async def test_a_bad_body_is_400_and_names_the_field(
+    world: World, path: str, body: bytes, named: str
+) -> None:
+    async with served(world) as client, world.life():
+        response = await client.post(path, content=body, headers=AUTH)
+    assert response.status_code == 400
+    assert named in response.json()["error"]
+    assert world.log == []
+
+
+async def test_a_huge_body_is_413(world: World) -> None:
+    async with served(world) as client, world.life():
+        response = await client.post(
+            "/api/halt", content=b" " * (MAX_BODY_BYTES + 1), headers=AUTH
+        )
+    assert response.status_code == 413
+
+
+# ------------------------------------------------------------------------------- not answered
+
+
+async def test_without_a_life_nothing_is_done(world: World) -> None:
+    async with served(world) as client:
+        response = await post(client, "/api/halt")
+    assert response.status_code == 503
+    assert response.json()["outcome"] == "not done"
+
+
+async def test_a_life_that_ends_leaves_the_outcome_unknown(world: World) -> None:
+    world.mute = True
+    answers: list[httpx.Response] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answers.append(await post(client, "/api/halt"))
+
+    async with served(world) as client, trio.open_nursery() as nursery:
+        async with world.life():
+            nursery.start_soon(ask, client)
+            await world.asked.wait()
+    assert answers[0].status_code == 503
+    assert answers[0].json()["outcome"] == "unknown"
+
+
+async def test_no_answer_in_time_is_unknown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "ASK_SECONDS", 0.05)
+    world.mute = True
+    async with served(world) as client, world.life():
+        response = await post(client, "/api/halt")
+    assert response.status_code == 503
+    assert response.json()["outcome"] == "unknown"
+    assert "no answer to Halt" in response.json()["error"]
+
+
+async def test_requests_under_way_are_bounded(world: World) -> None:
+    world.mute = True
+    codes: list[int] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        codes.append((await post(client, "/api/halt")).status_code)
+
+    async with served(world) as client, trio.open_nursery() as nursery:
+        async with world.life():
+            limits = httpx.Limits(max_connections=MAX_REQUESTS + 5)
+            async with httpx.AsyncClient(base_url=client.base_url, limits=limits) as many:
+                async with trio.open_nursery() as askers:
+                    for _ in range(MAX_REQUESTS + 3):
+                        askers.start_soon(ask, many)
+                    while len(codes) < 3:
+                        await trio.sleep(0.01)
+                    assert codes == [503] * 3
+                    assert (await client.get("/health/live")).status_code == 503
+                    askers.cancel_scope.cancel()
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            assert (await client.get("/health/live")).status_code == 200
+        nursery.cancel_scope.cancel()
+
+
+# ------------------------------------------------------------------------------------- chaos
+
+
+async def test_chaos_is_absent_unless_asked_for(world: World) -> None:
+    async with served(world) as client, world.life():
+        assert (await post(client, "/chaos/kill/strategy")).status_code == 404
+
+
+async def test_chaos_kills_an_actor(world: World) -> None:
+    async with served(world, chaos=True) as client, world.life():
+        killed = await post(client, "/chaos/kill/strategy")
+        unknown = await post(client, "/chaos/kill/nobody")
+        no_token = await client.post("/chaos/kill/strategy")
+    assert (killed.status_code, unknown.status_code, no_token.status_code) == (202, 404, 401)
+    assert world.killed == ["strategy"]

@@ -1,0 +1,60 @@
+"""Small stores for tests: made, abandoned as a crash would, and read back."""
+
+from pathlib import Path
+
+from tradebaas.errors import Fatal
+from tradebaas.store.log import Log
+from tradebaas.store.records import Head, NewRecord, NewSnapshot
+
+NOW_MS = 1_642_291_140_000
+FOLD = 7
+
+
+def new(number: int, size: int = 200) -> NewRecord:
+    """A record that differs from every other, of about ``size`` bytes."""
+    body = f'{{"n":{number},"pad":"{"x" * size}"}}'.encode()
+    return NewRecord(at_ms=NOW_MS + number, life=1, kind="Counted", version=1, body=body)
+
+
+def snapshot(number: int, fold_version: int = FOLD) -> NewSnapshot:
+    """What a fold up to record ``number`` might come to."""
+    body = f"state after {number}".encode()
+    return NewSnapshot(fold_version=fold_version, body=body, state_digest=b"digest of " + body)
+
+
+def open_log(data_dir: Path) -> Log:
+    """Open and recover, reading the whole tail."""
+    log = Log.open(data_dir, now_ms=NOW_MS)
+    try:
+        list(log.recover(FOLD).tail)
+    except BaseException:
+        log.abandon()
+        raise
+    return log
+
+
+def fill(log: Log, first: int, last: int) -> Head:
+    """Append the records ``first`` to ``last``, one commit each."""
+    for number in range(first, last + 1):
+        log.append([new(number)])
+    return log.head
+
+
+def contents(data_dir: Path) -> tuple[int, bytes | None, list[bytes]]:
+    """What a recovery yields: last seq, body of the snapshot, bodies after it. Changes nothing."""
+    log = Log.open(data_dir, now_ms=NOW_MS)
+    try:
+        recovered = log.recover(FOLD)
+        tail = [record.body for record in recovered.tail]
+    finally:
+        log.abandon()
+    found = recovered.snapshot
+    return recovered.head.seq, found.body if found else None, tail
+
+
+def outcome(data_dir: Path) -> tuple[int, bytes | None, list[bytes]] | Fatal:
+    """``contents``, or the refusal."""
+    try:
+        return contents(data_dir)
+    except Fatal as refusal:
+        return refusal
