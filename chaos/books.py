@@ -138,9 +138,7 @@ class Books:
         covers = (
             order.remaining
             for order in self.live.values()
-            if order.instrument_name == instrument
-            and order.direction == closing
-            and _covers(order)
+            if order.instrument_name == instrument and order.direction == closing and _covers(order)
         )
         return max(abs(span.size) - sum(covers, ZERO), ZERO)
 
@@ -212,7 +210,7 @@ class Books:
         assert isinstance(row.body, RequestRow)
         self.requests.append(Request(row.n, row.at_ms, row.body))
 
-    def _admin(self, row: JournalRow) -> None:
+    def _admin(self, _row: JournalRow) -> None:
         """What a driver's act changed was journalled just before the act itself."""
         for naked in self._naked_now.values():
             if naked.start_n >= self._cause_from:

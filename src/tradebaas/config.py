@@ -125,6 +125,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 DEMO = Config(
+    risk=RiskSection(risk_percent=Decimal("0.25"), max_entries_per_day=1000),
     strategy=StrategySection(
         autostart=True,
         parameters={"fast": 3, "slow": 8, "atr_length": 5, "stop_atr": "1", "reward": "1"},

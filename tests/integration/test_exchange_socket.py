@@ -1,10 +1,13 @@
 """The embedded exchange over a real socket, served inside the test's own event loop."""
 
+import dataclasses
 import json
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 import pytest
@@ -21,6 +24,7 @@ from tradebaas.errors import ConfigError, StoreBusy
 from tradebaas.paper import server
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.server import serve
+from tradebaas.runtime.ports import Ports, system_ports
 
 BTC = "BTC-PERPETUAL"
 CHART, CHANGES = f"chart.trades.{BTC}.1", f"user.changes.{BTC}.raw"
@@ -69,9 +73,19 @@ async def connect(url: str) -> AsyncIterator[Client]:
     # With a stream of its own, which is closed whatever way the conversation ends.
     server_part, path = url.removeprefix("ws://").split("/", 1)
     port = int(server_part.split(":")[1])
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as tasks:
+    async with (
+        await trio.open_tcp_stream("127.0.0.1", port) as stream,
+        trio.open_nursery() as tasks,
+    ):
         yield Client(await wrap_client_stream(tasks, stream, server_part, f"/{path}"))
         tasks.cancel_scope.cancel()
+
+
+async def drained(client: Client) -> None:
+    """Read until the exchange cuts the connection."""
+    with trio.fail_after(10), suppress(ConnectionClosed):
+        while True:
+            await client.socket.get_message()
 
 
 @asynccontextmanager
@@ -174,6 +188,47 @@ async def test_what_is_answered_is_in_the_journal(tmp_path: Path) -> None:
             database.close()
 
 
+async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> None:
+    """Hold the commit back: while it waits, no client may hear of the order."""
+    commits: list[str] = []
+    may_commit = trio.Event()
+    may_commit.set()
+
+    class SlowDisk:
+        async def run(self, fn: Any, *args: Any) -> Any:
+            await may_commit.wait()
+            commits.append(fn.__name__)
+            return fn(*args)
+
+    @asynccontextmanager
+    async def open_slow_disk(name: str) -> AsyncIterator[SlowDisk]:
+        assert name
+        yield SlowDisk()
+
+    ports = dataclasses.replace(system_ports(), open_blocking=cast(Any, open_slow_disk))
+    config = ExchangeConfig(directory=tmp_path, lockstep=True)
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(partial(run_with, config, ports))
+        async with connect(url) as client:
+            await client.login()
+            await client.call("private/subscribe", channels=[CHANGES])
+            may_commit = trio.Event()
+            before = len(commits)
+            await client.send("private/buy", BUY)
+            with trio.move_on_after(0.3) as waited:
+                await client.socket.get_message()
+            assert waited.cancelled_caught
+            assert len(commits) == before
+            may_commit.set()
+            assert "result" in await client.next()
+            assert (await client.next())["params"]["channel"] == CHANGES
+        nursery.cancel_scope.cancel()
+
+
+async def run_with(config: ExchangeConfig, ports: Ports, task_status: Any) -> None:
+    await serve(config, ports=ports, task_status=task_status)
+
+
 async def test_a_reader_that_does_not_read_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,9 +240,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(
             with trio.fail_after(20):
                 while await driver.call("admin/frame", text=text):
                     pass
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    await lazy.socket.get_message()
+            await drained(lazy)
         assert (await driver.call("admin/state"))["clients"] == 0
 
 
@@ -205,8 +258,6 @@ async def test_too_many_connections_and_wrong_paths_are_turned_away(
                     pass
 
 
-
-
 def test_heartbeats(tmp_path: Path) -> None:
     async def run() -> None:
         async with serving(tmp_path) as url, connect(url) as client:
@@ -221,13 +272,14 @@ def test_heartbeats(tmp_path: Path) -> None:
             with pytest.raises(ConnectionClosed) as closed:
                 with trio.fail_after(100):
                     await client.socket.get_message()
-            assert (closed.value.reason.code, closed.value.reason.reason) == (4000, "heartbeat close")
+            reason = closed.value.reason
+            assert reason is not None
+            assert (reason.code, reason.reason) == (4000, "heartbeat close")
 
     trio.run(run, clock=MockClock(rate=30))
 
 
 async def test_a_second_exchange_names_the_first(tmp_path: Path) -> None:
-    import os
 
     async with serving(tmp_path):
         address = json.loads((tmp_path / "address").read_text())
@@ -254,7 +306,4 @@ async def test_it_ends_itself_when_its_last_client_has_gone(tmp_path: Path) -> N
                 async with connect(url):
                     await trio.sleep(1.0)
                     await driver.call("admin/state")
-                with pytest.raises(ConnectionClosed):
-                    while True:
-                        await driver.call("admin/state")
-                        await trio.sleep(0.05)
+                await drained(driver)

@@ -122,9 +122,7 @@ async def test_reads_are_503_before_the_first_state() -> None:
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"X-Token": TOKEN}]
 )
-async def test_every_post_needs_the_token(
-    world: World, path: str, headers: dict[str, str]
-) -> None:
+async def test_every_post_needs_the_token(world: World, path: str, headers: dict[str, str]) -> None:
     async with served(world) as client, world.life():
         response = await client.post(path, headers=headers)
     assert response.status_code == 401
@@ -193,9 +191,7 @@ async def test_a_bad_body_is_400_and_names_the_field(
 
 async def test_a_huge_body_is_413(world: World) -> None:
     async with served(world) as client, world.life():
-        response = await client.post(
-            "/api/halt", content=b" " * (MAX_BODY_BYTES + 1), headers=AUTH
-        )
+        response = await client.post("/api/halt", content=b" " * (MAX_BODY_BYTES + 1), headers=AUTH)
     assert response.status_code == 413
 
 
@@ -216,17 +212,14 @@ async def test_a_life_that_ends_leaves_the_outcome_unknown(world: World) -> None
     async def ask(client: httpx.AsyncClient) -> None:
         answers.append(await post(client, "/api/halt"))
 
-    async with served(world) as client, trio.open_nursery() as nursery:
-        async with world.life():
-            nursery.start_soon(ask, client)
-            await world.asked.wait()
+    async with served(world) as client, trio.open_nursery() as nursery, world.life():
+        nursery.start_soon(ask, client)
+        await world.asked.wait()
     assert answers[0].status_code == 503
     assert answers[0].json()["outcome"] == "unknown"
 
 
-async def test_no_answer_in_time_is_unknown(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_answer_in_time_is_unknown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "ASK_SECONDS", 0.05)
     world.mute = True
     async with served(world) as client, world.life():
@@ -239,25 +232,25 @@ async def test_no_answer_in_time_is_unknown(
 async def test_requests_under_way_are_bounded(world: World) -> None:
     world.mute = True
     codes: list[int] = []
+    refused = trio.Event()
 
     async def ask(client: httpx.AsyncClient) -> None:
         codes.append((await post(client, "/api/halt")).status_code)
+        if len(codes) == 3:
+            refused.set()
 
-    async with served(world) as client, trio.open_nursery() as nursery:
-        async with world.life():
-            limits = httpx.Limits(max_connections=MAX_REQUESTS + 5)
-            async with httpx.AsyncClient(base_url=client.base_url, limits=limits) as many:
-                async with trio.open_nursery() as askers:
-                    for _ in range(MAX_REQUESTS + 3):
-                        askers.start_soon(ask, many)
-                    while len(codes) < 3:
-                        await trio.sleep(0.01)
-                    assert codes == [503] * 3
-                    assert (await client.get("/health/live")).status_code == 503
-                    askers.cancel_scope.cancel()
-            await trio.testing.wait_all_tasks_blocked(0.05)
-            assert (await client.get("/health/live")).status_code == 200
-        nursery.cancel_scope.cancel()
+    async with served(world) as client, world.life():
+        limits = httpx.Limits(max_connections=MAX_REQUESTS + 5)
+        many = httpx.AsyncClient(base_url=client.base_url, limits=limits)
+        async with many, trio.open_nursery() as askers:
+            for _ in range(MAX_REQUESTS + 3):
+                askers.start_soon(ask, many)
+            await refused.wait()
+            assert codes == [503] * 3
+            assert (await client.get("/health/live")).status_code == 503
+            askers.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert (await client.get("/health/live")).status_code == 200
 
 
 # ------------------------------------------------------------------------------------- chaos

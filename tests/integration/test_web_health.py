@@ -99,12 +99,23 @@ async def test_a_life_that_ends_while_asked_is_recovering(world: World) -> None:
     async def ask(client: httpx.AsyncClient) -> None:
         seen.append((await client.get("/health")).status_code)
 
-    async with served(world) as client, trio.open_nursery() as nursery:
-        async with world.life():
-            nursery.start_soon(ask, client)
-            await world.asked.wait()
-            assert seen == []
+    async with served(world) as client, trio.open_nursery() as nursery, world.life():
+        nursery.start_soon(ask, client)
+        await world.asked.wait()
+        assert seen == []
     assert seen == [503]
+
+
+async def test_a_persister_that_does_not_answer_is_a_store_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PING_SECONDS", 0.05)
+    world.mute = True
+    async with served(world) as client, world.life():
+        response = await client.get("/health")
+        assert (await client.get("/health/ready")).status_code == 200, "it is not asked"
+    assert response.status_code == 503
+    assert "has not answered" in response.json()["checks"]["store"]["detail"]
 
 
 async def test_signpost_names_the_endpoints(world: World) -> None:

@@ -71,7 +71,7 @@ def well() -> World:
 async def test_the_fourteen_names_and_types() -> None:
     text, families = await scrape(well())
     types = {s.name: f.type for f in families for s in f.samples if s.name in PREDECESSOR}
-    assert PREDECESSOR == types
+    assert types == PREDECESSOR
     for name in PREDECESSOR:
         assert f"# HELP {name} " in text
         assert f"# TYPE {name} {PREDECESSOR[name]}" in text

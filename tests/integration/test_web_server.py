@@ -37,7 +37,7 @@ async def test_shutdown_ends_it_with_an_idle_connection_open() -> None:
                 shutdown.set()
                 await trio.sleep(0.1)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        await httpx.AsyncClient().get(url)
 
 
 async def test_localhost_listens_on_its_addresses() -> None:
@@ -60,8 +60,11 @@ async def test_a_crash_beside_it_cancels_it_at_once() -> None:
     async def run(*, task_status: trio.TaskStatus[str]) -> None:
         await serve(app, "127.0.0.1", 0, shutdown=trio.Event(), task_status=task_status)
 
-    with trio.fail_after(5), pytest.raises(ExceptionGroup) as caught:
+    async def crash_beside_it() -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(run)
             raise ValueError("beside")
+
+    with trio.fail_after(5), pytest.raises(ExceptionGroup) as caught:
+        await crash_beside_it()
     assert caught.group_contains(ValueError, match="beside")

@@ -147,9 +147,9 @@ class Desk:
         since = {i: self._unwanted_since.get(i, now) for i in unwanted}
         self._unwanted_since = since
         for order_id in [i for i, first in since.items() if now - first >= UNWANTED_FOR_S]:
-            order = await trade.cancel(self._link, order_id)
-            if isinstance(order, trade.Gone):
-                order = await reads.order(self._link, order_id)
+            answer = await trade.cancel(self._link, order_id)
+            gone = isinstance(answer, trade.Gone)
+            order = await reads.order(self._link, order_id) if gone else answer
             if order is None:
                 self.survey_wanted.set()
             else:

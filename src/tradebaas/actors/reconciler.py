@@ -19,10 +19,21 @@ from tradebaas.core.facts import Fact, LostFact, NotSentFact
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import Report
 from tradebaas.deribit.auth import Credentials
-from tradebaas.deribit.link import CallFailed, Endpoint, LinkLost, Unanswered, open_link
+from tradebaas.deribit.errors import CallFailed, LinkLost, Unanswered
+from tradebaas.deribit.link import Endpoint, open_link
 
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 15.0
+
+
+_ORDINARY = (
+    LinkLost,
+    Unanswered,
+    CallFailed,
+    CandleGap,
+    SessionOver,
+)
+"""What ends a session without ending the life."""
 
 
 @dataclass(slots=True)
@@ -73,7 +84,7 @@ async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
         async with open_link(_endpoint(ctx), ctx.ports) as link:
             attempt.session = Session(ctx, link, attempt.connection)
             await attempt.session.run(drain)
-    except* (LinkLost, Unanswered, CallFailed, CandleGap, SessionOver) as group:
+    except* _ORDINARY as group:
         attempt.reason = "; ".join(_messages(group))
 
 

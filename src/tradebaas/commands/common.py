@@ -16,6 +16,7 @@ from tradebaas.config import DEMO, Config, load
 from tradebaas.errors import Fatal, StoreFault
 
 CONFIG_FILE = "tradebaas.toml"
+PIPED_COLUMNS = 200
 
 
 class NotDone(Fatal):
@@ -84,12 +85,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     """Print rows of text under headings; without headings, as pairs of name and value."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     headed = any(columns)
+    first, *others = columns
     table = Table(
-        *columns,
+        Column(first, no_wrap=True),
+        *others,
         title=title or None,
         title_justify="left",
         box=box.SIMPLE_HEAD if headed else None,
@@ -98,4 +101,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS  # a program reads it, or a pager: nothing to wrap for
+    console.print(table)

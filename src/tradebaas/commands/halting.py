@@ -8,10 +8,17 @@ a halt that no life has stored yet.
 
 import click
 
-from tradebaas.commands.common import NotDone, json_option, print_json, store_errors, with_config
+from tradebaas.commands.common import NotDone, json_option, print_json, with_config
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.operate import print_events
-from tradebaas.commands.remote import UNAVAILABLE, Unreachable, command, lock_holder, post
+from tradebaas.commands.remote import (
+    UNAVAILABLE,
+    Reply,
+    Unreachable,
+    command,
+    lock_holder,
+    post,
+)
 from tradebaas.config import Config
 
 ATTEMPTS = 40
@@ -38,3 +45,87 @@ def halt(config: Config, reason: str, as_json: bool) -> None:
     if not reply.ok:
         raise NotDone(reply.error)
     print_events(reply, as_json)
+
+
+@click.command()
+@with_config
+@json_option
+def resume(config: Config, as_json: bool) -> None:
+    """Lift a halt, so that positions may be opened again."""
+    try:
+        reply = command(config, "/api/resume", {})
+    except Unreachable as down:
+        _resume_by_file(config, down, as_json)
+        return
+    print_events(reply, as_json)
+
+
+def _insist(config: Config, reason: str) -> Reply:
+    """Ask again until the crew is back; the halt file is there already."""
+    import trio
+
+    for _ in range(ATTEMPTS):
+        trio.run(trio.sleep, PAUSE_SECONDS)
+        reply = post(config, "/api/halt", {"reason": reason})
+        if reply.status != UNAVAILABLE:
+            return reply
+    raise NotDone(
+        f"the daemon has not come back within {ATTEMPTS * PAUSE_SECONDS:g} s ({reply.error}). "
+        "data/HALT is written, so its next life is halted; look at `tradebaas status`"
+    )
+
+
+def _halt_by_file(config: Config, reason: str, why: str, as_json: bool) -> None:
+    _write(config, reason)
+    holder = lock_holder(config.data_dir)
+    if holder:
+        raise NotDone(
+            f"{why}. {config.data}/HALT is written, so its next life is halted, but the present "
+            "one has not heard of it: try again, or end that process"
+        )
+    text = (
+        f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, closes "
+        "what is open, and opens nothing until `tradebaas resume`"
+    )
+    if as_json:
+        print_json({"halted": "at the next start", "detail": text})
+    else:
+        click.echo(text)
+
+
+def _write(config: Config, reason: str) -> None:
+    from tradebaas.store.halt import write_halt
+    from tradebaas.store.place import Place
+
+    try:
+        write_halt(Place(config.data_dir), f"operator: {reason or 'no reason given'}")
+    except OSError as error:
+        raise NotDone(
+            f"cannot write {config.data}/HALT ({error.strerror}): run this as the user that runs "
+            "the daemon, and name its data directory with --data"
+        ) from error
+
+
+def _resume_by_file(config: Config, down: Unreachable, as_json: bool) -> None:
+    """Take back a halt that no life has stored; anything else needs a daemon."""
+    from tradebaas.store.halt import clear_halt, read_halt
+    from tradebaas.store.place import Place
+
+    if lock_holder(config.data_dir):
+        raise down
+    place = Place(config.data_dir)
+    latch = read_state(place.root).halted if place.db.exists() else None
+    if latch is not None:
+        raise NotDone(
+            f"the store is halted by {latch.by} ({latch.reason}), and only a running daemon can "
+            "lift that: start it, look at `tradebaas status`, then resume"
+        )
+    reason = read_halt(place)
+    if not reason:
+        raise NotDone(f"nothing is halted in {config.data}, and no daemon runs")
+    clear_halt(place)
+    text = f"{place.halt} is removed ({reason}): the next start is not halted"
+    if as_json:
+        print_json({"resumed": "at the next start", "detail": text})
+    else:
+        click.echo(text)

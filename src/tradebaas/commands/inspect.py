@@ -116,11 +116,11 @@ def _records_after(reader: "Reader", after: int) -> Iterator["Record"]:
 
 def line_of(record: "Record") -> str:
     """One event in one line."""
-    from tradebaas.store.codec import CODEC
+    from tradebaas.store.codec import decode
 
     at = datetime.fromtimestamp(record.at_ms / 1000, UTC)
     stamp = f"{at:%Y-%m-%d %H:%M:%S}.{record.at_ms % 1000:03d}"
-    text = describe(CODEC.decode(record))
+    text = describe(decode(record))
     return f"{record.seq:>7}  {stamp}  L{record.life:<4} {record.kind:<18} {text}"
 
 

@@ -113,7 +113,7 @@ def _health_rows(config: Config, health: Reply) -> Rows:
     position = get(config, "/api/position")
     rows = [
         ("daemon", f"{body['status']}, up {_seconds(body['uptime'])}, version {body['version']}"),
-        ("phase", f"{body['phase']} in life {body['life']}, event {body['seq']}"),
+        ("phase", _phase(body)),
         ("crew deaths", f"{body['crew_deaths']} in this process"),
         ("new risk", "allowed" if body["permit"] else "not allowed now"),
     ]
@@ -121,6 +121,12 @@ def _health_rows(config: Config, health: Reply) -> Rows:
         held = msgspec.convert(position.body["position"], Position | None)
         rows.append(("position", position_text(held) + _entry(held)))
     return rows
+
+
+def _phase(body: Mapping[str, object]) -> str:
+    if body["phase"] is None:
+        return "not known before the store is recovered"
+    return f"{body['phase']} in life {body['life']}, event {body['seq']}"
 
 
 def _entry(position: Position | None) -> str:

@@ -127,7 +127,7 @@ class _Folded(Struct, frozen=True):
 
 def _fold(reader: "Reader", last: int, full: bool, report: Report) -> _Folded:
     """Fold up to ``last`` in one pass, comparing with every snapshot on the way."""
-    from tradebaas.store.codec import CODEC
+    from tradebaas.store.codec import decode
     from tradebaas.store.folding import state_digest, state_of
 
     snapshots = {s.seq: s for s in reversed(reader.snapshots(FOLD_VERSION)) if s.seq <= last}
@@ -136,7 +136,7 @@ def _fold(reader: "Reader", last: int, full: bool, report: Report) -> _Folded:
     for record in reader.each(start):
         if record.seq > last:
             break
-        state = apply(state, CODEC.decode(record))
+        state = apply(state, decode(record))
         stated = snapshots.get(record.seq)
         if stated is not None and state_digest(state) != stated.state_digest:
             problem = f"the events fold to another state than the snapshot at seq {record.seq}"

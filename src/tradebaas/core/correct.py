@@ -20,7 +20,7 @@ CORRECTED = "position corrected"
 def compare(draft: Draft, fact: PositionFact) -> None:
     """Compare with the exchange's position, unless fills are known that are newer than it."""
     state, known = draft.state, draft.state.position
-    if any(at_ms >= fact.at_ms for at_ms in state.recent_fills.values()):
+    if _knows_newer(state, fact):
         return
     if known is not None and known.instrument == fact.instrument:
         if known.size != fact.size or known.open_amount < 0 or _overdue(state, fact):
@@ -32,6 +32,12 @@ def compare(draft: Draft, fact: PositionFact) -> None:
         note(draft, position_key(fact.instrument), detail)
         return
     note(draft, position_key(fact.instrument), "")
+
+
+def _knows_newer(state: State, fact: PositionFact) -> bool:
+    mine = f"{fact.instrument}/"
+    fills = state.recent_fills.items()
+    return any(at_ms >= fact.at_ms and key.startswith(mine) for key, at_ms in fills)
 
 
 def _overdue(state: State, fact: PositionFact) -> bool:

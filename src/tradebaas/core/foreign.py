@@ -28,11 +28,12 @@ def note_order(draft: Draft, order: Order) -> None:
 
 def forget_orders(draft: Draft, listed: set[str]) -> None:
     """Foreign orders that are not among all ``listed`` ones are gone."""
-    known = [key for key in draft.state.foreign if key.startswith("order ") and key != _MORE]
-    for key in known:
-        if key.removeprefix("order ") not in listed:
-            note(draft, key, "")
-    if len(draft.state.foreign) < MAX_FOREIGN - 1:
+    known = {key for key in draft.state.foreign if key.startswith("order ") and key != _MORE}
+    open_keys = {_order_key(order_id) for order_id in listed}
+    for key in sorted(known - open_keys):
+        note(draft, key, "")
+    ours = {_order_key(order_id) for order_id in draft.state.orders}
+    if open_keys <= known | ours:
         note(draft, _MORE, "")
 
 

@@ -105,7 +105,7 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
     if due:
         draft.emit(Reconciled(connection=connection, read_ms=read_ms))
     state = draft.state
-    if state.position is None and phase_of(state) in QUIET and not violations(state):
+    if phase_of(state) in QUIET and not violations(state):
         for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):
             draft.emit(ProtectOnlyLeft(cause=cause))
 
@@ -175,8 +175,8 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
     for part in split_at_zero(state.position, fill):
         if _concerns_us(draft.state, part):
             draft.emit(Filled(fill=part))
-    if fill.label in state.abandoned:
-        _halt(draft, f"order {fill.label} was proven absent and filled later")
+            if fill.label in state.abandoned:
+                _halt(draft, f"order {fill.label} was proven absent and filled later")
 
 
 def _fills_known_before(state: State) -> int:

@@ -72,14 +72,14 @@ class Position(msgspec.Struct, kw_only=True):
 
     def _reduce(self, amount: Decimal, price: Decimal) -> Decimal:
         item, held = self.instrument, abs(self.size)
-        whole = amount == held
-        share = self.cost if whole else (self.cost * amount / held).quantize(COIN_STEP)
+        # Costs are whole steps, so closing everything takes out exactly what is left.
+        share = (self.cost * amount / held).quantize(COIN_STEP)
         value = item.value(amount, price)
         # A long coin position pays coins in dearer and gets them out cheaper when the price rises.
         gain = share - value if item.inverse else value - share
         profit = gain if self.size > 0 else -gain
         self.cost -= share
-        self.weight = ZERO if whole else self.weight * (held - amount) / held
+        self.weight = self.weight * (held - amount) / held
         self.size += -amount if self.size > 0 else amount
         self.realized += profit
         return profit

@@ -93,7 +93,7 @@ def _order(call: Call, asked: OwnersOrder) -> Wire:
 
 
 def _price(call: Call, asked: Price) -> str:
-    if asked.price <= 0:
+    if not entry.is_sane(asked.price) or asked.price <= 0:
         raise invalid("price", "must be above zero")
     if len(call.exchange.tape.state.shocks) >= MAX_SHOCKS:
         raise Refused(11030, "other_reject", {"reason": f"{MAX_SHOCKS} price shocks were made"})
@@ -105,7 +105,7 @@ def _depth(call: Call, asked: Depth) -> str:
     name = params.instrument(asked.instrument_name).name
     if asked.amount is None:
         call.exchange.matching.depth.pop(name, None)
-    elif asked.amount < 0:
+    elif not entry.is_sane(asked.amount) or asked.amount < 0:
         raise invalid("amount", "must not be below zero")
     else:
         call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)

@@ -245,9 +245,21 @@ def _placed(exchange: Exchange, order: Order, before: int) -> Wire:
     return {"order": order_wire(order), "trades": trades}
 
 
+def is_sane(number: Decimal) -> bool:
+    """Return whether it is a finite number of a size that the arithmetic is exact for."""
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    return exponent >= -12 and exponent + len(digits) <= 12
+
+
 def _amount(
     item: Instrument, amount: Decimal | None, contracts: Decimal | None, default: Decimal | None
 ) -> Decimal:
+    for name, number in (("amount", amount), ("contracts", contracts)):
+        if number is not None and not is_sane(number):
+            raise invalid(name, "invalid value")
     if amount is None and contracts is not None:
         amount = contracts * item.contract_size
     if amount is None:
@@ -256,7 +268,7 @@ def _amount(
         raise invalid("amount", "value is required")
     if contracts is not None and contracts * item.contract_size != amount:
         raise invalid("contracts", "must agree with amount")
-    if not amount.is_finite() or amount < item.contract_size:
+    if amount < item.contract_size:
         raise invalid("amount", "must be a multiple of the minimum order size")
     if amount % item.contract_size:
         raise invalid("amount", "must be a multiple of contract size")
@@ -266,7 +278,7 @@ def _amount(
 def _price(item: Instrument, name: str, price: Decimal | None) -> Decimal:
     if price is None:
         raise invalid(name, "value is required")
-    if not price.is_finite() or price <= 0:
+    if not is_sane(price) or price <= 0:
         raise invalid(name, "must be above zero")
     if price % item.tick_size:
         raise invalid(name, "must conform to tick size")

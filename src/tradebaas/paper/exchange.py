@@ -25,6 +25,8 @@ from tradebaas.paper.tape import RESOLUTIONS, Tape, TapeState
 from tradebaas.paper.views import index_wire, ticker_wire
 
 MAX_EVENTS_PER_MOVE = 10_000
+MAX_HELD_FRAMES = 1_000
+"""What an admin hold keeps back for one session before its connection is cut."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -301,6 +303,8 @@ class Exchange:
         frame = _encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
         if session.held is not None and channel.startswith("user."):
             session.held.append(frame)
+            if len(session.held) > MAX_HELD_FRAMES:
+                self.drop(session.number)
         else:
             self.send(session.number, frame)
 

@@ -19,6 +19,7 @@ from tradebaas.paper.exchange import Record, SavedState
 from tradebaas.paper.orders import Order
 
 SCHEMA_VERSION = 1
+SYNCHRONOUS_FULL = 2
 SCHEMA = """
 CREATE TABLE journal (n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
                       body TEXT NOT NULL);
@@ -80,7 +81,7 @@ class Journal:
                     [(item.order_id, item.number, _text(item)) for item in orders],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO trades VALUES (?, ?)",
+                    "INSERT INTO trades VALUES (?, ?)",
                     [(item.trade_seq, _text(item)) for item in trades],
                 )
                 self._db.execute(
@@ -103,6 +104,8 @@ class Journal:
         if mode != "wal":
             raise StoreFault(f"{path}: SQLite chose journal mode {mode}, not wal; use another disk")
         self._db.pragma("synchronous", "full")
+        if self._db.pragma("synchronous") != SYNCHRONOUS_FULL:
+            raise StoreFault(f"{path}: SQLite refuses synchronous=FULL; use another disk")
         version = self._db.pragma("user_version")
         if version == 0:
             with self._db:

@@ -254,5 +254,3 @@ def _is_reached(order: Order, level: Decimal, here: Decimal, to: Decimal) -> boo
     if to != level:
         return False
     return order.state == "untriggered" or here != level
-
-

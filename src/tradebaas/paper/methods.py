@@ -132,18 +132,14 @@ def _candle_done(call: Call, asked: params.CandleDone) -> Wire:
     return {"end": end}
 
 
-def _subscribe(call: Call, asked: params.Channels, private: bool) -> list[str]:
+def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
     if any(name.endswith(".raw") for name in asked.channels) and not call.session.logged_in:
         raise Refused(13778, "raw_subscriptions_not_available_for_unauthorized")
-    return call.exchange.subscribe(call.session, asked.channels, private)
-
-
-def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
-    return _subscribe(call, asked, private=False)
+    return call.exchange.subscribe(call.session, asked.channels, private=False)
 
 
 def _private_subscribe(call: Call, asked: params.Channels) -> list[str]:
-    return _subscribe(call, asked, private=True)
+    return call.exchange.subscribe(call.session, asked.channels, private=True)
 
 
 def _unsubscribe(call: Call, asked: params.Channels) -> list[str]:

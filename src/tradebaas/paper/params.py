@@ -77,7 +77,7 @@ class Hello(Params):
 
 
 class Heartbeat(Params):
-    interval: int
+    interval: Annotated[int, msgspec.Meta(le=3600)]
 
 
 class ByInstrument(Params):
@@ -194,7 +194,7 @@ class History(Params):
     currency: str = ""
     kind: str = "any"
     count: Count = 20
-    offset: int = 0
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
     include_old: bool = False
     include_unfilled: bool = False
     historical: bool = False
@@ -282,7 +282,5 @@ def in_currency(currency: str) -> set[str]:
     if wanted not in {"ANY", "BTC", "ETH", "USDC", "USDT", "EURR"}:
         raise invalid("currency", "invalid currency")
     return {
-        name
-        for name, item in INSTRUMENTS.items()
-        if wanted in {"ANY", item.settlement_currency}
+        name for name, item in INSTRUMENTS.items() if wanted in {"ANY", item.settlement_currency}
     }

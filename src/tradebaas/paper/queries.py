@@ -5,6 +5,7 @@ exchange time; ``historical`` asks the archive, which holds only what is older. 
 both. Answers are capped by ``count``; the rest is reached by ``continuation`` or by time.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from tradebaas.paper import params
@@ -86,7 +87,7 @@ def states_by_label(exchange: Exchange, asked: params.ByLabel) -> list[Wire]:
 def _offset(continuation: str) -> int:
     if not continuation:
         return 0
-    if not continuation.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", continuation):
         raise invalid("continuation", "invalid value")
     return int(continuation)
 

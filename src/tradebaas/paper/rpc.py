@@ -117,7 +117,8 @@ class Front:
     def _journal_request(self, session: Session, method: str, body: bytes, outcome: Wire) -> None:
         sent = msgspec.json.decode(body)
         given = sent if isinstance(sent, dict) else {}
-        legs = given.get("otoco_config") or []
+        legs = given.get("otoco_config")
+        legs = legs if isinstance(legs, list) else []
         labels = [leg.get("label", "") for leg in legs if isinstance(leg, dict)]
         given.pop("access_token", None)
         line: Wire = {

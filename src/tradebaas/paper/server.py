@@ -7,22 +7,19 @@ off; no client can hold up another one or the market.
 """
 
 import contextlib
-import fcntl
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TextIO
 
-import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from tradebaas.errors import ConfigError, Fatal, StoreBusy
+from tradebaas.errors import ConfigError, Fatal
 from tradebaas.paper.candles import read_candles
 from tradebaas.paper.config import ExchangeConfig, check
+from tradebaas.paper.directory import address, locked
 from tradebaas.paper.exchange import Exchange, SavedState
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.market import GeneratedMarket, Market, ReplayMarket
@@ -69,11 +66,15 @@ async def serve(
     ports = ports or system_ports()
     check(config)
     config.directory.mkdir(parents=True, exist_ok=True)
-    with _locked(config.directory), _journal(config.directory / "exchange.db") as journal:
+    with locked(config.directory), _journal(config.directory / "exchange.db") as journal:
         exchange = _restore(config, journal, ports)
         async with ports.open_blocking("exchange-journal") as blocking:
             server = Server(exchange, journal, blocking, ports)
             await server.run(task_status)
+
+
+class _Stopped(Exception):
+    """An earlier step failed; its exception is on its way up and ends the exchange."""
 
 
 class Connection:
@@ -112,6 +113,7 @@ class Server:
         self._clock = ports.clock
         self._lock = trio.Lock()
         self._connections: dict[int, Connection] = {}
+        self._broken = False
         self._saved_at = -CLOCK_ROW_S
         self._saved_now = -1
         self._used_at = self._clock.monotonic()
@@ -139,7 +141,7 @@ class Server:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_market)
             nursery.start_soon(self._watch_idle, nursery.cancel_scope)
-            with _address(config.directory, url):
+            with address(config.directory, url):
                 await nursery.start(trio.serve_listeners, self._serve_stream, listeners)
                 task_status.started(url)
                 await trio.sleep_forever()
@@ -149,14 +151,15 @@ class Server:
     async def _run_market(self) -> None:
         config = self._exchange.config
         pause_s = 0.05 if config.speed > 60 else 0.1
-        while True:
-            async with self._step():
-                now_ms = self._now_us() // 1000
-                if config.lockstep or self._exchange.paused:
-                    self._exchange.set_now(now_ms)
-                else:
-                    self._exchange.advance(now_ms)
-            await trio.sleep(pause_s)
+        with contextlib.suppress(_Stopped):
+            while True:
+                async with self._step():
+                    now_ms = self._now_us() // 1000
+                    if config.lockstep or self._exchange.paused:
+                        self._exchange.set_now(now_ms)
+                    else:
+                        self._exchange.advance(now_ms)
+                await trio.sleep(pause_s)
 
     def _now_us(self) -> int:
         return self._pace.now_us(self._clock.monotonic())
@@ -175,8 +178,14 @@ class Server:
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[None]:
-        """Run the body as one step: alone, then durable, then told."""
+        """Run the body as one step: alone, then durable, then told.
+
+        A step that fails leaves the books half changed, so nothing may be committed after it.
+        """
         async with self._lock:
+            if self._broken:
+                raise _Stopped
+            self._broken = True
             yield
             self._follow()
             step = self._exchange.take_step()
@@ -184,10 +193,13 @@ class Server:
             moved = self._exchange.now_ms != self._saved_now
             if step.records or step.orders or (moved and now - self._saved_at >= CLOCK_ROW_S):
                 saved = self._exchange.saved
-                await self._blocking.run(
-                    self._journal.commit, step.records, step.orders, step.trades, saved
-                )
+                # A client that is cut off during the commit must not take the step with it.
+                with trio.CancelScope(shield=True):
+                    await self._blocking.run(
+                        self._journal.commit, step.records, step.orders, step.trades, saved
+                    )
                 self._saved_at, self._saved_now = now, self._exchange.now_ms
+            self._broken = False
             for number, frame in step.frames:
                 if number in self._connections:
                     self._connections[number].put(frame)
@@ -219,8 +231,9 @@ class Server:
                         handshake.deadline = float("inf")
                         await self._converse(websocket)
                 nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, ConnectionClosed):
-            # The client went away: it learns nothing more, and the books are told in _converse.
+        except* (trio.BrokenResourceError, ConnectionClosed, _Stopped):
+            # The client went away, and the books were told in _converse; or the failed step,
+            # wherever it was, is ending the exchange already.
             pass
 
     async def _converse(self, websocket: WebSocketConnection) -> None:
@@ -353,36 +366,3 @@ def _first(faults: BaseExceptionGroup[Fatal]) -> Fatal:
 def _journal(path: Path) -> Iterator[Journal]:
     with contextlib.closing(Journal(path)) as journal:
         yield journal
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[TextIO]:
-    """Hold the directory's lock; the file says which process does."""
-    path = directory / "lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise StoreBusy(
-                f"{directory} is in use by another exchange, process {holder}; use that one, stop "
-                "it, or give another directory"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield file
-
-
-@contextmanager
-def _address(directory: Path, url: str) -> Iterator[None]:
-    """Say where the exchange listens for as long as it does."""
-    path = directory / "address"
-    fresh = directory / "address.new"
-    fresh.write_bytes(msgspec.json.encode({"url": url, "pid": os.getpid()}))
-    fresh.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)

@@ -43,7 +43,11 @@ def restore(data_dir: Path, name: str, *, now_ms: int) -> Restored:
         try:
             info = _find(place, name)
             ready = place.root / f"{place.db.name}.restoring"
-            head = _prepare(place.backups / name, info, ready)
+            try:
+                head = _prepare(place.backups / name, info, ready)
+            except BaseException:
+                ready.unlink(missing_ok=True)
+                raise
             if not read_halt(place):
                 write_halt(place, f"restored from {name} at {stamp(now_ms)}")
             moved_to = _move_aside(place, now_ms)
@@ -73,6 +77,8 @@ def _find(place: Place, name: str) -> BackupInfo:
 def _prepare(backup: Path, info: BackupInfo, ready: Path) -> Head:
     """A copy of the backup, proven to be what was verified, as a live store wants it."""
     ballast.require_free(ready.parent, info.size)
+    for leftover in ready.parent.glob(ready.name + "*"):
+        leftover.unlink()  # of a restore that died
     shutil.copyfile(backup, ready)
     if catalogue.file_digest(ready) != info.file_digest:
         raise BackupFailed(f"{backup} is not what was verified: choose another one")

@@ -26,7 +26,7 @@ from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.web import status
 from tradebaas.web.guard import from_loopback
-from tradebaas.web.health import RECOVERING, Facts, observe
+from tradebaas.web.health import RECOVERING, Facts, glance
 from tradebaas.web.reply import answer, body_of, problem
 from tradebaas.web.shell import Shell
 
@@ -74,7 +74,7 @@ def add_reads(app: QuartTrio, shell: Shell) -> None:
 
     def reader(read: Read) -> Callable[[], Awaitable[Response]]:
         async def show() -> Response:
-            facts = await observe(shell)
+            facts = glance(shell)
             if facts.view is None:
                 return problem(503, RECOVERING)
             return answer(read(facts, facts.view))
@@ -86,8 +86,7 @@ def add_reads(app: QuartTrio, shell: Shell) -> None:
 
     @app.get("/api/recovery")
     async def recovery() -> Response:
-        facts = await observe(shell)
-        return answer(status.recovery_body(facts))
+        return answer(status.recovery_body(glance(shell)))
 
 
 def add_commands(app: QuartTrio, shell: Shell) -> None:
@@ -151,7 +150,7 @@ def _assignment(shell: Shell, body: StartBody) -> Assignment:
 
 
 async def _ask(shell: Shell, request: Request) -> Response:
-    if not shell.door.is_open:
+    if not shell.life_up():
         return problem(503, TRY_AGAIN, outcome="not done")
     try:
         decided = await shell.door.ask(request, within=ASK_SECONDS)

@@ -10,7 +10,7 @@ from quart_trio import QuartTrio
 from tradebaas.web import status
 from tradebaas.web.api import add_chaos, add_commands, add_reads
 from tradebaas.web.guard import Bounded, refuse_post
-from tradebaas.web.health import Status, observe
+from tradebaas.web.health import Status, glance, observe
 from tradebaas.web.metrics import CONTENT_TYPE, render
 from tradebaas.web.reply import MAX_BODY_BYTES, BadBody, answer, problem
 from tradebaas.web.shell import Shell
@@ -89,7 +89,7 @@ def _add_health(app: QuartTrio, shell: Shell) -> None:
 
     @app.get("/health/ready")
     async def ready() -> Response:
-        facts = await observe(shell)
+        facts = glance(shell)
         return answer(status.ready_body(facts), 200 if facts.alive else 503)
 
     @app.get("/metrics")

@@ -4,12 +4,12 @@
     degraded    anything else is amiss; the daemon still protects what is open
     healthy     nothing is amiss
 
-``observe`` gathers the facts once (it pings the persister); everything else here is a pure
-function of them. No check may trigger anything: safety facts drive alerts, never a restart.
+``observe`` gathers the facts once (and pings the persister); the rest is pure functions of them.
+No check may trigger anything: safety facts drive alerts, never a restart.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import final
 
@@ -40,17 +40,18 @@ class Status(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was true at one moment. ``ping`` is "" when the persister answered, else why not.
+    """What was true at one moment.
 
     ``now`` is monotonic seconds, ``wall_ms`` the wall clock. ``view`` may be of an earlier life
-    while ``life_up`` is False.
+    while ``life_up`` is False. ``unanswered`` says why the persister did not answer a ping; "" if
+    it did or was not asked.
     """
 
     shell: Shell
     life_up: bool
-    ping: str
     now: float
     wall_ms: int
+    unanswered: str = ""
 
     @property
     def view(self) -> State | None:
@@ -96,17 +97,24 @@ class Facts:
         return not (barrier(view) or waiting_reason(view))
 
 
-async def observe(shell: Shell) -> Facts:
-    """The facts of this moment; waits at most ``PING_SECONDS`` for the persister."""
-    try:
-        await shell.door.ask(Ping(), within=PING_SECONDS)
-        ping = ""
-    except LifeEnded:
-        ping = RECOVERING
-    except AskTimeout:
-        ping = f"the persister has not answered for {PING_SECONDS:g} s; look at the disk"
+def glance(shell: Shell) -> Facts:
+    """The facts of this moment as far as they are published."""
     clock = shell.clock
-    return Facts(shell, shell.life_up(), ping, clock.monotonic(), clock.wall_ms())
+    return Facts(shell, shell.life_up(), clock.monotonic(), clock.wall_ms())
+
+
+async def observe(shell: Shell) -> Facts:
+    """The facts of this moment; waits at most ``PING_SECONDS`` for the persister to answer."""
+    unanswered = RECOVERING
+    if shell.life_up():
+        try:
+            await shell.door.ask(Ping(), within=PING_SECONDS)
+            unanswered = ""
+        except LifeEnded:
+            pass
+        except AskTimeout:
+            unanswered = f"the persister has not answered for {PING_SECONDS:g} s; see the disk"
+    return replace(glance(shell), unanswered=unanswered)
 
 
 class Finding(Struct, frozen=True):
@@ -139,7 +147,7 @@ def _life(facts: Facts, _view: State) -> str:
 
 def _store(facts: Facts, _view: State) -> str:
     store = facts.shell.board.store.value
-    return store.fault if store is not None and store.fault else facts.ping
+    return store.fault if store is not None and store.fault else facts.unanswered
 
 
 def _broker(facts: Facts, _view: State) -> str:

@@ -3,6 +3,7 @@
 Where a life is down, the last known state is shown together with ``life_up: false``.
 """
 
+import os
 from collections.abc import Mapping
 
 from tradebaas.core.model import Role
@@ -27,6 +28,7 @@ def health_body(facts: Facts) -> Body:
         "reason": "; ".join(finding.detail for finding in results.values() if not finding.ok),
         "checks": results,
         "version": facts.shell.version,
+        "pid": os.getpid(),
         "timestamp_ms": facts.wall_ms,
         "uptime": round(facts.uptime, 3),
         "memory": None

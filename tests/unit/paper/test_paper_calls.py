@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from paper_kit import BTC, FLAT, T0, Lab, RpcError, prices, replay
 
+from tradebaas.paper import exchange
+
 D = Decimal
 UP = ("80000", "80500", "79500", "80400")
 
@@ -164,6 +166,14 @@ def test_charts_are_aggregated_on_the_clock() -> None:
     assert chart["low"] == [91, 94, 97]
     assert chart["close"] == [103, 106, 107]
     assert chart["cost"] == [18000, 18000, 6000]
+    later = lab.call(
+        "public/get_tradingview_chart_data",
+        instrument_name=BTC,
+        start_timestamp=T0 + 1,
+        end_timestamp=T0 + 300_000,
+        resolution="3",
+    )
+    assert later["ticks"] == [T0 + 180_000]
 
 
 def test_recent_store_and_archive_do_not_overlap() -> None:
@@ -176,7 +186,8 @@ def test_recent_store_and_archive_do_not_overlap() -> None:
     assert [len(lab.call(history, **book, historical=old)) for old in (False, True)] == [0, 1]
     assert lab.by_label("old") == []
     assert refusal(lab, "private/get_order_state", order_id=order["order_id"])[0] == 10004
-    assert refusal(lab, "private/get_order_state", order_id="x y")[1]["reason"] == "invalid_order_id"
+    malformed = refusal(lab, "private/get_order_state", order_id="x y")
+    assert malformed[1]["reason"] == "invalid_order_id"
     assert refusal(lab, "private/cancel", order_id=order["order_id"])[0] == 11044
     trades = lab.call("private/get_user_trades_by_instrument", instrument_name=BTC)
     assert (len(trades["trades"]), trades["has_more"]) == (1, False)
@@ -230,19 +241,34 @@ def test_a_held_answer_waits_with_the_accounts_news() -> None:
     assert news["params"]["data"]["orders"][0]["label"] == "x"
 
 
+def test_a_hold_that_is_never_released_ends_in_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MAX_HELD_FRAMES", 3)
+    lab = Lab(replay(FLAT))
+    lab.call("private/subscribe", channels=[f"user.changes.{BTC}.raw"])
+    lab.call("admin/hold", method="private/buy")
+    text = '{"method":"private/buy","params":{"instrument_name":"BTC-PERPETUAL","amount":10,'
+    drops = []
+    for _ in range(3):
+        assert lab.raw(text + '"type":"market"}}') == []
+        drops.append(lab.steps[-1].drops)
+    assert drops == [[], [], [lab.session]]
+
+
 def test_lost_swallowed_and_forged_answers() -> None:
     lab = Lab(replay(FLAT))
     buy = '{"id":1,"method":"private/buy","params":{"instrument_name":"BTC-PERPETUAL","amount":10}}'
     market = buy.replace('"amount":10', '"amount":10,"type":"market"')
     lab.call("admin/reject", method="private/buy", code=10041, message="settlement_in_progress")
     (answer,) = lab.raw(market)
-    assert (answer["error"]["code"], lab.size()) == (10041, 0)
+    assert (answer["error"]["code"], lab.size()) == (10041, D(0))
     lab.call("admin/refuse_before", method="private/buy")
     assert lab.raw(market) == []
-    assert (lab.steps[-1].drops, lab.size(), len(lab.journal("request"))) == ([lab.session], 0, 1)
+    assert lab.steps[-1].drops == [lab.session]
+    assert (lab.size(), len(lab.journal("request"))) == (D(0), 1)
     lab.call("admin/lose_answer", method="private/buy")
     assert lab.raw(market) == []
-    assert (lab.steps[-1].drops, lab.size(), len(lab.journal("request"))) == ([lab.session], 10, 2)
+    assert lab.steps[-1].drops == [lab.session]
+    assert (lab.size(), len(lab.journal("request"))) == (D(10), 2)
     lab.raw(market)
     assert lab.size() == 20
 
@@ -255,9 +281,7 @@ def test_admin_methods_do_not_exist_without_admin() -> None:
 def test_a_shock_gaps_the_market_and_it_goes_on_from_there() -> None:
     lab = Lab(replay(FLAT, UP, FLAT))
     lab.buy(100, label="e")
-    lab.sell(
-        100, type="stop_market", trigger="mark_price", trigger_price=79000, reduce_only=True
-    )
+    lab.sell(100, type="stop_market", trigger="mark_price", trigger_price=79000, reduce_only=True)
     lab.call("admin/price", price=78000)
     assert lab.size() == 0
     assert prices(lab.trades())[-1] == 78000

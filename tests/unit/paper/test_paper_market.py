@@ -1,6 +1,7 @@
 """The market: seeded, resumable, lively; its clock; paced and in lockstep."""
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def test_generated_bars_are_sound_and_gaps_are_few() -> None:
     market = GeneratedMarket(1, T0)
     bars = [market.bar(number) for number in range(500)]
     gaps = 0
-    for before, bar in zip(bars, bars[1:], strict=False):
+    for before, bar in pairwise(bars):
         assert before is not None
         assert bar is not None
         assert bar.low <= min(bar.open, bar.close)
@@ -43,10 +44,8 @@ def test_generated_market_makes_a_fast_average_cross_often() -> None:
     market = GeneratedMarket(1, T0)
     bars = [market.bar(number) for number in range(-1000, 0)]
     closes = [bar.close for bar in bars if bar is not None]
-    above = [
-        sum(closes[n - 3 : n]) / 3 > sum(closes[n - 8 : n]) / 8 for n in range(8, len(closes))
-    ]
-    crosses = sum(a != b for a, b in zip(above, above[1:], strict=False))
+    above = [sum(closes[n - 3 : n]) / 3 > sum(closes[n - 8 : n]) / 8 for n in range(8, len(closes))]
+    crosses = sum(a != b for a, b in pairwise(above))
     assert 120 < crosses < 300
 
 

@@ -14,7 +14,7 @@ def test_inverse_long_earns_the_difference_of_coin_values() -> None:
     position = Position(instrument_name=BTC)
     assert position.fill("buy", D(1000), D(80000)) == 0
     assert position.fill("sell", D(1000), D(82000)) == D("0.000304878049")
-    assert (position.size, position.cost, position.weight) == (0, 0, 0)
+    assert position.size == position.cost == position.weight == 0
 
 
 def test_inverse_short_earns_when_the_price_falls() -> None:

@@ -148,16 +148,16 @@ def test_a_partly_filled_leg_shrinks_the_other() -> None:
     lab.call("admin/depth", amount=400)
     lab.play(2)
     (stop,) = lab.call("private/get_open_orders", type="stop_all")
-    assert (lab.size(), stop["amount"]) == (600, 600)
+    assert lab.size() == stop["amount"] == 600
 
 
 def test_a_stop_of_a_live_leg_can_be_moved() -> None:
     lab = Lab(replay(FLAT, UP))
     lab.bracket(1000, take=81000, stop=79000, **IOC)
     (stop,) = lab.call("private/get_open_orders", type="stop_market")
-    edited = lab.call(
-        "private/edit", order_id=stop["order_id"], amount=1000, trigger_price=79700
-    )["order"]
+    edited = lab.call("private/edit", order_id=stop["order_id"], amount=1000, trigger_price=79700)[
+        "order"
+    ]
     assert (edited["replaced"], edited["trigger_price"]) == (True, 79700)
     lab.play(2)
     assert prices(lab.trades())[1:] == [79700]
@@ -174,7 +174,8 @@ def test_a_trigger_on_the_wrong_side_fires_at_once() -> None:
 
 
 def test_stop_limit_waits_in_the_book_after_it_fired() -> None:
-    lab = Lab(replay(FLAT, ("80000", "80000", "78900", "78950"), ("78950", "79100", "78900", "79000")))
+    falls, rises = ("80000", "80000", "78900", "78950"), ("78950", "79100", "78900", "79000")
+    lab = Lab(replay(FLAT, falls, rises))
     lab.buy(1000)
     lab.sell(
         1000, type="stop_limit", trigger="mark_price", trigger_price=79000, price=79050,
@@ -207,7 +208,7 @@ def test_reduce_only_clips_refuses_and_never_opens() -> None:
         label="stale",
     )  # fmt: skip
     closed = lab.sell(1000, reduce_only=True)["order"]
-    assert (closed["amount"], lab.size()) == (500, 0)
+    assert (closed["amount"], lab.size()) == (500, D(0))
     assert len(lab.call("private/get_open_orders")) == 2
     lab.play(2)
     assert lab.size() == 0
@@ -271,4 +272,4 @@ def test_no_moment_between_fill_and_stop_is_naked() -> None:
     (stop,) = lab.call("private/get_open_orders", type="stop_all")
     lab.call("admin/cancel", order_id=stop["order_id"])
     journal = [(D(line["size"]), D(line["live_stop_amount"])) for line in lab.journal("position")]
-    assert journal == [(1000, 1000), (1000, 0)]
+    assert journal == [(D(1000), D(1000)), (D(1000), D(0))]

@@ -48,6 +48,7 @@ async def test_worker_runs_calls_in_the_order_of_asking() -> None:
     gate = threading.Event()
     async with Worker() as worker, trio.open_nursery() as nursery:
         nursery.start_soon(lambda: worker.run(gate.wait))
+        await trio.testing.wait_all_tasks_blocked()
         for number in range(10):
             nursery.start_soon(worker.run, seen.append, number)
             await trio.testing.wait_all_tasks_blocked()
@@ -78,7 +79,7 @@ async def test_leaving_the_worker_does_not_block_the_loop() -> None:
         nursery.start_soon(count_turns, turns)
         async with Worker() as worker:
             nursery.start_soon(worker.run, time.sleep, LONG_S)
-            await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked()
         assert len(turns) > 3
         nursery.cancel_scope.cancel()
 

@@ -1,10 +1,13 @@
 """Small stores for tests: made, abandoned as a crash would, and read back."""
 
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from tradebaas.errors import Fatal
+from tradebaas.store.backup import Fold
 from tradebaas.store.log import Log
-from tradebaas.store.records import Head, NewRecord, NewSnapshot
+from tradebaas.store.records import Head, NewRecord, NewSnapshot, Record, Snapshot
 
 NOW_MS = 1_642_291_140_000
 FOLD = 7
@@ -20,6 +23,31 @@ def snapshot(number: int, fold_version: int = FOLD) -> NewSnapshot:
     """What a fold up to record ``number`` might come to."""
     body = f"state after {number}".encode()
     return NewSnapshot(fold_version=fold_version, body=body, state_digest=b"digest of " + body)
+
+
+def running_digest(snapshot: Snapshot | None, records: Iterable[Record]) -> bytes:
+    """A fold whose state is a running hash, so that every body and the order count."""
+    state = snapshot.body if snapshot else b""
+    for record in records:
+        state = sha256(state + record.body).digest()
+    return state
+
+
+COUNTING = Fold(FOLD, running_digest)
+
+
+def state_after(last: int) -> bytes:
+    """What ``COUNTING`` folds the records 1 to ``last`` to."""
+    state = b""
+    for number in range(1, last + 1):
+        state = sha256(state + new(number).body).digest()
+    return state
+
+
+def folded(last: int) -> NewSnapshot:
+    """A true snapshot of that state."""
+    state = state_after(last)
+    return NewSnapshot(fold_version=FOLD, body=state, state_digest=state)
 
 
 def open_log(data_dir: Path) -> Log:

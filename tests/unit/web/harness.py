@@ -1,4 +1,4 @@
-"""A daemon's shell without a daemon: a real board, a real door, and a task that decides for real."""
+"""A shell without a daemon: a real board, a real door, and a task that really decides."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ class World:
     board: Board = field(default_factory=Board)
     door: Door[Request, Answer] = field(default_factory=Door)
     config: Config = CONFIG
-    state: State = State()
+    state: State = field(default_factory=State)
     log: list[str] = field(default_factory=list)
     deaths: int = 0
     killed: list[str] = field(default_factory=list)

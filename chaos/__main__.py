@@ -1,0 +1,47 @@
+"""``python -m chaos``: the commands of the chaos harness."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from chaos import fsync, kill, report
+from chaos.breaks import BREAKS
+
+
+@click.group()
+def main() -> None:
+    """Kill the daemon, and prove that nothing was lost."""
+
+
+@main.command("kill")
+@click.option("--rounds", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--seed", default=1, show_default=True)
+@click.option("--break", "broken", type=click.Choice(sorted(BREAKS)), help="A deliberate breakage.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep ledgers and logs here.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write JSON here.")
+def kill_command(
+    rounds: int, seed: int, broken: str | None, keep: Path | None, json_file: Path | None
+) -> None:
+    """Kill the daemon ROUNDS times; exit 0 without a violation, else 1."""
+    if keep is not None and any(keep.glob("*")):
+        raise click.BadParameter(f"{keep} is not empty; give a new directory", param_hint="--keep")
+    outcome = kill.run(kill.Plan(rounds, seed, broken or "", keep), kill.Say())
+    report.show(outcome, Console())
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.document(outcome), indent=1) + "\n", "utf-8")
+    sys.exit(0 if outcome.passed else 1)
+
+
+@main.command("fsync")
+@click.option("--seconds", default=8.0, show_default=True, help="How long to trade under strace.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep the trace and ledgers here.")
+def fsync_command(seconds: float, keep: Path | None) -> None:
+    """Show that whatever was acknowledged or sent had reached the disk before."""
+    sys.exit(fsync.run(seconds, keep, Console()))
+
+
+if __name__ == "__main__":
+    main()

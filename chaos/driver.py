@@ -1,0 +1,273 @@
+"""Everything that one campaign holds, and the primitive acts: wait, command, kill, restart, look.
+
+The driver is synchronous and polls. It knows the daemon by three things only: its HTTP answers,
+which it keeps as witness, its store, and the exchange's journal. A wait that does not end in time
+raises ``Stuck`` with what was waited for, the last state seen and the daemon's last words.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.admin import Admin
+from chaos.api import Answer, Api, Json, NoAnswer, wait_for_api
+from chaos.books import Books
+from chaos.ledger import Tail, read_head, read_journal, read_log
+from chaos.oracle import HaltWindow, Promise, Published, Witness
+from chaos.processes import Daemon, Exchange, Point
+from chaos.story import Story
+from tradebaas.core.model import Phase
+from tradebaas.core.state import State
+
+INSTRUMENT = "BTC-PERPETUAL"
+POLL_S = 0.004
+RECOVERY_LIMIT_S = 15.0
+API_LIMIT_S = 15.0
+STATE_LIMIT_S = 15.0
+SNAPSHOT_EVERY = 100
+
+
+class Stuck(Exception):
+    """Something that had to happen did not; the campaign cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """A kill by the driver: of the process, of an actor, or at a strace point.
+
+    ``killed_at`` and ``recovered_at`` are monotonic seconds; ``life`` is the one that recovered.
+    """
+
+    kind: str
+    detail: str
+    killed_at: float
+    recovered_at: float = 0.0
+    life: int = 0
+
+
+@dataclass(slots=True)
+class Driver:
+    """One campaign's processes, clients, ledgers and witness."""
+
+    home: Path
+    rng: random.Random
+    exchange: Exchange
+    daemon: Daemon
+    admin: Admin
+    books: Books = field(default_factory=Books)
+    story: Story = field(default_factory=Story)
+    witness: Witness = field(default_factory=Witness)
+    kinds: dict[int, str] = field(default_factory=dict)
+    _api: Api | None = None
+
+    # ------------------------------------------------------------------------------------ looking
+
+    @property
+    def state(self) -> State:
+        return self.story.state
+
+    @property
+    def phase(self) -> Phase:
+        return self.story.state.phase
+
+    def read_store(self) -> State:
+        """Fold what the log holds beyond what is known. Never while the daemon is down."""
+        self.story.take(read_log(self.daemon.store, self.story.tail))
+        return self.story.state
+
+    def peek(self) -> State:
+        """As ``read_store``, but only if ``data/head`` says that there is more."""
+        if read_head(self.daemon.head).seq > self.story.tail.seq:
+            self.read_store()
+        return self.story.state
+
+    def read_journal(self) -> Books:
+        """Fold what the exchange's journal holds beyond what is known."""
+        self.books.take(read_journal(self.exchange.journal, self.books.n))
+        return self.books
+
+    def wait(self, done: Callable[[State], bool], what: str, limit: float = STATE_LIMIT_S) -> State:
+        """Wait until the committed state satisfies ``done``.
+
+        Raises:
+            Stuck: not within ``limit`` seconds, or the daemon has ended by itself.
+        """
+        if not self.try_wait(done, limit):
+            raise Stuck(self.describe(f"waited {limit:g} s for {what}"))
+        return self.state
+
+    def try_wait(self, done: Callable[[State], bool], limit: float) -> bool:
+        """Whether the committed state comes to satisfy ``done`` within ``limit`` seconds."""
+        until = time.monotonic() + limit
+        while not done(self.peek()):
+            if time.monotonic() > until:
+                return False
+            self.insist_running()
+            time.sleep(POLL_S)
+        return True
+
+    def insist_running(self) -> None:
+        """Raises:
+        Stuck: the daemon has ended by itself.
+        """
+        process = self.daemon.process
+        if process is not None and process.poll() is not None:
+            code = process.returncode
+            raise Stuck(self.describe(f"the daemon ended by itself with exit code {code}"))
+
+    def describe(self, what: str) -> str:
+        """``what``, the last state seen and the daemon's last words."""
+        state = self.state
+        position = state.position.size if state.position else 0
+        seen = (
+            f"phase {state.phase}, life {state.life}, seq {state.seq}, armed {state.armed}, "
+            f"connection {state.connection} (reconciled {state.reconciled}), position {position}, "
+            f"pending {list(state.pending)}, protect {state.protect}, foreign {state.foreign}, "
+            f"halted {state.halted}"
+        )
+        return f"{what}\nlast state: {seen}\nthe daemon's last words:\n{self.daemon.words()}"
+
+    # --------------------------------------------------------------------------------- commanding
+
+    def api(self) -> Api:
+        """The API of the running process.
+
+        Raises:
+            Stuck: it does not serve in time.
+        """
+        if self._api is None:
+            self.insist_running()
+            self._api = wait_for_api(self.daemon.data, self.daemon.pid, API_LIMIT_S)
+        if self._api is None:
+            self.insist_running()
+            raise Stuck(self.describe(f"no HTTP within {API_LIMIT_S:g} s of the start"))
+        return self._api
+
+    def has_api(self) -> bool:
+        """Whether the running process is known to serve HTTP."""
+        if self._api is None:
+            self._api = wait_for_api(self.daemon.data, self.daemon.pid, 0.02)
+        return self._api is not None
+
+    def command(self, path: str, body: Json | None = None, limit: float = 3.0) -> Answer | None:
+        """Command the daemon and keep its promise; None when it did not answer."""
+        if path == "/api/resume":
+            self._end_halt()
+        try:
+            answer = self.api().post(path, body, limit)
+        except NoAnswer:
+            return None
+        if path == "/api/halt" and answer.ok:
+            self.witness.halts.append(HaltWindow(self.admin.n()))
+        if answer.ok and "seq" in answer.body:
+            events = answer.body.get("events")
+            listed = tuple(events) if isinstance(events, list) else ()
+            self.witness.promises.append(Promise(path, int(str(answer.body["seq"])), listed))
+        return answer
+
+    def insist(self, path: str, body: Json | None = None) -> Answer:
+        """Command until the daemon answers at all (a restarting crew says 503).
+
+        Raises:
+            Stuck: no answer in time.
+        """
+        until = time.monotonic() + API_LIMIT_S
+        while time.monotonic() < until:
+            answer = self.command(path, body)
+            if answer is not None and answer.status != 503:
+                return answer
+            time.sleep(0.02)
+        raise Stuck(self.describe(f"no answer to POST {path} within {API_LIMIT_S:g} s"))
+
+    def _end_halt(self) -> None:
+        """From here on entries are allowed again, as far as we are concerned."""
+        for window in self.witness.halts:
+            if window.last_n is None:
+                window.last_n = self.admin.n()
+
+    def look(self) -> None:
+        """Note what the reading endpoints show, if HTTP is up; the oracle compares it."""
+        if not self.has_api():
+            return
+        for path, part_of in (("/api/position", _position_part), ("/api/orders", _orders_part)):
+            try:
+                answer = self.api().get(path)
+            except NoAnswer:
+                continue
+            body = answer.body
+            if answer.ok:
+                seq, life = int(str(body["seq"])), int(str(body["life"]))
+                self.witness.published.append(Published(path, seq, life, part_of(body)))
+
+    # -------------------------------------------------------------------------- killing, starting
+
+    def kill_process(self, kind: str = "process", detail: str = "SIGKILL") -> Kill:
+        """SIGKILL the daemon."""
+        self._api = None
+        self.kinds[self.peek().life] = kind
+        return Kill(kind, detail, self.daemon.kill())
+
+    def kill_actor(self, actor: str) -> Kill | None:
+        """Make one actor die; None when the daemon did not answer."""
+        api, life = self.api(), self.peek().life
+        try:
+            answer = api.post(f"/chaos/kill/{actor}")
+        except NoAnswer:
+            return None
+        if not answer.ok:
+            return None
+        self.witness.expected_causes.add(f"{actor} Killed")
+        self.kinds[life] = "actor"
+        return Kill("actor", actor, time.monotonic())
+
+    def start(self, point: Point | None = None) -> None:
+        """Start the daemon, perhaps under strace."""
+        self._api = None
+        prefix = point.command(self.home / "strace.out") if point else None
+        self.daemon.start(prefix)
+
+    def await_recovery(self, after_life: int) -> float:
+        """Wait until a life after ``after_life`` has recovered; when, in monotonic seconds.
+
+        Raises:
+            Stuck: not in time.
+        """
+        self.wait(
+            lambda state: state.life > after_life and state.life in self.story.reports,
+            f"the recovery of a life after {after_life}",
+            RECOVERY_LIMIT_S,
+        )
+        return time.monotonic()
+
+    def agree(self, same: Callable[[], bool], limit: float = 3.0) -> bool:
+        """Read both ledgers, the exchange's first, until ``same`` holds: the log lags a little."""
+        until = time.monotonic() + limit
+        while True:
+            self.read_journal()
+            self.read_store()
+            if same():
+                return True
+            if time.monotonic() > until:
+                return False
+            time.sleep(POLL_S)
+
+    def head(self) -> Tail:
+        """What ``data/head`` says."""
+        return read_head(self.daemon.head)
+
+
+def _position_part(body: Json) -> Json:
+    return {name: body.get(name) for name in ("position", "bracket", "naked_since_ms")}
+
+
+def _orders_part(body: Json) -> Json:
+    orders, pending = body.get("orders"), body.get("pending")
+    assert isinstance(orders, list)
+    assert isinstance(pending, list)
+    return {
+        "orders": {order["order_id"]: order for order in orders},
+        "pending": {item["intent"]["label"]: item for item in pending},
+        "foreign": body.get("foreign"),
+    }

@@ -1,0 +1,398 @@
+"""Pure judgement: what the ledgers and the driver's own witness say about the invariants.
+
+Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
+violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7.
+A check may run after every round: it looks at everything known so far, and the caller drops
+repeats by ``key``. Nothing here reads a file or a clock.
+
+    durable     1  what was answered 2xx is in the store, seq never goes back
+    once        2  one entry request per signal and per label; every label has its intent
+    known       3  live orders and positions at the exchange are those in the state
+    protected   4  no naked stretch beyond the limit while a reconciled daemon was up
+    gated       6  no entry before a reconcile, from a wrong connection, or while halted
+    same        9  published = fold = snapshot; trades, profit and fees equal the exchange's
+    alive       8  no life ends of anything but our kills (waiting too long is the driver's to say)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from chaos.books import Books, Naked, Request, Session, Span
+from chaos.ledger import SnapshotRow, Tail
+from chaos.story import Reconcile, Story
+from tradebaas.core.model import LABEL_PREFIX, Trade
+from tradebaas.core.state import FOLD_VERSION, State
+
+Json = dict[str, object]
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken invariant. ``key`` tells repeats apart; ``evidence`` are ledger rows in words."""
+
+    check: str
+    key: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A 2xx answer to a command: ``events`` are durable and end at ``seq``, so it said."""
+
+    what: str
+    seq: int
+    events: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a reading endpoint showed: the state as of ``seq``, a part of it."""
+
+    what: str
+    seq: int
+    life: int
+    part: Json
+
+
+@dataclass(slots=True)
+class HaltWindow:
+    """Journal lines between the answer to a halt and the request to resume (None: not yet)."""
+
+    first_n: int
+    last_n: int | None = None
+
+
+@dataclass(slots=True)
+class Witness:
+    """What the driver saw with its own eyes."""
+
+    promises: list[Promise] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    halts: list[HaltWindow] = field(default_factory=list)
+    expected_causes: set[str] = field(default_factory=lambda: {""})
+
+
+# ------------------------------------------------------------------------------------- 1 durable
+
+
+def durable(story: Story, witness: Witness) -> list[Violation]:
+    """Every acknowledged event is in the store, as it was answered."""
+    found = []
+    for promise in witness.promises:
+        key = f"{promise.what} {promise.seq}"
+        if promise.seq > story.tail.seq:
+            text = f"{promise.what} was answered with seq {promise.seq}, the store ends at "
+            found.append(Violation("durable", key, text + str(story.tail.seq)))
+            continue
+        first = promise.seq - len(promise.events) + 1
+        for seq, wanted in enumerate(promise.events, start=first):
+            kept = story.events.get(seq)
+            if kept is not None and _plain(kept) != wanted:
+                text = f"{promise.what} was answered with another event {seq} than the store has"
+                found.append(Violation("durable", key, text, (str(wanted), str(_plain(kept)))))
+    found += [
+        Violation("durable", f"shown {p.what} {p.seq}", f"{p.what} showed seq {p.seq}, not stored")
+        for p in witness.published
+        if p.seq > story.tail.seq
+    ]
+    return found
+
+
+def head_agrees(story: Story, head: Tail) -> list[Violation]:
+    """The log is never behind ``data/head``, and holds the record that it names."""
+    digest = story.digests.get(head.seq)
+    if head.seq > story.tail.seq:
+        text = f"data/head says {head.seq}, the log ends at {story.tail.seq}"
+        return [Violation("durable", f"head {head.seq}", text)]
+    if digest is not None and digest != head.digest:
+        return [Violation("durable", f"head {head.seq}", "data/head names another record")]
+    return []
+
+
+# ---------------------------------------------------------------------------------------- 2 once
+
+
+def once(books: Books, story: Story) -> list[Violation]:
+    """At most one entry per signal and per label; nothing without a committed intent."""
+    found: list[Violation] = []
+    by_label: dict[str, list[Request]] = {}
+    by_signal: dict[str, list[Request]] = {}
+    for request in books.requests:
+        label = request.row.label
+        if not label.startswith(LABEL_PREFIX):
+            continue
+        by_label.setdefault(label, []).append(request)
+        intent = story.intents.get(label)
+        if request.is_entry and intent is not None:
+            by_signal.setdefault(intent.signal_id, []).append(request)
+    for kind, groups in (("label", by_label), ("signal", by_signal)):
+        for name, requests in groups.items():
+            if len(requests) > 1:
+                text = f"{len(requests)} order requests reached the exchange for {kind} {name}"
+                rows = tuple(map(_request_line, requests))
+                found.append(Violation("once", f"{kind} {name}", text, rows))
+    return found + list(_unintended(books, story))
+
+
+def _unintended(books: Books, story: Story) -> Iterable[Violation]:
+    """Labels of ours in the exchange's journal without a committed intent."""
+    seen = dict(books.order_labels)
+    for request in books.requests:
+        for label in request.row.labels:
+            if label.startswith(LABEL_PREFIX):
+                seen.setdefault(label, request.n)
+    for label, n in seen.items():
+        if story.intent_of(label) is None:
+            text = f"label {label} is in the exchange's journal and no intent of it is committed"
+            yield Violation("once", f"unintended {label}", text, (f"journal line {n}",))
+
+
+# --------------------------------------------------------------------------------------- 3 known
+
+
+def known(books: Books, state: State) -> list[Violation]:
+    """Where the state and the exchange differ; both must have been read while nothing moved."""
+    found: list[str] = []
+    live = books.ours_live()
+    expected = set(state.pending) | {
+        leg.label for pending in state.pending.values() for leg in pending.intent.legs
+    }
+    for order_id, order in live.items():
+        held = state.orders.get(order_id)
+        if held is None:
+            if order.label not in expected:
+                found.append(f"order {order_id} {order.label} is live at the exchange only")
+            continue
+        if (held.amount, held.filled) != (order.amount, order.filled_amount):
+            found.append(
+                f"order {order_id}: {held.filled} of {held.amount} in the state, "
+                f"{order.filled_amount} of {order.amount} at the exchange"
+            )
+    found += [
+        f"order {i} {o.label} is live in the state only"
+        for i, o in state.orders.items()
+        if i not in live
+    ]
+    found += [
+        f"foreign order {i} is live and not in the state"
+        for i in books.foreign_live()
+        if f"order {i}" not in state.foreign
+    ]
+    found += _positions_differ(books, state)
+    return [Violation("known", text, text) for text in found]
+
+
+def _positions_differ(books: Books, state: State) -> list[str]:
+    position = state.position
+    found = []
+    names = {*books.sizes, *([position.instrument] if position else [])}
+    for name in sorted(names):
+        held = position.size if position is not None and position.instrument == name else ZERO
+        if held == books.size(name) or f"position {name}" in state.foreign:
+            continue
+        found.append(f"position in {name}: {held} in the state, {books.size(name)} at the exchange")
+    return found
+
+
+# ----------------------------------------------------------------------------------- 4 protected
+
+
+def protected(books: Books, story: Story, now_ms: int, limit_ms: int) -> list[Violation]:
+    """No naked stretch is longer than the limit, except by sabotage while no daemon was there.
+
+    The daemon is there from a reconcile's reads until its connection ends; both are exchange time.
+    """
+    found = []
+    windows = list(_reconciled_windows(books, story, now_ms))
+    for naked in books.naked_all():
+        end = now_ms if naked.end_ms is None else naked.end_ms
+        stretches = windows if naked.sabotage else [(naked.start_ms, end)]
+        longest = max((min(end, b) - max(naked.start_ms, a) for a, b in stretches), default=0)
+        if longest > limit_ms:
+            text = (
+                f"{naked.amount} naked for {longest} ms of exchange time "
+                f"({'after sabotage' if naked.sabotage else 'by itself'}), the limit is {limit_ms}"
+            )
+            found.append(Violation("protected", f"naked {naked.start_n}", text, (_naked(naked),)))
+    return found
+
+
+def _reconciled_windows(books: Books, story: Story, now_ms: int) -> Iterable[tuple[int, int]]:
+    for reconcile in story.reconciles:
+        session = session_of(books, reconcile)
+        if session is not None:
+            end = now_ms if session.end_ms is None else session.end_ms
+            yield reconcile.read_ms, end
+
+
+def session_of(books: Books, reconcile: Reconcile) -> Session | None:
+    """The exchange's session through which the account was read: the last one logged in before."""
+    logins = (s for s in books.sessions.values() if s.login_n and s.login_ms <= reconcile.read_ms)
+    return max(logins, key=lambda s: s.login_n, default=None)
+
+
+# --------------------------------------------------------------------------------------- 6 gated
+
+
+def gated(books: Books, story: Story, witness: Witness) -> list[Violation]:
+    """No entry without a permit, from another connection than its own, or while halted."""
+    found = [
+        Violation("gated", f"intent {label}", f"entry {label} was intended though: {why}",
+                  (f"event {seq}",))
+        for seq, label, why in story.ungated
+    ]  # fmt: skip
+    owners: dict[int, tuple[int, int]] = {}
+    reads = {(r.life, r.connection): r.read_ms for r in reversed(story.reconciles)}
+    for request in books.requests:
+        intent = story.intents.get(request.row.label)
+        if intent is None:
+            continue
+        owner = (intent.life, intent.connection)
+        session = request.row.session
+        if owners.setdefault(session, owner) != owner:
+            text = f"{intent.label} of life, connection {owner} came through session {session} of "
+            text += str(owners[session])
+            found.append(Violation("gated", f"session {intent.label}", text))
+        if request.is_entry and reads.get(owner, request.at_ms + 1) > request.at_ms:
+            text = f"entry {intent.label} reached the exchange before a reconcile of {owner}"
+            row = (_request_line(request),)
+            found.append(Violation("gated", f"reconcile {intent.label}", text, row))
+    return found + list(_while_halted(books, witness))
+
+
+def _while_halted(books: Books, witness: Witness) -> Iterable[Violation]:
+    for window in witness.halts:
+        last = books.n if window.last_n is None else window.last_n
+        for request in books.requests:
+            ours = request.row.label.startswith(LABEL_PREFIX)
+            if request.is_entry and ours and window.first_n < request.n <= last:
+                text = f"entry {request.row.label} reached the exchange while halted"
+                key = f"halt {request.row.label}"
+                yield Violation("gated", key, text, (_request_line(request),))
+
+
+# ---------------------------------------------------------------------------------------- 9 same
+
+
+def same(
+    books: Books, story: Story, witness: Witness, snapshots: Iterable[SnapshotRow], *, flat: bool
+) -> list[Violation]:
+    """Published parts, stored snapshots and trades equal the fold; ``flat``: all trades are in."""
+    found = [_published(story, shown) for shown in witness.published]
+    for row in snapshots:
+        state = story.states.get(row.seq)
+        if row.fold_version != FOLD_VERSION or state is None:
+            continue
+        if msgspec.json.decode(row.body, type=State) != state:
+            text = f"the snapshot at seq {row.seq} is not the fold of the events before it"
+            found.append(Violation("same", f"snapshot {row.seq}", text))
+    found += [
+        Violation("same", f"corrected {seq}", f"the daemon had missed fills: {event.reason}",
+                  (f"event {seq}",))
+        for seq, event in story.corrections
+    ]  # fmt: skip
+    found.append(_trades_differ(books, story, flat=flat))
+    return [violation for violation in found if violation is not None]
+
+
+def _published(story: Story, shown: Published) -> Violation | None:
+    state = story.states.get(shown.seq)
+    if state is None:
+        return None
+    whole = _plain(state)
+    differing = {
+        name: (value, whole.get(name))
+        for name, value in {**shown.part, "life": shown.life}.items()
+        if value != whole.get(name)
+    }
+    if not differing:
+        return None
+    text = f"{shown.what} showed another state {shown.seq} than the fold of the log"
+    return Violation("same", f"{shown.what} {shown.seq}", text, (str(differing),))
+
+
+def _trades_differ(books: Books, story: Story, *, flat: bool) -> Violation | None:
+    spans = [span for span in books.spans if span.ours]
+    for number, (span, trade) in enumerate(zip(spans, story.trades, strict=False), start=1):
+        differing = _trade_differs(span, trade)
+        if differing:
+            text = f"trade {number} differs from the exchange's ledger: {differing}"
+            return Violation("same", f"trade {number}", text, (str(span), str(trade)))
+    if flat and len(spans) != len(story.trades):
+        text = f"the exchange closed {len(spans)} positions of ours, the log {len(story.trades)}"
+        return Violation("same", "number of trades", text)
+    return None
+
+
+def _trade_differs(span: Span, trade: Trade) -> str:
+    pairs = (
+        ("instrument", span.instrument, trade.instrument),
+        ("currency", span.currency, trade.currency),
+        ("amount", span.entered, trade.amount),
+        ("gross", span.gross, trade.gross),
+        ("fees", span.fees, trade.fees),
+        ("net", span.net, trade.net),
+        ("opened", span.opened_ms, trade.opened_ms),
+        ("closed", span.closed_ms, trade.closed_ms),
+    )
+    return ", ".join(f"{name} {ours} != {theirs}" for name, ours, theirs in pairs if ours != theirs)
+
+
+def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Violation]:
+    """Start + every position's net = the exchange's balance; and the log's total equals ours."""
+    found = []
+    for currency, start in started.items():
+        mine = [s for s in books.spans if s.currency == currency]
+        expected = start + sum((s.net for s in mine), ZERO)
+        balance = books.balances.get(currency, start)
+        if balance != expected:
+            text = f"the exchange's {currency} balance is {balance}, its trades say {expected}"
+            found.append(Violation("same", f"balance {currency}", text))
+        ours = sum((s.net for s in mine if s.ours), ZERO)
+        counted = story.state.counters.net.get(currency, ZERO)
+        if ours != counted:
+            text = f"net {currency}: {counted} by the log, {ours} by the exchange"
+            found.append(Violation("same", f"net {currency}", text))
+    return found
+
+
+# --------------------------------------------------------------------------------------- 8 alive
+
+
+def alive(story: Story, witness: Witness) -> list[Violation]:
+    """Lives end only of our kills, and the daemon never halts itself."""
+    found = [
+        Violation("alive", f"life {life}", f"life {life - 1} died of {cause}, which we did not do")
+        for life, cause in story.causes.items()
+        if cause not in witness.expected_causes
+    ]
+    found += [
+        Violation("known", f"halt {seq}", f"the daemon halted itself: {reason}", (f"event {seq}",))
+        for seq, reason in story.daemon_halts
+    ]
+    return found
+
+
+# ----------------------------------------------------------------------------------------- words
+
+
+def _plain(value: object) -> Json:
+    plain: Json = msgspec.json.decode(msgspec.json.encode(value))
+    return plain
+
+
+def _request_line(request: Request) -> str:
+    row = request.row
+    return (
+        f"journal line {request.n} at {request.at_ms}: {row.method} {row.label} "
+        f"{row.params.get('amount')} in session {row.session} -> {row.outcome}"
+    )
+
+
+def _naked(naked: Naked) -> str:
+    return f"journal line {naked.start_n}: naked from {naked.start_ms} to {naked.end_ms}"

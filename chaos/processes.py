@@ -1,0 +1,282 @@
+"""The two real processes: the exchange and the daemon; their start, death and last words.
+
+Each runs in a process group of its own, and only pids that were started here are ever signalled.
+The daemon can be started under strace, which kills it on entering its n-th fdatasync or send, and
+with a breakage of ``chaos.breaks`` applied. Everything waited for has a deadline.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT_S = 20.0
+STOP_LIMIT_S = 25.0
+LOG_WORDS = 2_500
+
+CONFIG = """\
+data = {data}
+
+[exchange]
+environment = "embedded"
+url = {url}
+
+[strategy]
+name = "ma_cross"
+instrument = "BTC-PERPETUAL"
+timeframe = "1m"
+autostart = true
+
+[strategy.parameters]
+fast = 2
+slow = 3
+exponential = 0
+atr_length = 3
+stop_atr = "1.5"
+reward = "2"
+
+[risk]
+risk_percent = "0.1"
+max_entries_per_day = 1000000
+max_daily_loss_percent = 100
+
+[store]
+snapshot_every = {snapshot_every}
+
+[supervisor]
+deaths = 1000000
+period_seconds = 1.0
+forgive_seconds = 0.0
+
+[http]
+port = 0
+"""
+"""The campaign's configuration: trades often and small; the restart budget is tested apart.
+
+``forgive_seconds = 0`` makes every crew death the first one, so the backoff is zero and no life is
+taken for a crash loop.
+"""
+
+
+class DidNotStart(Exception):
+    """A process did not come up; the message has its last words."""
+
+
+def environment() -> dict[str, str]:
+    """The environment of child processes: they import this tree."""
+    env = dict(os.environ)
+    paths = [str(ROOT / "src"), str(ROOT), env.get("PYTHONPATH", "")]
+    env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # start-up time counts
+    return env
+
+
+def strace_refusal() -> str:
+    """Why strace cannot be used here; "" when it can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    probe = subprocess.run(
+        ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "true"],
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    words = probe.stderr.decode(errors="replace").strip().splitlines()
+    return "" if probe.returncode == 0 else f"strace may not trace here: {' '.join(words[-1:])}"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where strace kills: on entering the ``nth`` call of ``syscall`` (of the thread that sends).
+
+    The call itself is not executed.
+    """
+
+    syscall: str
+    nth: int
+
+    def command(self, trace_file: Path) -> list[str]:
+        inject = f"inject={self.syscall}:signal=KILL:when={self.nth}"
+        # -D keeps the daemon our direct child, with its own pid.
+        return [
+            *("strace", "-D", "-f", "-qq", "-o", str(trace_file)),
+            *("-e", f"trace={self.syscall}", "-e", inject, "--"),
+        ]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The embedded exchange on a generated market, served with its admin methods."""
+
+    directory: Path
+    seed: int
+    speed: float = 300.0
+    url: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens.
+
+        Raises:
+            DidNotStart.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = [
+            *(sys.executable, "-m", "tradebaas", "exchange", "--admin"),
+            *("--data", str(self.directory), "--speed", f"{self.speed:g}"),
+            *("--seed", str(self.seed), "--idle-exit", "0"),
+        ]
+        log = self.directory / "exchange.log"
+        self.process = _spawn(command, log)
+        until = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < until and self.process.poll() is None:
+            address = _json(self.directory / "address")
+            if address.get("pid") == self.process.pid:
+                self.url = str(address["url"])
+                return
+            time.sleep(0.01)
+        stop(self.process)
+        raise DidNotStart(f"the exchange did not start; it said:\n{last_words(log)}")
+
+    @property
+    def journal(self) -> Path:
+        return self.directory / "exchange.db"
+
+    def end(self) -> None:
+        """Ask it to end."""
+        if self.process is not None:
+            stop(self.process)
+
+
+@dataclass(slots=True)
+class Daemon:
+    """The daemon on one data directory, one process at a time. ``broken`` names a breakage."""
+
+    home: Path
+    broken: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+    spawned_at: float = 0.0
+    starts: int = 0
+    pids: list[int] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def store(self) -> Path:
+        return self.data / "tradebaas.db"
+
+    @property
+    def head(self) -> Path:
+        return self.data / "head"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "daemon.log"
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process is not None else 0
+
+    def configure(self, url: str, snapshot_every: int) -> None:
+        """Write the configuration file."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        text = CONFIG.format(
+            data=json.dumps(str(self.data)), url=json.dumps(url), snapshot_every=snapshot_every
+        )
+        (self.home / "tradebaas.toml").write_text(text, encoding="utf-8")
+
+    def command(self) -> list[str]:
+        """How the daemon is started, a breakage applied."""
+        program = ["-m", "chaos.broken", self.broken] if self.broken else ["-m", "tradebaas"]
+        return [
+            *(sys.executable, *program, "run", "--chaos"),
+            *("--config", str(self.home / "tradebaas.toml")),
+        ]
+
+    def start(self, prefix: list[str] | None = None) -> None:
+        """Start a new process, perhaps under a tracer; does not wait for anything."""
+        assert not self.running, "the daemon runs already"
+        self.starts += 1
+        with self.log.open("ab") as log:
+            log.write(f"--- start {self.starts} ---\n".encode())
+        self.spawned_at = time.monotonic()
+        self.process = _spawn([*(prefix or []), *self.command()], self.log)
+        self.pids.append(self.process.pid)
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> float:
+        """SIGKILL it, wait for its end, and return when (monotonic seconds) it was sent."""
+        assert self.process is not None
+        sent = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        return sent
+
+    def wait_dead(self, limit: float) -> bool:
+        """Whether it died by itself within ``limit`` seconds."""
+        assert self.process is not None
+        try:
+            self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Ask it to end in order, as systemd would."""
+        if self.process is not None:
+            stop(self.process)
+
+    def words(self) -> str:
+        """The end of its log."""
+        return last_words(self.log)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM; SIGKILL when it does not end within ``STOP_LIMIT_S``."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+def last_words(log: Path) -> str:
+    """The end of a log file."""
+    try:
+        return log.read_text(encoding="utf-8", errors="replace")[-LOG_WORDS:]
+    except FileNotFoundError:
+        return "(nothing)"
+
+
+def _spawn(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(),
+            start_new_session=True,
+        )
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}

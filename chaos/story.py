@@ -1,0 +1,183 @@
+"""The fold of the daemon's log, with what a judge wants to know beyond the state.
+
+``core.apply`` gives the state after each event; beside it the story keeps deaths, intents by label,
+unknown outcomes and how they ended, reconciles, trades and recovery reports, and it checks at each
+entry that nothing stood in its way (the gate), by the log's order alone. Pure: rows in, story out.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chaos.ledger import LogRow, Tail
+from tradebaas.core.apply import apply
+from tradebaas.core.events import (
+    Event,
+    Halted,
+    LifeStarted,
+    OrderAbandoned,
+    OrderAdopted,
+    OrderIntended,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
+    OrderUpdated,
+    PositionCorrected,
+    Reconciled,
+    Recovered,
+    RecoveryReport,
+    TradeClosed,
+)
+from tradebaas.core.model import Intent, Phase, Role, Trade
+from tradebaas.core.state import State
+
+REMEMBERED_STATES = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A life that ended without ``LifeEnded``. ``seq`` is its last event.
+
+    ``recovering`` says that it died before it had finished its recovery.
+    """
+
+    life: int
+    seq: int
+    phase: Phase
+    recovering: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """A full read of the account; ``read_ms`` is exchange time."""
+
+    seq: int
+    life: int
+    connection: int
+    read_ms: int
+
+
+@dataclass(slots=True)
+class Unknown:
+    """An intent whose outcome was not known; ``outcome`` is "" until it is proven."""
+
+    label: str
+    why: str
+    outcome: str = ""
+
+
+@dataclass(slots=True)
+class Story:
+    """What the log amounts to, up to ``tail``."""
+
+    tail: Tail = field(default_factory=Tail)
+    state: State = field(default_factory=State)
+    states: OrderedDict[int, State] = field(default_factory=OrderedDict)
+    events: OrderedDict[int, Event] = field(default_factory=OrderedDict)
+    digests: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+    causes: dict[int, str] = field(default_factory=dict)
+    deaths: list[Death] = field(default_factory=list)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    intent_seqs: dict[str, int] = field(default_factory=dict)
+    leg_labels: dict[str, str] = field(default_factory=dict)
+    unknowns: dict[str, Unknown] = field(default_factory=dict)
+    reconciles: list[Reconcile] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    reports: dict[int, RecoveryReport] = field(default_factory=dict)
+    corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
+    ungated: list[tuple[int, str, str]] = field(default_factory=list)
+    daemon_halts: list[tuple[int, str]] = field(default_factory=list)
+
+    def take(self, rows: Iterable[LogRow]) -> None:
+        """Fold more events."""
+        for row in rows:
+            before = self.state
+            self._note(row.seq, row.event, before)
+            self.state = apply(before, row.event)
+            self.tail = Tail(row.seq, row.digest)
+            self.states[row.seq] = self.state
+            self.events[row.seq] = row.event
+            self.digests[row.seq] = row.digest
+            if len(self.states) > REMEMBERED_STATES:
+                for remembered in (self.states, self.events, self.digests):
+                    remembered.popitem(last=False)
+
+    def intent_of(self, label: str) -> Intent | None:
+        """The committed intent that a label, or a leg's label, belongs to."""
+        return self.intents.get(self.leg_labels.get(label, label))
+
+    def _note(self, seq: int, event: Event, before: State) -> None:
+        match event:
+            case LifeStarted(life=life, cause=cause):
+                self.causes[life] = cause
+                self._note_life(seq, before)
+            case OrderIntended(intent=intent):
+                self._note_intent(seq, intent, before)
+            case OrderUnknown(label=label, reason=reason):
+                self.unknowns[label] = Unknown(label, reason)
+            case OrderAdopted(label=label):
+                self._end(label, "adopted")
+            case OrderAbandoned(label=label):
+                self._end(label, "abandoned")
+            case OrderRejected(label=label):
+                self._end(label, "rejected")
+            case OrderNotSent(label=label):
+                self._end(label, "not sent")
+            case OrderUpdated(order=order):
+                self._end(order.label, "found")
+            case Reconciled(connection=connection, read_ms=read_ms):
+                self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
+            case TradeClosed(trade=trade):
+                self.trades.append(trade)
+            case Recovered(report=report):
+                self.reports[report.life] = report
+            case PositionCorrected():
+                self.corrections.append((seq, event))
+            case Halted(by="daemon", reason=reason):
+                self.daemon_halts.append((seq, reason))
+            case _:
+                pass  # the state has it
+
+    def _note_life(self, seq: int, before: State) -> None:
+        if before.life_open:
+            recovering = before.life not in self.reports
+            self.deaths.append(Death(before.life, seq - 1, before.phase, recovering))
+        for label, pending in before.pending.items():
+            if not pending.unknown:
+                self.unknowns[label] = Unknown(label, f"life {before.life} ended")
+
+    def _note_intent(self, seq: int, intent: Intent, before: State) -> None:
+        self.intents[intent.label] = intent
+        self.intent_seqs[intent.label] = seq
+        self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
+        if intent.role is Role.ENTRY:
+            reason = ungated_because(before, intent)
+            if reason:
+                self.ungated.append((seq, intent.label, reason))
+
+    def _end(self, label: str, outcome: str) -> None:
+        unknown = self.unknowns.get(label)
+        if unknown is not None and not unknown.outcome:
+            unknown.outcome = outcome
+
+
+def ungated_because(state: State, intent: Intent) -> str:
+    """Why an entry may not be intended in ``state`` (DESIGN section 7, gated); "" when it may.
+
+    Written against the state's plain fields, not the daemon's own gate.
+    """
+    unknown = [label for label, pending in state.pending.items() if pending.unknown]
+    reasons = (
+        (state.connection == 0, "no connection"),
+        (state.reconciled != state.connection, "no reconcile since the last connect"),
+        (bool(unknown), f"{', '.join(unknown)} is unknown"),
+        (bool(state.pending), "another intent is not proven"),
+        (state.halted is not None, "halted"),
+        (bool(state.protect), f"protect-only: {', '.join(state.protect)}"),
+        (bool(state.foreign), f"quarantine: {', '.join(state.foreign)}"),
+        (state.position is not None, "a position is open"),
+        (bool(state.orders), "orders of an earlier position are live"),
+        (intent.life != state.life, "it names another life"),
+        (intent.connection != state.connection, "it names another connection"),
+    )
+    return "; ".join(text for broken, text in reasons if broken)

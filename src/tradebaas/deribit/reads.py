@@ -1,0 +1,316 @@
+"""What the exchange holds, read and converted; nothing here changes anything there.
+
+Every function raises ``LinkLost``, ``Unanswered`` (also for an answer that makes no sense) or
+``CallFailed``, as ``Link.call`` does; a list is never returned with an unreadable part left out,
+since what is missing from it would count as gone. How far back each store goes is protocol dossier
+section 10: recent orders 30 minutes, recent trades 24 hours, the archive only what is older.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import final
+
+from msgspec import Raw, Struct
+
+from tradebaas.core.model import Absence, Account, Candle, Fill, Instrument, Order, Ticker
+from tradebaas.deribit import convert, histories, wire
+from tradebaas.deribit.calls import Caller, Guard, ask, of, understand
+from tradebaas.deribit.clock import ExchangeClock
+from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.errors import CallFailed, Kind, Unanswered, kind_of
+from tradebaas.deribit.histories import MAX_PAGES, MAX_ROWS
+from tradebaas.deribit.rpc import Answer, Params, Priority
+from tradebaas.deribit.stream import Timeframe
+
+MAX_BARS = 5000
+AHEAD_MS = 60_000
+RECENT_TRADES_MS = 23 * 3_600_000
+"""Trades older than this are looked for in the archive too; an hour less than it says."""
+RECENT_ORDERS_MS = 25 * 60_000
+"""Orders older than this are looked for in the archive too; five minutes less than it says."""
+BEFORE_MS = 60_000
+"""How long before the intent to begin looking: its stamp is an estimate of exchange time."""
+
+
+@final
+class WirePosition(Struct, frozen=True, kw_only=True):
+    """An open position: ``size`` signed, in the unit of amounts."""
+
+    instrument: str
+    size: Decimal
+    average_price: Decimal
+
+
+# ---------------------------------------------------------------------------------- the market
+
+
+async def server_time(link: Caller) -> int:
+    """Exchange time, ms since the epoch."""
+    return await ask(link, "public/get_time", {}, of(int))
+
+
+async def instrument(link: Caller, name: str) -> Instrument:
+    """A contract; remembered in ``link.contracts``."""
+    params: Params = {"instrument_name": name}
+    found = await ask(
+        link,
+        "public/get_instrument",
+        params,
+        lambda raw: convert.instrument(wire.parse(raw, wire.Instrument)),
+    )
+    link.contracts.note(found)
+    return found
+
+
+async def ticker(link: Caller, name: str) -> Ticker:
+    """The present prices; a book without a bid or an ask is no answer (``Unanswered``)."""
+    return await ask(
+        link,
+        "public/ticker",
+        {"instrument_name": name},
+        lambda raw: convert.ticker(wire.parse(raw, wire.Ticker)),
+    )
+
+
+async def candles(
+    link: Caller, instrument: Instrument, timeframe: Timeframe, start_ms: int, end_ms: int
+) -> tuple[Candle, ...]:
+    """Bars that open in start..end and were closed when asked, oldest first, in pages."""
+    found: dict[int, Candle] = {}
+    while start_ms <= end_ms:
+        last_ms = min(end_ms, start_ms + (MAX_BARS - 1) * timeframe.ms)
+        params: Params = {
+            "instrument_name": instrument.name,
+            "start_timestamp": start_ms,
+            "end_timestamp": last_ms,
+            "resolution": timeframe.resolution,
+        }
+        method = "public/get_tradingview_chart_data"
+        answer = await link.call(method, params)
+        page = understand(
+            method,
+            answer,
+            lambda raw: convert.candles(wire.parse(raw, wire.Chart), instrument.kind),
+        )
+        found |= {bar.open_ms: bar for bar in _closed(page, timeframe.ms, answer.in_ms)}
+        start_ms = last_ms + 1
+    return tuple(found[open_ms] for open_ms in sorted(found))
+
+
+def _closed(page: tuple[Candle, ...], length_ms: int, now_ms: int) -> list[Candle]:
+    """The bars that are over: one just ended counts when the next one is there, since trades of
+    its last moment may be counted late."""
+    newest_ms = page[-1].open_ms if page else 0
+    return [
+        bar
+        for bar in page
+        if bar.open_ms + length_ms <= now_ms
+        and (bar.open_ms < newest_ms or bar.open_ms + 2 * length_ms <= now_ms)
+    ]
+
+
+async def history(
+    link: Caller, instrument: Instrument, timeframe: Timeframe, count: int
+) -> tuple[Candle, ...]:
+    """The newest ``count`` closed bars (fewer if there are fewer), oldest first."""
+    now_ms = await server_time(link)
+    start_ms = now_ms - (count + 1) * timeframe.ms
+    found = await candles(link, instrument, timeframe, start_ms, now_ms)
+    return found[-count:]
+
+
+# --------------------------------------------------------------------------------- the account
+
+
+async def account(link: Caller, currency: str) -> Account:
+    """Equity and free funds in one currency."""
+    return await ask(
+        link,
+        "private/get_account_summary",
+        {"currency": currency},
+        lambda raw: convert.account(wire.parse(raw, wire.Summary)),
+    )
+
+
+async def positions(link: Caller) -> tuple[WirePosition, ...]:
+    """Every open futures position, in all currencies."""
+
+    def read(raw: Raw) -> tuple[WirePosition, ...]:
+        items = wire.parse(raw, list[wire.Position])
+        found = (
+            WirePosition(
+                instrument=item.instrument_name,
+                size=convert.position_size(item, link.contracts.kind(item.instrument_name)),
+                average_price=convert.average_price(item),
+            )
+            for item in items
+        )
+        return tuple(position for position in found if position.size)
+
+    return await ask(link, "private/get_positions", {"currency": "any", "kind": "future"}, read)
+
+
+async def open_orders(link: Caller) -> tuple[Order, ...]:
+    """Every open order, untriggered ones and waiting secondaries too, in all currencies."""
+    return await ask(link, "private/get_open_orders", {"type": "all"}, histories.read_orders)
+
+
+async def order(link: Caller, order_id: str) -> Order | None:
+    """One order, or None when the exchange does not know it (any more)."""
+    try:
+        return await ask(
+            link,
+            "private/get_order_state",
+            {"order_id": order_id},
+            lambda raw: convert.order(wire.parse(raw, wire.Order)),
+        )
+    except CallFailed as error:
+        if kind_of(error.code) is Kind.RECONCILE or "order_id" in error.data:
+            return None
+        raise
+
+
+async def orders_by_label(link: Caller, currency: str, label: str) -> tuple[Order, ...]:
+    """Recent orders that bear a label: none, one, or a trigger order and what it became."""
+    params: Params = {"currency": currency, "label": label}
+    return await ask(link, "private/get_order_state_by_label", params, histories.read_orders)
+
+
+# ------------------------------------------------------------------------------------- trades
+
+
+async def trades(link: Caller, instrument: Instrument, start_ms: int) -> tuple[Fill, ...]:
+    """All executions on futures in the instrument's currency since ``start_ms``, oldest first."""
+    now_ms = await server_time(link)
+    found = await _trades(link, instrument.currency, start_ms, now_ms + AHEAD_MS, False)
+    if start_ms < now_ms - RECENT_TRADES_MS:
+        found |= await _trades(link, instrument.currency, start_ms, now_ms + AHEAD_MS, True)
+    return tuple(sorted(found.values(), key=lambda fill: (fill.at_ms, fill.trade_id)))
+
+
+async def _trades(
+    link: Caller, currency: str, start_ms: int, end_ms: int, historical: bool
+) -> dict[tuple[str, str], Fill]:
+    """Executions of one store, by (instrument, trade id), page by page."""
+
+    def read(raw: Raw) -> tuple[tuple[Fill, ...], bool]:
+        page = wire.parse(raw, wire.Trades)
+        return convert.bundle((), page.trades, link.contracts)[1], bool(page.has_more)
+
+    found: dict[tuple[str, str], Fill] = {}
+    for _ in range(MAX_PAGES):
+        params: Params = {
+            "currency": currency,
+            "kind": "future",
+            "start_timestamp": start_ms,
+            "end_timestamp": end_ms,
+            "count": MAX_ROWS,
+            "sorting": "asc",
+            "historical": historical,
+        }
+        fills, more = await ask(link, "private/get_user_trades_by_currency_and_time", params, read)
+        before = len(found)
+        found |= {(fill.instrument, fill.trade_id): fill for fill in fills}
+        if not more:
+            return found
+        if len(found) == before:
+            raise Unanswered(f"more than {MAX_ROWS} trades at {start_ms} ms: cannot page further")
+        start_ms = max(fill.at_ms for fill in fills)
+    raise Unanswered(f"more than {MAX_PAGES * MAX_ROWS} trades since {start_ms} ms")
+
+
+# ---------------------------------------------------------------------------- proof of absence
+
+
+@final
+class Found(Struct, frozen=True, kw_only=True):
+    """What bears one of the labels."""
+
+    orders: tuple[Order, ...]
+    fills: tuple[Fill, ...]
+
+
+@final
+class _Witness:
+    """A link that notes when its earliest call was received, and what was read."""
+
+    def __init__(self, link: Caller) -> None:
+        self.link = link
+        self.read_ms: int | None = None
+        self.sources: list[str] = []
+
+    @property
+    def clock(self) -> ExchangeClock:
+        return self.link.clock
+
+    @property
+    def contracts(self) -> Contracts:
+        return self.link.contracts
+
+    async def call(
+        self,
+        method: str,
+        params: Params,
+        *,
+        within: float | None = None,
+        priority: Priority = Priority.NORMAL,
+        guard: Guard | None = None,
+    ) -> Answer:
+        answer = await self.link.call(method, params, within=within, priority=priority, guard=guard)
+        at_ms = answer.in_ms
+        self.read_ms = at_ms if self.read_ms is None else min(self.read_ms, at_ms)
+        return answer
+
+
+async def probe(
+    link: Caller, labels: tuple[str, ...], instrument: Instrument, since_ms: int
+) -> Found | Absence:
+    """Look everywhere for an intent (``labels``: its own, then its legs') made at ``since_ms``.
+
+    Raises:
+        CallFailed, Unanswered, LinkLost: a place could not be read, so nothing is known.
+    """
+    witness = _Witness(link)
+    since_ms -= BEFORE_MS
+    orders = await _everywhere(witness, labels, instrument, since_ms)
+    fills = await trades(witness, instrument, since_ms)
+    witness.sources.append("trades")
+    await positions(witness)
+    witness.sources.append("position")
+    ours = {order.order_id for order in orders}
+    hits = tuple(f for f in fills if f.label in labels or f.order_id in ours)
+    if orders or hits:
+        return Found(orders=orders, fills=hits)
+    return Absence(label=labels[0], read_ms=witness.read_ms or 0, sources=tuple(witness.sources))
+
+
+async def _everywhere(
+    witness: _Witness, labels: tuple[str, ...], instrument: Instrument, since_ms: int
+) -> tuple[Order, ...]:
+    """All orders that bear one of the labels, each as it was described last."""
+    newest: dict[str, Order] = {}
+
+    def keep(source: str, orders: Iterable[Order]) -> None:
+        if source not in witness.sources:
+            witness.sources.append(source)
+        for order in orders:
+            known = newest.get(order.order_id)
+            if order.label in labels and (known is None or _newer(order, known)):
+                newest[order.order_id] = order
+
+    for label in labels:
+        by_label = await orders_by_label(witness, instrument.currency, label)
+        keep("order_state_by_label", by_label)
+    keep("open_orders", await open_orders(witness))
+    now_ms = await server_time(witness)
+    stores = (False, True) if since_ms < now_ms - RECENT_ORDERS_MS else (False,)
+    for historical in stores:
+        ended = await histories.order_history(witness, instrument, since_ms, historical)
+        keep("order_history", ended)
+    fired = await histories.trigger_history(witness, instrument, since_ms)
+    keep("trigger_history", (order for order in fired if order.order_id not in newest))
+    return tuple(newest.values())
+
+
+def _newer(order: Order, known: Order) -> bool:
+    return (order.updated_ms, order.filled) > (known.updated_ms, known.filled)

@@ -1,0 +1,137 @@
+"""Commands to a running daemon: the real HTTP server on loopback, the real command line."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+from click.testing import Result
+
+from tests.unit.cli.stores import tradebaas
+from tests.unit.web.harness import CONFIG, TOKEN, World, served
+from tradebaas.store.place import Place
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "token").write_text(TOKEN + "\n")
+    world = World(config=msgspec.structs.replace(CONFIG, data=str(data)))
+    world.well()
+    return world
+
+
+@contextmanager
+def address(world: World, url: str) -> Iterator[None]:
+    path = world.config.data_dir / "address"
+    path.write_text(json.dumps({"http": url, "pid": os.getpid()}))
+    yield
+    path.unlink()
+
+
+@asynccontextmanager
+async def running(world: World) -> AsyncIterator[None]:
+    async with served(world) as client:
+        with address(world, str(client.base_url).rstrip("/")):
+            yield
+
+
+async def command(world: World, *arguments: str) -> Result:
+    def call() -> Result:
+        return tradebaas(*arguments, "--data", world.config.data)
+
+    return await trio.to_thread.run_sync(call)
+
+
+async def test_status_of_a_healthy_daemon(world: World) -> None:
+    async with running(world), world.life():
+        shown = await command(world, "status")
+        as_json = await command(world, "status", "--json")
+    assert shown.exit_code == 0
+    assert "healthy, up 1 min 40 s, version 9.9.9" in shown.output
+    assert "IDLE in life 1" in shown.output
+    assert "flat" in shown.output
+    assert json.loads(as_json.output)["status"] == "healthy"
+
+
+async def test_status_while_recovering_exits_1(world: World) -> None:
+    async with running(world):
+        shown = await command(world, "status")
+    assert shown.exit_code == 1
+    assert "unhealthy" in shown.output
+    assert "recovering" in shown.output
+
+
+async def test_status_before_the_store_is_recovered(world: World) -> None:
+    async with running(World(config=world.config)):
+        shown = await command(world, "status")
+    assert shown.exit_code == 1
+    assert "not known before the store is recovered" in shown.output
+
+
+async def test_start_halt_resume_stop(world: World) -> None:
+    async with running(world), world.life():
+        started = await command(
+            world, "start", "other", "--timeframe", "5m", "--set", "a=1", "--set", "b=0.5"
+        )
+        again = await command(world, "start")
+        halted = await command(world, "halt", "lunch")
+        resumed = await command(world, "resume", "--json")
+        nothing = await command(world, "resume")
+        flat = await command(world, "close")
+        stopped = await command(world, "stop", "--close")
+    assert started.exit_code == 0, started.output
+    assert "started other on BTC-PERPETUAL 5m (a=1, b=0.5)" in started.output
+    assert "stored as event" in started.output
+    assert again.exit_code == 1
+    assert "Only one strategy" in again.stderr
+    assert "HALTED by operator: lunch" in halted.output
+    assert json.loads(resumed.output)["events"][0] == {"type": "Resumed", "by": "operator"}
+    assert (nothing.exit_code, nothing.stderr) == (1, "tradebaas: nothing is halted\n")
+    assert (flat.exit_code, flat.stderr) == (1, "tradebaas: no position is open\n")
+    assert stopped.exit_code == 0
+    assert not Place(world.config.data_dir).halt.exists(), (
+        "the persister writes it, not the command"
+    )
+
+
+async def test_a_wrong_token_says_where_the_right_one_is(world: World) -> None:
+    (world.config.data_dir / "token").write_text("wrong")
+    async with running(world), world.life():
+        result = await command(world, "halt")
+    assert result.exit_code == 1
+    assert "data/token" in result.stderr
+    assert world.log == []
+
+
+async def test_halt_insists_while_the_crew_recovers(world: World) -> None:
+    results: list[Result] = []
+
+    async def halt() -> None:
+        results.append(await command(world, "halt", "now"))
+
+    async with running(world), trio.open_nursery() as nursery:
+        nursery.start_soon(halt)
+        halt_file = Place(world.config.data_dir).halt
+        with trio.fail_after(10):
+            while not halt_file.exists():  # noqa: ASYNC110 - a file sets no event
+                await trio.sleep(0.01)
+            assert results == []
+        async with world.life():
+            with trio.fail_after(10):
+                while not results:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+    assert results[0].exit_code == 0, results[0].output
+    assert world.log.count("Halted") == 1
+    assert halt_file.read_text() == "operator: now"
+
+
+async def test_bad_parameters_are_usage_errors(world: World) -> None:
+    result = await command(world, "start", "--set", "fast")
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.stderr

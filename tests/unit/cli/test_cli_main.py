@@ -1,0 +1,232 @@
+"""The command itself: options, usage errors, exit codes, late imports, and ``check``."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.stores import HALTED, tradebaas, write_store
+from tradebaas import daemon
+from tradebaas.cli import Commands
+from tradebaas.config import DEMO, Config
+from tradebaas.paper import server
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.store.place import Place
+
+SRC = Path(__file__).parents[3] / "src"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no tradebaas.toml and no data directory lie."""
+    monkeypatch.chdir(tmp_path)
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tradebaas", *arguments],
+        env={"PYTHONPATH": str(SRC), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+# ------------------------------------------------------------------------------------ the whole
+
+
+@pytest.mark.parametrize("name", list(Commands.known))
+def test_every_command_has_help(name: str) -> None:
+    result = tradebaas(name, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: ")
+
+
+def test_help_lists_every_command() -> None:
+    output = tradebaas("--help").output
+    assert all(f"  {name} " in output for name in Commands.known)
+
+
+def test_usage_errors_exit_2() -> None:
+    assert tradebaas("unheard-of").exit_code == 2
+    assert tradebaas("run", "--port", "70000").exit_code == 2
+    assert tradebaas("log", "--limit", "-1").exit_code == 2
+
+
+def test_as_a_process_an_error_is_one_message_without_a_traceback() -> None:
+    result = process("run", "--config", "missing.toml")
+    assert result.returncode == 78
+    assert result.stdout == ""
+    assert result.stderr.startswith("tradebaas: cannot read missing.toml")
+    assert "Traceback" not in result.stderr
+
+
+def test_run_imports_nothing_heavy_before_the_daemon() -> None:
+    code = (
+        "import sys; import tradebaas.cli, tradebaas.commands.serve; "
+        "print([m for m in ('rich', 'httpx', 'quart', 'apsw', 'trio') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# ------------------------------------------------------------------------------ run and exchange
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Config, bool]:
+    calls: list[tuple[Config, bool]] = []
+
+    def run(config: Config, *, chaos: bool) -> int:
+        calls.append((config, chaos))
+        return 70
+
+    monkeypatch.setattr(daemon, "run", run)
+    result = tradebaas("run", *arguments)
+    return result.exit_code, *calls[0]
+
+
+def test_run_with_nothing_is_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, config, chaos = run_with(monkeypatch)
+    assert (code, config, chaos) == (70, DEMO, False)
+    assert (config.data, config.http.port) == ("data", 3000)
+
+
+def test_run_takes_data_port_and_chaos(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, config, chaos = run_with(monkeypatch, "--data", "there", "--port", "0", "--chaos")
+    assert (config.data, config.http.port, chaos) == ("there", 0, True)
+    assert config.strategy == DEMO.strategy
+
+
+@pytest.mark.parametrize("options", [["--config", "other.toml"], []])
+def test_run_reads_a_configuration(monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    name = options[1] if options else "tradebaas.toml"
+    Path(name).write_text('data = "elsewhere"\n[http]\nport = 4000\n')
+    _, config, _ = run_with(monkeypatch, *options)
+    assert (config.data, config.http.port) == ("elsewhere", 4000)
+    assert config.strategy.autostart is False
+
+
+def test_a_bad_configuration_exits_78(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("tradebaas.toml").write_text("[http]\nprot = 4000\n")
+    result = tradebaas("run")
+    assert result.exit_code == 78
+    assert "line 2" in result.stderr
+    assert "'port'" in result.stderr
+
+
+def exchange_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ExchangeConfig:
+    configs: list[ExchangeConfig] = []
+
+    def serve(config: ExchangeConfig) -> int:
+        configs.append(config)
+        return 0
+
+    monkeypatch.setattr(server, "main", serve)
+    result = tradebaas("exchange", *arguments)
+    assert result.exit_code == 0, result.output
+    return configs[0]
+
+
+def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = exchange_with(monkeypatch)
+    assert plain == ExchangeConfig(directory=Path("data/exchange"))
+    given = exchange_with(
+        monkeypatch,
+        *("--data", "x", "--port", "5", "--speed", "60.0", "--seed", "7", "--idle-exit", "0"),
+        *("--candles", "c.csv", "--history", "9", "--balance-btc", "2.5", "--admin"),
+    )
+    assert given == ExchangeConfig(
+        directory=Path("x"),
+        port=5,
+        speed=60.0,
+        seed=7,
+        idle_exit_s=0.0,
+        candles=Path("c.csv"),
+        history=9,
+        balance_btc=Decimal("2.5"),
+        admin=True,
+    )
+    assert exchange_with(monkeypatch, "--speed", "lockstep").lockstep is True
+
+
+@pytest.mark.parametrize("option", ["--speed", "--balance-btc"])
+def test_exchange_refuses_what_is_no_number(option: str) -> None:
+    result = tradebaas("exchange", option, "fast")
+    assert result.exit_code == 2
+    assert "'fast'" in result.stderr
+
+
+# ---------------------------------------------------------------------------------------- check
+
+
+def rows(*arguments: object) -> tuple[int, dict[str, tuple[str, str]]]:
+    result = tradebaas("check", "--json", *arguments)
+    found = json.loads(result.output)
+    return result.exit_code, {row["what"]: (row["level"], row["detail"]) for row in found}
+
+
+def test_check_of_nothing_is_ok_and_changes_nothing(tmp_path: Path) -> None:
+    code, found = rows()
+    assert code == 0
+    assert {level for level, _ in found.values()} == {"ok"}
+    assert "`tradebaas run` starts it" in found["exchange"][1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_shows_the_store_and_a_halt(tmp_path: Path) -> None:
+    write_store(tmp_path / "data", HALTED)
+    code, found = rows()
+    assert code == 0
+    assert found["store"][0] == "warn"
+    assert "HALTED by operator: lunch" in found["store"][1]
+    assert found["lock"] == ("ok", "no daemon uses this directory now")
+    assert "FAIL" not in tradebaas("check").output
+
+
+def test_check_fails_on_a_bad_configuration() -> None:
+    Path("tradebaas.toml").write_text("[risk]\nrisk_percent = 99\n")
+    code, found = rows()
+    assert code == 78
+    assert found["config"][0] == "FAIL"
+
+
+def test_check_fails_on_a_store_that_is_gone(tmp_path: Path) -> None:
+    write_store(tmp_path / "data")
+    Place(tmp_path / "data").db.unlink()
+    code, found = rows()
+    assert code == 75
+    assert "is gone" in found["store"][1]
+
+
+def test_check_fails_on_a_damaged_store(tmp_path: Path) -> None:
+    write_store(tmp_path / "data")
+    Place(tmp_path / "data").db.write_bytes(b"not a database" * 1000)
+    code, found = rows()
+    assert code == 75
+    assert found["store"][0] == "FAIL"
+
+
+def test_check_fails_without_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRADEBAAS_CLIENT_SECRET", raising=False)
+    Path("tradebaas.toml").write_text('[exchange]\nenvironment = "testnet"\nclient_id = "x"\n')
+    code, found = rows()
+    assert code == 78
+    assert "TRADEBAAS_CLIENT_SECRET" in found["exchange"][1]
+
+
+def test_check_fails_when_the_exchange_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRADEBAAS_CLIENT_SECRET", "s")
+    Path("tradebaas.toml").write_text('[exchange]\nurl = "ws://127.0.0.1:9/ws/api/v2"\n')
+    code, found = rows()
+    assert code == 78
+    assert "cannot log in to ws://127.0.0.1:9" in found["exchange"][1]

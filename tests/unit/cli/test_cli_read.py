@@ -1,0 +1,188 @@
+"""state, log, verify and backup on real small stores; what is wrong is said once, clearly."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.stores import HALTED, RESTART, STORY, tradebaas, write_store
+from tradebaas.core.state import State
+from tradebaas.store.folding import snapshot_of
+from tradebaas.store.place import Place
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+# ------------------------------------------------------------------------------- state and log
+
+
+def test_state_shows_what_the_log_amounts_to(data: Path) -> None:
+    state = write_store(data)
+    shown = tradebaas("state", "--data", data)
+    assert shown.exit_code == 0
+    assert "ma_cross on BTC-PERPETUAL 1m, armed" in shown.output
+    assert "ANALYZING" in shown.output
+    as_json = json.loads(tradebaas("state", data, "--json").output)
+    assert as_json["seq"] == state.seq
+    assert as_json["assignment"]["strategy"] == "ma_cross"
+
+
+@pytest.mark.parametrize("snapshots", [True, False])
+def test_state_is_the_same_with_and_without_snapshots(data: Path, snapshots: bool) -> None:
+    state = write_store(data, snapshots=snapshots)
+    assert json.loads(tradebaas("state", data, "--json").output)["seq"] == state.seq
+
+
+def test_log_prints_one_line_for_each_event(data: Path) -> None:
+    state = write_store(data)
+    result = tradebaas("log", "--data", data)
+    lines = result.output.splitlines()
+    assert len(lines) == state.seq
+    assert lines[0].split()[:4] == ["1", "2023-11-14", "22:13:20.000", "L1"]
+    assert "LifeStarted" in lines[0]
+    assert lines[2].endswith("started ma_cross on BTC-PERPETUAL 1m (fast=3, slow=8)")
+
+
+def test_log_limit_shows_the_newest(data: Path) -> None:
+    state = write_store(data)
+    lines = tradebaas("log", "--data", data, "--limit", 2).output.splitlines()
+    assert [int(line.split()[0]) for line in lines] == [state.seq - 1, state.seq]
+    assert len(tradebaas("log", "--data", data, "--limit", 0).output.splitlines()) == state.seq
+
+
+def test_log_json_has_the_stored_events(data: Path) -> None:
+    write_store(data)
+    lines = tradebaas("log", "--data", data, "--json").output.splitlines()
+    first = json.loads(lines[0])
+    assert first["kind"] == "LifeStarted"
+    assert first["event"]["token"] == "t"
+
+
+@pytest.mark.parametrize("command", ["state", "log", "verify"])
+def test_without_a_store_it_says_so(data: Path, command: str) -> None:
+    result = tradebaas(command, "--data", data)
+    assert result.exit_code == 78
+    assert str(data) in result.stderr
+    assert "Traceback" not in result.output
+
+
+# -------------------------------------------------------------------------------------- verify
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_verify_finds_a_sound_store_sound(data: Path, full: bool) -> None:
+    state = write_store(data)
+    options = ["--full"] if full else []
+    found = json.loads(tradebaas("verify", "--data", data, "--json", *options).output)
+    assert found["events"] == state.seq
+    assert found["chain_from"] == 0
+    assert (found["fold_from"] == 0) is full
+    assert "sound" in tradebaas("verify", "--data", data, *options).output
+
+
+def test_verify_walks_on_from_the_newest_backup(data: Path) -> None:
+    seq = write_store(data).seq
+    assert tradebaas("backup", "create", "--data", data).exit_code == 0
+    write_store(data, RESTART)
+    assert json.loads(tradebaas("verify", data, "--json").output)["chain_from"] == seq
+    assert json.loads(tradebaas("verify", data, "--json", "--full").output)["chain_from"] == 0
+
+
+def tamper(data: Path, statement: str) -> None:
+    connection = sqlite3.connect(Place(data).db)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET body = CAST('{}' AS BLOB) WHERE seq = 2",
+        "UPDATE events SET life = 9 WHERE seq = 3",
+        "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)",
+        "UPDATE snapshots SET body = CAST('{}' AS BLOB)",
+    ],
+)
+def test_verify_finds_what_was_changed(data: Path, statement: str) -> None:
+    write_store(data)
+    tamper(data, statement)
+    result = tradebaas("verify", "--data", data, "--full")
+    assert result.exit_code == 75
+    assert "is not what was written" in result.stderr
+    assert "Nothing was changed" in result.stderr
+
+
+def test_verify_finds_a_snapshot_of_another_state(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = snapshot_of(State())
+    monkeypatch.setattr("tests.unit.cli.stores.snapshot_of", lambda _state: empty)
+    write_store(data)
+    result = tradebaas("verify", "--data", data, "--full")
+    assert result.exit_code == 75
+    assert "fold to another state than the snapshot" in result.stderr
+
+
+# -------------------------------------------------------------------------------------- backup
+
+
+def test_backup_create_list_verify_restore(data: Path) -> None:
+    state = write_store(data)
+    made = tradebaas("backup", "create", "--data", data, "--keep", 2)
+    assert made.exit_code == 0, made.output
+    listed = json.loads(tradebaas("backup", "list", "--data", data, "--json").output)
+    assert [item["seq"] for item in listed] == [state.seq]
+    assert listed[0]["verified"] is True
+    name = Path(listed[0]["path"]).name
+    assert name in tradebaas("backup", "list", "--data", data).output
+    assert "is sound" in tradebaas("backup", "verify", "--data", data, name).output
+    assert json.loads(tradebaas("state", listed[0]["path"], "--json").output)["seq"] == state.seq
+    assert "sound" in tradebaas("verify", listed[0]["path"]).output
+
+    write_store(data, HALTED)
+    restored = tradebaas("backup", "restore", "--data", data, name)
+    assert restored.exit_code == 0, restored.output
+    assert json.loads(tradebaas("state", data, "--json").output)["seq"] == state.seq
+    assert Place(data).halt.exists()
+    assert list(data.glob("damaged-*"))
+    assert json.loads(tradebaas("verify", data, "--json").output)["events"] == state.seq
+
+
+def test_backup_keep_prunes(data: Path) -> None:
+    write_store(data)
+    tradebaas("backup", "create", "--data", data)
+    write_store(data, RESTART)
+    pruned = tradebaas("backup", "create", "--data", data, "--keep", 1)
+    assert "removed" in pruned.output
+    assert len(json.loads(tradebaas("backup", "list", "--data", data, "--json").output)) == 1
+
+
+def test_an_unknown_backup_is_refused(data: Path) -> None:
+    write_store(data)
+    for command in ("verify", "restore"):
+        result = tradebaas("backup", command, "--data", data, "nothing.db")
+        assert result.exit_code == 1
+        assert "tradebaas backup list" in result.stderr
+
+
+def test_a_damaged_backup_is_not_restored(data: Path) -> None:
+    seq = write_store(data).seq
+    tradebaas("backup", "create", "--data", data)
+    path = next(Place(data).backups.glob("*.db"))
+    with path.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\xff" * 8)
+    result = tradebaas("backup", "restore", "--data", data, path.name)
+    assert result.exit_code == 75
+    assert json.loads(tradebaas("state", data, "--json").output)["seq"] == seq
+    assert not Place(data).halt.exists()
+
+
+def test_an_empty_list_says_so(data: Path) -> None:
+    write_store(data, STORY[:1])
+    assert "there is no backup" in tradebaas("backup", "list", "--data", data).output
