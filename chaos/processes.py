@@ -112,11 +112,15 @@ class Point:
 
 @dataclass(slots=True)
 class Exchange:
-    """The embedded exchange on a generated market, served with its admin methods."""
+    """The embedded exchange, served with its admin methods.
+
+    On a generated market at ``speed``, or replaying ``candles`` in lockstep.
+    """
 
     directory: Path
-    seed: int
+    seed: int = 1
     speed: float = 300.0
+    candles: Path | None = None
     url: str = ""
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -127,10 +131,12 @@ class Exchange:
             DidNotStart.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        market = ["--speed", f"{self.speed:g}", "--seed", str(self.seed)]
+        if self.candles is not None:
+            market = ["--speed", "lockstep", "--candles", str(self.candles)]
         command = [
-            *(sys.executable, "-m", "tradebaas", "exchange", "--admin"),
-            *("--data", str(self.directory), "--speed", f"{self.speed:g}"),
-            *("--seed", str(self.seed), "--idle-exit", "0"),
+            *(sys.executable, "-m", "tradebaas", "exchange", "--admin", *market),
+            *("--data", str(self.directory), "--idle-exit", "0"),
         ]
         log = self.directory / "exchange.log"
         self.process = _spawn(command, log)

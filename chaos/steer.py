@@ -78,7 +78,9 @@ def _to_entering(driver: Driver) -> str:
     if way in _ARM:
         for method in ENTRY_CALLS:
             driver.admin.call(_ARM[way], method=method, params_match=BRACKET)
-    _nudge_until(driver, lambda s: s.phase is Phase.ENTERING_POSITION, "ENTERING_POSITION")
+    known = len(driver.story.intents)
+    # The state itself may be over before it is seen.
+    _nudge_until(driver, lambda _: len(driver.story.intents) > known, "an entry")
     if way is Way.HOLD:
         time.sleep(driver.rng.choice((0.0, 0.005, 0.03)))  # before or after it reaches the exchange
     return f"answer {way}"

@@ -38,8 +38,8 @@ async def narrate(board: Board, config: Config) -> None:
 def _hint(config: Config) -> str:
     data = config.data
     return (
-        "         A position was opened and closed. Look next at:\n"
-        f"           http://{config.http.host}:{config.http.port}/health\n"
+        "         A position was opened and closed. Look next at /health under the address above,\n"
+        "         and in another terminal:\n"
         f"           tradebaas status --data {data}    what it holds now\n"
         f"           tradebaas log --data {data}       every event so far\n"
         "           and kill it with kill -9: the next start carries on where it stood."

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from typing import final
 
 import trio
@@ -199,7 +200,10 @@ class _Daemon:
     async def _http(self) -> None:
         """Serve once trading is possible, under a budget of its own; never takes the crew down."""
         with trio.move_on_after(HTTP_WAITS_S):
-            await self._permitted()
+            await self._recovered()
+        async with self.ports.open_blocking("imports") as worker:
+            await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
+            await worker.run(import_module, "tradebaas.web.server")
         budget = Budget(deaths=20, period=600.0)
         try:
             await supervise(
@@ -213,12 +217,9 @@ class _Daemon:
         except Fatal as fatal:
             print(f"HTTP is not served: {fatal}", file=sys.stderr)
 
-    async def _permitted(self) -> None:
-        version = 0
-        while True:
-            link, version = await self.board.link.wait_newer(version)
-            if link.reconciled_at is not None:
-                return
+    async def _recovered(self) -> None:
+        """Until the first life has reconciled, proven and protected everything."""
+        await self.board.recovery.wait_newer(0)
 
     async def _serve_http(self, _plan: LifePlan) -> None:
         from tradebaas.web.app import create_app

@@ -55,7 +55,10 @@ async def test_status_of_a_healthy_daemon(world: World) -> None:
     assert shown.exit_code == 0
     assert "healthy, up 1 min 40 s, version 9.9.9" in shown.output
     assert "IDLE in life 1" in shown.output
+    assert "none was ever started" in shown.output
     assert "flat" in shown.output
+    assert "allowed" in shown.output
+    assert "0 (0 won, 0 lost)" in shown.output
     assert json.loads(as_json.output)["status"] == "healthy"
 
 

@@ -32,14 +32,13 @@ def _start(data_dir: Path) -> subprocess.Popen[bytes]:
 def _kill_after(writer: subprocess.Popen[bytes], appends: int, seconds: float) -> int:
     """Kill it that long after that many answers; returns the last seq it acknowledged."""
     assert writer.stdout is not None
-    for _ in range(appends):
-        assert writer.stdout.readline()
+    answers = b"".join(writer.stdout.readline() for _ in range(appends))
     time.sleep(seconds)
     writer.kill()
-    rest = writer.stdout.read()
+    answers += writer.stdout.read()
     writer.stdout.close()
     assert writer.wait() == -9
-    return int(rest.rpartition(b"\n")[0].rpartition(b"\n")[2] or 0)
+    return int(answers.rpartition(b"\n")[0].rpartition(b"\n")[2])
 
 
 def _check(data_dir: Path, acknowledged: int) -> Head:
@@ -86,7 +85,7 @@ def test_a_lost_acknowledgement_would_be_noticed(tmp_path: Path) -> None:
     with pytest.raises(StoreDamaged, match="it was cut or corrupted"):
         _check(tmp_path, acknowledged)
     (tmp_path / "head").unlink()
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, StoreDamaged)):
         _check(tmp_path, acknowledged)
 
 

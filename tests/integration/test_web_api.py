@@ -5,7 +5,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.unit.web.harness import AUTH, TOKEN, World, served
+from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
 from tradebaas.core.model import Phase
 from tradebaas.web import api
 from tradebaas.web.guard import MAX_REQUESTS
@@ -91,6 +91,25 @@ async def test_stop_halt_and_resume(world: World) -> None:
     assert "lunch" in status["barrier"]
     assert world.state.phase is Phase.IDLE
     assert world.state.halted is None
+
+
+async def test_close_and_stop_with_close_ask_for_it(world: World) -> None:
+    world.show(position=POSITION, phase=Phase.POSITION_OPEN, armed=True)
+    async with served(world) as client, world.life():
+        held = (await client.get("/api/position")).json()
+        stopped = await post(client, "/api/strategy/stop", {"close": True})
+    assert held["position"]["size"] == "-100"
+    assert held["naked_amount"] == "100"
+    kinds = [event["type"] for event in stopped.json()["events"]]
+    assert kinds[:2] == ["Disarmed", "CloseRequested"]
+
+
+async def test_closing_leaves_the_strategy_started(world: World) -> None:
+    world.show(position=POSITION, phase=Phase.POSITION_OPEN, armed=True)
+    async with served(world) as client, world.life():
+        closed = await post(client, "/api/position/close", {"reason": "enough"})
+    assert closed.json()["events"][0] == {"type": "CloseRequested", "reason": "enough"}
+    assert world.state.armed is True
 
 
 async def test_reads_answer_with_the_published_state(world: World) -> None:

@@ -8,29 +8,16 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from tests.unit.web.harness import EPOCH_MS, World, served
+from tests.unit.web.harness import EPOCH_MS, POSITION, World, served
 from tradebaas.board import BackupStatus, LinkStatus, StoreStatus, Vitals
 from tradebaas.core.model import (
-    ContractKind,
     Direction,
     Intent,
-    Position,
     Role,
 )
 from tradebaas.core.state import HaltLatch, Pending
 from tradebaas.web import health
 
-POSITION = Position(
-    instrument="BTC-PERPETUAL",
-    contract=ContractKind.INVERSE,
-    currency="BTC",
-    size=Decimal(-100),
-    direction=Direction.SELL,
-    ours=True,
-    signal_id="s",
-    opened_ms=1,
-    changed_ms=1,
-)
 INTENT = Intent(
     label="tb1-t-1-e",
     role=Role.ENTRY,

@@ -145,6 +145,14 @@ async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:
     assert value(families, "tradebaas_permit") == 0
 
 
+async def test_the_recovery_of_an_earlier_life_is_no_success_of_this_one() -> None:
+    world = well()
+    world.show(life=2, last_recovery=REPORT)
+    _, families = await scrape(world)
+    assert value(families, "tradebaas_last_recovery_success") == 0
+    assert value(families, "tradebaas_last_recovery_time_seconds") == 0.75
+
+
 async def test_what_is_not_known_yet_is_nan_or_absent_but_named() -> None:
     text, families = await scrape(World(), alive=False)
     for name in PREDECESSOR:

@@ -148,12 +148,11 @@ class Desk:
         self._unwanted_since = since
         for order_id in [i for i, first in since.items() if now - first >= UNWANTED_FOR_S]:
             answer = await trade.cancel(self._link, order_id)
-            gone = isinstance(answer, trade.Gone)
-            order = await reads.order(self._link, order_id) if gone else answer
-            if order is None:
+            known = answer if isinstance(answer, Order) else await reads.order(self._link, order_id)
+            if known is None:
                 self.survey_wanted.set()
             else:
-                await self._report((OrderFact(order=order),))
+                await self._report((OrderFact(order=known),))
 
     def _now_ms(self) -> int:
         return self._link.clock.now_ms(self._ctx.ports.clock.monotonic())

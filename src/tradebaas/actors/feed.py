@@ -81,6 +81,11 @@ class Feed:
             case _:
                 assert_never(item)
 
+    @property
+    def awaited_ms(self) -> int:
+        """Open time of the bar before the running one: what a lockstep market waits for; or -1."""
+        return self._running.open_ms - self.timeframe_ms if self._running else -1
+
     def market(self, at_ms: int) -> Market | None:
         """The whole picture, or None while a part of it is missing."""
         if self._ticker is None or self._account is None:

@@ -238,19 +238,20 @@ class Session:
     def _settled_candle(self) -> int:
         """The newest closed candle if the strategy has judged it and nothing is under way."""
         ctx, view, market = self._ctx, self._ctx.view(), self._market()
-        evaluated = ctx.board.evaluated.value
-        if market is None or not market.candles or evaluated is None:
+        if market is None or self._feed is None:
             return -1
-        candle_ms = market.candles[-1].open_ms
-        judged = (evaluated.life, evaluated.candle_ms) == (view.life, candle_ms)
+        newest = market.candles[-1].open_ms if market.candles else None
+        evaluated = ctx.board.evaluated.value
+        seen = (evaluated.life, evaluated.candle_ms) if evaluated else (view.life, None)
         busy = (
-            view.pending
+            seen != (view.life, newest)
+            or view.pending
             or view.signal
             or view.reconciled != self._connection
             or plan(Draft(view), market.at_ms, market, ctx.limits)
             or unwanted(view, market.at_ms, ctx.limits, market.rate)
         )
-        return candle_ms if judged and not busy else -1
+        return -1 if busy else self._feed.awaited_ms
 
     # ------------------------------------------------------------------------------ words
 

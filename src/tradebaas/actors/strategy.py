@@ -7,6 +7,8 @@ persister admits each only once. In a life that follows two crashes of one kind 
 until the crew has lived long enough to be trusted again.
 """
 
+from importlib import import_module
+
 import trio
 
 from tradebaas.board import Context, Evaluated
@@ -41,6 +43,8 @@ async def _work(ctx: Context) -> None:
     if ctx.poisoned:
         await trio.sleep(ctx.config.supervisor.forgive_seconds)
         await ctx.asker.ask(Guard(cause=CRASH_LOOP, active=False))
+    async with ctx.ports.open_blocking("imports") as worker:
+        await worker.run(import_module, "tradebaas.strategies.indicators")  # numpy: not in the loop
     analyst = _Analyst(ctx)
     async with trio.open_nursery() as nursery:
         bell = Bell().on(nursery, ctx.board.market).on(nursery, ctx.board.view)

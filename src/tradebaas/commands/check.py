@@ -128,7 +128,7 @@ def _read_store(root: Path) -> Row:
     except Fatal as error:
         return _failed("store", error)
     halted = f"; HALTED by {state.halted.by}: {state.halted.reason}" if state.halted else ""
-    detail = f"{state.seq} events, {state.life} lives, {state.phase}{halted}"
+    detail = f"{state.seq} events, last life {state.life}, {state.phase}{halted}"
     return Row("store", Level.WARN if halted else Level.OK, detail)
 
 

@@ -1,9 +1,11 @@
 """``status``, ``start``, ``stop`` and ``close``: what an operator says to the running daemon."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 import click
 import msgspec
+from msgspec import Struct
 
 from tradebaas.commands.common import (
     NotDone,
@@ -12,13 +14,13 @@ from tradebaas.commands.common import (
     print_table,
     with_config,
 )
-from tradebaas.commands.describe import number, position_text
+from tradebaas.commands.describe import position_text
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.remote import UNAVAILABLE, Reply, Unreachable, command, get
-from tradebaas.commands.summary import Rows, state_rows
+from tradebaas.commands.summary import Rows, state_rows, strategy_text, trades_text
 from tradebaas.config import Config
 from tradebaas.core.events import Event
-from tradebaas.core.model import Position
+from tradebaas.core.model import Assignment, Position
 from tradebaas.errors import Fatal
 
 
@@ -110,29 +112,51 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _health_rows(config: Config, health: Reply) -> Rows:
     body = health.body
-    position = get(config, "/api/position")
     rows = [
         ("daemon", f"{body['status']}, up {_seconds(body['uptime'])}, version {body['version']}"),
         ("phase", _phase(body)),
         ("crew deaths", f"{body['crew_deaths']} in this process"),
-        ("new risk", "allowed" if body["permit"] else "not allowed now"),
     ]
-    if position.ok:
-        held = msgspec.convert(position.body["position"], Position | None)
-        rows.append(("position", position_text(held) + _entry(held)))
-    return rows
+    doing = get(config, "/api/strategy/status")
+    return rows + _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else rows
+
+
+class _Doing(Struct, frozen=True):
+    """The part of /api/strategy/status that ``status`` shows."""
+
+    strategy: "_Strategy"
+    position: Position | None
+    barrier: str
+    waiting: str
+    trades: "_Trades"
+
+
+class _Strategy(Struct, frozen=True):
+    armed: bool
+    assignment: Assignment | None
+
+
+class _Trades(Struct, frozen=True):
+    total: int
+    success: int
+    failed: int
+    net: dict[str, Decimal]
+
+
+def _doing_rows(doing: _Doing) -> Rows:
+    trades = doing.trades
+    return [
+        ("strategy", strategy_text(doing.strategy.assignment, doing.strategy.armed)),
+        ("position", position_text(doing.position)),
+        ("new risk", doing.barrier or doing.waiting or "allowed"),
+        ("trades", trades_text(trades.total, trades.success, trades.failed, trades.net)),
+    ]
 
 
 def _phase(body: Mapping[str, object]) -> str:
     if body["phase"] is None:
         return "not known before the store is recovered"
     return f"{body['phase']} in life {body['life']}, event {body['seq']}"
-
-
-def _entry(position: Position | None) -> str:
-    if position is None or not position.entry_amount:
-        return ""
-    return f", fees so far {number(position.fees)} {position.currency}"
 
 
 def _check_rows(body: Mapping[str, object]) -> list[tuple[str, str, str]]:

@@ -1,7 +1,11 @@
 """A state in a few rows, for ``state`` and for ``status`` when the daemon is down."""
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from tradebaas.commands.describe import number, position_text
-from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
+from tradebaas.core.model import Assignment
+from tradebaas.core.state import Counters, State, barrier, naked_amount, waiting_reason
 
 Rows = list[tuple[str, str]]
 
@@ -10,27 +14,34 @@ def state_rows(state: State) -> Rows:
     """(name, value) pairs; amounts and prices as the exchange counts them."""
     counters = state.counters
     return [
-        ("events", f"{state.seq} in {state.life} lives, {counters.crashes} of them crashed"),
+        ("events", str(state.seq)),
+        ("lives", f"{state.life}, of which {counters.crashes} crashed"),
         ("account", state.account or "not logged in yet"),
-        ("strategy", _strategy(state)),
+        ("strategy", strategy_text(state.assignment, state.armed)),
         ("phase", f"{state.phase}" + (f" ({state.closing})" if state.closing else "")),
         ("position", _position(state)),
         ("orders", _orders(state)),
         ("unproven", _pending(state)),
         ("new risk", barrier(state) or waiting_reason(state) or "allowed"),
-        ("trades", _trades(state)),
+        ("trades", _totals(state.counters)),
         ("naked", f"{counters.naked_ms_total / 1000:g} s in all, at most "
                   f"{counters.naked_ms_max / 1000:g} s at once"),
         ("last recovery", _recovery(state)),
     ]  # fmt: skip
 
 
-def _strategy(state: State) -> str:
-    wanted = state.assignment
-    if wanted is None:
+def strategy_text(assignment: Assignment | None, armed: bool) -> str:
+    """What was started last, and whether it still is."""
+    if assignment is None:
         return "none was ever started"
-    armed = "armed" if state.armed else "stopped"
-    return f"{wanted.strategy} on {wanted.instrument} {wanted.timeframe}, {armed}"
+    state = "armed" if armed else "stopped"
+    return f"{assignment.strategy} on {assignment.instrument} {assignment.timeframe}, {state}"
+
+
+def trades_text(total: int, success: int, failed: int, net: Mapping[str, Decimal]) -> str:
+    """How many trades, how they ended, and what they brought by currency."""
+    sums = "".join(f", net {number(value)} {currency}" for currency, value in net.items())
+    return f"{total} ({success} won, {failed} lost){sums}"
 
 
 def _position(state: State) -> str:
@@ -56,10 +67,10 @@ def _pending(state: State) -> str:
     return "\n".join(lines) or "none"
 
 
-def _trades(state: State) -> str:
-    counters = state.counters
-    net = "".join(f", net {number(value)} {name}" for name, value in counters.net.items())
-    return f"{counters.trades} ({counters.trades_success} won, {counters.trades_failed} lost){net}"
+def _totals(counters: Counters) -> str:
+    return trades_text(
+        counters.trades, counters.trades_success, counters.trades_failed, counters.net
+    )
 
 
 def _recovery(state: State) -> str:

@@ -18,7 +18,7 @@ CORRECTED = "position corrected"
 
 
 def compare(draft: Draft, fact: PositionFact) -> None:
-    """Compare with the exchange's position, unless fills are known that are newer than it."""
+    """Compare with the exchange's position, unless the state is ahead of that reading."""
     state, known = draft.state, draft.state.position
     if _knows_newer(state, fact):
         return
@@ -35,6 +35,9 @@ def compare(draft: Draft, fact: PositionFact) -> None:
 
 
 def _knows_newer(state: State, fact: PositionFact) -> bool:
+    """Whether the state is ahead of this reading: by a later read, or by a fill since."""
+    if fact.at_ms < state.read_through_ms:
+        return True
     mine = f"{fact.instrument}/"
     fills = state.recent_fills.items()
     return any(at_ms >= fact.at_ms and key.startswith(mine) for key, at_ms in fills)

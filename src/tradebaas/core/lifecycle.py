@@ -23,7 +23,6 @@ TRANSITIONS: dict[tuple[Phase, Phase], str] = {
     (_A, _I): "disarmed",
     (_A, _S): "signal detected",
     (_S, _A): "signal dropped",
-    (_S, _I): "disarmed",
     (_S, _E): "entry intended",
     (_E, _A): "entry ended without a position",
     (_E, _I): "entry ended without a position",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import final
 
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from tradebaas.core.model import (
     ZERO,
@@ -272,11 +272,11 @@ def average_price(item: wire.Position) -> Decimal:
 # ------------------------------------------------------------------------------ single fields
 
 
-def _order_price(raw: msgspec.Raw | msgspec.UnsetType) -> Decimal | None:
-    """A price, or None for "market_price" and for none at all."""
-    if isinstance(raw, msgspec.UnsetType) or bytes(raw)[:1] in (b'"', b"n"):
+def _order_price(raw: Raw | UnsetType) -> Decimal | None:
+    """A price, or None for "market_price", null and no price at all."""
+    if isinstance(raw, UnsetType) or bytes(raw) in {b"null", b'"market_price"'}:
         return None
-    return _optional(wire.parse(raw, Decimal), "price")
+    return _number(wire.parse(raw, Decimal), "price")
 
 
 def _number(value: Decimal | None, name: str) -> Decimal:

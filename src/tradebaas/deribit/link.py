@@ -180,8 +180,6 @@ class Link:
         """The notifications that are there now, taken out of the inbox."""
         return self.notifications.take_waiting()
 
-    # ------------------------------------------------------------------------------------- calls
-
     async def call(
         self,
         method: str,

@@ -11,12 +11,10 @@ from enum import IntEnum
 from typing import Generic, TypeVar, final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 T = TypeVar("T")
 Params = dict[str, object]
-ABSENT = Raw()
-"""The default of raw fields: no text at all (an explicit null is the text ``null``)."""
 UNREADABLE = (msgspec.MsgspecError, RecursionError, ArithmeticError, UnicodeError)
 """What decoding hostile text may raise, besides what a conversion raises itself."""
 
@@ -100,7 +98,7 @@ class _Envelope(Struct, frozen=True):
     id: int | str | None = None
     method: str | None = None
     params: _Params | None = None
-    result: Raw = ABSENT
+    result: Raw | UnsetType = UNSET
     error: _Error | None = None
     usIn: int | None = None
     usOut: int | None = None
@@ -149,14 +147,12 @@ def _answer(envelope: _Envelope, raw: str) -> Frame:
     if not isinstance(id_, int):
         return Garbage(raw=raw, reason="an answer that names no call of ours")
     us_in, us_out = envelope.usIn or 0, envelope.usOut or 0
-    answered = bool(bytes(result))
-    if answered and error is None:
+    if isinstance(result, Raw) and error is None:
         return Answer(id=id_, result=result, us_in=us_in, us_out=us_out)
     if error is not None and result is UNSET:
         data = text_of(error.data) if isinstance(error.data, Raw) else ""
-        return Failure(
-            id=id_, code=error.code, message=error.message, data=data, us_in=us_in, us_out=us_out
-        )
+        code, message = error.code, error.message
+        return Failure(id=id_, code=code, message=message, data=data, us_in=us_in, us_out=us_out)
     return Garbage(raw=raw, reason="an answer must have either a result or an error", id=id_)
 
 

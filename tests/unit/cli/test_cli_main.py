@@ -1,6 +1,7 @@
 """The command itself: options, usage errors, exit codes, late imports, and ``check``."""
 
 import json
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -230,3 +231,28 @@ def test_check_fails_when_the_exchange_does_not_answer(monkeypatch: pytest.Monke
     code, found = rows()
     assert code == 78
     assert "cannot log in to ws://127.0.0.1:9" in found["exchange"][1]
+
+
+# ----------------------------------------------------------------------------------- log --follow
+
+
+def test_log_follow_shows_what_comes_until_interrupted(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    seq = write_store(data).seq
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tradebaas", "log", "--data", str(data), "--follow", "--limit", "1"],
+        env={"PYTHONPATH": str(SRC), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split()[0] == str(seq)
+        write_store(data, HALTED)
+        assert "life 2 started" in process.stdout.readline()
+        assert "HALTED by operator: lunch" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""

@@ -117,6 +117,14 @@ def test_verify_finds_what_was_changed(data: Path, statement: str) -> None:
     assert "Nothing was changed" in result.stderr
 
 
+def test_verify_finds_a_cut_tail_by_the_head(data: Path) -> None:
+    write_store(data, snapshots=False)
+    tamper(data, "DELETE FROM events WHERE seq = (SELECT max(seq) FROM events)")
+    result = tradebaas("verify", "--data", data)
+    assert result.exit_code == 75
+    assert "data/head" in result.stderr
+
+
 def test_verify_finds_a_snapshot_of_another_state(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

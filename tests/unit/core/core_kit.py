@@ -25,6 +25,7 @@ from tradebaas.core.messages import (
     Tend,
 )
 from tradebaas.core.model import (
+    ZERO,
     Account,
     Assignment,
     ContractKind,
@@ -114,16 +115,12 @@ class Story:
 
     def facts(self, *facts: Fact, complete: bool = False) -> tuple[Event, ...]:
         return self.tell(
-            Report(
-                connection=self.state.connection, at_ms=self.now, facts=facts, complete=complete
-            )
+            Report(connection=self.state.connection, at_ms=self.now, facts=facts, complete=complete)
         )
 
     def start(self, token: str = "aa", cause: str = "", poisoned: bool = False) -> None:
         self.tell(
-            StartLife(
-                token=token, wall_ms=self.now, cause=cause, poisoned=poisoned, halt_file=""
-            )
+            StartLife(token=token, wall_ms=self.now, cause=cause, poisoned=poisoned, halt_file="")
         )
 
     def link(self, connection: int = 1) -> None:
@@ -239,7 +236,7 @@ class Story:
         *,
         state: str = "untriggered",
         amount: Decimal | None = None,
-        filled: Decimal = D(0),
+        filled: Decimal = ZERO,
         waiting: bool = False,
         direction: Direction | None = None,
     ) -> OrderFact:
@@ -302,6 +299,9 @@ class Story:
             average_price=D(price) if D(size) else D(0),
             at_ms=self.now,
         )
+
+    def phase(self) -> Phase:
+        return self.state.phase
 
     def phases(self) -> list[Phase]:
         """Every phase that the story went through, in order."""

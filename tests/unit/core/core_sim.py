@@ -17,11 +17,21 @@ from tradebaas.core.facts import (
     PositionFact,
     RejectFact,
 )
-from tradebaas.core.model import LABEL_PREFIX, ContractKind, Direction, Fill, Intent, Order, Role
+from tradebaas.core.model import (
+    LABEL_PREFIX,
+    ZERO,
+    ContractKind,
+    Direction,
+    Fill,
+    Intent,
+    Order,
+    Role,
+)
 from tradebaas.core.state import OVERLAP_MS, State
 
 NAME = LINEAR.name
 FEE = D("0.1")
+START = D(80_000)
 
 
 @dataclass
@@ -35,7 +45,7 @@ class SimOrder:
     amount: Decimal
     state: str
     level: Decimal | None = None
-    filled: Decimal = D(0)
+    filled: Decimal = ZERO
     waiting: bool = False
     pair: int = 0
     created: int = 0
@@ -75,8 +85,8 @@ class Sim:
     """The account: orders, trades, the net position and the one price."""
 
     now: int
-    price: Decimal = D(80_000)
-    size: Decimal = D(0)
+    price: Decimal = START
+    size: Decimal = ZERO
     orders: dict[str, SimOrder] = field(default_factory=dict)
     trades: list[Fill] = field(default_factory=list)
     stream: list[tuple[Fact, ...]] = field(default_factory=list)
@@ -266,8 +276,7 @@ class Sim:
         """What just happened, as one notification that tells the last word on each order."""
         last = {f.order.order_id: f for f in self._news if isinstance(f, OrderFact)}
         fills = [f for f in self._news if isinstance(f, FillFact)]
-        news = (*fills, *last.values())
+        news: tuple[Fact, ...] = (*fills, *last.values())
         self._news.clear()
         self.stream.append(news)
         return news
-

@@ -40,7 +40,7 @@ def admit(story: Story) -> list[str]:
 def dropped(story: Story) -> str:
     """Why a fresh signal is dropped."""
     events = story.propose()
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert story.state.signal is None
     return only(events, SignalDropped).reason
 
@@ -68,13 +68,13 @@ def test_a_signal_without_a_permit_waits_and_is_admitted_once_reconciled() -> No
     story = Story().up()
     story.unlink()
     story.propose()
-    assert story.state.phase is Phase.SIGNAL_DETECTED
+    assert story.phase() is Phase.SIGNAL_DETECTED
     assert admit(story) == []
     story.link(2)
     assert admit(story) == []
     story.reconcile()
     assert admit(story) == ["OrderIntended", "PhaseChanged"]
-    assert story.state.phase is Phase.ENTERING_POSITION
+    assert story.phase() is Phase.ENTERING_POSITION
     assert story.intent().connection == 2
 
 
@@ -85,7 +85,7 @@ def test_a_market_of_another_connection_admits_nothing() -> None:
     story.link(2)
     story.reconcile()
     story.tell(Propose(signal=story.signal(), market=old))
-    assert story.state.phase is Phase.SIGNAL_DETECTED
+    assert story.phase() is Phase.SIGNAL_DETECTED
     assert admit(story) == ["OrderIntended", "PhaseChanged"]
 
 
@@ -97,7 +97,7 @@ def test_a_waiting_signal_is_dropped_when_the_candle_after_its_own_has_closed() 
     assert admit(story) == []
     story.now = T0 + MINUTE
     assert admit(story) == ["SignalDropped", "PhaseChanged"]
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_a_signal_is_considered_once_and_never_an_older_one() -> None:
@@ -168,7 +168,7 @@ def test_barriers_pass_when_their_cause_is_gone() -> None:
     story.facts(replace(story.position_fact("0"), instrument="ETH-PERPETUAL"))
     story.facts(story.fill("", "50", direction=BUY))
     assert barrier(story.state) == ""
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def foreign_order(order_id: str = "77") -> OrderFact:
@@ -207,7 +207,7 @@ def test_entries_per_day_are_limited_by_the_exchanges_day() -> None:
     assert only(events, SignalDropped).reason == "2 entries today, the limit is 2"
     story.now += DAY
     story.propose(candle=DAY // MINUTE)
-    assert story.state.phase is Phase.ENTERING_POSITION
+    assert story.phase() is Phase.ENTERING_POSITION
 
 
 def _rejected(story: Story) -> OrderFact:
@@ -276,7 +276,7 @@ def test_anything_of_ours_that_turns_up_drops_the_waiting_signal() -> None:
         story.order("tb1-zz-7-s", "stop", direction=SELL), size="1000", orders=("stop",)
     )
     assert story.state.signal is None
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert Phase.SIGNAL_DETECTED in story.phases()
 
 

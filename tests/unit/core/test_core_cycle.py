@@ -67,7 +67,7 @@ def test_a_full_circle_ends_in_a_trade_of_the_exchanges_own_fills(
         story.order(intent.legs[0].label, "stop"),
         story.order(intent.legs[1].label, "take", state="open"),
     )
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert naked_amount(story.state) == 0
     story.now += 5_000
     won = D(net) > 0
@@ -83,7 +83,7 @@ def test_a_full_circle_ends_in_a_trade_of_the_exchanges_own_fills(
     assert (trade.amount, trade.currency) == (intent.amount, instrument.currency)
     assert trade.exit_reason == ("take profit" if won else "stop")
     assert (trade.signal_id, trade.direction, trade.ours) == (intent.signal_id, side, True)
-    assert story.state.phase is Phase.CLOSING, "its other leg is still live"
+    assert story.phase() is Phase.CLOSING, "its other leg is still live"
     story.facts(story.gone(sibling))
     assert story.phases() == FULL_CIRCLE
     counters = story.state.counters
@@ -103,11 +103,11 @@ def test_a_stop_that_fires_is_an_exit_under_way_and_covers_meanwhile() -> None:
         story.order(stop, "stop", state="triggered"),
         story.order(stop, "stop-child", state="open"),
     )
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     assert naked_amount(story.state) == 0
     story.facts(story.fill(stop, "1000", price="78990"), story.gone("take"))
     story.facts(story.order(stop, "stop-child", state="filled", filled=D(1000)))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert story.state.counters.naked_ms_total == 0
     trade = story.state.last_trade
     assert trade is not None
@@ -118,7 +118,7 @@ def test_partial_fills_make_one_position_with_a_harmonic_average() -> None:
     story = Story()
     intent = story.entering()
     story.facts(story.fill(intent.label, "660", price="80000"))
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     story.facts(
         story.fill(intent.label, "340", price="84000"),
         story.order(intent.label, "entry", state="filled", filled=D(1000)),
@@ -144,9 +144,9 @@ def test_an_unfilled_entry_returns_to_analyzing_and_leaves_nothing() -> None:
     assert naked_amount(story.state) == 0
     story.now += 5
     story.facts(story.order(intent.label, "entry", state="cancelled"))
-    assert story.state.phase is Phase.ENTERING_POSITION, "its legs still stand"
+    assert story.phase() is Phase.ENTERING_POSITION, "its legs still stand"
     story.facts(story.gone("oto-s"), story.gone("oto-t"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert not story.state.orders
     assert story.state.counters.trades == 0
 
@@ -160,10 +160,10 @@ def test_a_partly_filled_entry_whose_rest_is_cancelled_is_a_smaller_position() -
         story.order(intent.label, "entry", state="cancelled", filled=D(400)),
         story.order(intent.legs[0].label, "stop", amount=D(400)),
     )
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert naked_amount(story.state) == 0
     story.facts(story.fill(intent.legs[0].label, "400", price="79000"), story.gone("stop"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     trade = story.state.last_trade
     assert trade is not None
     assert trade.amount == D(400)
@@ -179,14 +179,14 @@ def test_a_partial_take_profit_is_an_exit_under_way_until_it_is_complete() -> No
         story.order(take, "take", state="open", filled=D(300)),
         story.order(intent.legs[0].label, "stop", amount=D(700)),
     )
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     assert naked_amount(story.state) == 0
     story.facts(
         story.fill(take, "700", price="82000"),
         story.order(take, "take", state="filled", filled=D(1000)),
         story.gone("stop"),
     )
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     trade = story.state.last_trade
     assert trade is not None
     # 0.0125 - (0.003658536585 + 0.008536585366): each fill rounds to the exchange's 12 decimals
@@ -197,9 +197,9 @@ def test_disarmed_while_open_it_keeps_managing_and_ends_idle() -> None:
     story = Story()
     intent = story.entered()
     story.tell(Disarm(reason="enough"))
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     story.facts(story.fill(intent.legs[0].label, "1000"), story.gone("stop"), story.gone("take"))
-    assert story.state.phase is Phase.IDLE
+    assert story.phase() is Phase.IDLE
 
 
 def test_the_same_fill_from_stream_answer_and_read_counts_once() -> None:
@@ -258,7 +258,7 @@ def test_an_exit_that_is_seen_before_the_entrys_last_fill_is_still_one_trade() -
     trade = only(events, TradeClosed).trade
     assert (trade.amount, trade.gross) == (D(1000), D("-0.000158227848"))
     assert trade.exit_reason == "stop"
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_an_exit_of_all_that_is_known_does_not_close_a_trade_that_misses_an_entry_fill() -> None:
@@ -274,9 +274,9 @@ def test_an_exit_of_all_that_is_known_does_not_close_a_trade_that_misses_an_entr
     story.now += 100
     story.facts(story.fill(take, "600", price="82000"))
     assert story.state.counters.trades == 0
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     story.facts(lost)
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     story.now += 100
     events = story.facts(story.fill(stop, "400", price="79000"), story.gone("stop"))
     trade = only(events, TradeClosed).trade
@@ -299,4 +299,4 @@ def test_the_exit_before_any_entry_fill_waits_for_the_entry() -> None:
     assert trade.direction is BUY
     assert trade.gross == D("-0.000158227848")
     assert trade.signal_id == intent.signal_id
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING

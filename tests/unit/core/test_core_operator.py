@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.core.core_kit import LINEAR, Story, assignment, kinds, only
-from tradebaas.core.events import LifeEnded, LifeStarted, OrderIntended, Recovered
+from tradebaas.core.events import LifeEnded, LifeStarted, OrderIntended, Recovered, RecoveryReport
 from tradebaas.core.facts import RejectFact
 from tradebaas.core.invariants import violations
 from tradebaas.core.messages import (
@@ -19,7 +19,6 @@ from tradebaas.core.messages import (
     Resume,
     StartLife,
 )
-from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Phase
 from tradebaas.core.state import barrier
 
@@ -46,7 +45,7 @@ def in_phase(phase: Phase) -> Story:
         case Phase.CLOSING:
             story.entered()
             story.tell(ClosePosition(reason="operator"))
-    assert story.state.phase is phase
+    assert story.phase() is phase
     return story
 
 
@@ -90,12 +89,12 @@ def test_stop_in_every_phase(phase: Phase, close: bool) -> None:
     wanted = AFTER_DISARM[phase]
     if close and phase is Phase.POSITION_OPEN:
         wanted = Phase.CLOSING
-    assert story.state.phase is wanted
+    assert story.phase() is wanted
     assert not story.state.armed
     closing = close and phase in (Phase.ENTERING_POSITION, Phase.POSITION_OPEN)
     assert bool(story.state.closing) is (closing or phase is Phase.CLOSING)
     finish(story)
-    assert story.state.phase is Phase.IDLE
+    assert story.phase() is Phase.IDLE
     assert story.state.closing == ""
     assert story.state.assignment is not None, "what was armed is remembered"
     assert "No active strategy" in story.refusal(Disarm(reason="again"))
@@ -111,7 +110,7 @@ def test_stop_with_close_after_a_plain_stop_closes() -> None:
     story = in_phase(Phase.POSITION_OPEN)
     story.tell(Disarm(reason="later"))
     story.tell(Disarm(reason="now", close=True))
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -121,7 +120,7 @@ def test_halt_in_every_phase_closes_and_lets_nothing_in(phase: Phase) -> None:
     assert story.state.signal is None
     finish(story)
     quiet = Phase.IDLE if phase is Phase.IDLE else Phase.ANALYZING
-    assert story.state.phase is quiet
+    assert story.phase() is quiet
     assert story.state.closing == ""
     assert barrier(story.state) == "halted by operator: news"
     story.start("bb", cause="killed")
@@ -136,7 +135,7 @@ def test_a_halt_during_an_entry_closes_what_the_entry_opens() -> None:
     story.tell(Halt(by="operator", reason="news"))
     intent = story.intent()
     story.facts(story.fill(intent.label, "1000"))
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     assert only(story.tend(), OrderIntended).intent.role == "c"
 
 
@@ -169,7 +168,7 @@ def test_another_instrument_is_armed_only_when_the_last_one_is_done() -> None:
     story.tell(Disarm(reason="switch"))
     finish(story)
     story.tell(other)
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_a_store_belongs_to_one_account() -> None:
@@ -206,7 +205,7 @@ def test_the_halt_file_halts_a_life_before_anything_else() -> None:
         StartLife(token="bb", wall_ms=0, cause="", poisoned=False, halt_file="operator: fire")
     )
     assert barrier(story.state) == "halted by halt file: operator: fire"
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     assert kinds(
         story.tell(
             StartLife(token="cc", wall_ms=0, cause="", poisoned=False, halt_file="operator: fire")

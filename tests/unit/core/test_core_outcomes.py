@@ -39,7 +39,7 @@ def test_a_refused_entry_ends_the_attempt() -> None:
     intent = story.entering()
     events = story.facts(RejectFact(label=intent.label, code=10009, message="not_enough_funds"))
     assert only(events, OrderRejected).code == 10009
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert story.state.counters.orders_rejected == 1
     assert story.facts(RejectFact(label=intent.label, code=1, message="again")) == ()
 
@@ -49,7 +49,7 @@ def test_an_entry_that_was_never_sent_ends_the_attempt() -> None:
     intent = story.entering()
     events = story.facts(NotSentFact(label=intent.label, reason="link lost"))
     assert kinds(events) == ["OrderNotSent", "PhaseChanged"]
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_only_the_life_of_an_intent_can_say_that_it_was_not_sent() -> None:
@@ -66,7 +66,7 @@ def test_a_lost_answer_is_unknown_blocks_risk_and_is_counted_once() -> None:
     assert story.state.pending[intent.label].unknown == "no answer"
     assert story.state.counters.orders_unknown == 1
     assert intent.label in waiting_reason(story.state)
-    assert story.state.phase is Phase.ENTERING_POSITION
+    assert story.phase() is Phase.ENTERING_POSITION
 
 
 def test_an_unknown_order_that_is_found_is_adopted_with_its_plan() -> None:
@@ -77,7 +77,7 @@ def test_an_unknown_order_that_is_found_is_adopted_with_its_plan() -> None:
         story.order(intent.legs[0].label, "stop"),
     )
     assert only(events, OrderAdopted).order_id == "entry"
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert not story.state.pending
 
 
@@ -88,7 +88,7 @@ def test_absence_counts_only_in_reads_that_began_late_enough(early_by: int) -> N
     assert story.facts(absent(intent, settled - early_by)) == ()
     events = story.facts(absent(intent, settled + 1))
     assert only(events, OrderAbandoned).evidence.read_ms == settled + 1
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 @pytest.mark.parametrize("missing", ALL)
@@ -116,7 +116,7 @@ def test_an_abandoned_order_that_appears_later_is_adopted_and_halts(as_fill: boo
     assert only(events, Halted).by == "daemon"
     assert "proven absent" in barrier(story.state)
     wanted = Phase.POSITION_OPEN if as_fill else Phase.ENTERING_POSITION
-    assert story.state.phase is wanted
+    assert story.phase() is wanted
     later = story.facts(order)
     assert "Halted" not in kinds(later)
     assert story.facts(order) == ()
@@ -156,7 +156,7 @@ def test_a_new_life_treats_every_pending_intent_as_unknown_and_reports_how_it_en
     (finding,) = story.state.recovering.findings
     assert (finding.label, finding.outcome) == (intent.label, "abandoned")
     assert str(story.now - 1) in finding.evidence
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_the_same_signal_after_a_restart_is_not_taken_again() -> None:
@@ -185,7 +185,7 @@ def test_a_position_closed_while_down_is_a_trade_by_the_exchanges_fills() -> Non
     trade = only(story.events, TradeClosed).trade
     assert trade.gross == D("-0.000158227848")
     assert trade.closed_ms == stop_fill.fill.at_ms
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert not story.state.orders, "legs that are not listed are gone"
 
 
@@ -198,12 +198,12 @@ def test_orders_and_position_of_a_lost_store_are_adopted() -> None:
     position = story.state.position
     assert position is not None
     assert (position.ours, position.size, position.entry_value) == (True, D(1000), D("0.0125"))
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert "position corrected" in story.state.protect
     assert only(story.events, OrderAdopted).label == "tb1-zz-7-s"
     story.now += 10
     story.facts(story.fill("tb1-zz-7-s", "1000", price="79000"), story.gone("stop"))
-    assert story.state.phase is Phase.IDLE
+    assert story.phase() is Phase.IDLE
     story.reconcile()
     assert story.state.protect == {}, "flat by a full read: nothing is left to doubt"
 
@@ -226,9 +226,9 @@ def test_orders_of_this_life_are_not_called_adopted() -> None:
     story = Story()
     intent = story.entering()
     story.facts(story.order(intent.label, "entry", state="cancelled"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     events = story.facts(story.order(intent.legs[0].label, "oto-s", waiting=True))
     assert kinds(events) == ["OrderUpdated", "PhaseChanged"]
     story.facts(story.gone("oto-s"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert not any(isinstance(e, OrderAdopted | OrderUnknown) for e in story.events)

@@ -36,10 +36,10 @@ def test_a_close_behind_our_back_is_a_trade_and_our_orders_go(
     trade = only(events, TradeClosed).trade
     assert (trade.exit_reason, trade.gross) == (reason, D("0.000304878049"))
     assert trade.net == D("0.000300878049")
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
     assert unwanted(story.state, story.now, story.limits, D(1)) == ("stop", "take")
     story.facts(story.gone("stop"), story.gone("take"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_a_partial_close_by_the_owner_leaves_a_smaller_covered_position() -> None:
@@ -47,7 +47,7 @@ def test_a_partial_close_by_the_owner_leaves_a_smaller_covered_position() -> Non
     intent = story.entered()
     story.now += 10
     story.facts(story.fill("", "400", direction=SELL, price="81000"))
-    assert story.state.phase is Phase.POSITION_OPEN
+    assert story.phase() is Phase.POSITION_OPEN
     assert naked_amount(story.state) == 0
     story.facts(
         story.fill(intent.legs[0].label, "600", price="79000"),
@@ -58,7 +58,7 @@ def test_a_partial_close_by_the_owner_leaves_a_smaller_covered_position() -> Non
     assert trade is not None
     # .0125 - 400/81000 (.004938271605) - 600/79000 (.007594936709)
     assert trade.gross == D("-0.000033208314")
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_size_added_by_the_owner_is_kept_protected_and_only_protected() -> None:
@@ -103,7 +103,7 @@ def test_a_flip_through_zero_closes_our_trade_and_leaves_the_rest_to_the_owner()
     assert "not ours" in story.refusal(ClosePosition(reason="x"))
     story.now += 1
     story.reconcile(story.gone("stop"), story.gone("take"), size="-500")
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert story.state.protect == {}
     story.facts(story.fill("", "500", direction=BUY))
     assert story.state.position is None
@@ -165,12 +165,12 @@ def test_fills_that_never_come_are_given_up_when_a_later_read_lacks_them() -> No
     intent = story.entering()
     story.now += 10
     story.facts(story.order(intent.label, "entry", state="filled", filled=D(1000)))
-    assert story.state.phase is Phase.ENTERING_POSITION
+    assert story.phase() is Phase.ENTERING_POSITION
     early = replace(story.position_fact("0"), at_ms=story.now)
     assert story.facts(early) == ()
     story.reconcile()
     assert only(story.events, PositionCorrected).position is None
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
     assert barrier(story.state) == ""
 
 
@@ -186,7 +186,7 @@ def test_the_known_part_of_a_trade_is_recorded_when_the_rest_is_given_up() -> No
     story.reconcile()
     trade = only(story.events, TradeClosed).trade
     assert (trade.amount, trade.gross) == (D(600), D("0.000182926829"))
-    assert story.state.phase is Phase.ANALYZING
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_a_real_turn_of_our_position_is_seen_by_the_exchanges_word() -> None:
@@ -256,4 +256,3 @@ def test_bad_frames_are_kept_raw_cut_and_capped_per_hour() -> None:
     story.now += 2 * HOUR
     assert len(story.facts(FrameFact(raw="x", reason="the next hour"))) == 1
     assert story.state.counters.frames_refused == 61
-

@@ -123,7 +123,7 @@ def test_a_stop_that_is_refused_twice_becomes_a_close(how: str) -> None:
     assert only(events, CloseRequested).reason == "naked: 2 stops were refused"
     close = only(events, OrderIntended).intent
     assert (close.role, close.amount, close.order_type) == (Role.CLOSE, D(1000), "market")
-    assert story.state.phase is Phase.CLOSING
+    assert story.phase() is Phase.CLOSING
 
 
 @pytest.mark.parametrize("side, price", [(BUY, 79_000), (BUY, 70_000), (SELL, 81_000)])

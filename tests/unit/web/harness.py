@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from tradebaas.board import Board, LinkStatus, StoreStatus, Vitals
 from tradebaas.config import Config, StrategySection
 from tradebaas.core.decide import decide
 from tradebaas.core.messages import Answer, Committed, Refused, Request, StartLife
-from tradebaas.core.model import Assignment
+from tradebaas.core.model import Assignment, ContractKind, Direction, Position
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Asks, Door, open_asks
@@ -26,6 +27,19 @@ AUTH = {"Authorization": f"Bearer {TOKEN}"}
 EPOCH_MS = 1_700_000_000_000
 NOW = 1_000.0
 CONFIG = Config(strategy=StrategySection(parameters={"fast": 3, "slow": 8}))
+
+
+POSITION = Position(
+    instrument="BTC-PERPETUAL",
+    contract=ContractKind.INVERSE,
+    currency="BTC",
+    size=Decimal(-100),
+    direction=Direction.SELL,
+    ours=True,
+    signal_id="s",
+    opened_ms=1,
+    changed_ms=1,
+)
 
 
 class StoppedClock:

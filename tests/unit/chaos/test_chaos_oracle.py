@@ -1,0 +1,310 @@
+"""The oracle can fail: for each check a ledger that breaks it, beside the sound one."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from chaos_kit import (
+    ENTRY,
+    NAME,
+    SIGNAL,
+    STOP,
+    D,
+    T,
+    admin_row,
+    begun,
+    booked,
+    closed,
+    closed_rows,
+    entered,
+    entered_rows,
+    intent,
+    logged_in,
+    order_row,
+    request_row,
+    told,
+    trade_row,
+)
+from msgspec.structs import replace
+
+from chaos import oracle
+from chaos.ledger import Body, PositionRow, SessionRow, SnapshotRow, Tail
+from chaos.oracle import HaltWindow, Promise, Published, Violation, Witness
+from tradebaas.core.events import (
+    Disarmed,
+    Event,
+    Filled,
+    Halted,
+    LifeStarted,
+    LinkLost,
+    OrderIntended,
+    PositionCorrected,
+    TradeClosed,
+)
+from tradebaas.core.state import FOLD_VERSION
+
+NOBODY = Witness()
+LIMIT_MS = 1_000
+
+
+def checks(found: list[Violation]) -> list[str]:
+    return [violation.check for violation in found]
+
+
+def everything(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violation]:
+    books, story = booked(rows), told(events)
+    return [
+        *oracle.durable(story, NOBODY),
+        *oracle.once(books, story),
+        *oracle.known(books, story.state),
+        *oracle.protected(books, story, T + 100_000, LIMIT_MS),
+        *oracle.gated(books, story, NOBODY),
+        *oracle.same(books, story, NOBODY, [], flat=True),
+        *oracle.alive(story, NOBODY),
+    ]
+
+
+def test_sound_ledgers_are_left_alone() -> None:
+    assert everything(logged_in(), begun()) == []
+    assert everything(entered_rows(), entered()) == []
+    assert everything(closed_rows(), closed()) == []
+
+
+# ----------------------------------------------------------------------------------------- durable
+
+
+def test_an_answer_that_the_store_does_not_have_is_found() -> None:
+    story = told(begun())
+    lost = Witness(promises=[Promise("/api/halt", 5, ({"type": "Halted"},))])
+    assert checks(oracle.durable(story, lost)) == ["durable"]
+
+
+def test_an_answer_with_another_event_than_the_store_has_is_found() -> None:
+    story = told([*begun(), Disarmed(reason="a")])
+    kept = {"type": "Disarmed", "reason": "a"}
+    assert oracle.durable(story, Witness(promises=[Promise("stop", 5, (kept,))])) == []
+    other = {"type": "Disarmed", "reason": "b"}
+    assert checks(oracle.durable(story, Witness(promises=[Promise("stop", 5, (other,))])))
+
+
+def test_a_shown_seq_that_is_not_stored_is_found() -> None:
+    shown = Witness(published=[Published("/api/orders", 9, 1, {})])
+    assert checks(oracle.durable(told(begun()), shown)) == ["durable"]
+
+
+def test_a_head_beyond_the_log_or_of_another_record_is_found() -> None:
+    story = told(begun())
+    assert oracle.head_agrees(story, Tail(4, bytes([4]) * 32)) == []
+    assert oracle.head_agrees(story, Tail(3, bytes([3]) * 32)) == []
+    assert oracle.head_agrees(story, Tail(5, bytes([5]) * 32))
+    assert oracle.head_agrees(story, Tail(4, bytes([9]) * 32))
+
+
+# -------------------------------------------------------------------------------------------- once
+
+
+def test_a_label_that_is_sent_twice_is_found() -> None:
+    rows = [*entered_rows(), (T + 11, request_row())]
+    found = oracle.once(booked(rows), told(entered()))
+    assert {v.key for v in found} == {f"label {ENTRY}", "signal sig"}
+
+
+def test_a_second_entry_for_one_signal_is_found() -> None:
+    second = "tb1-aa-9-e"
+    events = [*entered(), OrderIntended(intent=intent(second))]
+    rows = [*entered_rows(), (T + 11, request_row(second))]
+    found = oracle.once(booked(rows), told(events))
+    assert [v.key for v in found] == ["signal sig"]
+
+
+@pytest.mark.parametrize("label", ["tb1-zz-1-e", "tb1-aa-6-x"])
+def test_a_label_without_a_committed_intent_is_found(label: str) -> None:
+    request = [*entered_rows(), (T + 11, request_row(label))]
+    assert "once" in checks(oracle.once(booked(request), told(entered())))
+    order = [*entered_rows(), (T + 11, order_row("x", label, "cancelled"))]
+    assert "once" in checks(oracle.once(booked(order), told(entered())))
+
+
+# ------------------------------------------------------------------------------------------- known
+
+
+DIFFERENT: list[tuple[str, tuple[int, Body]]] = [
+    ("live at the exchange only", (T + 11, order_row("SL-9", STOP))),
+    ("live in the state only", (T + 11, order_row("SL-1", STOP, "cancelled"))),
+    ("of 900 at the exchange", (T + 11, order_row("SL-1", STOP, amount=D(900)))),
+    ("foreign order f1", (T + 11, order_row("f1", ""))),
+    ("position in", (T + 11, PositionRow(NAME, D(900), D(1000)))),
+    ("position in OTHER", (T + 11, PositionRow("OTHER", D(5), D(0)))),
+]
+
+
+@pytest.mark.parametrize("words, row", DIFFERENT)
+def test_a_difference_between_state_and_exchange_is_found(
+    words: str, row: tuple[int, Body]
+) -> None:
+    found = oracle.known(booked([*entered_rows(), row]), told(entered()).state)
+    assert len(found) == 1
+    assert words in found[0].text
+
+
+def test_an_order_whose_intent_is_not_proven_yet_is_known() -> None:
+    story = told([*begun(), OrderIntended(intent=intent())])
+    rows = [*logged_in(), (T + 5, order_row("SL-1", STOP))]
+    assert oracle.known(booked(rows), story.state) == []
+
+
+# --------------------------------------------------------------------------------------- protected
+
+
+def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
+    gone = [*entered_rows(), (T + 20, order_row("SL-1", STOP, "cancelled"))]
+    books, story = booked(gone), told(entered())
+    assert oracle.protected(books, story, T + 20 + LIMIT_MS, LIMIT_MS) == []
+    assert checks(oracle.protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
+
+
+def test_sabotage_counts_only_while_a_reconciled_daemon_was_there() -> None:
+    dead = [*entered_rows(), (T + 15, SessionRow(1, "disconnect"))]
+    cut = [
+        *dead,
+        (T + 20, order_row("SL-1", STOP, "cancelled")),
+        (T + 20, admin_row("admin/cancel")),
+    ]
+    assert oracle.protected(booked(cut), told(entered()), T + 90_000, LIMIT_MS) == []
+    # By itself it would be too long.
+    alone = oracle.protected(booked(cut[:-1]), told(entered()), T + 90_000, LIMIT_MS)
+    assert checks(alone) == ["protected"]
+    # And with a daemon connected through it all as well.
+    there = [row for row in cut if not isinstance(row[1], SessionRow) or row[1].event != "disconnect"]
+    assert checks(oracle.protected(booked(there), told(entered()), T + 90_000, LIMIT_MS))
+
+
+# ------------------------------------------------------------------------------------------- gated
+
+
+def test_an_entry_without_a_reconcile_is_found() -> None:
+    events = [*begun()[:2], OrderIntended(intent=intent())]
+    found = oracle.gated(booked(entered_rows()), told(events), NOBODY)
+    assert {v.key for v in found} == {f"intent {ENTRY}", f"reconcile {ENTRY}"}
+
+
+@pytest.mark.parametrize(
+    "between, words",
+    [
+        (LinkLost(connection=1, reason="x"), "no connection"),
+        (Halted(by="operator", reason="x"), "halted"),
+        (OrderIntended(intent=intent("tb1-aa-3-e", "other")), "not proven"),
+    ],
+)
+def test_an_entry_that_something_forbade_is_found(between: Event, words: str) -> None:
+    story = told([*begun(), between, OrderIntended(intent=intent())])
+    assert any(words in v.text for v in oracle.gated(booked([]), story, NOBODY))
+
+
+def test_an_entry_while_a_position_is_open_is_found() -> None:
+    story = told([*entered(), OrderIntended(intent=intent("tb1-aa-8-e", "next"))])
+    assert any("a position is open" in v.text for v in oracle.gated(booked([]), story, NOBODY))
+
+
+def test_an_order_through_another_connection_than_its_own_is_found() -> None:
+    second = intent("tb1-aa-9-e", "next", connection=2)
+    events = [*entered(), OrderIntended(intent=second)]
+    rows = [*entered_rows(), (T + 30, request_row("tb1-aa-9-e", session=1))]
+    assert any(v.key.startswith("session") for v in oracle.gated(booked(rows), told(events), NOBODY))
+
+
+def test_an_entry_at_the_exchange_while_halted_is_found() -> None:
+    books, story = booked(entered_rows()), told(entered())
+    entry_n = books.requests[0].n
+    halted = Witness(halts=[HaltWindow(entry_n - 1)])
+    assert any(v.key == f"halt {ENTRY}" for v in oracle.gated(books, story, halted))
+    before = Witness(halts=[HaltWindow(entry_n), HaltWindow(1, entry_n - 1)])
+    assert oracle.gated(books, story, before) == []
+
+
+# -------------------------------------------------------------------------------------------- same
+
+
+def test_a_published_part_that_is_not_the_fold_is_found() -> None:
+    story = told(entered())
+    state = story.state
+    whole = msgspec.json.decode(msgspec.json.encode(state))
+    right = Published("/api/orders", state.seq, 1, {"orders": whole["orders"]})
+    wrong = Published("/api/orders", state.seq, 1, {"orders": {}})
+    other_life = Published("/api/orders", state.seq, 2, {})
+    books = booked(entered_rows())
+    assert oracle.same(books, story, Witness(published=[right]), [], flat=False) == []
+    for shown in (wrong, other_life):
+        assert oracle.same(books, story, Witness(published=[shown]), [], flat=False)
+
+
+def test_a_snapshot_that_is_not_the_fold_is_found() -> None:
+    story, books = told(entered()), booked(entered_rows())
+    body = msgspec.json.encode(story.states[5])
+    right, wrong = SnapshotRow(5, FOLD_VERSION, body), SnapshotRow(6, FOLD_VERSION, body)
+    assert oracle.same(books, story, NOBODY, [right], flat=False) == []
+    assert oracle.same(books, story, NOBODY, [wrong], flat=False)
+
+
+@pytest.mark.parametrize("field", ["gross", "fees", "net", "amount", "closed_ms"])
+def test_a_trade_that_differs_in_its_last_digit_is_found(field: str) -> None:
+    events = closed()
+    for n, event in enumerate(events):
+        if isinstance(event, TradeClosed):
+            value = getattr(event.trade, field)
+            bent = value + (1 if isinstance(value, int) else Decimal("1E-12"))
+            events[n] = TradeClosed(trade=replace(event.trade, **{field: bent}))
+    found = oracle.same(booked(closed_rows()), told(events), NOBODY, [], flat=True)
+    assert [v.key for v in found] == ["trade 1"]
+
+
+def test_a_trade_that_is_missing_in_the_log_is_found_at_the_end() -> None:
+    books, story = booked(closed_rows()), told(entered())
+    assert oracle.same(books, story, NOBODY, [], flat=False) == []
+    assert [v.key for v in oracle.same(books, story, NOBODY, [], flat=True)] == ["number of trades"]
+
+
+def test_a_position_of_the_owner_alone_is_no_trade_of_ours() -> None:
+    rows = [
+        *closed_rows(),
+        (T + 30, trade_row(3, "buy", "50000", "", T + 30, "0")),
+        (T + 40, trade_row(4, "sell", "51000", "", T + 40, "0.000392156863")),
+    ]
+    assert oracle.same(booked(rows), told(closed()), NOBODY, [], flat=True) == []
+
+
+def test_a_corrected_position_is_found() -> None:
+    events = [
+        *begun(),
+        PositionCorrected(instrument=NAME, position=None, reason="fills were lost", at_ms=T),
+    ]
+    assert checks(oracle.same(booked([]), told(events), NOBODY, [], flat=False)) == ["same"]
+
+
+def test_a_balance_that_the_trades_do_not_explain_is_found() -> None:
+    books, story = booked(closed_rows()), told(closed())
+    assert oracle.balances(books, story, {"BTC": D(1), "USDC": D(50_000)}) == []
+    assert oracle.balances(books, story, {"BTC": D("1.000000000001")})
+    bent = told([e for e in closed() if not isinstance(e, TradeClosed)])
+    assert [v.key for v in oracle.balances(books, bent, {"BTC": D(1)})] == ["net BTC"]
+
+
+# ------------------------------------------------------------------------------------------- alive
+
+
+def test_a_life_that_died_of_something_else_is_found() -> None:
+    killed = LifeStarted(life=2, token="bb", wall_ms=T, cause="strategy Killed")
+    bug = LifeStarted(life=2, token="bb", wall_ms=T, cause="persister AssertionError")
+    ours = Witness(expected_causes={"", "strategy Killed"})
+    assert oracle.alive(told([*begun(), killed]), ours) == []
+    assert checks(oracle.alive(told([*begun(), bug]), ours)) == ["alive"]
+
+
+def test_a_halt_by_the_daemon_itself_is_found() -> None:
+    story = told([*begun(), Halted(by="daemon", reason="proven absent and appeared later")])
+    assert checks(oracle.alive(story, NOBODY)) == ["known"]
+
+
+def test_the_kit_has_one_signal() -> None:
+    assert SIGNAL.signal_id == intent().signal_id
+    assert any(isinstance(event, Filled) for event in entered())
