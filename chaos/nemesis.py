@@ -17,13 +17,6 @@ from chaos.steer import jump
 STEP = Decimal(10)
 
 
-def meddle(driver: Driver, names: tuple[str, ...]) -> str:
-    """Do one of the named acts, drawn by chance; says what was done."""
-    driver.read_journal()
-    name = driver.rng.choice(names)
-    return ACTS[name](driver)
-
-
 def _nothing(_driver: Driver) -> str:
     return ""
 

@@ -43,6 +43,7 @@ reward = "2"
 
 [risk]
 risk_percent = "0.1"
+slippage_percent = "0.2"
 max_entries_per_day = 1000000
 max_daily_loss_percent = 100
 

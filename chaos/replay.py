@@ -9,6 +9,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -105,11 +106,11 @@ def replay(candles: Path, instrument: str, progress: Callable[[str], None]) -> R
         daemon = Daemon(home)
         try:
             exchange.start()
-            admin = Admin(exchange.url)
-            first = _money(admin, "balances")
-            _configure(daemon, exchange.url, instrument)
-            daemon.start()
-            return _play(exchange, daemon, admin, first, progress)
+            with closing(Admin(exchange.url)) as admin:
+                first = _money(admin, "balances")
+                _configure(daemon, exchange.url, instrument)
+                daemon.start()
+                return _play(exchange, daemon, admin, first, progress)
         finally:
             daemon.end()
             exchange.end()

@@ -149,6 +149,7 @@ def _toggle(driver: Driver, limit: float) -> None:
 
 def _meddle(driver: Driver, table: Table, played: Round) -> None:
     """The next act that there is something to do for."""
+    driver.read_journal()
     for _ in nemesis.COMMON:
         name = table.acts.draw()
         done = nemesis.ACTS[name](driver)
@@ -207,8 +208,6 @@ def clear(driver: Driver, played: Round) -> None:
     if _free(driver.read_store()):
         return
     played.notes.append(nemesis.clear_mess(driver))
-    if not driver.try_wait(lambda s: not s.foreign, CLEAN_LIMIT_S):
-        played.notes.append(nemesis.clear_mess(driver))
     if driver.state.protect:
         played.notes.append(nemesis.take_back_added(driver))
     if not driver.try_wait(_free, CLEAN_LIMIT_S):
@@ -217,4 +216,5 @@ def clear(driver: Driver, played: Round) -> None:
 
 
 def _free(state: State) -> bool:
-    return not state.foreign and not state.protect
+    owners = state.position is not None and not state.position.ours
+    return not state.foreign and not state.protect and not owners

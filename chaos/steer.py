@@ -13,11 +13,13 @@ from enum import StrEnum
 
 from chaos.admin import AdminRefused
 from chaos.driver import POLL_S, STATE_LIMIT_S, Driver, Stuck
-from tradebaas.core.model import Phase
-from tradebaas.core.state import State
+from tradebaas.core.model import Direction, Phase, Role
+from tradebaas.core.state import State, live_orders
 
 NUDGE = Decimal("0.003")
 TICK = Decimal("0.5")
+INSIDE_S = 0.08
+"""After the open of a bar, which lasts 0.2 s at the campaign's speed."""
 SIGNAL_TRIES = 12
 ENTRY_CALLS = ("private/buy", "private/sell")
 BRACKET = {"linked_order_type": "one_triggers_one_cancels_other"}
@@ -60,9 +62,11 @@ def _to_idle(driver: Driver) -> str:
 
 def _to_analyzing(driver: Driver) -> str:
     _arm(driver)
-    flatten(driver)
-    driver.wait(lambda s: s.phase is Phase.ANALYZING, "ANALYZING")
-    return "waiting"
+    for _ in range(SIGNAL_TRIES):
+        flatten(driver)
+        if driver.try_wait(lambda s: s.phase is Phase.ANALYZING, 0.2):
+            return "waiting"
+    raise Stuck(driver.describe(f"not at rest in ANALYZING in {SIGNAL_TRIES} tries"))
 
 
 def _to_open(driver: Driver) -> str:
@@ -153,42 +157,60 @@ def _free(driver: Driver) -> None:
 
 
 def flatten(driver: Driver) -> None:
-    """Have no position: gap the market through the take profit or the stop of an open one."""
+    """Have no position: gap the market through the stop or the take profit of an open one."""
     until = time.monotonic() + STATE_LIMIT_S
-    while driver.peek().phase not in (Phase.ANALYZING, Phase.IDLE, Phase.SIGNAL_DETECTED):
+    while driver.peek().phase not in (Phase.ANALYZING, Phase.IDLE):
         if time.monotonic() > until:
             raise Stuck(driver.describe("the position did not close though the market gapped"))
-        position = driver.state.position
-        if driver.phase is Phase.POSITION_OPEN and position is not None:
-            up = driver.rng.random() < 0.5
-            jump(driver, Decimal("0.03") if up else Decimal("-0.03"))
+        if driver.phase is Phase.POSITION_OPEN and _gap_through(driver):
             driver.try_wait(lambda s: s.position is None, 0.3)
         time.sleep(POLL_S)
         driver.insist_running()
 
 
+def _gap_through(driver: Driver) -> bool:
+    """Gap just beyond a live stop or take profit; False when there is none."""
+    exits = live_orders(driver.state, Role.STOP, Role.TAKE)
+    if not exits:
+        return False
+    order = driver.rng.choice(exits)
+    level = order.trigger_price or order.price
+    assert level is not None
+    # A stop that buys and a take that sells are met by a rise.
+    rises = (order.role is Role.STOP) == (order.direction is Direction.BUY)
+    move_to(driver, level * (1 + (NUDGE if rises else -NUDGE)))
+    return True
+
+
 def jump(driver: Driver, share: Decimal) -> None:
     """Gap the market by a share of its price, and leave it there."""
-    price = driver.admin.price()
-    moved = (price * (1 + share) / TICK).to_integral_value() * TICK
+    move_to(driver, driver.admin.price() * (1 + share))
+
+
+def move_to(driver: Driver, price: Decimal) -> None:
+    """Gap the market to about ``price``."""
     try:
-        driver.admin.call("admin/price", price=moved)
+        driver.admin.call("admin/price", price=(price / TICK).to_integral_value() * TICK)
     except AdminRefused as refused:
         raise Stuck(driver.describe(f"the market cannot be moved: {refused}")) from refused
 
 
 def _nudge_until(driver: Driver, done: Callable[[State], bool], what: str) -> None:
-    """Make a signal likely with each bar until the state satisfies ``done``."""
+    """Make a signal likely with each bar until the state satisfies ``done``.
+
+    The market is moved inside the bar: at its open, the entry of the last signal is on its way.
+    """
     until = time.monotonic() + STATE_LIMIT_S
-    bar, sign = -1, 1
+    bar, due, sign = driver.admin.bar(), time.monotonic(), 1
     while not done(driver.peek()):
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > until:
             raise Stuck(driver.describe(f"waited {STATE_LIMIT_S:g} s for {what}"))
-        if driver.phase in (Phase.ANALYZING, Phase.IDLE):
-            now = driver.admin.bar()
-            if now != bar:
-                jump(driver, sign * NUDGE)
-                bar, sign = now, -sign
+        if driver.admin.bar() != bar:
+            bar, due = driver.admin.bar(), now + INSIDE_S
+        if now >= due and driver.phase in (Phase.ANALYZING, Phase.IDLE):
+            jump(driver, sign * NUDGE)
+            due, sign = until, -sign
         driver.insist_running()
         time.sleep(POLL_S)
 

@@ -110,7 +110,7 @@ class Context:
     cause: str
     poisoned: bool
     locate: Callable[[], str]
-    secret: str
+    secret: str = field(repr=False)
     born: float
 
     @property

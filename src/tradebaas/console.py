@@ -1,8 +1,12 @@
 """What a person at the terminal sees: one line for each event that matters, and where to look next.
 
 A terminal may stall (a stopped pager, a full pipe), so lines are written from a thread that the
-loop never waits for, out of a bounded feed that drops and counts what it cannot keep up with.
+loop never waits for, out of a bounded feed that drops and counts what it cannot keep up with. It
+may also go away (a closed window, ``| head``); then nothing more is written, and nobody minds.
 """
+
+import os
+import sys
 
 from tradebaas.board import Board
 from tradebaas.commands.describe import describe
@@ -29,10 +33,20 @@ async def narrate(board: Board, config: Config) -> None:
         async for seq, event in feed:
             if isinstance(event, QUIET):
                 continue
-            await print_line(f"{seq:>7}  {describe(event)}")
+            await say(f"{seq:>7}  {describe(event)}")
             if isinstance(event, TradeClosed) and not hinted:
                 hinted = True
-                await print_line(_hint(config))
+                await say(_hint(config))
+
+
+async def say(text: str) -> None:
+    """Print lines for a person who may no longer be there."""
+    try:
+        await print_line(text)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # else the exit code would tell of the lost lines
+        os.close(nowhere)
 
 
 def _hint(config: Config) -> str:

@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -24,16 +24,24 @@ from tradebaas import __version__, embedded
 from tradebaas.actors import backups, metrics, persister, reconciler, strategy
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
-from tradebaas.board import Board, Context, limits_of
+from tradebaas.board import Board, Context, LinkStatus, limits_of
 from tradebaas.config import HOSTS, Config, client_secret
-from tradebaas.console import narrate
+from tradebaas.console import narrate, say
 from tradebaas.core.messages import Answer, Arm, Request
 from tradebaas.core.model import Assignment
-from tradebaas.errors import Fatal
+from tradebaas.errors import ConfigError, Fatal
 from tradebaas.runtime.crew import ActorSpec, Crew, Drain
-from tradebaas.runtime.mailbox import Asker, Asks, AskTimeout, Door, LifeEnded, open_asks
+from tradebaas.runtime.mailbox import (
+    Asker,
+    Asks,
+    AskTimeout,
+    Door,
+    Latest,
+    LifeEnded,
+    open_asks,
+)
 from tradebaas.runtime.ports import Ports, system_ports
-from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, find_fatal, supervise
+from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, find_fatal, leaves, supervise
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
 
 ASKS = 256
@@ -52,7 +60,8 @@ def run(config: Config, *, chaos: bool = False) -> int:
         )
     except* Fatal as group:
         fatal = find_fatal(group)
-        print(f"tradebaas: {fatal}", file=sys.stderr)
+        with suppress(OSError):
+            print(f"tradebaas: {fatal}", file=sys.stderr)
         code = fatal.exit_code if fatal else Fatal.exit_code
     return code
 
@@ -70,15 +79,18 @@ class _Daemon:
     drain: Drain = field(default_factory=Drain)
     http_down: trio.Event = field(default_factory=trio.Event)
     crew: Crew | None = None
+    shell: trio.Nursery | None = None
     deaths: int = 0
     born: float = 0.0
     life_born: float = 0.0
 
     async def main(self) -> None:
         self.born = self.ports.clock.monotonic()
+        self._check_strategy()
         notifier = Notifier(os.environ, self.ports.send_datagram)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as shell:
+                self.shell = shell
                 shell.start_soon(self._take_signals, signals, notifier)
                 if self.config.embedded_exchange:
                     await embedded.ensure(self.config)
@@ -111,6 +123,9 @@ class _Daemon:
         ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(ASKS)
         asker, asks = ends
         self.life_born = self.born if plan.life == 1 else self.ports.clock.monotonic()
+        # Connections are numbered per life: what another life's said must not pass for news.
+        self.board.market = Latest()
+        self.board.link.set(LinkStatus(up=False, detail="not connected yet"))
         ctx = Context(
             config=self.config,
             limits=limits_of(self.config),
@@ -138,8 +153,18 @@ class _Daemon:
         self.deaths += 1
         causes = ", ".join(map(str, report.causes))
         after = "no further life" if report.backoff is None else f"again in {report.backoff:.2f} s"
-        print(f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}")
-        traceback.print_exception(report.error, file=sys.stderr)
+        text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}"
+        if not all(isinstance(leaf, Fatal) for _, leaf in leaves(report.error)):
+            text += "\n" + "".join(traceback.format_exception(report.error)).rstrip()
+        self._say(text, last=report.backoff is None)
+
+    def _say(self, text: str, *, last: bool = False) -> None:
+        """Tell a person, without waiting for a terminal unless these are the last words."""
+        if self.shell is None or last:
+            with suppress(OSError):
+                print(text, file=sys.stderr)
+        else:
+            self.shell.start_soon(say, text)
 
     def _locate(self) -> Callable[[], str]:
         exchange = self.config.exchange
@@ -186,6 +211,16 @@ class _Daemon:
             except (AskTimeout, LifeEnded):
                 await trio.sleep(0.1)
 
+    def _check_strategy(self) -> None:
+        """Refuse a configured strategy that could never be armed.
+
+        Raises:
+            ConfigError: naming what is wrong with it and what would be right.
+        """
+        problem = check_assignment(self._configured())
+        if problem:
+            raise ConfigError(f"the section [strategy] of the configuration: {problem}")
+
     def _configured(self) -> Assignment:
         settings = self.config.strategy
         return Assignment(
@@ -215,7 +250,7 @@ class _Daemon:
                 stop=self.http_down,
             )
         except Fatal as fatal:
-            print(f"HTTP is not served: {fatal}", file=sys.stderr)
+            self._say(f"HTTP is not served, the crew goes on: {fatal}")
 
     async def _recovered(self) -> None:
         """Until the first life has reconciled, proven and protected everything."""
@@ -246,12 +281,13 @@ class _Daemon:
                 partial(serve, app, settings.host, settings.port, shutdown=self.http_down)
             )
             with _address(self.config, str(url)):
-                print(f"HTTP on {url} (health, metrics, API)", flush=True)
+                await say(f"HTTP on {url} (health, metrics, API)")
                 await self.http_down.wait()
 
     def _note_http_death(self, report: DeathReport) -> None:
-        print(f"HTTP died of {', '.join(map(str, report.causes))}", file=sys.stderr)
-        traceback.print_exception(report.error, file=sys.stderr)
+        fatal = find_fatal(report.error)
+        if fatal is None:
+            self._say("HTTP died\n" + "".join(traceback.format_exception(report.error)).rstrip())
 
     def _life_published(self) -> bool:
         """Whether the present life has recovered its state (and not only the one before)."""

@@ -5,6 +5,7 @@ death, and is reused by the next start. A clean stop of the daemon stops it too,
 it ends by itself. Where it listens is in its address file, which is read anew for every connection.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -39,12 +40,13 @@ def directory(config: Config) -> Path:
 
 def find(config: Config) -> Address | None:
     """The living exchange of this data directory, or None."""
+    home = directory(config)
     try:
-        raw = json.loads((directory(config) / "address").read_text(encoding="utf-8"))
+        raw = json.loads((home / "address").read_text(encoding="utf-8"))
         address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return None
-    return address if _alive(address.pid) else None
+    return address if _holder(home / "lock") == address.pid else None
 
 
 def locate(config: Config) -> Callable[[], str]:
@@ -67,9 +69,11 @@ async def ensure(config: Config) -> None:
         return
     home = directory(config)
     home.mkdir(parents=True, exist_ok=True)
+    (home / "address").unlink(missing_ok=True)  # of a dead one; a new one writes its own
     process = _spawn(config, home / LOG_NAME)
     for _ in range(int(START_LIMIT_S / POLL_S)):
         if find(config) is not None:
+            _CHILDREN.append(process)
             return
         if process.poll() is not None:
             break
@@ -114,9 +118,19 @@ def _command(config: Config) -> list[str]:
     return command
 
 
-def _alive(pid: int) -> bool:
+def _holder(lock: Path) -> int:
+    """The process that holds the exchange's lock, 0 for none.
+
+    A pid by itself proves nothing: after a crash it may be a zombie's, or another program's.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        file = lock.open(encoding="utf-8")
+    except FileNotFoundError:
+        return 0
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = file.read().strip()
+            return int(text) if text.isdigit() else 0
+        return 0

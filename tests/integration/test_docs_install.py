@@ -55,6 +55,14 @@ def test_what_installs_goes_through_the_hashed_lock(name: str) -> None:
             assert "--require-hashes" in line or "--no-index" in line, line
 
 
+def test_setup_asks_for_the_python_that_the_project_needs() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    major, _, minor = settings["project"]["requires-python"].removeprefix(">=").partition(".")
+    text = (ROOT / "scripts" / "setup").read_text(encoding="utf-8")
+    assert f"sys.version_info < ({major}, {minor})" in text
+    assert f"--python-version {major}.{minor} " in (ROOT / "scripts" / "lock").read_text("utf-8")
+
+
 def test_setup_refuses_a_python_that_is_too_old(tmp_path: Path) -> None:
     old = tmp_path / "python-old"
     old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.9.2\nexit 1\n', encoding="utf-8")

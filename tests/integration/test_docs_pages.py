@@ -125,3 +125,13 @@ def test_the_exit_codes_are_told(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for error in (BudgetSpent, StoreFault, Unusable):
         assert re.search(rf"^\| {error.exit_code} \|", text, re.MULTILINE), error.exit_code
+
+
+def test_every_message_in_the_runbook_is_one_of_the_programs() -> None:
+    text = (ROOT / "docs" / "recovery.md").read_text(encoding="utf-8")
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "src" / "tradebaas").rglob("*.py")
+    )
+    messages = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    assert len(messages) > 20
+    assert [message for message in messages if message not in sources] == []

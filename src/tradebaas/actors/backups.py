@@ -51,10 +51,13 @@ async def _make(ctx: Context) -> str:
     """Run the child; "" when its backup was verified, else what went wrong."""
     command = [sys.executable, "-m", "tradebaas", "backup", "create", "--data", str(ctx.data_dir)]
     command += ["--keep", str(ctx.config.backups.keep)]
-    with trio.move_on_after(CHILD_LIMIT_S) as limit:
-        done = await trio.run_process(
-            command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
-        )
+    try:
+        with trio.move_on_after(CHILD_LIMIT_S) as limit:
+            done = await trio.run_process(
+                command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
+            )
+    except OSError as error:
+        return f"the backup could not be started: {error}"
     if limit.cancelled_caught:
         return f"the backup took longer than {CHILD_LIMIT_S:g} s and was stopped"
     if done.returncode == 0:
@@ -64,7 +67,10 @@ async def _make(ctx: Context) -> str:
 
 
 def _publish(ctx: Context, failure: str) -> None:
-    newest = next(iter(verified_backups(Place(ctx.data_dir))), None)
+    try:
+        newest = next(iter(verified_backups(Place(ctx.data_dir))), None)
+    except OSError as error:
+        newest, failure = None, f"the backups cannot be listed: {error}"
     ctx.board.backup.set(
         BackupStatus(
             last_ms=newest.made_ms if newest else None,

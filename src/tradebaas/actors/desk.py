@@ -44,6 +44,7 @@ class Desk:
         self._link = link
         self._connection = connection
         self._closed = False
+        self._answered = trio.Event()
         self._unwanted_since: dict[str, float] = {}
         self.survey_wanted = trio.Event()
 
@@ -65,7 +66,7 @@ class Desk:
         self._closed = True
         with trio.move_on_after(within):
             while self._under_way:
-                await self._ctx.board.view.wait_newer(self._ctx.board.view.version)
+                await self._answered.wait()
 
     def _sendable(self, view: State) -> list[Intent]:
         if self._closed:
@@ -73,18 +74,25 @@ class Desk:
         return [
             pending.intent
             for label, pending in view.pending.items()
-            if label not in self.taken and self._may_send(pending.intent)
+            if label not in self.taken and self._is_mine(view, pending.intent)
         ]
 
-    def _may_send(self, intent: Intent) -> bool:
-        """The last check before the wire: ours, not yet doubted, and nothing forbids it now."""
-        view = self._ctx.view()
+    def _is_mine(self, view: State, intent: Intent) -> bool:
+        """Bound to this life and connection, both still up, and not yet doubted."""
         pending = view.pending.get(intent.label)
-        bound = (intent.life, intent.connection) == (view.life, self._connection)
-        if pending is None or pending.unknown or not bound or view.connection != intent.connection:
-            return False
+        bound = (view.life, self._connection) == (intent.life, intent.connection)
+        fresh = pending is not None and not pending.unknown
+        return fresh and bound and view.connection == self._connection
+
+    def _may_send(self, intent: Intent) -> bool:
+        """The last check before the wire: still ours, and nothing forbids it now.
+
+        What is forbidden here is reported as not sent; no intent stays behind without an outcome.
+        """
+        view = self._ctx.view()
         risky = intent.role is Role.ENTRY
-        return not (risky and (view.halted or view.protect or view.closing))
+        forbidden = risky and bool(view.halted or view.protect or view.closing)
+        return self._is_mine(view, intent) and not forbidden
 
     async def _send(self, intent: Intent) -> None:
         outcome = await trade.place(self._link, intent, lambda: self._may_send(intent))
@@ -104,6 +112,8 @@ class Desk:
                 assert_never(outcome)
         self._under_way.discard(intent.label)
         await self._report(facts)
+        answered, self._answered = self._answered, trio.Event()
+        answered.set()
 
     # -------------------------------------------------------------------------------- proving
 

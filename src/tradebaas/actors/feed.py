@@ -51,13 +51,16 @@ class Feed:
         Raises:
             CandleGap: when a bar between the two never came.
         """
-        running, self._running = self._running, candle
+        running = self._running
+        if running is not None and candle.open_ms < running.open_ms:
+            return False  # late: that bar is over
+        self._running = candle
         if running is None:
             last = self._closed[-1] if self._closed else None
             if last is not None and candle.open_ms > last.open_ms + self.timeframe_ms:
                 raise CandleGap(f"no candle between {last.open_ms} and {candle.open_ms}")
             return False
-        if candle.open_ms <= running.open_ms:
+        if candle.open_ms == running.open_ms:
             return False
         if candle.open_ms != running.open_ms + self.timeframe_ms:
             raise CandleGap(f"no candle between {running.open_ms} and {candle.open_ms}")

@@ -51,10 +51,28 @@ def _memory_percent(process: psutil.Process) -> float:
     return 100 * process.memory_info().rss / limit if limit else process.memory_percent()
 
 
-def memory_limit(group: Path = Path("/sys/fs/cgroup/memory.max")) -> int:
-    """The memory limit in bytes of the control group that the process sees; 0 for none."""
+def memory_limit(
+    groups: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> int:
+    """The memory limit in bytes of this process's control group (cgroups(7), v2); 0 for none.
+
+    In a container its own group is the root of what it sees.
+    """
+    limits = (_limit_in(groups / name) for name in (_group_of(membership), ""))
+    return next((limit for limit in limits if limit), 0)
+
+
+def _group_of(membership: Path) -> str:
     try:
-        text = group.read_text(encoding="ascii").strip()
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
+
+
+def _limit_in(group: Path) -> int:
+    try:
+        text = (group / "memory.max").read_text(encoding="ascii").strip()
     except OSError:
         return 0
     return int(text) if text.isdigit() else 0

@@ -9,6 +9,7 @@ A full disk does not end the process: the ballast is released, the daemon goes p
 the same requests are decided again; started without any space, it waits and says so.
 """
 
+import errno
 from collections.abc import Sequence
 from typing import TypeAlias, final
 
@@ -34,7 +35,7 @@ from tradebaas.core.state import FOLD_VERSION, State
 from tradebaas.runtime.mailbox import Ask, Asks
 from tradebaas.runtime.ports import Blocking
 from tradebaas.store import codec
-from tradebaas.store.ballast import release_ballast, restore_ballast
+from tradebaas.store.ballast import ballast_held, release_ballast, restore_ballast
 from tradebaas.store.faults import DiskFull
 from tradebaas.store.folding import fold, snapshot_of
 from tradebaas.store.halt import clear_halt, read_halt, write_halt
@@ -45,6 +46,7 @@ from tradebaas.store.records import NewRecord
 MAX_BATCH = 64
 DISK_FULL = "disk full"
 SPACE_CHECK_S = 5.0
+SPACE_WAIT_S = 1.0
 CLOSE_LIMIT_S = 10.0
 
 Asked: TypeAlias = Ask[Request, Answer]
@@ -60,7 +62,7 @@ async def run(
     """Recover the state from the log, then sequence requests until ``drain``."""
     async with ctx.ports.open_blocking("store") as worker:
         began = ctx.ports.clock.monotonic()
-        log = await worker.run(_open, ctx)
+        log = await _open(ctx, worker)
         try:
             scribe = await _recover(ctx, worker, log, began)
             await scribe.start_life()
@@ -71,7 +73,23 @@ async def run(
                 await worker.run(log.close)
 
 
-def _open(ctx: Context) -> Log:
+async def _open(ctx: Context, worker: Blocking) -> Log:
+    """Open the log, with the ballast's space if there is no other; without any, wait for some."""
+    place = Place(ctx.data_dir)
+    while True:
+        try:
+            # A cancellation must not lose an open log: the next life could not lock it.
+            with trio.CancelScope(shield=True):
+                return await worker.run(_open_log, ctx)
+        except DiskFull as full:
+            if ballast_held(place):
+                await worker.run(release_ballast, place)
+                continue
+            ctx.board.store.set(StoreStatus(fault=str(full)))
+            await trio.sleep(SPACE_WAIT_S)
+
+
+def _open_log(ctx: Context) -> Log:
     return Log.open(ctx.data_dir, now_ms=ctx.ports.clock.wall_ms())
 
 
@@ -117,11 +135,11 @@ class _Scribe:
         )
         while True:
             try:
-                await self._commit([request])
+                await self._commit_or_make_room([request])
                 return
             except DiskFull as full:
                 self._publish_store(0.0, fault=str(full))
-                await trio.sleep(1.0)
+                await trio.sleep(SPACE_WAIT_S)
 
     async def serve(self, asks: Asks[Request, Answer], drain: trio.Event) -> None:
         """Decide, commit and answer until the last request after ``drain``; then end the life."""
@@ -132,7 +150,7 @@ class _Scribe:
                     await self._serve_batch(batch)
             nursery.cancel_scope.cancel()
         self._since_snapshot = self._ctx.config.store.snapshot_every
-        await self._commit([EndLife(wall_ms=self._ctx.ports.clock.wall_ms())])
+        await self._commit_or_make_room([EndLife(wall_ms=self._ctx.ports.clock.wall_ms())])
 
     async def _close_on(self, drain: trio.Event) -> None:
         await drain.wait()
@@ -140,13 +158,16 @@ class _Scribe:
 
     async def _serve_batch(self, batch: list[Asked]) -> None:
         requests = [ask.request for ask in batch]
-        for request in requests:
-            if isinstance(request, Halt):
-                await self._worker.run(write_halt, self._place, f"{request.by}: {request.reason}")
+        halts = [request for request in requests if isinstance(request, Halt)]
+        for halt in halts:  # before the commit: it must hold even if that fails
+            await self._write_halt(f"{halt.by}: {halt.reason}")
+        before = self._state.halted
         answers = await self._commit_or_make_room(requests)
-        for request, answer in zip(requests, answers, strict=True):
-            if isinstance(request, Resume) and isinstance(answer, Committed):
-                await self._worker.run(clear_halt, self._place)
+        now = self._state.halted
+        if now is None and any(isinstance(request, Resume) for request in requests):
+            await self._worker.run(clear_halt, self._place)
+        elif now is not None and before is None and not halts:  # by the daemon itself
+            await self._write_halt(f"{now.by}: {now.reason}")
         for ask, answer in zip(batch, answers, strict=True):
             ask.reply.answer(answer)
         if any(isinstance(request, Ping) for request in requests):
@@ -215,6 +236,16 @@ class _Scribe:
             await self._worker.run(release_ballast, self._place)
             guard = Guard(cause=DISK_FULL, active=True, detail=str(full))
             return (await self._commit([guard, *requests]))[1:]
+
+    async def _write_halt(self, reason: str) -> None:
+        """Write the halt file, with the ballast's space if there is no other."""
+        try:
+            await self._worker.run(write_halt, self._place, reason)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            await self._worker.run(release_ballast, self._place)
+            await self._worker.run(write_halt, self._place, reason)
 
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""

@@ -25,7 +25,7 @@ class Bell:
     def on(self, nursery: trio.Nursery, *values: Latest[T]) -> Self:
         """Ring whenever one of ``values`` is set, for as long as the nursery lives."""
         for value in values:
-            nursery.start_soon(self._ring_on, value)
+            nursery.start_soon(self._ring_on, value, value.version)
         return self
 
     async def wait(self, at_most: float = float("inf")) -> None:
@@ -34,8 +34,7 @@ class Bell:
             await self._rung.wait()
         self._rung = trio.Event()
 
-    async def _ring_on(self, value: Latest[T]) -> None:
-        version = value.version
+    async def _ring_on(self, value: Latest[T], version: int) -> None:
         while True:
             _, version = await value.wait_newer(version)
             self._rung.set()

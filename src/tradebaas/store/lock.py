@@ -50,10 +50,17 @@ class Lock:
         descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return cls._taken(descriptor, now_ms)
         except BlockingIOError:
             text = os.pread(descriptor, _MAX_BYTES, 0)
             os.close(descriptor)
             raise StoreBusy(_busy_message(place, text)) from None
+        except BaseException:
+            os.close(descriptor)  # else this very process would be the one that holds it
+            raise
+
+    @classmethod
+    def _taken(cls, descriptor: int, now_ms: int) -> Self:
         had_store = _says_store(os.pread(descriptor, _MAX_BYTES, 0))
         holder = Holder(
             pid=os.getpid(), started_ms=now_ms, command=" ".join(sys.argv), store=had_store

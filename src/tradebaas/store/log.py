@@ -86,7 +86,8 @@ class Log:
     def recover(self, fold_version: int) -> Recovered:
         """Compare the log with its head, and give the way to the present state.
 
-        A snapshot of another fold version is not used; then the tail may be the whole log.
+        A snapshot of another fold version is not used; then the tail may be the whole log. What
+        was recovered is proof against a power cut once the next append has returned.
 
         Raises:
             StoreDamaged: The log was cut or changed.
@@ -97,7 +98,8 @@ class Log:
             last = rows.last_head(self._connection)
             check_head(self._opened, last)
             snapshot = self._newest_snapshot(fold_version, notes)
-            notes += self._guard(last)
+        if self._opened.stated_head is None:
+            notes.append(f"{self._place.head} is missing or unreadable; the next commit makes it")
         self._head = last
         start = EMPTY if snapshot is None else snapshot.head
         return Recovered(snapshot, self._tail(start, last), last, tuple(notes))
@@ -215,18 +217,18 @@ class Log:
                 connection.execute("ROLLBACK")
             raise
 
-    def _guard(self, head: Head) -> list[str]:
-        """Make the head file say ``head``; a note when it had to be made anew."""
-        file = self._opened.head_file
-        if file is not None and file.newest is not None:
-            if file.newest != head:
-                file.write(head)
-            return []
-        found = "missing" if file is None else "unreadable"
-        if file is not None:
-            file.close()
-        self._opened.head_file = HeadFile.create(self._place, head)
-        return [f"{self._place.head} was {found}; it was rebuilt at seq {head.seq}"]
+    def _guard(self, head: Head) -> None:
+        """Make the head file say ``head``.
+
+        Only after a commit: its sync covers all that the log holds. What a killed process wrote
+        and did not sync can be recovered and still be lost in a power cut; a head that names it
+        would then condemn a sound store.
+        """
+        if self._opened.stated_head is None or self._opened.head_file is None:
+            self._opened.close_head()
+            self._opened.head_file = HeadFile.create(self._place, head)
+        else:
+            self._opened.head_file.write(head)
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         """SQLite's report, after each commit, of how long the write-ahead log is."""

@@ -27,6 +27,11 @@ class Opened(Struct):
     head_file: HeadFile | None
     notes: list[str]
 
+    @property
+    def stated_head(self) -> Head | None:
+        """What the head file says; None when it is missing or unreadable."""
+        return self.head_file.newest if self.head_file else None
+
     def close_head(self) -> None:
         """Close the head file, if there is one."""
         if self.head_file is not None:
@@ -73,7 +78,7 @@ def check_head(opened: Opened, last: Head) -> None:
         StoreDamaged: The log was cut or changed.
     """
     place = opened.place
-    stated = opened.head_file.newest if opened.head_file else None
+    stated = opened.stated_head
     if stated is None or rows.head_at(opened.connection, stated.seq) == stated:
         return
     if stated.seq > last.seq:
@@ -97,6 +102,7 @@ def _make_fresh(place: Place) -> None:
     schema.create_database(place.fresh)
     place.fresh.rename(place.db)
     sync_directory(place.root)
+    sync_directory(place.root.absolute().parent)  # the directory itself may be new
     HeadFile.create(place, EMPTY).close()
 
 

@@ -303,6 +303,9 @@ class Story:
     def phase(self) -> Phase:
         return self.state.phase
 
+    def naked_since(self) -> int | None:
+        return self.state.naked_since_ms
+
     def phases(self) -> list[Phase]:
         """Every phase that the story went through, in order."""
         changes = [e for e in self.events if isinstance(e, PhaseChanged)]

@@ -110,10 +110,10 @@ def test_a_signal_is_considered_once_and_never_an_older_one() -> None:
         assert "considered before" in reason
 
 
-@pytest.mark.parametrize("phase", ["idle", "entering", "open"])
-def test_signals_are_only_taken_in_analyzing(phase: str) -> None:
+@pytest.mark.parametrize("reach", [Story.start, Story.entering, Story.entered])
+def test_signals_are_only_taken_in_analyzing(reach: Callable[[Story], object]) -> None:
     story = Story()
-    {"idle": story.start, "entering": story.entering, "open": story.entered}[phase]()
+    reach(story)
     reason = story.refusal(Propose(signal=story.signal(candle=5), market=story.market()))
     assert "ANALYZING" in reason
 

@@ -42,7 +42,7 @@ def test_a_stop_removed_while_down_is_put_back_at_once_after_the_read(
     story = naked(side)
     amount = story.intent().amount
     assert naked_amount(story.state) == amount
-    assert story.state.naked_since_ms == story.now
+    assert story.naked_since() == story.now
     intent = only(story.tend(), OrderIntended).intent
     assert (intent.role, intent.trigger_price) == (Role.STOP, D(stop))
     assert (intent.amount, intent.direction) == (amount, side.opposite)
@@ -52,7 +52,7 @@ def test_a_stop_removed_while_down_is_put_back_at_once_after_the_read(
     story.now += 50
     story.facts(story.order(intent.label, "stop2"))
     assert naked_amount(story.state) == 0
-    assert story.state.naked_since_ms is None
+    assert story.naked_since() is None
     assert story.state.counters.naked_ms_total == 50
     assert story.state.counters.naked_ms_max == 50
     assert story.state.recovering.naked_ms == 50
@@ -79,7 +79,7 @@ def test_a_full_read_that_began_before_the_fill_does_not_confirm_nakedness() -> 
     story.now += 100
     fill = story.fill(intent.label, "1000", at=story.now + 50)
     story.reconcile(fill, story.order(intent.label, "e", state="filled", filled=D(1000)))
-    assert story.state.naked_since_ms is not None
+    assert story.naked_since() is not None
     assert not story.state.naked_confirmed
 
 
@@ -268,7 +268,7 @@ def test_nakedness_runs_from_the_fill_to_the_birth_of_the_stop_whatever_came_fir
     stop = story.order(intent.legs[0].label, "stop")
     story.now = t + 500
     story.facts(story.fill(intent.label, "1000", at=t + 10))
-    assert story.state.naked_since_ms == t + 10
+    assert story.naked_since() == t + 10
     story.facts(stop)
     assert story.state.counters.naked_ms_total == 20
 
@@ -280,7 +280,7 @@ def test_a_stop_older_than_the_fill_makes_no_negative_time() -> None:
     story.now += 100
     story.facts(story.fill(intent.label, "1000"))
     story.facts(stop)
-    assert story.state.naked_since_ms is None
+    assert story.naked_since() is None
     assert story.state.counters.naked_ms_total == 0
 
 
@@ -291,7 +291,7 @@ def test_a_changed_stop_counts_from_its_change_not_from_its_birth() -> None:
     shrunk = replace(born, amount=D(400), updated_ms=story.now + 5_000)
     story.now += 5_000
     story.facts(replace(story.order(born.label, "stop"), order=shrunk))
-    assert story.state.naked_since_ms == born.updated_ms + 5_000
+    assert story.naked_since() == born.updated_ms + 5_000
     grown = replace(shrunk, amount=D(1000), updated_ms=story.now + 300)
     story.facts(replace(story.order(born.label, "stop"), order=grown))
     assert story.state.counters.naked_ms_total == 300
@@ -302,7 +302,7 @@ def test_nakedness_ends_with_the_position() -> None:
     since = story.now
     story.now += 700
     story.facts(story.fill("", "1000", direction=SELL))
-    assert story.state.naked_since_ms is None
+    assert story.naked_since() is None
     assert story.state.counters.naked_ms_total == story.now - since
 
 

@@ -41,7 +41,7 @@ def test_client_credentials_send_the_secret() -> None:
 
 
 def test_an_unknown_grant_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="'password'.*client_signature or client_credentials"):
+    with pytest.raises(ConfigError, match=r"'password'.*client_signature or client_credentials"):
         login_params(KEY, "password", 1, "n")
 
 

@@ -7,7 +7,7 @@ import pytest
 from deribit_kit import wire_order, wire_trade
 from msgspec import Raw
 
-from tradebaas.core.model import ContractKind, Direction, Order
+from tradebaas.core.model import ContractKind, Direction, Fill, Order
 from tradebaas.deribit import convert, wire
 from tradebaas.deribit.convert import CANNOT_READ, Contracts, Unusable
 
@@ -89,7 +89,7 @@ def fill(orders: tuple[Order, ...] = (), **changes: object) -> object:
 
 def test_the_order_beside_a_trade_decides_its_side_and_label() -> None:
     found = fill((order(direction="sell", label="mine"),), direction="buy", label=None)
-    assert isinstance(found, convert.Fill)
+    assert isinstance(found, Fill)
     assert (found.direction, found.label) == (Direction.SELL, "mine")
 
 
@@ -105,7 +105,7 @@ def test_the_order_beside_a_trade_decides_its_side_and_label() -> None:
 )
 def test_liquidations_count_when_they_are_ours(changes: dict[str, object], expected: bool) -> None:
     found = fill(**changes)  # type: ignore[arg-type]
-    assert isinstance(found, convert.Fill)
+    assert isinstance(found, Fill)
     assert found.liquidation is expected
 
 
@@ -117,7 +117,7 @@ def test_a_trade_without_its_numbers_is_refused(changes: dict[str, object]) -> N
 
 def test_a_rebate_is_a_negative_fee() -> None:
     found = fill(fee=-1e-8)
-    assert isinstance(found, convert.Fill)
+    assert isinstance(found, Fill)
     assert found.fee == D("-1E-8")
 
 
@@ -147,23 +147,23 @@ def test_an_instrument_not_read_is_judged_by_its_name(name: str, kind: ContractK
             ContractKind.LINEAR,
             D("-0.5"),
         ),
-        ({"direction": "buy", "size": 1000, "size_currency": 0.0125}, ContractKind.INVERSE, D(1000)),
+        (
+            {"direction": "buy", "size": 1000, "size_currency": 0.0125},
+            ContractKind.INVERSE,
+            D(1000),
+        ),
     ],
 )
 def test_position_sizes_are_signed_amounts(
     position: dict[str, object], kind: ContractKind, size: Decimal
 ) -> None:
-    item = wire.parse(
-        Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position
-    )
+    item = wire.parse(Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position)
     assert convert.position_size(item, kind) == size
 
 
 @pytest.mark.parametrize("position", [{"size": 5}, {"direction": "up", "size": 5}])
 def test_a_position_without_a_side_is_refused(position: dict[str, object]) -> None:
-    item = wire.parse(
-        Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position
-    )
+    item = wire.parse(Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position)
     with pytest.raises(Unusable):
         convert.position_size(item, ContractKind.INVERSE)
 

@@ -84,7 +84,5 @@ def test_a_market_close_has_no_price_trigger_or_time_in_force() -> None:
 
 
 def test_a_resting_take_stays_until_cancelled() -> None:
-    take = replace(
-        STOP, role=Role.TAKE, order_type="limit", price=D(83000), trigger_price=None
-    )
+    take = replace(STOP, role=Role.TAKE, order_type="limit", price=D(83000), trigger_price=None)
     assert request(take)[1]["time_in_force"] == "good_til_cancelled"

@@ -135,7 +135,11 @@ def test_a_market_order_and_its_fill() -> None:
     assert (orders[0].state, orders[0].average_price, orders[0].live) == (
         "filled", D("80999.5"), False,
     )  # fmt: skip
-    assert (fills[0].fee, fills[0].currency, fills[0].contract) == (D("0.00000216"), "BTC", "inverse")
+    assert (fills[0].fee, fills[0].currency, fills[0].contract) == (
+        D("0.00000216"),
+        "BTC",
+        "inverse",
+    )
     assert (fills[0].direction, fills[0].label) == (Direction.SELL, "s1-x1")
 
 

@@ -7,6 +7,7 @@ log, is damaged in every way that fits in seconds, each on a fresh copy.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import apsw
@@ -14,7 +15,7 @@ import pytest
 from store_kit import FOLD, NOW_MS, contents, fill, new, open_log, outcome, snapshot
 
 from tradebaas.errors import Fatal, StoreDamaged, StoreNewer
-from tradebaas.store import ballast, log
+from tradebaas.store import ballast, log, rows
 from tradebaas.store.place import Place
 
 LAST = 30
@@ -63,7 +64,7 @@ def _offsets(size: int) -> Iterator[int]:
     """Both ends of every page and points between; every byte of the first 120."""
     yield from range(min(120, size))
     for page in range(0, size, 4096):
-        yield from (o for o in range(page, page + 4096, 509) if o < size)
+        yield from (o for o in range(page, page + 4096, 1021) if o < size)
         yield from (o for o in (page + 3, page + 5, page + 8, page + 4090) if o < size)
 
 
@@ -185,13 +186,13 @@ def test_a_missing_or_unreadable_head_is_rebuilt_and_noted(
     else:
         (data_dir / "head").write_bytes(b"x" * cut)
     store = log.Log.open(data_dir, now_ms=NOW_MS)
-    word = "missing" if cut is None else "unreadable"
-    assert store.recover(FOLD).notes == (
-        f"{data_dir / 'head'} was {word}; it was rebuilt at seq 30",
-    )
+    note = f"{data_dir / 'head'} is missing or unreadable; the next commit makes it"
+    assert store.recover(FOLD).notes == (note,)
+    fill(store, 31, 32)
+    assert store.recover(FOLD).notes == ()
     store.abandon()
     (data_dir / "tradebaas.db-wal").unlink()
-    with pytest.raises(StoreDamaged, match="head says 30"):
+    with pytest.raises(StoreDamaged, match="head says 32"):
         contents(data_dir)
 
 
@@ -287,6 +288,29 @@ def test_a_change_by_hand_is_found(copy: Callable[[], Path], statement: str, wha
     connection.execute(statement)
     connection.close()
     with pytest.raises(StoreDamaged, match=what):
+        contents(data_dir)
+
+
+def test_a_database_that_left_its_journal_mode_is_refused_with_its_log_intact(
+    copy: Callable[[], Path],
+) -> None:
+    data_dir = copy()
+    with (data_dir / "tradebaas.db").open("r+b") as stream:
+        stream.seek(18)
+        stream.write(b"\x01\x01")
+    size = (data_dir / "tradebaas.db-wal").stat().st_size
+    with pytest.raises(StoreDamaged, match="its journal mode bytes are 0101"):
+        contents(data_dir)
+    assert (data_dir / "tradebaas.db-wal").stat().st_size == size
+
+
+def test_a_tail_that_cannot_be_read_to_its_end_is_refused(
+    copy: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir = copy()
+    whole = rows.each_record
+    monkeypatch.setattr(rows, "each_record", lambda *args: islice(whole(*args), 5))
+    with pytest.raises(StoreDamaged, match="the log ends at seq 25, not 30"):
         contents(data_dir)
 
 

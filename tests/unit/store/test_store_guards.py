@@ -1,5 +1,6 @@
 """The lock, the head file and the ballast."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from store_kit import NOW_MS, open_log
 
 from tradebaas.errors import StoreBusy
 from tradebaas.store import ballast
+from tradebaas.store.faults import DiskFull
 from tradebaas.store.head import HeadFile, read_head
 from tradebaas.store.lock import Lock
 from tradebaas.store.place import Place
@@ -88,6 +90,19 @@ def test_a_holder_that_has_written_nothing_yet_is_reported_as_unknown(tmp_path: 
     with pytest.raises(StoreBusy, match="another process that has not said who it is"):
         Lock.take(Place(tmp_path), NOW_MS)
     lock.release()
+
+
+def test_a_lock_that_cannot_be_written_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(DiskFull):
+            open_log(tmp_path)
+    open_log(tmp_path).close()
 
 
 # --- the head ---

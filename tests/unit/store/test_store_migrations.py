@@ -35,6 +35,14 @@ def _rows(file: Path) -> list[tuple[int, int, int, str, bytes]]:
     return found
 
 
+def _old_digest() -> bytes:
+    connection = apsw.Connection(str(FIXTURE), apsw.SQLITE_OPEN_READONLY)
+    digest = connection.execute("SELECT digest FROM events WHERE seq = 6").get
+    connection.close()
+    assert isinstance(digest, bytes)
+    return digest
+
+
 def _migrated(data_dir: Path) -> tuple[Log, Recovered]:
     log = Log.open(data_dir, now_ms=NOW_MS)
     return log, log.recover(FOLD)
@@ -72,13 +80,10 @@ def test_a_migrated_store_is_not_migrated_again_and_goes_on(old: Path) -> None:
 
 
 def test_a_head_of_the_old_store_is_honoured_and_then_replaced(old: Path) -> None:
-    old_digest = (
-        apsw.Connection(str(FIXTURE)).execute("SELECT digest FROM events WHERE seq = 6").get
-    )
-    HeadFile.create(Place(old), Head(6, old_digest)).close()
+    HeadFile.create(Place(old), Head(6, _old_digest())).close()
     log, recovered = _migrated(old)
     log.close()
-    assert read_head(Place(old)) == recovered.head != Head(6, old_digest)
+    assert read_head(Place(old)) == recovered.head != Head(6, _old_digest())
 
 
 def test_an_old_store_that_was_cut_is_refused_before_it_is_touched(old: Path) -> None:
@@ -107,6 +112,8 @@ def test_a_death_during_the_migration_is_made_good_by_the_next_start(
 ) -> None:
     class Death(BaseException):
         pass
+
+    HeadFile.create(Place(old), Head(6, _old_digest())).close()
 
     def die(*_: object) -> None:
         raise Death

@@ -1,0 +1,178 @@
+"""Connecting and logging in, and every way in which that can fail: always as ``LinkLost``."""
+
+import pytest
+import trio
+from link_kit import EPOCH_MS, Exchange, linked
+from trio.testing import MockClock
+
+from tradebaas.deribit.auth import signature
+from tradebaas.deribit.link import LinkLost
+from tradebaas.deribit.login import REFRESH_AT
+from tradebaas.errors import ConfigError
+
+
+async def test_what_is_said_first() -> None:
+    async with linked() as (link, exchange):
+        assert [asked.method for asked in exchange.log] == [
+            "public/hello",
+            "public/auth",
+            "public/set_heartbeat",
+            "public/status",
+            "private/get_cancel_on_disconnect",
+        ]
+        assert exchange.log[2].params == {"interval": 10}
+        assert exchange.targets == [("exchange.test", 80, False)]
+        assert (link.alive, link.locked, link.url) == (
+            True,
+            "false",
+            "ws://exchange.test/ws/api/v2",
+        )
+    assert not link.alive
+
+
+async def test_a_signed_login_never_sends_the_secret() -> None:
+    async with linked() as (_, exchange):
+        params = exchange.methods("public/auth")[0].params
+        signed = signature("S3CRET", params["timestamp"], params["nonce"])
+        assert params["signature"] == signed
+        assert params["timestamp"] == EPOCH_MS + int(trio.current_time() * 1000)
+        assert "S3CRET" not in str([asked.params for asked in exchange.log])
+
+
+async def test_a_login_with_credentials() -> None:
+    async with Exchange().serving() as exchange, exchange.link("client_credentials"):
+        assert exchange.methods("public/auth")[0].params == {
+            "grant_type": "client_credentials",
+            "client_id": "id",
+            "client_secret": "S3CRET",
+        }
+
+
+async def test_the_clock_is_taken_over_from_the_hello() -> None:
+    async with Exchange().serving() as exchange:
+        clock = {"epoch": 5, "rate": 60.0, "lockstep": False, "wall": 5}
+        exchange.logins["public/hello"] = lambda _: {"result": {"version": "x", "clock": clock}}
+        async with exchange.link() as link:
+            assert (link.clock.rate, link.clock.lockstep) == (60, False)
+
+
+async def test_deribit_does_not_state_its_clock(autojump_clock: MockClock) -> None:
+    async with linked() as (link, exchange):
+        assert (link.clock.rate, link.clock.lockstep) == (1, False)
+        now = exchange.ports().clock.monotonic()
+        assert abs(link.clock.now_ms(now) - (EPOCH_MS + now * 1000)) <= 1
+
+
+async def test_orders_outlive_the_connection_whatever_the_account_says() -> None:
+    async with Exchange().serving() as exchange:
+        exchange.logins["private/get_cancel_on_disconnect"] = lambda _: {
+            "result": {"enabled": True}
+        }
+        exchange.logins["private/disable_cancel_on_disconnect"] = lambda _: {"result": "ok"}
+        async with exchange.link():
+            (asked,) = exchange.methods("private/disable_cancel_on_disconnect")
+            assert asked.params == {"scope": "connection"}
+
+
+# ------------------------------------------------------------------------------------ failures
+
+
+async def fails(exchange: Exchange, words: str, grant: str = "client_signature") -> LinkLost:
+    async with exchange.serving():
+        with pytest.raises(LinkLost, match=words) as caught:
+            async with exchange.link(grant):
+                pytest.fail("got in")
+    return caught.value
+
+
+async def test_nobody_there() -> None:
+    exchange = Exchange()
+    exchange.refuse = ConnectionRefusedError("connection refused")
+    error = await fails(exchange, "connection refused")
+    assert "ws://exchange.test" in str(error)
+
+
+async def test_the_front_says_no() -> None:
+    exchange = Exchange()
+    exchange.reject_status = 502
+    await fails(exchange, "502")
+
+
+async def test_closed_in_the_middle_of_the_handshake(autojump_clock: MockClock) -> None:
+    exchange = Exchange()
+    exchange.hang_up = True
+    await fails(exchange, "middle of the handshake")
+    assert trio.current_time() < 1
+
+
+async def test_no_handshake(autojump_clock: MockClock) -> None:
+    exchange = Exchange()
+    exchange.silent_handshake = True
+    await fails(exchange, "no login within 10 s")
+
+
+async def test_no_answers(autojump_clock: MockClock) -> None:
+    exchange = Exchange()
+    exchange.mute = True
+    await fails(exchange, "public/hello: no answer within 5 s")
+
+
+async def test_closed_during_the_login() -> None:
+    exchange = Exchange()
+    exchange.logins["public/auth"] = lambda _: exchange.calls.close() or {"result": {}}
+    await fails(exchange, "refresh_token")
+
+
+@pytest.mark.parametrize("code, words", [(13004, "clock is right"), (10000, "10000")])
+async def test_a_refused_login_says_what_to_do(code: int, words: str) -> None:
+    exchange = Exchange()
+    exchange.logins["public/auth"] = lambda _: {"error": {"code": code, "message": "no"}}
+    error = await fails(exchange, words)
+    assert type(error).__name__ == "LoginRefused"
+    assert "S3CRET" not in str(error)
+    assert len(exchange.methods("public/auth")) == 1
+
+
+async def test_an_unknown_grant_is_an_error_of_configuration() -> None:
+    async with Exchange().serving() as exchange:
+        with pytest.raises(ConfigError, match="grant"):
+            async with exchange.link("password"):
+                pytest.fail("got in")
+
+
+# ----------------------------------------------------------------------------------- the token
+
+
+async def test_the_token_is_renewed_in_time(autojump_clock: MockClock) -> None:
+    async with Exchange().serving() as exchange:
+        exchange.expires_in = 10
+        async with exchange.link():
+            await trio.sleep(2 * 10 * REFRESH_AT + 0.5)
+            grants = [asked.params["grant_type"] for asked in exchange.methods("public/auth")]
+            assert grants == ["client_signature", "refresh_token", "refresh_token"]
+            assert exchange.methods("public/auth")[2].params["refresh_token"] == "refresh-2"
+
+
+async def test_a_refused_renewal_becomes_a_login(autojump_clock: MockClock) -> None:
+    async with Exchange().serving() as exchange:
+        exchange.expires_in = 10
+        async with exchange.link() as link:
+            ok = exchange.logins["public/auth"]
+            refused = {"error": {"code": 13004, "message": "invalid_credentials"}}
+            exchange.logins["public/auth"] = lambda params: (
+                refused if params["grant_type"] == "refresh_token" else ok(params)
+            )
+            await trio.sleep(9)
+            assert link.alive
+            last = exchange.methods("public/auth")[-1]
+            assert last.params["grant_type"] == "client_signature"
+
+
+async def test_a_token_that_cannot_be_renewed_ends_the_link(autojump_clock: MockClock) -> None:
+    async with Exchange().serving() as exchange:
+        exchange.expires_in = 10
+        async with exchange.link() as link:
+            refused = {"error": {"code": 13004, "message": "invalid_credentials"}}
+            exchange.logins["public/auth"] = lambda _: refused
+            with pytest.raises(LinkLost, match="token could not be renewed.*13004"):
+                await anext(link.notifications)

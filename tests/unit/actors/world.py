@@ -1,0 +1,408 @@
+"""The real crew against the real exchange, in one trio loop: what the tests of the actors share.
+
+The exchange is ``paper.server.serve`` on loopback at 300 times real speed, with its admin methods;
+the daemon is the shell's own composition without HTTP and signals. Lives, store, socket and disk
+are real. Candles are hourly (12 s), so that signals come when a test arms and not in between.
+Every wait is bounded and says what it waited for.
+"""
+
+import json
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+import trio
+from trio_websocket import WebSocketConnection, open_websocket_url
+
+from tradebaas.board import Board
+from tradebaas.config import (
+    BackupSection,
+    Config,
+    ExchangeSection,
+    RiskSection,
+    StoreSection,
+    StrategySection,
+    SupervisorSection,
+)
+from tradebaas.core.events import Event, OrderIntended, Recovered
+from tradebaas.core.messages import Answer, Arm, Committed, Disarm, Request
+from tradebaas.core.model import Assignment, Phase, Role
+from tradebaas.core.state import FOLD_VERSION, State
+from tradebaas.daemon import _Daemon
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.server import serve
+from tradebaas.runtime.ports import Ports, system_ports
+from tradebaas.store import codec
+from tradebaas.store.folding import fold, state_digest
+from tradebaas.store.reader import open_reader
+
+SPEED = 300.0
+INSTRUMENT = "BTC-PERPETUAL"
+EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
+BRACKET = {"linked_order_type": "one_triggers_one_cancels_other"}
+REDUCE = {"reduce_only": True}
+LIMIT_S = 10.0
+POLL_S = 0.01
+PATIENT = SupervisorSection(deaths=1_000_000, period_seconds=1.0, forgive_seconds=0.0)
+"""Every death is the first: no backoff, no crash loop, no end of the budget."""
+
+Json = dict[str, object]
+
+
+@dataclass
+class Admin:
+    """The exchange's admin methods over one WebSocket; one call at a time."""
+
+    socket: WebSocketConnection
+    last_id: int = 0
+
+    async def call(self, method: str, **params: object) -> object:
+        self.last_id += 1
+        asked = {
+            "jsonrpc": "2.0", "id": self.last_id, "method": f"admin/{method}", "params": params
+        }  # fmt: skip
+        encode = msgspec.json.Encoder(decimal_format="number").encode
+        with trio.fail_after(LIMIT_S):
+            await self.socket.send_message(encode(asked).decode())
+            while True:
+                answer = json.loads(await self.socket.get_message(), parse_float=Decimal)
+                if answer.get("id") == self.last_id:
+                    break
+        assert "error" not in answer, f"admin/{method}({params}): {answer['error']}"
+        return answer["result"]
+
+    async def table(self, method: str, **params: object) -> Json:
+        result = await self.call(method, **params)
+        assert isinstance(result, dict)
+        return result
+
+
+@dataclass
+class Exchange:
+    """A running exchange: where it is, its admin methods, and its journal."""
+
+    url: str
+    directory: Path
+    admin: Admin
+
+    def journal(self, kind: str) -> list[Json]:
+        """The bodies of all lines of a kind, in order."""
+        query = "SELECT body FROM journal WHERE kind = ? ORDER BY n"
+        connection = apsw.Connection(
+            str(self.directory / "exchange.db"), apsw.SQLITE_OPEN_READONLY
+        )
+        try:
+            return [json.loads(str(body)) for (body,) in connection.execute(query, (kind,))]
+        finally:
+            connection.close()
+
+    def entries(self) -> list[str]:
+        """The label of every request to the exchange that could open a position of ours."""
+        return [
+            str(line["label"])
+            for line in self.journal("request")
+            if line["method"] in ("private/buy", "private/sell")
+            and isinstance(line["params"], dict)
+            and not line["params"].get("reduce_only")
+            and str(line["label"]).startswith("tb1-")
+        ]
+
+    async def ledger(self) -> Json:
+        return await self.admin.table("ledger")
+
+    async def position(self) -> Decimal:
+        """The signed size of the position in the one instrument of the tests."""
+        positions = (await self.ledger())["positions"]
+        assert isinstance(positions, list)
+        found = (p["size"] for p in positions if p["instrument_name"] == INSTRUMENT)
+        return Decimal(str(next(found, 0)))
+
+    async def live_stop(self) -> Decimal:
+        amounts = (await self.ledger())["live_stop_amount"]
+        assert isinstance(amounts, dict)
+        return Decimal(str(amounts[INSTRUMENT]))
+
+    async def orders(self) -> dict[str, Json]:
+        """Open orders by id."""
+        orders = (await self.ledger())["orders"]
+        assert isinstance(orders, list)
+        return {order["order_id"]: order for order in orders}
+
+
+@asynccontextmanager
+async def exchange_on(directory: Path, *, port: int = 0, seed: int = 7) -> AsyncIterator[Exchange]:
+    """An exchange for as long as the block runs."""
+    config = ExchangeConfig(
+        directory=directory, port=port, seed=seed, speed=SPEED, idle_exit_s=0, admin=True
+    )
+    async with trio.open_nursery() as nursery:
+
+        async def start(*, task_status: trio.TaskStatus[str]) -> None:
+            await serve(config, task_status=task_status)
+
+        url = str(await nursery.start(start))
+        async with open_websocket_url(url) as socket:
+            yield Exchange(url, directory, Admin(socket))
+        nursery.cancel_scope.cancel()
+
+
+def configuration(data: Path, url: str, **sections: msgspec.Struct) -> Config:
+    """The tests' configuration; ``sections`` replace whole ones."""
+    known: dict[str, msgspec.Struct] = {
+        "exchange": ExchangeSection(url=url),
+        "strategy": StrategySection(name=EAGER, timeframe="1h"),
+        "risk": RiskSection(
+            risk_percent=Decimal("0.1"),
+            max_entries_per_day=10**6,
+            max_daily_loss_percent=Decimal(100),
+        ),
+        "store": StoreSection(snapshot_every=50),
+        "backups": BackupSection(interval_seconds=3600),
+        "supervisor": PATIENT,
+    }
+    return Config(data=str(data), **(known | sections))  # type: ignore[arg-type]
+
+
+@dataclass
+class World:
+    """A daemon without HTTP, on a store that outlives it."""
+
+    config: Config
+    nursery: trio.Nursery
+    exchange: Exchange
+    ports: Ports = field(default_factory=system_ports)
+    nonce: int = 0
+    ended: trio.Event = field(default_factory=trio.Event)
+    error: BaseException | None = None
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    def __post_init__(self) -> None:
+        self.daemon = _Daemon(self.config, self.ports, False)
+
+    # ---------------------------------------------------------------------- starting, ending
+
+    def start(self) -> None:
+        """A new process, as it were, on the same store."""
+        self.daemon = _Daemon(self.config, self.ports, False)
+        self.ended, self.scope, self.error = trio.Event(), trio.CancelScope(), None
+        self.nursery.start_soon(self._supervise)
+
+    async def _supervise(self) -> None:
+        with self.scope:
+            try:
+                await self.daemon._supervise()
+            except Exception as error:
+                self.error = error
+        self.ended.set()
+
+    async def stop(self, within: float = LIMIT_S) -> None:
+        """As SIGTERM does."""
+        self.daemon.drain.ask()
+        await bounded(self.ended.wait(), "the end of the drain", self, within)
+
+    async def die(self) -> None:
+        """End everything at once, without a last word in the log."""
+        self.scope.cancel()
+        await bounded(self.ended.wait(), "the end of a cancelled crew", self)
+
+    # ------------------------------------------------------------------------------- looking
+
+    @property
+    def board(self) -> Board:
+        return self.daemon.board
+
+    @property
+    def data(self) -> Path:
+        return self.config.data_dir
+
+    @property
+    def state(self) -> State:
+        state = self.board.view.value
+        assert state is not None, "nothing was published yet"
+        return state
+
+    async def until(
+        self, done: Callable[[State], bool], what: str, within: float = LIMIT_S
+    ) -> State:
+        """Wait until a committed state satisfies ``done``."""
+        version = 0
+        with trio.move_on_after(within):
+            while True:
+                state, version = await self.board.view.wait_newer(version)
+                if done(state):
+                    return state
+        pytest.fail(f"waited {within:g} s for {what}; {self.describe()}")
+
+    async def phase(self, phase: Phase, within: float = LIMIT_S) -> State:
+        return await self.until(lambda s: s.phase is phase, phase, within)
+
+    async def ready(self) -> State:
+        """Wait for a permit: recovered, reconciled, nothing unproven."""
+        return await self.until(
+            lambda s: s.life_open and 0 < s.connection == s.reconciled
+            and not s.pending and not s.recovering.cause,
+            "a finished recovery",
+        )  # fmt: skip
+
+    async def poll(
+        self, done: Callable[[], bool] | Callable[[], object], what: str, within: float = LIMIT_S
+    ) -> None:
+        """Wait until ``done()`` (perhaps a coroutine function) is true."""
+        with trio.move_on_after(within):
+            while True:
+                found = done()
+                if hasattr(found, "__await__"):
+                    found = await found  # type: ignore[misc, unused-ignore]
+                if found:
+                    return
+                await trio.sleep(POLL_S)
+        pytest.fail(f"waited {within:g} s for {what}; {self.describe()}")
+
+    def describe(self) -> str:
+        state, link = self.board.view.value, self.board.link.value
+        if state is None:
+            return f"no state was published; the daemon ended with {self.error!r}"
+        return (
+            f"last state: {state.phase}, life {state.life}, seq {state.seq}, armed {state.armed}, "
+            f"connection {state.connection} (reconciled {state.reconciled}), "
+            f"signal {state.signal}, position {state.position}, pending {state.pending}, "
+            f"orders {list(state.orders.values())}, protect {state.protect}, "
+            f"foreign {state.foreign}, halted {state.halted}, closing {state.closing!r}, "
+            f"recovering {state.recovering}; link {link}; ended with {self.error!r}; "
+            f"last events: {[event for _, event in self.events()[-12:]]}"
+        )
+
+    def log(self) -> tuple[State, list[tuple[int, Event]]]:
+        """The fold of the whole log, and its events by seq."""
+        with open_reader(self.data) as reader:
+            records = list(reader.each(0))
+        return fold(None, records), [(record.seq, codec.decode(record)) for record in records]
+
+    def events(self) -> list[tuple[int, Event]]:
+        return self.log()[1]
+
+    def of(self, kind: type[msgspec.Struct]) -> list[Event]:
+        """All events of a kind."""
+        return [event for _, event in self.events() if isinstance(event, kind)]
+
+    # ---------------------------------------------------------------------------- commanding
+
+    async def ask(self, request: Request) -> Answer:
+        return await self.daemon.door.ask(request, LIMIT_S)
+
+    async def command(self, request: Request) -> Committed:
+        answer = await self.ask(request)
+        assert isinstance(answer, Committed), answer
+        return answer
+
+    def assignment(
+        self, *, active: int = 1, timeframe: str = "1h", instrument: str = INSTRUMENT,
+        broken: int = 0,
+    ) -> Assignment:  # fmt: skip
+        """An assignment whose signals are new ones."""
+        self.nonce += 1
+        values = {"active": str(active), "nonce": str(self.nonce), "broken": str(broken)}
+        return Assignment(
+            strategy=EAGER, parameters=values, instrument=instrument, timeframe=timeframe
+        )
+
+    async def arm(
+        self, *, active: int = 1, timeframe: str = "1h", instrument: str = INSTRUMENT,
+        broken: int = 0,
+    ) -> None:  # fmt: skip
+        """Start the eager strategy, with a signal that was never considered before."""
+        wanted = self.assignment(
+            active=active, timeframe=timeframe, instrument=instrument, broken=broken
+        )
+        await self.command(Arm(assignment=wanted))
+
+    async def open_position(self) -> State:
+        await self.arm()
+        return await self.covered()
+
+    async def covered(self) -> State:
+        """Wait for an open position whose stop and take profit are reported."""
+        return await self.until(
+            lambda s: s.phase is Phase.POSITION_OPEN and not s.pending
+            and not any(order.waiting for order in s.orders.values())
+            and {order.role for order in s.orders.values()} >= {Role.STOP},
+            "a covered position",
+        )  # fmt: skip
+
+    async def clear(self) -> None:
+        """Disarm, close what is open, and wait for IDLE."""
+        if self.state.armed or self.state.phase is not Phase.IDLE:
+            await self.command(Disarm(reason="cleared", close=True))
+        await self.phase(Phase.IDLE)
+
+    # ------------------------------------------------------------------------------ judging
+
+    async def agree(self) -> None:
+        """Fold of the log = memory = exchange; a position is covered; no signal twice."""
+        await self.poll(self._agrees, "the state and the exchange to agree")
+        folded, events = self.log()
+        assert state_digest(folded) == state_digest(self.state), "fold(log) differs from memory"
+        entries = self.exchange.entries()
+        intents = [e.intent for _, e in events if isinstance(e, OrderIntended)]
+        signals = {i.label: i.signal_id for i in intents if i.role is Role.ENTRY}
+        sent = [signals[label] for label in entries]
+        assert len(sent) == len(set(sent)), f"a signal was sent twice: {entries}"
+
+    async def _agrees(self) -> bool:
+        before = self.state
+        size, orders = await self.exchange.position(), await self.exchange.orders()
+        stop = await self.exchange.live_stop()
+        state = self.state
+        held = state.position.size if state.position else Decimal(0)
+        return (
+            state is before
+            and held == size
+            and set(state.orders) == set(orders)
+            and stop >= abs(size)
+            and not state.pending
+        )
+
+    def reports(self) -> list[Recovered]:
+        return [event for event in self.of(Recovered) if isinstance(event, Recovered)]
+
+
+async def bounded(
+    waiting: object, what: str, world: World | None = None, within: float = LIMIT_S
+) -> None:
+    """Await something, at most so long."""
+    with trio.move_on_after(within) as scope:
+        await waiting  # type: ignore[misc]
+    if scope.cancelled_caught:
+        seen = f"; {world.describe()}" if world is not None else ""
+        pytest.fail(f"waited {within:g} s for {what}{seen}")
+
+
+@asynccontextmanager
+async def world_on(
+    exchange: Exchange, data: Path, **sections: msgspec.Struct
+) -> AsyncIterator[World]:
+    """A daemon on an exchange, started."""
+    async with trio.open_nursery() as nursery:
+        world = World(configuration(data, exchange.url, **sections), nursery, exchange)
+        world.start()
+        yield world
+        await world.die()
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def new_world(home: Path, **sections: msgspec.Struct) -> AsyncIterator[World]:
+    """An exchange and a daemon of its own, recovered."""
+    async with (
+        exchange_on(home / "exchange") as exchange,
+        world_on(exchange, home / "data", **sections) as world,
+    ):
+        await world.ready()
+        yield world
