@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from chaos import fsync, kill, report
+from chaos import fsync, kill, replay, report
 from chaos.breaks import BREAKS
 
 
@@ -41,6 +41,16 @@ def kill_command(
 def fsync_command(seconds: float, keep: Path | None) -> None:
     """Show that whatever was acknowledged or sent had reached the disk before."""
     sys.exit(fsync.run(seconds, keep, Console()))
+
+
+@main.command("replay")
+@click.option("--candles", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--instrument", default="BTC-PERPETUAL", show_default=True)
+def replay_command(candles: Path, instrument: str) -> None:
+    """Trade a candle file in lockstep; exit 0 when both ledgers end equal to the last digit."""
+    outcome = replay.replay(candles, instrument, replay.tell)
+    replay.show(outcome, Console())
+    sys.exit(1 if outcome.differences() else 0)
 
 
 if __name__ == "__main__":

@@ -114,17 +114,6 @@ def clear_mess(driver: Driver) -> str:
     return ", ".join(filter(None, done))
 
 
-def take_back_added(driver: Driver) -> str:
-    """Reduce a position of ours that the owner made larger to what the daemon had admitted."""
-    driver.read_journal()
-    bracket = driver.state.bracket
-    surplus = abs(driver.books.size(INSTRUMENT)) - bracket.amount if bracket else Decimal(0)
-    if surplus < STEP:
-        return ""
-    side = "sell" if driver.books.size(INSTRUMENT) > 0 else "buy"
-    return _order(driver, "surplus taken back", side, surplus, reduce_only=True)
-
-
 def _order(
     driver: Driver, what: str, side: str, amount: Decimal, *, reduce_only: bool = False
 ) -> str:

@@ -6,6 +6,7 @@ equity are compared, to the last digit, between the daemon's store and the excha
 """
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +14,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
 
 from chaos.admin import Admin
 from chaos.api import Api, wait_for_api
@@ -188,3 +192,33 @@ def _close(api: Api) -> None:
 
 def _trades(rows: Iterable[LogRow]) -> list[Trade]:
     return [row.event.trade for row in rows if isinstance(row.event, TradeClosed)]
+
+
+def tell(text: str) -> None:
+    """Progress on one line of standard error."""
+    print(f"\r{text}   ", end="", file=sys.stderr, flush=True)
+
+
+def show(outcome: Replayed, console: Console) -> None:
+    """The figures, and every difference."""
+    table = Table("", "store", "exchange", title=f"{outcome.bars} bars, {outcome.seconds:.1f} s")
+    table.add_row("trades", str(len(outcome.trades)), str(len(outcome.spans)))
+    for currency in outcome.first:
+        trades = [trade for trade in outcome.trades if trade.currency == currency]
+        spans = [span for span in outcome.spans if span.currency == currency]
+        if not trades and not spans:
+            continue
+        gross, fees = _sums(map(_of_trade, trades))
+        there_gross, there_fees = _sums(map(_of_span, spans))
+        table.add_row(f"profit before fees, {currency}", str(gross), str(there_gross))
+        table.add_row(f"fees, {currency}", str(fees), str(there_fees))
+        ours = outcome.first[currency] + gross - fees
+        table.add_row(f"equity, {currency}", str(ours), str(outcome.equity[currency]))
+    console.print(table)
+    for difference in outcome.differences():
+        console.print(difference, style="red")
+
+
+def _sums(pairs: Iterable[tuple[Decimal, Decimal]]) -> tuple[Decimal, Decimal]:
+    listed = list(pairs)
+    return sum((a for a, _ in listed), Decimal(0)), sum((b for _, b in listed), Decimal(0))

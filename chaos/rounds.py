@@ -202,16 +202,19 @@ def _die_traced(driver: Driver, point: Point) -> int:
 def clear(driver: Driver, played: Round) -> None:
     """Undo the driver's own mess; then nothing may keep the daemon from trading but a halt.
 
+    A protect-only that the mess caused ends with a full read that finds nothing of ours, so the
+    position is closed and the connection cut, which makes the daemon read at once.
+
     Raises:
         Stuck: it stays protect-only or in quarantine.
     """
     if _free(driver.read_store()):
         return
     played.notes.append(nemesis.clear_mess(driver))
-    if driver.state.protect:
-        played.notes.append(nemesis.take_back_added(driver))
-    if not driver.try_wait(_free, CLEAN_LIMIT_S):
-        steer.flatten(driver)
+    if not driver.state.protect and driver.try_wait(_free, CLEAN_LIMIT_S):
+        return
+    steer.flatten(driver)
+    driver.admin.call("admin/disconnect")
     driver.wait(_free, "the end of quarantine and protect-only after the mess was cleared")
 
 

@@ -25,6 +25,8 @@ HOSTS = {
     "mainnet": "wss://www.deribit.com/ws/api/v2",
     "testnet": "wss://test.deribit.com/ws/api/v2",
 }
+MAX_SPEED = 300
+"""The fastest that the embedded exchange paces (``paper.config`` says why)."""
 
 
 class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,7 +131,7 @@ DEMO = Config(
     strategy=StrategySection(
         autostart=True,
         parameters={"fast": 3, "slow": 8, "atr_length": 5, "stop_atr": "1", "reward": "1"},
-    )
+    ),
 )
 """What ``run`` without a file does: a fast market in which positions open and close in seconds."""
 
@@ -144,6 +146,8 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; check the path given") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}; save it as UTF-8") from error
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -170,8 +174,8 @@ def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> st
     """
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if directory and (Path(directory) / CREDENTIAL_NAME).exists():
-        return (Path(directory) / CREDENTIAL_NAME).read_text(encoding="utf-8").strip()
-    secret = environ.get(SECRET_VARIABLE, "")
+        return _credential(Path(directory) / CREDENTIAL_NAME)
+    secret = environ.get(SECRET_VARIABLE, "").strip()
     if secret:
         return secret
     if config.exchange.environment == EMBEDDED:
@@ -180,6 +184,16 @@ def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> st
         f"no API secret for {config.exchange.environment}: set {SECRET_VARIABLE} or, under "
         f"systemd, LoadCredential={CREDENTIAL_NAME}:FILE"
     )
+
+
+def _credential(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the credential {path} cannot be read: {error}") from error
+    if not secret:
+        raise ConfigError(f"the credential {path} is empty; put the API secret into it")
+    return secret
 
 
 def _refuse_unknown(raw: Mapping[str, object], shape: type[Struct], text: str, origin: str) -> None:
@@ -236,18 +250,53 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     known = ", ".join((EMBEDDED, *HOSTS))
     yield "exchange", "environment", environment in (EMBEDDED, *HOSTS), f"must be one of {known}"
     grants = ("client_signature", "client_credentials")
-    yield "exchange", "grant", config.exchange.grant in grants, f"must be one of {grants}"
-    risk = config.risk
+    known = ", ".join(grants)
+    yield "exchange", "grant", config.exchange.grant in grants, f"must be one of {known}"
+    own_key = environment == EMBEDDED or config.exchange.client_id not in ("", "paper")
+    yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
+    yield from _embedded_rules(config.embedded)
+    yield from _risk_rules(config.risk)
+    yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
+    backups = config.backups
+    yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
+    yield "backups", "keep", backups.keep >= 1, "must be at least 1"
+    supervisor = config.supervisor
+    yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
+    yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
+    yield "supervisor", "forgive_seconds", supervisor.forgive_seconds >= 0, "must be 0 or more"
+    yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
+    loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
+    yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"
+
+
+def _embedded_rules(section: EmbeddedSection) -> Iterator[tuple[str, str, bool, str]]:
+    rule = f"must be a number above 0 and at most {MAX_SPEED}, or lockstep"
+    yield "embedded", "speed", _is_speed(section.speed), rule
+    yield "embedded", "history", section.history >= 0, "must be 0 or more"
+    yield "embedded", "idle_exit_seconds", section.idle_exit_seconds >= 0, "must be 0 or more"
+
+
+def _is_speed(speed: float | str) -> bool:
+    try:
+        return speed == "lockstep" or 0 < float(speed) <= MAX_SPEED
+    except ValueError:
+        return False
+
+
+def _risk_rules(risk: RiskSection) -> Iterator[tuple[str, str, bool, str]]:
+    numbers = (f.name for f in msgspec.structs.fields(RiskSection))
+    for name in numbers:
+        value = getattr(risk, name)
+        finite = not isinstance(value, Decimal) or value.is_finite()
+        yield "risk", name, finite, "must be a number"
+    slippage, adopted = risk.slippage_percent, risk.adopted_stop_percent
+    yield "risk", "slippage_percent", 0 <= slippage <= 5, "must be 0 to 5"
+    yield "risk", "adopted_stop_percent", 0 < adopted <= 50, "must be above 0 and at most 50"
+    yield "risk", "max_amount", risk.max_amount is None or risk.max_amount > 0, "must be above 0"
+    yield "risk", "naked_ms", 0 <= risk.naked_ms <= 60_000, "must be 0 to 60000"
     yield "risk", "risk_percent", 0 < risk.risk_percent <= 10, "must be above 0 and at most 10"
     yield "risk", "max_leverage", 0 < risk.max_leverage <= 50, "must be above 0 and at most 50"
     yield "risk", "validity_ms", 200 <= risk.validity_ms <= 60_000, "must be 200 to 60000"
     yield "risk", "max_entries_per_day", risk.max_entries_per_day > 0, "must be above 0"
     loss = risk.max_daily_loss_percent
     yield "risk", "max_daily_loss_percent", 0 < loss <= 100, "must be above 0 and at most 100"
-    yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
-    yield "backups", "interval_seconds", config.backups.interval_seconds >= 1, "must be at least 1"
-    yield "backups", "keep", config.backups.keep >= 1, "must be at least 1"
-    yield "supervisor", "deaths", config.supervisor.deaths >= 0, "must be 0 or more"
-    yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
-    loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
-    yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

@@ -41,7 +41,14 @@ from tradebaas.runtime.mailbox import (
     open_asks,
 )
 from tradebaas.runtime.ports import Ports, system_ports
-from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, find_fatal, leaves, supervise
+from tradebaas.runtime.supervisor import (
+    Budget,
+    DeathReport,
+    LifePlan,
+    find_fatal,
+    leaves,
+    supervise,
+)
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
 
 ASKS = 256

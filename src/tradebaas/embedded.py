@@ -73,7 +73,6 @@ async def ensure(config: Config) -> None:
     process = _spawn(config, home / LOG_NAME)
     for _ in range(int(START_LIMIT_S / POLL_S)):
         if find(config) is not None:
-            _CHILDREN.append(process)
             return
         if process.poll() is not None:
             break

@@ -130,7 +130,7 @@ async def test_every_written_call_is_lost_with_the_socket(how: str) -> None:
             if how == "cut":
                 await exchange.cut()
             else:
-                await exchange.websocket.aclose(4000, "heartbeat close")
+                await exchange.close(4000, "heartbeat close")
         for error in outcomes.values():
             assert isinstance(error, LinkLost)
             assert not isinstance(error, NotSent)
@@ -179,13 +179,14 @@ async def test_a_loss_does_not_cancel_the_body() -> None:
         await exchange.cut()
         await wait_all_tasks_blocked()
         assert not link.alive
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
 
 
 async def test_errors_of_the_body_come_out_as_they_are() -> None:
-    with pytest.raises(KeyError, match="mine"):
-        async with linked():
-            raise KeyError("mine")
+    async with Exchange().serving() as exchange:
+        with pytest.raises(KeyError, match="mine"):
+            async with exchange.link():
+                raise KeyError("mine")
 
 
 async def test_a_cancelled_body_closes_the_connection() -> None:

@@ -6,6 +6,7 @@ answer makes the outcome unknown, and ``prove_unknowns`` reads the exchange unti
 found or proven absent. Entries are never sent again; what to do instead is the core's to say.
 """
 
+from decimal import Decimal
 from typing import assert_never, final
 
 import trio
@@ -28,6 +29,8 @@ from tradebaas.deribit import reads, trade
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
+PROBE_PAUSE_S = Decimal("0.5")
+"""Between two probes, in exchange time: each one costs some ten calls of our rate credit."""
 PROBE_MAX_S = 2.0
 UNWANTED_FOR_S = 0.15
 """An order must be unwanted this long before we cancel it: the exchange cancels siblings itself."""
@@ -146,8 +149,10 @@ class Desk:
         limits = self._ctx.limits
         bound = limits.queue_bound_ms + limits.proof_margin_ms
         due = min(intent.valid_until_ms for intent in self._unknown()) + bound
-        seconds = float((due - self._now_ms()) / (1000 * self._link.clock.rate))
-        return min(max(seconds, PROBE_MIN_S), PROBE_MAX_S)
+        rate = self._link.clock.rate
+        seconds = float((due - self._now_ms()) / (1000 * rate))
+        soonest = max(PROBE_MIN_S, float(PROBE_PAUSE_S / rate))
+        return min(max(seconds, soonest), PROBE_MAX_S)
 
     # ------------------------------------------------------------------------------ cancelling
 

@@ -109,17 +109,18 @@ async def _account_for(ctx: Context, attempt: _Attempt) -> None:
     session = attempt.session
     if session is None or not session.linked:
         return
-    facts = [
-        _fate(label, label in session.taken, attempt.reason)
-        for label, pending in ctx.view().pending.items()
-        if pending.intent.life == ctx.view().life
-        and pending.intent.connection == attempt.connection
-        and not pending.unknown
-    ]
-    at_ms = session.now_ms()
     await ctx.asker.ask(LinkRequest(connection=attempt.connection, up=False, reason=attempt.reason))
+    # Only now: until the loss was committed, an intent could still be bound to this connection.
+    view = ctx.view()
+    facts = tuple(
+        _fate(label, label in session.taken, attempt.reason)
+        for label, pending in view.pending.items()
+        if (pending.intent.life, pending.intent.connection) == (view.life, attempt.connection)
+        and not pending.unknown
+    )
     if facts:
-        await ctx.asker.ask(Report(connection=attempt.connection, at_ms=at_ms, facts=tuple(facts)))
+        report = Report(connection=attempt.connection, at_ms=session.now_ms(), facts=facts)
+        await ctx.asker.ask(report)
 
 
 def _fate(label: str, taken: bool, reason: str) -> Fact:

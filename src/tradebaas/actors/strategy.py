@@ -17,11 +17,12 @@ from tradebaas.core.model import Assignment, Market, Phase
 from tradebaas.core.state import State
 from tradebaas.runtime.bell import Bell
 from tradebaas.strategies import registry
-from tradebaas.strategies.protocol import BadParameter, Bound, bind
+from tradebaas.strategies.protocol import TIMEFRAMES, BadParameter, Bound, bind
 from tradebaas.strategies.registry import UnknownStrategy
 from tradebaas.strategies.signals import BadProposal, to_signal
 
 CRASH_LOOP = "crash loop"
+UNUSABLE = "strategy unusable"
 ADMIT_INTERVAL_S = 0.05
 """Between two attempts to admit a waiting signal: each one costs the persister a decision."""
 
@@ -78,10 +79,24 @@ class _Analyst:
 
     async def _evaluate(self, market: Market, view: State, armed: Assignment | None) -> None:
         candle = market.candles[-1]
-        if armed is None or armed.instrument != market.instrument.name:
+        if armed is None:
             self._publish(candle.open_ms, reasons=("no strategy is armed",))
             return
-        bound = self._bind(armed)
+        try:
+            bound = self._bind(armed)
+        except StrategyUnusable as unusable:
+            await self._ctx.asker.ask(Guard(cause=UNUSABLE, active=True, detail=str(unusable)))
+            self._publish(candle.open_ms, reasons=(str(unusable),))
+            return
+        if UNUSABLE in view.protect:
+            await self._ctx.asker.ask(Guard(cause=UNUSABLE, active=False))
+        await self._judge(market, view, bound)
+
+    async def _judge(self, market: Market, view: State, bound: Bound) -> None:
+        candle, armed = market.candles[-1], bound.assignment
+        watched = (market.instrument.name, market.timeframe_ms)
+        if watched != (armed.instrument, TIMEFRAMES[armed.timeframe].ms):
+            return  # the market of another assignment; the reconciler is about to change it
         have, needed = len(market.candles), bound.warm_up
         if have < needed:
             self._publish(candle.open_ms, reasons=(f"warming up: {have} of {needed} candles",))

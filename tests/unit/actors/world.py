@@ -8,8 +8,8 @@ Every wait is bounded and says what it waited for.
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -63,7 +63,7 @@ class Admin:
     socket: WebSocketConnection
     last_id: int = 0
 
-    async def call(self, method: str, **params: object) -> object:
+    async def call(self, method: str, /, **params: object) -> object:
         self.last_id += 1
         asked = {
             "jsonrpc": "2.0", "id": self.last_id, "method": f"admin/{method}", "params": params
@@ -78,7 +78,7 @@ class Admin:
         assert "error" not in answer, f"admin/{method}({params}): {answer['error']}"
         return answer["result"]
 
-    async def table(self, method: str, **params: object) -> Json:
+    async def table(self, method: str, /, **params: object) -> Json:
         result = await self.call(method, **params)
         assert isinstance(result, dict)
         return result
@@ -95,9 +95,7 @@ class Exchange:
     def journal(self, kind: str) -> list[Json]:
         """The bodies of all lines of a kind, in order."""
         query = "SELECT body FROM journal WHERE kind = ? ORDER BY n"
-        connection = apsw.Connection(
-            str(self.directory / "exchange.db"), apsw.SQLITE_OPEN_READONLY
-        )
+        connection = apsw.Connection(str(self.directory / "exchange.db"), apsw.SQLITE_OPEN_READONLY)
         try:
             return [json.loads(str(body)) for (body,) in connection.execute(query, (kind,))]
         finally:
@@ -136,21 +134,34 @@ class Exchange:
         return {order["order_id"]: order for order in orders}
 
 
+@contextmanager
+def plainly() -> Iterator[None]:
+    """A single exception leaves nested nurseries as itself, so that a failed test is readable."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None
+
+
 @asynccontextmanager
 async def exchange_on(directory: Path, *, port: int = 0, seed: int = 7) -> AsyncIterator[Exchange]:
     """An exchange for as long as the block runs."""
     config = ExchangeConfig(
         directory=directory, port=port, seed=seed, speed=SPEED, idle_exit_s=0, admin=True
     )
-    async with trio.open_nursery() as nursery:
+    with plainly():
+        async with trio.open_nursery() as nursery:
 
-        async def start(*, task_status: trio.TaskStatus[str]) -> None:
-            await serve(config, task_status=task_status)
+            async def start(*, task_status: trio.TaskStatus[str]) -> None:
+                await serve(config, task_status=task_status)
 
-        url = str(await nursery.start(start))
-        async with open_websocket_url(url) as socket:
-            yield Exchange(url, directory, Admin(socket))
-        nursery.cancel_scope.cancel()
+            url = str(await nursery.start(start))
+            async with open_websocket_url(url) as socket:
+                yield Exchange(url, directory, Admin(socket))
+            nursery.cancel_scope.cancel()
 
 
 def configuration(data: Path, url: str, **sections: msgspec.Struct) -> Config:
@@ -211,6 +222,24 @@ class World:
         """End everything at once, without a last word in the log."""
         self.scope.cancel()
         await bounded(self.ended.wait(), "the end of a cancelled crew", self)
+
+    def kill(self, actor: str) -> None:
+        """Make one actor of the running crew die."""
+        assert self.daemon.crew is not None
+        self.daemon.crew.kill(actor)
+
+    def kill_at_birth(self, actor: str) -> None:
+        """Make an actor of the next crew die as soon as it is started."""
+        old, once = self.daemon.crew, trio.Event()
+
+        async def wait() -> None:
+            while not once.is_set():
+                await trio.lowlevel.checkpoint()
+                if self.daemon.crew is not old:
+                    once.set()
+                    self.kill(actor)
+
+        self.nursery.start_soon(wait)
 
     # ------------------------------------------------------------------------------- looking
 
@@ -389,12 +418,13 @@ async def world_on(
     exchange: Exchange, data: Path, **sections: msgspec.Struct
 ) -> AsyncIterator[World]:
     """A daemon on an exchange, started."""
-    async with trio.open_nursery() as nursery:
-        world = World(configuration(data, exchange.url, **sections), nursery, exchange)
-        world.start()
-        yield world
-        await world.die()
-        nursery.cancel_scope.cancel()
+    with plainly():
+        async with trio.open_nursery() as nursery:
+            world = World(configuration(data, exchange.url, **sections), nursery, exchange)
+            world.start()
+            yield world
+            await world.die()
+            nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager

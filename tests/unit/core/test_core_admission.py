@@ -50,17 +50,20 @@ def test_link_loss_revokes_the_permit_and_only_a_full_read_gives_it_back() -> No
     assert waiting_reason(story.state) == ""
     story.unlink()
     assert waiting_reason(story.state) == "not connected to the exchange"
-    story.link(2)
-    assert waiting_reason(story.state) == "not reconciled since the last connect"
-    story.reconcile()
-    assert waiting_reason(story.state) == ""
+    for _ in range(2):
+        story.link(2)
+        assert waiting_reason(story.state) == "not reconciled since the last connect"
+        story.reconcile()
+        assert waiting_reason(story.state) == ""
+    story.start("bb", cause="killed")
+    assert waiting_reason(story.state) == "not connected to the exchange"
 
 
 def test_a_full_read_through_an_older_connection_gives_no_permit() -> None:
     story = Story().up()
     story.unlink()
     story.link(2)
-    story.tell(Report(connection=1, at_ms=story.now, facts=(), complete=True))
+    assert story.tell(Report(connection=1, at_ms=story.now, facts=(), complete=True)) == ()
     assert waiting_reason(story.state) == "not reconciled since the last connect"
 
 
@@ -244,6 +247,14 @@ def test_a_price_that_left_the_bracket_enters_nothing() -> None:
     )
 
 
+def test_a_short_at_its_stop_enters_nothing_though_it_would_fill_below() -> None:
+    story = Story(limits=Limits(slippage_percent=D("0.05"))).up()
+    signal = story.signal(SELL)
+    story.price = signal.stop
+    events = story.tell(Propose(signal=signal, market=story.market()))
+    assert "has left the bracket" in only(events, SignalDropped).reason
+
+
 def test_the_market_of_another_instrument_or_currency_sizes_nothing() -> None:
     story = Story().up()
     signal, market = story.signal(), story.market()
@@ -301,6 +312,8 @@ def test_the_gate_lets_no_entry_pass_without_its_permit() -> None:
     story.reconcile()
     waiting = replace(intent, signal_id=signal.signal_id)
     assert "another life or connection" in gated(story, waiting)
+    story.tell(Guard(cause="disk full", active=True))
+    assert "disk full" in gated(story, replace(waiting, connection=2))
     reducing = replace(intent, label="tb1-aa-1-s", role="s", reduce_only=False)
     assert "not reduce-only" in gated(story, reducing)
 

@@ -285,6 +285,40 @@ def test_an_exit_of_all_that_is_known_does_not_close_a_trade_that_misses_an_entr
     assert story.state.counters.trades == 1
 
 
+def test_one_trade_even_if_the_entrys_own_report_is_missing_too() -> None:
+    story = Story()
+    intent = story.entering()
+    story.facts(story.fill(intent.label, "600"))
+    lost = story.fill(intent.label, "400")
+    story.now += 100
+    story.facts(story.fill(intent.legs[0].label, "1000", price="79000"))
+    assert story.state.counters.trades == 0
+    story.facts(lost)
+    assert story.state.counters.trades == 1
+    trade = story.state.last_trade
+    assert trade is not None
+    assert (trade.amount, trade.gross) == (D(1000), D("-0.000158227848"))
+
+
+def test_facts_of_one_report_are_taken_in_their_own_order_not_the_lists() -> None:
+    story = Story()
+    intent = story.entering()
+    story.now += 100
+    entry = story.fill(intent.label, "1000", at=story.now - 50)
+    leave = story.fill(intent.legs[0].label, "400", at=story.now - 40)
+    story.facts(
+        story.position_fact("600"),
+        story.order(intent.label, "entry", state="filled", filled=D(1000)),
+        leave,
+        entry,
+    )
+    kept = [type(event).__name__ for event in story.events[-4:]]
+    assert kept == ["Filled", "PhaseChanged", "Filled", "OrderUpdated"]
+    position = story.state.position
+    assert position is not None
+    assert (position.size, position.corrected) == (D(600), False)
+
+
 def test_the_exit_before_any_entry_fill_waits_for_the_entry() -> None:
     story = Story()
     intent = story.entering()

@@ -214,11 +214,9 @@ def test_the_end_of_a_trade_that_this_store_never_knew_opens_nothing() -> None:
 
 
 def test_what_was_traded_before_the_first_read_is_the_owners_past() -> None:
-    story = Story()
-    story.start()
-    story.link()
-    story.reconcile()
+    story = Story().up()
     assert story.facts(story.fill("", "50", at=T0 - 5)) == ()
+    assert story.facts(story.fill("", "50", at=T0 + 5)) != ()
 
 
 def test_orders_of_this_life_are_not_called_adopted() -> None:

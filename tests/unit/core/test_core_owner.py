@@ -16,7 +16,7 @@ from tradebaas.core.facts import FrameFact
 from tradebaas.core.invariants import violations
 from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link
 from tradebaas.core.model import Phase
-from tradebaas.core.state import barrier, naked_amount
+from tradebaas.core.state import barrier, expecting, naked_amount
 
 HOUR = 3_600_000
 
@@ -217,6 +217,42 @@ def test_an_entry_of_ours_that_reduces_the_owners_position_splits_at_zero() -> N
     assert (position.ours, position.size) == (True, 50 - intent.amount)
     assert bracket.filled == intent.amount
     assert story.state.counters.trades == 0
+
+
+def test_a_position_of_the_owner_is_not_naked_and_its_correction_is_no_alarm() -> None:
+    story = Story().up()
+    story.now += 10
+    story.facts(story.fill("", "50", direction=BUY))
+    assert naked_amount(story.state) == 0
+    assert story.naked_since() is None
+    story.reconcile(size="70")
+    position = story.state.position
+    assert position is not None
+    assert (position.size, position.ours) == (D(70), False)
+    assert story.state.protect == {}
+
+
+def test_a_position_of_which_too_much_is_closed_is_not_closed_further() -> None:
+    story = Story()
+    intent = story.entered()
+    story.tell(ClosePosition(reason="operator"))
+    story.facts(story.fill(intent.legs[1].label, "1300", price="82000"))
+    assert story.tend() == ()
+
+
+def test_an_entry_whose_fills_are_in_a_corrected_position_is_not_awaited() -> None:
+    story = Story()
+    intent = story.entering()
+    entry = story.order(intent.label, "entry", state="filled", filled=D(1000))
+    story.now += 10
+    story.reconcile(size="1000")
+    assert only(story.events, PositionCorrected).position is not None
+    story.facts(entry)
+    assert not expecting(story.state)
+    story.now += 10
+    story.facts(story.fill(intent.legs[0].label, "1000", price="79000"))
+    assert story.phase() is Phase.ANALYZING
+    assert story.state.counters.trades == 1
 
 
 def test_an_unmanaged_instrument_of_the_owner_is_not_folded() -> None:
