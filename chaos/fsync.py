@@ -98,6 +98,7 @@ def _exercise(driver: Driver, seconds: float) -> None:
         driver.wait(lambda s: s.phase is Phase.IDLE, "IDLE after stop --close")
         driver.insist("/api/strategy/start")
         rounds += 1
+    driver.read_store()
 
 
 def _answers(driver: Driver, calls: list[Call]) -> list[Promised]:

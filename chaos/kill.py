@@ -90,7 +90,12 @@ def run(plan: Plan, say: "Say") -> Outcome:
     try:
         exchange.start()
         daemon.configure(exchange.url, SNAPSHOT_EVERY)
-        _Campaign(outcome, exchange, daemon, say).run()
+        campaign = _Campaign(outcome, exchange, daemon, say)
+        try:
+            campaign.run()
+        except Stuck:
+            campaign.judge_stuck()
+            raise
     except (Stuck, DidNotStart, ExchangeGone, LedgerBroken) as error:
         kind = "durable" if isinstance(error, LedgerBroken) else "alive"
         outcome.violations.append((len(outcome.rounds), Violation(kind, "stuck", str(error))))
@@ -155,6 +160,11 @@ class _Campaign:
         return self.driver.rng.choice([p for p in Phase if by_phase[p] == fewest])
 
     # ------------------------------------------------------------------------------------ judging
+
+    def judge_stuck(self) -> None:
+        """Say what the ledgers say about a daemon that does not come forward."""
+        if self.driver.daemon.running:
+            self._note(len(self.outcome.rounds), [*self._agreement(), *self._ledgers(flat=False)])
 
     def _judge(self, number: int) -> list[Violation]:
         """Everything that is known so far; what was not seen before is a new violation."""

@@ -57,7 +57,7 @@ class Table:
     def __init__(self, rng: random.Random, *, strace: bool) -> None:
         self.rng = rng
         self.actors = Deck(rng, ACTORS)
-        self.moments = Deck(rng, ("plain", "plain", "at answer", "commit held"), ["commit held"])
+        self.moments = Deck(rng, ("plain", "later", "at answer", "commit held"), ["commit held"])
         after = ("plain",) * 4 + ("again", "again, recovering")
         traced = ("fdatasync", "sendto") if strace else ()
         self.after = Deck(rng, (*after, *traced), ["plain"])
@@ -75,7 +75,8 @@ def play(driver: Driver, table: Table, number: int, target: Phase) -> Round:
     kind = "actor" if number % 2 else "process"
     played = Round(number, target, kind)
     played.notes.append(steer.steer(driver, target))
-    if target not in (Phase.SIGNAL_DETECTED, Phase.ENTERING_POSITION):
+    early = table.rng.random() < 0.5
+    if early and target not in (Phase.SIGNAL_DETECTED, Phase.ENTERING_POSITION):
         played.notes.append(nemesis.disturb(driver))
     driver.look()
     life = driver.peek().life
@@ -93,6 +94,8 @@ def play(driver: Driver, table: Table, number: int, target: Phase) -> Round:
     report = driver.story.reports[driver.state.life]
     played.settle, played.own = report.settle_seconds, report.recovered_seconds
     played.recovery = max(recovered_at - began_recovery - played.settle, 0.0)
+    if not early:
+        played.notes.append(nemesis.disturb(driver))
     clear(driver, played)
     played.took = time.monotonic() - began
     return played
@@ -134,6 +137,8 @@ def _kill_process(driver: Driver, table: Table, played: Round) -> None:
             with held_commit(driver.daemon.store):
                 _toggle(driver, 0.12)
                 driver.kill_process()
+        case "later":
+            time.sleep(table.rng.random() * 0.4)
         case _:
             time.sleep(table.rng.random() * 0.02)
     if moment != "commit held":

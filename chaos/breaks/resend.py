@@ -1,18 +1,19 @@
 """Send an unresolved intent again after a restart, under its own label.
 
-The check just before the wire lets through every intent that has no proven outcome, whichever life
-and connection it belongs to.
+The desk takes every intent that has no proven outcome for one of its own, whichever life and
+connection it belongs to.
 """
 
 from chaos.breaks.patch import patch
 from tradebaas.actors.desk import Desk
 from tradebaas.core.model import Intent
+from tradebaas.core.state import State
 
 
 def apply() -> None:
-    """Break the last check before the wire."""
+    """Break the question whose intent it is, which the last check before the wire asks too."""
 
-    def may_send(self: Desk, intent: Intent) -> bool:
-        return intent.label in self._ctx.view().pending
+    def is_mine(_self: Desk, view: State, intent: Intent) -> bool:
+        return intent.label in view.pending
 
-    patch(Desk, "_may_send", may_send)
+    patch(Desk, "_is_mine", is_mine)

@@ -30,9 +30,10 @@ async def signal_detected(world: World) -> None:
 
 
 async def entering_position(world: World) -> None:
-    """The answer to the entry is held back."""
+    """The order is at the exchange, its answer is held back."""
     await world.exchange.admin.call("hold", method="private/buy", params_match=BRACKET)
     await world.arm()
+    await world.poll(world.exchange.entries, "the entry to reach the exchange")
 
 
 async def position_open(world: World) -> None:
@@ -44,6 +45,7 @@ async def closing(world: World) -> None:
     await world.open_position()
     await world.exchange.admin.call("hold", method="private/sell", params_match=REDUCE)
     await world.command(ClosePosition(reason="asked to"))
+    await world.until(lambda s: bool(pending_with(s, Role.CLOSE)), "the closing intent")
 
 
 STEER: dict[Phase, Callable[[World], Awaitable[None]]] = {
@@ -80,7 +82,7 @@ CONTINUES: dict[Phase, Callable[[State, State], bool]] = {
 async def test_the_crew_survives_the_death(tmp_path: Path, actor: str, phase: Phase) -> None:
     async with new_world(tmp_path) as world:
         await STEER[phase](world)
-        before = await world.phase(phase)
+        before = world.state if world.state.phase is phase else await world.phase(phase)
         reports = len(world.reports())
         world.kill(actor)
         await world.until(lambda s: s.life == before.life + 1, "the next life")

@@ -307,3 +307,11 @@ async def test_it_ends_itself_when_its_last_client_has_gone(tmp_path: Path) -> N
                     await trio.sleep(1.0)
                     await driver.call("admin/state")
                 await drained(driver)
+
+
+async def test_the_market_goes_on_while_a_client_is_being_dropped() -> None:
+    connection = server.Connection(1)
+    connection.put(b"last words")
+    connection.finish()
+    connection.put(b"a price that came while the writer was still at work")
+    assert [frame async for frame in connection.frames] == [b"last words"]

@@ -358,10 +358,11 @@ async def test_an_inbox_that_overflows_ends_the_link() -> None:
         for _ in range(3):
             await exchange.notify("user.changes.future.BTC.raw", {})
         await wait_all_tasks_blocked()
-        assert link.alive
+        outcomes: Outcomes = {}
         await exchange.notify("user.changes.future.BTC.raw", {})
         await wait_all_tasks_blocked()
-        assert not link.alive
+        await note(outcomes, "after", link.call, "private/buy", {})
+        assert type(outcomes["after"]) is NotSent
         assert len(list(link.waiting())) == 3
         with pytest.raises(LinkLost, match="inbox full"):
             await anext(link.notifications)

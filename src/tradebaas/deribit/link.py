@@ -202,7 +202,8 @@ class Link:
         """
         logins = self._login.count
         outcome = await self._outcome(method, params, within, priority, guard)
-        if isinstance(outcome, Failure) and kind_of(outcome.code) is Kind.REAUTH and logins:
+        unauthorized = isinstance(outcome, Failure) and kind_of(outcome.code) is Kind.REAUTH
+        if unauthorized and method != "public/auth":
             if logins == self._login.count:
                 await self._login.authenticate(self)
             if method.startswith(_READS):

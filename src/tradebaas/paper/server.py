@@ -87,12 +87,15 @@ class Connection:
         self._send, self.frames = trio.open_memory_channel[bytes](MAX_QUEUED_FRAMES)
 
     def put(self, frame: bytes) -> None:
-        """Queue a frame; a client that has let the queue fill up is cut off."""
+        """Queue a frame; a client that has let the queue fill up is cut off.
+
+        Nothing is queued for one that is being dropped: its writer may still be at work.
+        """
         try:
             self._send.send_nowait(frame)
         except trio.WouldBlock:
             self.scope.cancel()
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
     def finish(self) -> None:

@@ -2,17 +2,17 @@
 
 The exchange is ``paper.server.serve`` on loopback at 300 times real speed, with its admin methods;
 the daemon is the shell's own composition without HTTP and signals. Lives, store, socket and disk
-are real. Candles are hourly (12 s), so that signals come when a test arms and not in between.
+are real. Candles are of 15 minutes (3 s), so that signals come when a test arms and not in between.
 Every wait is bounded and says what it waited for.
 """
 
 import json
-import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -44,6 +44,9 @@ from tradebaas.store.folding import fold, state_digest
 from tradebaas.store.reader import open_reader
 
 SPEED = 300.0
+HISTORY = 60
+FUTURE = 2_000
+"""Minutes of market before and after the start; the future lasts 400 s."""
 INSTRUMENT = "BTC-PERPETUAL"
 EAGER = f"{Path(__file__).with_name('eager.py')}:Eager"
 BRACKET = {"linked_order_type": "one_triggers_one_cancels_other"}
@@ -146,11 +149,31 @@ def plainly() -> Iterator[None]:
         raise error from None
 
 
+@cache
+def _calm_market() -> str:
+    """A market that goes up and down by less than a thousandth, two minutes per turn."""
+    lines = ["timestamp,open,high,low,close,volume"]
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    for minute in range(HISTORY + FUTURE):
+        closed = start + timedelta(minutes=minute + 1)
+        here, there = (50_000, 50_010) if minute % 2 == 0 else (50_010, 50_000)
+        lines.append(f"{closed:%Y-%m-%d %H:%M:%S},{here},50012,49998,{there},100000")
+    return "\n".join(lines)
+
+
 @asynccontextmanager
-async def exchange_on(directory: Path, *, port: int = 0, seed: int = 7) -> AsyncIterator[Exchange]:
+async def exchange_on(directory: Path, *, port: int = 0) -> AsyncIterator[Exchange]:
     """An exchange for as long as the block runs."""
+    candles = directory.with_suffix(".csv")
+    candles.write_text(_calm_market(), encoding="ascii")
     config = ExchangeConfig(
-        directory=directory, port=port, seed=seed, speed=SPEED, idle_exit_s=0, admin=True
+        directory=directory,
+        port=port,
+        candles=candles,
+        history=HISTORY,
+        speed=SPEED,
+        idle_exit_s=0,
+        admin=True,
     )
     with plainly():
         async with trio.open_nursery() as nursery:
@@ -168,7 +191,7 @@ def configuration(data: Path, url: str, **sections: msgspec.Struct) -> Config:
     """The tests' configuration; ``sections`` replace whole ones."""
     known: dict[str, msgspec.Struct] = {
         "exchange": ExchangeSection(url=url),
-        "strategy": StrategySection(name=EAGER, timeframe="1h"),
+        "strategy": StrategySection(name=EAGER, timeframe="15m"),
         "risk": RiskSection(
             risk_percent=Decimal("0.1"),
             max_entries_per_day=10**6,
@@ -202,6 +225,7 @@ class World:
     def start(self) -> None:
         """A new process, as it were, on the same store."""
         self.daemon = _Daemon(self.config, self.ports, False)
+        self.daemon.born = self.ports.clock.monotonic()
         self.ended, self.scope, self.error = trio.Event(), trio.CancelScope(), None
         self.nursery.start_soon(self._supervise)
 
@@ -332,7 +356,7 @@ class World:
         return answer
 
     def assignment(
-        self, *, active: int = 1, timeframe: str = "1h", instrument: str = INSTRUMENT,
+        self, *, active: int = 1, timeframe: str = "15m", instrument: str = INSTRUMENT,
         broken: int = 0,
     ) -> Assignment:  # fmt: skip
         """An assignment whose signals are new ones."""
@@ -343,7 +367,7 @@ class World:
         )
 
     async def arm(
-        self, *, active: int = 1, timeframe: str = "1h", instrument: str = INSTRUMENT,
+        self, *, active: int = 1, timeframe: str = "15m", instrument: str = INSTRUMENT,
         broken: int = 0,
     ) -> None:  # fmt: skip
         """Start the eager strategy, with a signal that was never considered before."""

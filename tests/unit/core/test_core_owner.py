@@ -229,6 +229,8 @@ def test_a_position_of_the_owner_is_not_naked_and_its_correction_is_no_alarm() -
     position = story.state.position
     assert position is not None
     assert (position.size, position.ours) == (D(70), False)
+    story.now += 10
+    assert kinds(story.facts(story.position_fact("90"))) == ["PositionCorrected"]
     assert story.state.protect == {}
 
 
