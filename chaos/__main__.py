@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from chaos import fsync, kill, replay, report
-from chaos.breaks import BREAKS
+from chaos.breaks import FSYNC_BREAKS, KILL_BREAKS
 
 
 @click.group()
@@ -19,7 +19,7 @@ def main() -> None:
 @main.command("kill")
 @click.option("--rounds", default=200, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=1, show_default=True)
-@click.option("--break", "broken", type=click.Choice(sorted(BREAKS)), help="A deliberate breakage.")
+@click.option("--break", "broken", type=click.Choice(KILL_BREAKS), help="A deliberate breakage.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep ledgers and logs here.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write JSON here.")
 def kill_command(
@@ -37,10 +37,11 @@ def kill_command(
 
 @main.command("fsync")
 @click.option("--seconds", default=8.0, show_default=True, help="How long to trade under strace.")
+@click.option("--break", "broken", type=click.Choice(FSYNC_BREAKS), help="A deliberate breakage.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the trace and ledgers here.")
-def fsync_command(seconds: float, keep: Path | None) -> None:
+def fsync_command(seconds: float, broken: str | None, keep: Path | None) -> None:
     """Show that whatever was acknowledged or sent had reached the disk before."""
-    sys.exit(fsync.run(seconds, keep, Console()))
+    sys.exit(fsync.run(seconds, broken or "", keep, Console()))
 
 
 @main.command("replay")

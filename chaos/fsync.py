@@ -38,7 +38,7 @@ class _Call(msgspec.Struct):
     params: dict[str, object] = {}
 
 
-def run(seconds: float, keep: Path | None, console: Console) -> int:
+def run(seconds: float, broken: str, keep: Path | None, console: Console) -> int:
     """Trade under strace for ``seconds`` and judge the trace; the exit code."""
     refusal = strace_refusal()
     if refusal:
@@ -47,7 +47,7 @@ def run(seconds: float, keep: Path | None, console: Console) -> int:
     home = keep or Path(tempfile.mkdtemp(prefix="tradebaas-fsync-"))
     home.mkdir(parents=True, exist_ok=True)
     try:
-        driver = _trade(home, seconds)
+        driver = _trade(home, seconds, broken)
     except (Stuck, DidNotStart, ExchangeGone, LedgerBroken) as error:
         console.print(f"could not trade under strace: {error}", markup=False)
         return 1
@@ -62,8 +62,8 @@ def run(seconds: float, keep: Path | None, console: Console) -> int:
     return 0 if passed else 1
 
 
-def _trade(home: Path, seconds: float) -> Driver:
-    exchange, daemon = Exchange(home / "exchange", 1, SPEED), Daemon(home)
+def _trade(home: Path, seconds: float, broken: str) -> Driver:
+    exchange, daemon = Exchange(home / "exchange", 1, SPEED), Daemon(home, broken)
     try:
         exchange.start()
         daemon.configure(exchange.url, SNAPSHOT_EVERY)

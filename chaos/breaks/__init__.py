@@ -1,4 +1,4 @@
-"""Deliberate breakages of the daemon, which the kill campaign must catch.
+"""Deliberate breakages of the daemon, which the harness must catch.
 
 Each module here has an ``apply()`` that replaces a piece of the real program in memory. They are
 never part of it: only ``python -m chaos.broken NAME`` loads one, and then runs the usual command
@@ -11,7 +11,12 @@ BREAKS: dict[str, str] = {
     "ack-first": "chaos.breaks.ack_first",
     "resend": "chaos.breaks.resend",
     "forget-stop": "chaos.breaks.forget_stop",
+    "no-sync": "chaos.breaks.no_sync",
 }
+KILL_BREAKS = ("ack-first", "resend", "forget-stop")
+"""Those that kills can show."""
+FSYNC_BREAKS = ("ack-first", "no-sync")
+"""Those that a trace of system calls can show."""
 
 
 def apply(name: str) -> None:

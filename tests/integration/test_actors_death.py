@@ -65,10 +65,10 @@ def _closed(before: State, state: State) -> bool:
 
 
 CONTINUES: dict[Phase, Callable[[State, State], bool]] = {
-    Phase.IDLE: lambda before, state: state.phase is Phase.IDLE,
-    Phase.ANALYZING: lambda before, state: state.phase is Phase.ANALYZING,
-    Phase.SIGNAL_DETECTED: lambda before, state: state.phase is Phase.POSITION_OPEN,
-    Phase.ENTERING_POSITION: lambda before, state: state.phase is Phase.POSITION_OPEN,
+    Phase.IDLE: lambda _before, state: state.phase is Phase.IDLE,
+    Phase.ANALYZING: lambda _before, state: state.phase is Phase.ANALYZING,
+    Phase.SIGNAL_DETECTED: lambda _before, state: state.phase is Phase.POSITION_OPEN,
+    Phase.ENTERING_POSITION: lambda _before, state: state.phase is Phase.POSITION_OPEN,
     Phase.POSITION_OPEN: lambda before, state: (
         state.position is not None and state.position == before.position
     ),

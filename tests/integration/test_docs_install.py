@@ -3,7 +3,9 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,18 @@ def test_what_installs_goes_through_the_hashed_lock(name: str) -> None:
     for line in text.splitlines():
         if re.match(r"\s*(?:pip|\S*python\S* -m pip) ", line) and '"$@"' not in line:
             assert "--require-hashes" in line or "--no-index" in line, line
+
+
+def test_the_project_installs_with_what_the_lock_has(tmp_path: Path) -> None:
+    build = "from hatchling.build import build_editable as build; import sys; build(sys.argv[1])"
+    command = [sys.executable, "-c", build, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("_tradebaas.pth").decode().strip() == str(ROOT / "src")
 
 
 def test_setup_asks_for_the_python_that_the_project_needs() -> None:

@@ -9,7 +9,7 @@ Every wait is bounded and says what it waited for.
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -21,7 +21,8 @@ import pytest
 import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
-from tradebaas.board import Board
+from tradebaas.actors.strategy import bound_strategy
+from tradebaas.board import Board, LinkStatus
 from tradebaas.config import (
     BackupSection,
     Config,
@@ -32,16 +33,19 @@ from tradebaas.config import (
     SupervisorSection,
 )
 from tradebaas.core.events import Event, OrderIntended, Recovered
-from tradebaas.core.messages import Answer, Arm, Committed, Disarm, Request
-from tradebaas.core.model import Assignment, Phase, Role
-from tradebaas.core.state import FOLD_VERSION, State
+from tradebaas.core.messages import Answer, Arm, Committed, Disarm, Propose, Request
+from tradebaas.core.model import Assignment, Phase, Role, Signal
+from tradebaas.core.state import State
 from tradebaas.daemon import _Daemon
+from tradebaas.errors import Fatal
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.server import serve
-from tradebaas.runtime.ports import Ports, system_ports
+from tradebaas.runtime.mailbox import Ask
+from tradebaas.runtime.ports import Ports, connect_tcp, system_ports
 from tradebaas.store import codec
 from tradebaas.store.folding import fold, state_digest
 from tradebaas.store.reader import open_reader
+from tradebaas.strategies.signals import to_signal
 
 SPEED = 300.0
 HISTORY = 60
@@ -204,6 +208,46 @@ def configuration(data: Path, url: str, **sections: msgspec.Struct) -> Config:
     return Config(data=str(data), **(known | sections))  # type: ignore[arg-type]
 
 
+class Meddler(trio.abc.Stream):
+    """A byte stream on which ``Wires.corrupt`` is replaced, once, in what comes in."""
+
+    def __init__(self, inner: trio.abc.Stream, wires: "Wires") -> None:
+        self._inner, self._wires = inner, wires
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._inner.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._inner.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self._inner.receive_some(max_bytes)
+        wanted, instead = self._wires.corrupt
+        if wanted and wanted in data:
+            self._wires.corrupt = (b"", b"")
+            return bytes(data).replace(wanted, instead, 1)
+        return data
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+@dataclass
+class Wires:
+    """The network: may be down, and may corrupt what comes in (both texts of one length)."""
+
+    up: bool = True
+    corrupt: tuple[bytes, bytes] = (b"", b"")
+
+    async def connect(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
+        if not self.up:
+            raise ConnectionRefusedError("the network is down")
+        return Meddler(await connect_tcp(host, port, tls), self)
+
+    def ports(self) -> Ports:
+        return replace(system_ports(), connect=self.connect)
+
+
 @dataclass
 class World:
     """A daemon without HTTP, on a store that outlives it."""
@@ -211,21 +255,21 @@ class World:
     config: Config
     nursery: trio.Nursery
     exchange: Exchange
-    ports: Ports = field(default_factory=system_ports)
+    wires: Wires = field(default_factory=Wires)
     nonce: int = 0
     ended: trio.Event = field(default_factory=trio.Event)
-    error: BaseException | None = None
+    error: Fatal | None = None
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def __post_init__(self) -> None:
-        self.daemon = _Daemon(self.config, self.ports, False)
+        self.daemon = _Daemon(self.config, self.wires.ports(), False)
 
     # ---------------------------------------------------------------------- starting, ending
 
     def start(self) -> None:
         """A new process, as it were, on the same store."""
-        self.daemon = _Daemon(self.config, self.ports, False)
-        self.daemon.born = self.ports.clock.monotonic()
+        self.daemon = _Daemon(self.config, self.wires.ports(), False)
+        self.daemon.born = self.daemon.ports.clock.monotonic()
         self.ended, self.scope, self.error = trio.Event(), trio.CancelScope(), None
         self.nursery.start_soon(self._supervise)
 
@@ -233,7 +277,7 @@ class World:
         with self.scope:
             try:
                 await self.daemon._supervise()
-            except Exception as error:
+            except Fatal as error:
                 self.error = error
         self.ended.set()
 
@@ -280,6 +324,11 @@ class World:
         state = self.board.view.value
         assert state is not None, "nothing was published yet"
         return state
+
+    def link(self) -> LinkStatus:
+        link = self.board.link.value
+        assert link is not None, "nothing was published about the link yet"
+        return link
 
     async def until(
         self, done: Callable[[State], bool], what: str, within: float = LIMIT_S
@@ -354,6 +403,27 @@ class World:
         answer = await self.ask(request)
         assert isinstance(answer, Committed), answer
         return answer
+
+    async def together(self, *requests: Request) -> list[Answer]:
+        """Put requests into the persister's queue in one go, so that it takes them as one batch."""
+        asker = self.daemon.door._asker
+        assert asker is not None
+        asks: list[Ask[Request, Answer]] = [Ask(request) for request in requests]
+        for ask in asks:
+            asker._channel.send_nowait(ask)
+        with trio.fail_after(LIMIT_S):
+            return [await ask.reply.wait() for ask in asks]
+
+    def propose(self) -> Propose:
+        """What the eager strategy would propose now, as a new signal."""
+        market = self.board.market.value
+        assert market is not None
+        bound = bound_strategy(self.assignment())
+        proposal = bound.evaluate(market.candles[-bound.warm_up :], None).proposal
+        assert proposal is not None
+        signal = to_signal(bound.assignment, market.candles[-1], market.instrument, proposal)
+        assert isinstance(signal, Signal)
+        return Propose(signal=signal, market=market)
 
     def assignment(
         self, *, active: int = 1, timeframe: str = "15m", instrument: str = INSTRUMENT,

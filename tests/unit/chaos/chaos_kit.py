@@ -4,6 +4,7 @@ The story: a life starts, connects, reads the account, is armed, sees a signal, 
 1000, which fills at the exchange with its stop and take, and is closed by its stop.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from chaos.books import Books
@@ -63,7 +64,9 @@ SIGNAL = Signal(
 ASSIGNMENT = Assignment(strategy="s", parameters={}, instrument=NAME, timeframe="1m")
 
 
-def intent(label: str = ENTRY, signal_id: str = "sig", connection: int = 1, life: int = 1) -> Intent:
+def intent(
+    label: str = ENTRY, signal_id: str = "sig", connection: int = 1, life: int = 1
+) -> Intent:
     stem = label[:-1]
     return Intent(
         label=label,
@@ -173,7 +176,7 @@ def told(events: list[Event]) -> Story:
     return story
 
 
-# ------------------------------------------------------------------------------- the exchange's side
+# ----------------------------------------------------------------------------- the exchange's side
 
 
 def order_row(order_id: str, label: str, state: str = "untriggered", **more: object) -> OrderRow:
@@ -192,7 +195,13 @@ def order_row(order_id: str, label: str, state: str = "untriggered", **more: obj
 
 
 def trade_row(
-    number: int, direction: str, price: str, label: str, at_ms: int, profit: str, amount: str = "1000"
+    number: int,
+    direction: str,
+    price: str,
+    label: str,
+    at_ms: int,
+    profit: str,
+    amount: str = "1000",
 ) -> TradeRow:
     return TradeRow(
         trade_id=f"BTC-{number}",
@@ -244,7 +253,7 @@ def closed_rows() -> list[tuple[int, Body]]:
     ]
 
 
-def booked(rows: list[tuple[int, Body]]) -> Books:
+def booked(rows: Sequence[tuple[int, Body]]) -> Books:
     books = Books()
     books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
     return books

@@ -81,9 +81,9 @@ def test_an_answer_that_the_store_does_not_have_is_found() -> None:
 
 def test_an_answer_with_another_event_than_the_store_has_is_found() -> None:
     story = told([*begun(), Disarmed(reason="a")])
-    kept = {"type": "Disarmed", "reason": "a"}
+    kept: oracle.Json = {"type": "Disarmed", "reason": "a"}
     assert oracle.durable(story, Witness(promises=[Promise("stop", 5, (kept,))])) == []
-    other = {"type": "Disarmed", "reason": "b"}
+    other: oracle.Json = {"type": "Disarmed", "reason": "b"}
     assert checks(oracle.durable(story, Witness(promises=[Promise("stop", 5, (other,))])))
 
 
@@ -175,7 +175,9 @@ def test_sabotage_counts_only_while_a_reconciled_daemon_was_there() -> None:
     alone = oracle.protected(booked(cut[:-1]), told(entered()), T + 90_000, LIMIT_MS)
     assert checks(alone) == ["protected"]
     # And with a daemon connected through it all as well.
-    there = [row for row in cut if not isinstance(row[1], SessionRow) or row[1].event != "disconnect"]
+    there = [
+        row for row in cut if not isinstance(row[1], SessionRow) or row[1].event != "disconnect"
+    ]
     assert checks(oracle.protected(booked(there), told(entered()), T + 90_000, LIMIT_MS))
 
 
@@ -210,7 +212,9 @@ def test_an_order_through_another_connection_than_its_own_is_found() -> None:
     second = intent("tb1-aa-9-e", "next", connection=2)
     events = [*entered(), OrderIntended(intent=second)]
     rows = [*entered_rows(), (T + 30, request_row("tb1-aa-9-e", session=1))]
-    assert any(v.key.startswith("session") for v in oracle.gated(booked(rows), told(events), NOBODY))
+    assert any(
+        v.key.startswith("session") for v in oracle.gated(booked(rows), told(events), NOBODY)
+    )
 
 
 def test_an_entry_at_the_exchange_while_halted_is_found() -> None:

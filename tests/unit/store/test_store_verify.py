@@ -1,5 +1,6 @@
 """Verifying and reading: what is wrong is found and named; what is right is read as it is."""
 
+from hashlib import blake2b
 from pathlib import Path
 
 import apsw
@@ -8,7 +9,7 @@ from store_kit import FOLD, contents, fill, new, open_log, snapshot
 
 from tradebaas.errors import StoreDamaged, StoreNewer, Unusable
 from tradebaas.store.reader import open_reader
-from tradebaas.store.records import EMPTY, Head
+from tradebaas.store.records import EMPTY, Head, NewRecord, chain_digest, number
 from tradebaas.store.verify import verify
 
 
@@ -66,6 +67,31 @@ def test_the_first_bad_record_is_named(
     result = verify(store)
     assert (result.bad_seq, result.problem) == (bad_seq, problem)
     assert result.good.seq == (bad_seq - 1 if bad_seq else 20)
+
+
+def test_a_forged_record_with_a_fitting_digest_breaks_the_one_after_it(store: Path) -> None:
+    with open_reader(store) as reader:
+        before = reader.head_at(6)
+    assert before is not None
+    forged = number(before, new(1000))
+    connection = apsw.Connection(str(store / "tradebaas.db"))
+    connection.execute(
+        "UPDATE events SET at_ms = ?, body = ?, digest = ? WHERE seq = 7",
+        (forged.at_ms, forged.body, forged.digest),
+    )
+    connection.close()
+    result = verify(store)
+    assert (result.bad_seq, result.good) == (8, forged.head)
+
+
+def test_the_digest_is_the_one_that_stored_logs_have() -> None:
+    """Computed by hand from the description: it may never change without a migration."""
+    record = NewRecord(at_ms=-5, life=3, kind="Kénd", version=2, body=b"body")
+    kind = "Kénd".encode()
+    fields = [(7, 8), (-5, 8), (3, 8), (2, 8), (len(kind), 4), (4, 4)]
+    text = b"".join(value.to_bytes(size, "big", signed=True) for value, size in fields)
+    expected = blake2b(b"p" * 32 + text + kind + b"body", digest_size=32).digest()
+    assert chain_digest(b"p" * 32, 7, record) == expected
 
 
 def test_a_log_that_lacks_its_head_was_cut(store: Path) -> None:

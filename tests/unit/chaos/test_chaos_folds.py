@@ -1,0 +1,140 @@
+"""Books and story: what the two folds keep for the oracle."""
+
+from chaos_kit import (
+    ENTRY,
+    NAME,
+    STOP,
+    D,
+    T,
+    admin_row,
+    begun,
+    booked,
+    closed,
+    closed_rows,
+    entered,
+    entered_rows,
+    intent,
+    order_row,
+    told,
+    trade_row,
+)
+
+from tradebaas.core.events import (
+    Event,
+    LifeEnded,
+    LifeStarted,
+    Linked,
+    OrderAbandoned,
+    OrderAdopted,
+    OrderIntended,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
+    PhaseChanged,
+)
+from tradebaas.core.model import Absence, Phase
+
+# --------------------------------------------------------------------------------------- the books
+
+
+def test_a_position_from_flat_to_flat_has_the_exchanges_own_profit() -> None:
+    (span,) = booked(closed_rows()).spans
+    assert (span.ours, span.entered, span.size) == (True, D(1000), D(0))
+    assert (span.gross, span.fees) == (D("-0.000408163265"), D("0.000014"))
+    assert (span.opened_ms, span.closed_ms) == (T + 10, T + 20)
+
+
+def test_a_fill_that_crosses_zero_leaves_its_fee_with_the_closing_part() -> None:
+    rows = [*entered_rows(), (T + 20, trade_row(2, "sell", "49000", "", T + 20, "-0.1", "1500"))]
+    books = booked(rows)
+    (span,), rest = books.spans, books.open_spans[NAME]
+    assert (span.gross, span.fees, span.size) == (D("-0.1"), D("0.000014"), D(0))
+    assert (rest.size, rest.fees, rest.entered, rest.ours) == (D(-500), D(0), D(500), False)
+
+
+def test_adding_and_reducing_count_the_entered_amount_once() -> None:
+    rows = [
+        *entered_rows(),
+        (T + 11, trade_row(2, "buy", "50000", "", T + 11, "0", "500")),
+        (T + 12, trade_row(3, "sell", "50000", "", T + 12, "0", "700")),
+    ]
+    span = booked(rows).open_spans[NAME]
+    assert (span.size, span.entered) == (D(800), D(1500))
+
+
+def test_a_waiting_leg_and_a_take_profit_cover_nothing() -> None:
+    books = booked(entered_rows())
+    assert books.uncovered(NAME) == 0
+    only_take = [row for row in entered_rows() if "SL-1" not in repr(row)]
+    assert booked(only_take).uncovered(NAME) == D(1000)
+    waiting = [*only_take, (T + 11, order_row("SL-1", STOP, is_secondary_oto=True))]
+    assert booked(waiting).uncovered(NAME) == D(1000)
+
+
+def test_an_exit_under_way_covers_and_a_position_of_the_owner_needs_none() -> None:
+    gone = [*entered_rows(), (T + 20, order_row("SL-1", STOP, "cancelled"))]
+    closing = order_row("c1", "tb1-aa-9-c", "open", order_type="market", filled_amount=D(400))
+    assert booked([*gone, (T + 21, closing)]).uncovered(NAME) == D(400)
+    owners = [(T, trade_row(1, "buy", "50000", "", T, "0"))]
+    assert booked(owners).uncovered(NAME) == 0
+
+
+def test_a_naked_stretch_is_timed_by_the_exchange_and_its_cause_is_known() -> None:
+    gone = order_row("SL-1", STOP, "cancelled")
+    back = (T + 900, order_row("SL-2", "tb1-aa-9-s"))
+    (by_itself,) = booked([*entered_rows(), (T + 20, gone), back]).naked_all()
+    assert (by_itself.start_ms, by_itself.end_ms, by_itself.sabotage) == (T + 20, T + 900, False)
+    act = (T + 20, admin_row("admin/cancel"))
+    (sabotage,) = booked([*entered_rows(), (T + 20, gone), act, back]).naked_all()
+    assert sabotage.sabotage
+    # An act that comes later is not the cause.
+    later = [*entered_rows(), (T + 20, gone), (T + 21, entered_rows()[-1][1]), act]
+    assert not booked(later).naked_all()[0].sabotage
+
+
+# --------------------------------------------------------------------------------------- the story
+
+
+def test_a_death_keeps_its_phase_and_whether_it_came_during_recovery() -> None:
+    moved = PhaseChanged(source=Phase.IDLE, target=Phase.ANALYZING, cause="armed")
+    again = LifeStarted(life=2, token="bb", wall_ms=T)
+    (death,) = told([*begun(), moved, again]).deaths
+    assert (death.life, death.phase, death.recovering) == (1, Phase.ANALYZING, True)
+    clean = [*begun(), LifeEnded(life=1, wall_ms=T), again]
+    assert told(clean).deaths == []
+
+
+def test_an_unknown_outcome_is_followed_to_its_end() -> None:
+    evidence = Absence(label=ENTRY, read_ms=T, sources=())
+    ends: dict[str, Event] = {
+        "adopted": OrderAdopted(label=ENTRY, order_id="o", how="x"),
+        "abandoned": OrderAbandoned(label=ENTRY, evidence=evidence),
+        "rejected": OrderRejected(label=ENTRY, code=1, message="x"),
+        "not sent": OrderNotSent(label=ENTRY, reason="x"),
+    }
+    sent = [*begun(), OrderIntended(intent=intent())]
+    for outcome, end in ends.items():
+        asked = told([*sent, OrderUnknown(label=ENTRY, reason="x"), end])
+        assert asked.unknowns[ENTRY].outcome == outcome
+    killed = told([*sent, LifeStarted(life=2, token="bb", wall_ms=T)])
+    assert killed.unknowns[ENTRY].outcome == ""
+    assert told([*sent, ends["rejected"]]).unknowns == {}
+
+
+def test_the_labels_of_legs_lead_to_their_intent() -> None:
+    story = told(entered())
+    assert story.intent_of(STOP) == story.intent_of(ENTRY) == intent()
+    assert story.intent_of("tb1-aa-6-x") is None
+
+
+def test_a_sound_story_has_nothing_ungated_and_one_trade() -> None:
+    story = told(closed())
+    assert story.ungated == []
+    assert [trade.number for trade in story.trades] == [1]
+
+
+def test_an_entry_of_another_life_or_connection_is_ungated() -> None:
+    other = told([*begun(), OrderIntended(intent=intent(life=7))])
+    assert "another life" in other.ungated[0][2]
+    stale = told([*begun(), Linked(connection=2, account="me"), OrderIntended(intent=intent())])
+    assert "no reconcile" in stale.ungated[0][2]
