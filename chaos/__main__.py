@@ -28,7 +28,7 @@ def kill_command(
     """Kill the daemon ROUNDS times; exit 0 without a violation, else 1."""
     if keep is not None and any(keep.glob("*")):
         raise click.BadParameter(f"{keep} is not empty; give a new directory", param_hint="--keep")
-    outcome = kill.run(kill.Plan(rounds, seed, broken or "", keep), kill.Say())
+    outcome = kill.run(kill.Plan(rounds, seed, broken or "", keep), _say)
     report.show(outcome, Console())
     if json_file is not None:
         json_file.write_text(json.dumps(report.document(outcome), indent=1) + "\n", "utf-8")
@@ -52,6 +52,10 @@ def replay_command(candles: Path, instrument: str) -> None:
     outcome = replay.replay(candles, instrument, replay.tell)
     replay.show(outcome, Console())
     sys.exit(1 if outcome.differences() else 0)
+
+
+def _say(line: str) -> None:
+    click.echo(line)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +33,10 @@ NAKED_LIMIT_REAL_S = 1.0
 MOST_VIOLATIONS = 20
 DEATHS_PER_STATE = 5
 ROUNDS_FOR_ALL = 200
+
+
+Say = Callable[[str], None]
+"""Takes one line of progress per round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Outcome:
         return not self.violations and not self.too_few()
 
 
-def run(plan: Plan, say: "Say") -> Outcome:
+def run(plan: Plan, say: Say) -> Outcome:
     """Run a campaign; ``say`` takes one line per round."""
     home = plan.keep or Path(tempfile.mkdtemp(prefix="tradebaas-chaos-"))
     home.mkdir(parents=True, exist_ok=True)
@@ -107,13 +112,6 @@ def run(plan: Plan, say: "Say") -> Outcome:
     if plan.keep is None and outcome.passed:
         shutil.rmtree(home)
     return outcome
-
-
-class Say:
-    """Takes progress lines."""
-
-    def __call__(self, line: str) -> None:
-        print(line, flush=True)
 
 
 class _Campaign:

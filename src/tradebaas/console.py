@@ -6,7 +6,9 @@ may also go away (a closed window, ``| head``); then nothing more is written, an
 """
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 from tradebaas.board import Board
 from tradebaas.commands.describe import describe
@@ -17,8 +19,10 @@ from tradebaas.core.events import (
     OrderUpdated,
     PhaseChanged,
     Reconciled,
+    Recovered,
     TradeClosed,
 )
+from tradebaas.core.state import State
 from tradebaas.runtime.ports import print_line
 
 FEED = 1000
@@ -34,9 +38,22 @@ async def narrate(board: Board, config: Config) -> None:
             if isinstance(event, QUIET):
                 continue
             await say(f"{seq:>7}  {describe(event)}")
+            if isinstance(event, Recovered) and board.view.value is not None:
+                standing = _standing(board.view.value)
+                if standing:
+                    await say(standing)
             if isinstance(event, TradeClosed) and not hinted:
                 hinted = True
                 await say(_hint(config))
+
+
+def _standing(state: State) -> str:
+    """Why nothing will happen by itself after a start; "" when it will."""
+    if state.halted is not None:
+        return f"         HALTED by {state.halted.by}: {state.halted.reason} (tradebaas resume)"
+    if not state.armed:
+        return "         no strategy is started (tradebaas start)"
+    return ""
 
 
 async def say(text: str) -> None:
@@ -51,10 +68,11 @@ async def say(text: str) -> None:
 
 def _hint(config: Config) -> str:
     data = config.data
+    tradebaas = shutil.which("tradebaas") or str(Path(sys.executable).with_name("tradebaas"))
     return (
         "         A position was opened and closed. Look next at /health under the address above,\n"
         "         and in another terminal:\n"
-        f"           tradebaas status --data {data}    what it holds now\n"
-        f"           tradebaas log --data {data}       every event so far\n"
+        f"           {tradebaas} status --data {data}    what it holds now\n"
+        f"           {tradebaas} log --data {data}       every event so far\n"
         "           and kill it with kill -9: the next start carries on where it stood."
     )

@@ -224,8 +224,8 @@ class _Daemon:
         Raises:
             ConfigError: naming what is wrong with it and what would be right.
         """
-        problem = check_assignment(self._configured())
-        if problem:
+        problem = bind_assignment(self._configured())
+        if isinstance(problem, str):
             raise ConfigError(f"the section [strategy] of the configuration: {problem}")
 
     def _configured(self) -> Assignment:
@@ -279,7 +279,7 @@ class _Daemon:
             token=bearer_token(self.config.data_dir, self.ports.entropy),
             life_up=lambda: self.door.is_open and self._life_published(),
             deaths=lambda: self.deaths,
-            check_assignment=check_assignment,
+            bind_assignment=bind_assignment,
             kill=self._kill if self.chaos else None,
         )
         app = create_app(shell)
@@ -307,13 +307,12 @@ class _Daemon:
         self.crew.kill(actor)
 
 
-def check_assignment(assignment: Assignment) -> str:
-    """Why the strategy cannot be armed as asked, or ""."""
+def bind_assignment(assignment: Assignment) -> Assignment | str:
+    """The assignment with every parameter spelled out, or why it cannot be armed."""
     try:
-        bound_strategy(assignment)
+        return bound_strategy(assignment).assignment
     except StrategyUnusable as unusable:
         return str(unusable)
-    return ""
 
 
 @contextmanager

@@ -32,6 +32,8 @@ PROBE_MIN_S = 0.02
 PROBE_PAUSE_S = Decimal("0.5")
 """Between two probes, in exchange time: each one costs some ten calls of our rate credit."""
 PROBE_MAX_S = 2.0
+ARCHIVE_LAG_MS = 10_000
+"""Old intents are looked for twice, this far apart in exchange time: the archive lags."""
 UNWANTED_FOR_S = 0.15
 """An order must be unwanted this long before we cancel it: the exchange cancels siblings itself."""
 
@@ -139,6 +141,10 @@ class Desk:
     async def _probe(self, intent: Intent, instrument: Instrument) -> None:
         labels = (intent.label, *(leg.label for leg in intent.legs))
         found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
+        old = self._now_ms() - intent.intended_ms > reads.RECENT_ORDERS_MS
+        if isinstance(found, Absence) and old:
+            await trio.sleep(float(ARCHIVE_LAG_MS / (1000 * self._link.clock.rate)))
+            found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
         if isinstance(found, Absence):
             await self._report((AbsentFact(evidence=found),))
         else:

@@ -236,7 +236,10 @@ class Session:
                     await self._link.call("public/candle_done", params)
 
     def _settled_candle(self) -> int:
-        """The newest closed candle if the strategy has judged it and nothing is under way."""
+        """The newest closed candle if the strategy has judged it and nothing is under way.
+
+        An unknown outcome does not hold the market up: its proof needs the clock to go on.
+        """
         ctx, view, market = self._ctx, self._ctx.view(), self._market()
         if market is None or self._feed is None:
             return -1
@@ -245,7 +248,7 @@ class Session:
         seen = (evaluated.life, evaluated.candle_ms) if evaluated else (view.life, None)
         busy = (
             seen != (view.life, newest)
-            or view.pending
+            or any(not pending.unknown for pending in view.pending.values())
             or view.signal
             or view.reconciled != self._connection
             or plan(Draft(view), market.at_ms, market, ctx.limits)

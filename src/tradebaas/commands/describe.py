@@ -106,8 +106,9 @@ def _recovered(event: Recovered) -> str:
     naked = f", naked {report.naked_ms} ms" if report.naked_ms else ""
     holding = f", {report.position}" if report.position else ""
     return (
-        f"recovered life {report.life} in {report.recovered_seconds:.2f} s{settle} "
-        f"({report.events_replayed} events replayed{proven}{naked}{holding})"
+        f"recovered life {report.life} ({report.cause}, in {report.phase}) "
+        f"in {report.recovered_seconds:.2f} s{settle}: "
+        f"{report.events_replayed} events replayed{proven}{naked}{holding}"
     )
 
 

@@ -96,9 +96,8 @@ def size_entry(
     the way down than the linear formula says, so it is smaller by stop/entry; a short is larger.
     """
     with localcontext(_DOWN):
-        problem = (
-            _bad_number(instrument, entry, stop, equity, limits)
-            or _bad_stop(instrument, direction, entry, stop)
+        problem = _bad_number(instrument, entry, stop, equity, limits) or _bad_stop(
+            instrument, direction, entry, stop
         )
         if problem:
             return NoSize(problem)

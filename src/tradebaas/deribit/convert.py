@@ -245,7 +245,7 @@ def trigger_entry(item: wire.TriggerEntry) -> Order:
 
 
 def position_size(item: wire.Position, kind: ContractKind) -> Decimal:
-    """The signed size in the unit of amounts; the side decides the sign.
+    """The signed size in the unit of amounts; the side ("zero" for none) decides the sign.
 
     Documents and clients disagree on the unit of ``size`` of linear contracts, but not on
     ``size_currency``, which is in coin (dossier section 11).
@@ -253,8 +253,6 @@ def position_size(item: wire.Position, kind: ContractKind) -> Decimal:
     Raises:
         Unusable: no size, or no known side.
     """
-    if item.direction == "zero":
-        return ZERO
     coins = item.size_currency if kind is ContractKind.LINEAR else None
     size = abs(_number(item.size if coins is None else coins, "size"))
     return size * _direction(item.direction).sign if size else ZERO

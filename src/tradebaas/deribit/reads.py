@@ -98,15 +98,11 @@ async def candles(
 
 
 def _closed(page: tuple[Candle, ...], length_ms: int, now_ms: int) -> list[Candle]:
-    """The bars that are over: one just ended counts when the next one is there, since trades of
-    its last moment may be counted late."""
+    """The bars that are over. The exchange shows it by the next one; without that, by its age:
+    one that has just ended may still get trades of its last moment."""
     newest_ms = page[-1].open_ms if page else 0
-    return [
-        bar
-        for bar in page
-        if bar.open_ms + length_ms <= now_ms
-        and (bar.open_ms < newest_ms or bar.open_ms + 2 * length_ms <= now_ms)
-    ]
+    long_ago_ms = now_ms - 2 * length_ms
+    return [bar for bar in page if bar.open_ms < newest_ms or bar.open_ms <= long_ago_ms]
 
 
 async def history(

@@ -29,8 +29,15 @@ _MEMBERS = ("name", "summary", "parameters", "check", "warm_up", "evaluate")
 
 # What Python raises for a file or package that is missing, broken or not what it says.
 _LOAD_ERRORS = (
-    ArithmeticError, AttributeError, ImportError, LookupError, NameError, OSError, SyntaxError,
-    TypeError, ValueError,
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
 )
 
 

@@ -95,10 +95,10 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
     @app.post("/api/strategy/start")
     async def start() -> Response:
         assignment = _assignment(shell, await body_of(StartBody))
-        reason = shell.check_assignment(assignment)
-        if reason:
-            return problem(400, reason)
-        return await _ask(shell, Arm(assignment=assignment))
+        bound = shell.bind_assignment(assignment)
+        if isinstance(bound, str):
+            return problem(400, bound)
+        return await _ask(shell, Arm(assignment=bound))
 
     @app.post("/api/strategy/stop")
     async def stop() -> Response:

@@ -19,9 +19,9 @@ class Shell:
 
     ``started_at`` is monotonic seconds at the start of the process. ``token`` is the bearer token
     that every POST must carry. ``life_up`` says whether a crew is running and its store recovered;
-    ``deaths`` how many crews have died in this process. ``check_assignment`` gives the reason why
-    a strategy cannot be started as asked, or "". ``kill`` makes one actor die (``LookupError`` for
-    an unknown name); it is None unless the daemon was started with --chaos.
+    ``deaths`` how many crews have died in this process. ``bind_assignment`` spells out every
+    parameter of an assignment, or says why it cannot be started. ``kill`` makes one actor die
+    (``LookupError`` for an unknown name); it is None unless the daemon was started with --chaos.
     """
 
     config: Config
@@ -33,5 +33,5 @@ class Shell:
     token: str
     life_up: Callable[[], bool]
     deaths: Callable[[], int]
-    check_assignment: Callable[[Assignment], str]
+    bind_assignment: Callable[[Assignment], Assignment | str]
     kill: Callable[[str], None] | None = None

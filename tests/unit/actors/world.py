@@ -80,7 +80,7 @@ class Admin:
             await self.socket.send_message(encode(asked).decode())
             while True:
                 answer = json.loads(await self.socket.get_message(), parse_float=Decimal)
-                if answer.get("id") == self.last_id:
+                if answer.get("id", self.last_id) == self.last_id and "method" not in answer:
                     break
         assert "error" not in answer, f"admin/{method}({params}): {answer['error']}"
         return answer["result"]
@@ -522,11 +522,13 @@ async def world_on(
 
 
 @asynccontextmanager
-async def new_world(home: Path, **sections: msgspec.Struct) -> AsyncIterator[World]:
+async def new_world(
+    home: Path, *, data: Path | None = None, **sections: msgspec.Struct
+) -> AsyncIterator[World]:
     """An exchange and a daemon of its own, recovered."""
     async with (
         exchange_on(home / "exchange") as exchange,
-        world_on(exchange, home / "data", **sections) as world,
+        world_on(exchange, data or home / "data", **sections) as world,
     ):
         await world.ready()
         yield world

@@ -65,8 +65,8 @@ CASES: list[tuple[e.Event, str]] = [
     ),
     (
         e.Recovered(report=REPORT),
-        "recovered life 3 in 0.50 s + 2.00 s settling "
-        "(12 events replayed, 1 unresolved proven, naked 250 ms, long 10)",
+        "recovered life 3 (killed, in POSITION_OPEN) in 0.50 s + 2.00 s settling: "
+        "12 events replayed, 1 unresolved proven, naked 250 ms, long 10",
     ),
     (
         e.Armed(

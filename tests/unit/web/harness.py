@@ -79,12 +79,14 @@ class World:
             token=TOKEN,
             life_up=lambda: self.door.is_open,
             deaths=lambda: self.deaths,
-            check_assignment=self.check,
+            bind_assignment=self.bind,
             kill=self.kill if chaos else None,
         )
 
-    def check(self, assignment: Assignment) -> str:
-        return "" if assignment.strategy != "unheard_of" else "no strategy is called 'unheard_of'"
+    def bind(self, assignment: Assignment) -> Assignment | str:
+        if assignment.strategy == "unheard_of":
+            return "no strategy is called 'unheard_of'"
+        return assignment
 
     def kill(self, actor: str) -> None:
         if actor != "strategy":

@@ -1,0 +1,258 @@
+"""The persister: halts on disk, group commit, nothing told before the commit, a full disk."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.unit.actors.world import World, new_world
+from tradebaas.actors import persister
+from tradebaas.core.events import Halted, OrderIntended, ProtectOnlyEntered, Resumed
+from tradebaas.core.messages import ClosePosition, Committed, Guard, Halt, Ping, Refused, Resume
+from tradebaas.core.model import Phase
+from tradebaas.runtime.mailbox import LifeEnded
+from tradebaas.store.ballast import ballast_held
+from tradebaas.store.halt import read_halt, write_halt
+from tradebaas.store.place import Place
+
+TMPFS_BYTES = 40 * 1024 * 1024
+
+
+def halt_file(world: World) -> str:
+    return read_halt(Place(world.data))
+
+
+# --------------------------------------------------------------------------------------- halts
+
+
+async def test_a_halt_is_on_disk_before_it_is_answered_and_survives_a_death(
+    tmp_path: Path,
+) -> None:
+    async with new_world(tmp_path) as world:
+        await world.open_position()
+        await world.command(Halt(by="operator", reason="enough"))
+        assert halt_file(world) == "operator: enough"
+        await world.until(lambda s: s.phase is Phase.ANALYZING, "the close")
+        assert await world.exchange.position() == 0
+        await world.die()
+        world.start()
+        state = await world.ready()
+        assert state.life == 2
+        assert state.halted is not None
+        assert len(world.of(Halted)) == 1
+        before = len(world.exchange.entries())
+        refused = await world.ask(world.propose())
+        assert len(world.exchange.entries()) == before, refused
+        assert world.state.phase is Phase.ANALYZING
+        await world.command(Resume(by="operator"))
+        assert halt_file(world) == ""
+        await world.command(world.propose())
+        await world.covered()
+        await world.agree()
+
+
+async def test_a_halt_file_at_start_halts_and_closes(tmp_path: Path) -> None:
+    async with new_world(tmp_path) as world:
+        await world.open_position()
+        await world.die()
+        write_halt(Place(world.data), "by hand")
+        world.start()
+        state = await world.until(lambda s: s.life == 2 and s.phase is Phase.ANALYZING, "the close")
+        assert state.halted is not None
+        assert (state.halted.by, state.halted.reason) == ("halt file", "by hand")
+        await world.agree()
+
+
+async def test_halt_and_resume_in_one_batch_leave_what_the_last_one_says(tmp_path: Path) -> None:
+    async with new_world(tmp_path) as world:
+        await world.together(Halt(by="a", reason="1"), Resume(by="a"))
+        assert (world.state.halted, halt_file(world)) == (None, "")
+        await world.command(Halt(by="a", reason="2"))
+        await world.together(Resume(by="a"), Halt(by="a", reason="3"))
+        assert world.state.halted is not None
+        assert "3" in halt_file(world)
+        await world.command(Resume(by="a"))
+        assert (world.state.halted, halt_file(world)) == (None, "")
+        assert isinstance(await world.ask(Resume(by="a")), Refused)
+
+
+# ------------------------------------------------------------------------------------- commits
+
+
+def commits(world: World) -> int:
+    status = world.board.store.value
+    assert status is not None
+    return status.commits
+
+
+async def test_requests_that_wait_together_share_one_commit(tmp_path: Path) -> None:
+    async with new_world(tmp_path) as world:
+        before, seq = commits(world), world.state.seq
+        guards = [Guard(cause=f"test {number}", active=True) for number in range(32)]
+        answers = await world.together(*guards)
+        assert commits(world) - before <= 2  # one, and perhaps one of somebody else's
+        seqs = [answer.seq for answer in answers if isinstance(answer, Committed)]
+        assert len(seqs) == len(guards)
+        assert seqs == sorted(set(seqs))
+        assert seqs[0] > seq
+        await world.agree()
+
+
+async def test_requests_without_events_cost_no_commit(tmp_path: Path) -> None:
+    async with new_world(tmp_path) as world:
+        before = commits(world)
+        answers = await world.together(*[Ping() for _ in range(10)])
+        assert all(isinstance(answer, Committed) for answer in answers)
+        assert commits(world) == before
+
+
+async def test_nothing_is_told_when_the_commit_fails(tmp_path: Path) -> None:
+    """A foreign program holds SQLite's lock: the life ends, and the next one starts from the log."""
+    async with new_world(tmp_path) as world:
+        view, version = world.state, world.board.view.version
+        told: list[int] = []
+        with world.board.events.subscribe(100) as feed:
+            thief = apsw.Connection(str(Place(world.data).db))
+            thief.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LifeEnded):
+                await world.ask(Guard(cause="never", active=True))
+            assert world.board.view.version == version
+            assert world.state is view
+            thief.execute("ROLLBACK")
+            thief.close()
+            await world.until(lambda s: s.life > view.life, "the next life")
+            await world.ready()
+            while feed._receiver.statistics().current_buffer_used:
+                told.append((await feed.receive())[0])
+        assert told == list(range(view.seq + 1, world.state.seq + 1))
+        assert "never" not in world.state.protect
+        assert not world.of(ProtectOnlyEntered)
+        await world.agree()
+
+
+# ------------------------------------------------------------------------------- a full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, with room for the ballast and a little more."""
+    mount = shutil.which("mount")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        [mount or "mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "none", str(disk)],
+        capture_output=True,
+        check=False,
+    ) if mount else None  # fmt: skip
+    if done is None or done.returncode != 0:
+        words = done.stderr.decode().strip() if done is not None else "there is no mount command"
+        pytest.skip(f"a small file system cannot be mounted here: {words}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no space at all."""
+    descriptor = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        for size in (1 << 20, 4096, 1):
+            while True:
+                try:
+                    os.write(descriptor, bytes(size))
+                except OSError:
+                    break
+    finally:
+        os.close(descriptor)
+
+
+async def commit_until_full(world: World) -> None:
+    """The write-ahead log reuses its space for a while; then it must grow."""
+    for number in range(2_000):
+        active = number % 2 == 0
+        await world.command(Guard(cause="test", active=active, detail="x" * 4_000))
+        if persister.DISK_FULL in world.state.protect:
+            return
+    pytest.fail("the disk never became full")
+
+
+async def test_a_full_disk_releases_the_ballast_and_protects_only(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persister, "SPACE_CHECK_S", 0.05)
+    async with new_world(tmp_path, data=small_disk / "data") as world:
+        await world.open_position()
+        place = Place(world.data)
+        assert ballast_held(place)
+        fill(small_disk)
+        await commit_until_full(world)
+        assert not ballast_held(place)
+        assert world.daemon.deaths == 0
+        await world.command(ClosePosition(reason="while the disk is full"))
+        await world.until(lambda s: s.phase is Phase.ANALYZING, "the close")
+        intents = len(world.of(OrderIntended))
+        await world.command(world.propose())
+        assert len(world.of(OrderIntended)) == intents, "an entry was intended with a full disk"
+        (small_disk / "filler").unlink()
+
+        async def left() -> bool:
+            await world.ask(Ping())
+            return persister.DISK_FULL not in world.state.protect
+
+        await world.poll(left, "the end of protect-only")
+        assert ballast_held(place)
+        assert world.state.life == 1
+        await world.command(Guard(cause="test", active=False))
+        await world.agree()
+
+
+async def test_a_halt_holds_on_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+    async with new_world(tmp_path, data=small_disk / "data") as world:
+        fill(small_disk)
+        await world.command(Halt(by="operator", reason="full"))
+        assert halt_file(world) == "operator: full"
+        assert world.state.halted is not None
+        assert not world.of(Resumed)
+        assert world.daemon.deaths == 0
+
+
+async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_disk: Path) -> None:
+    async with new_world(tmp_path, data=small_disk / "data") as world:
+        await world.open_position()
+        await world.die()
+        fill(small_disk)
+        world.start()
+        await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
+        assert world.daemon.deaths == 0
+        await world.agree()
+
+
+async def test_without_any_space_it_waits_for_some_and_says_so(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persister, "SPACE_WAIT_S", 0.05)
+    async with new_world(tmp_path, data=small_disk / "data") as world:
+        await world.open_position()
+        await world.die()
+        Place(world.data).ballast.unlink()
+        fill(small_disk)
+        world.start()
+
+        def waits() -> bool:
+            status = world.board.store.value
+            return status is not None and "no space is left" in status.fault
+
+        await world.poll(waits, "the fault to be published")
+        assert world.daemon.deaths == 0
+        (small_disk / "filler").unlink()
+        await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
+        status = world.board.store.value
+        assert status is not None
+        assert status.fault == ""
+        assert world.daemon.deaths == 0
+        await world.agree()
