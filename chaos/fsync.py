@@ -67,7 +67,8 @@ def _trade(home: Path, seconds: float, broken: str) -> Driver:
     try:
         exchange.start()
         daemon.configure(exchange.url, SNAPSHOT_EVERY)
-        driver = Driver(home, random.Random(1), exchange, daemon, Admin(exchange.url))
+        admin = Admin(exchange.url)
+        driver = Driver(home, random.Random(1), exchange, daemon, admin)
         daemon.start(
             [
                 *("strace", "-D", "-f", "-qq", "-yy", "-xx", "-s", str(SHOWN_BYTES)),
@@ -76,6 +77,7 @@ def _trade(home: Path, seconds: float, broken: str) -> Driver:
             ]
         )
         _exercise(driver, seconds)
+        admin.close()
         return driver
     finally:
         daemon.end()

@@ -105,6 +105,8 @@ def run(plan: Plan, say: Say) -> Outcome:
         kind = "durable" if isinstance(error, LedgerBroken) else "alive"
         outcome.violations.append((len(outcome.rounds), Violation(kind, "stuck", str(error))))
     finally:
+        if outcome.driver is not None:
+            outcome.driver.admin.close()
         if daemon.running:
             daemon.kill()
         exchange.end()

@@ -100,8 +100,7 @@ class _Daemon:
                 self.shell = shell
                 shell.start_soon(self._take_signals, signals, notifier)
                 if self.config.embedded_exchange:
-                    await embedded.ensure(self.config)
-                    shell.start_soon(embedded.keep, self.config)
+                    shell.start_soon(self._keep_exchange)
                 shell.start_soon(narrate, self.board, self.config)
                 shell.start_soon(self._watchdog, notifier)
                 shell.start_soon(self._autostart)
@@ -160,9 +159,10 @@ class _Daemon:
         self.deaths += 1
         causes = ", ".join(map(str, report.causes))
         after = "no further life" if report.backoff is None else f"again in {report.backoff:.2f} s"
-        text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}"
-        if not all(isinstance(leaf, Fatal) for _, leaf in leaves(report.error)):
-            text += "\n" + "".join(traceback.format_exception(report.error)).rstrip()
+        if all(isinstance(leaf, Fatal) for _, leaf in leaves(report.error)):
+            return  # its message is the last word of the process
+        text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}\n"
+        text += "".join(traceback.format_exception(report.error)).rstrip()
         self._say(text, last=report.backoff is None)
 
     def _say(self, text: str, *, last: bool = False) -> None:
@@ -181,6 +181,11 @@ class _Daemon:
         return lambda: url
 
     # ------------------------------------------------------------------------------- shell
+
+    async def _keep_exchange(self) -> None:
+        """Keep the embedded exchange alive, once the store is ours: a refused start starts none."""
+        await self.board.view.wait_newer(0)
+        await embedded.keep(self.config)
 
     async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
         async for _ in signals:

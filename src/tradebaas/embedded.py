@@ -94,10 +94,10 @@ def _spawn(config: Config, log_path: Path) -> subprocess.Popen[bytes]:
 
 
 async def keep(config: Config) -> None:
-    """Start the exchange again whenever it is gone."""
+    """Start the exchange unless it lives, and again whenever it is gone."""
     while True:
-        await trio.sleep(CHECK_EVERY_S)
         await ensure(config)
+        await trio.sleep(CHECK_EVERY_S)
 
 
 def stop(config: Config) -> None:

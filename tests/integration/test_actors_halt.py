@@ -111,7 +111,7 @@ async def test_requests_without_events_cost_no_commit(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_told_when_the_commit_fails(tmp_path: Path) -> None:
-    """A foreign program holds SQLite's lock: the life ends, and the next one starts from the log."""
+    """A foreign program holds SQLite's lock: the life ends, the next one starts from the log."""
     async with new_world(tmp_path) as world:
         view, version = world.state, world.board.view.version
         told: list[int] = []

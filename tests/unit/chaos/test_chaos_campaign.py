@@ -14,7 +14,7 @@ from chaos.oracle import Violation
 from chaos.report import document, show
 from chaos.rounds import Deck, Round
 from chaos.story import Story
-from tradebaas.core.events import Event, LifeStarted
+from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
 
 
@@ -26,9 +26,7 @@ class Ledgers:
 
 
 def outcome(rounds: int = 200, broken: str = "") -> Outcome:
-    deaths: list[Event] = []
-    for life in range(2, 8):
-        deaths.append(LifeStarted(life=life, token="bb", wall_ms=1))
+    deaths = [LifeStarted(life=life, token="bb", wall_ms=1) for life in range(2, 8)]
     story = told([*closed(), *deaths])
     made = Outcome(Plan(rounds, 1, broken))
     made.driver = Ledgers(booked(closed_rows()), story, {1: "actor", 2: "process"})  # type: ignore[assignment]
