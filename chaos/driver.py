@@ -14,6 +14,7 @@ from pathlib import Path
 from chaos.admin import Admin
 from chaos.api import Answer, Api, Json, NoAnswer, wait_for_api
 from chaos.books import Books
+from chaos.deck import Deck
 from chaos.ledger import Tail, read_head, read_journal, read_log
 from chaos.oracle import HaltWindow, Promise, Published, Witness
 from chaos.processes import Daemon, Exchange, Point
@@ -60,6 +61,7 @@ class Driver:
     story: Story = field(default_factory=Story)
     witness: Witness = field(default_factory=Witness)
     kinds: dict[int, str] = field(default_factory=dict)
+    ways: dict[str, Deck] = field(default_factory=dict)
     _api: Api | None = None
 
     # ------------------------------------------------------------------------------------ looking

@@ -7,6 +7,7 @@ two processes started here are ended, and the report is written.
 """
 
 import random
+import re
 import shutil
 import tempfile
 import time
@@ -27,6 +28,8 @@ from chaos.story import Story
 from tradebaas.core.model import Phase
 
 SPEED = 300.0
+BACKOFF = re.compile(r"again in (\d+\.\d+) s")
+"""How the daemon's log tells the wait before the next life."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 NAKED_LIMIT_REAL_S = 1.0
 """Grace for the exchange's notifications plus the time to send a stop, on a loaded machine."""
@@ -61,6 +64,7 @@ class Outcome:
     seconds: float = 0.0
     strace: str = ""
     home: str = ""
+    backoffs: list[float] = field(default_factory=list)
     driver: Driver | None = None
 
     def deaths(self) -> Counter[tuple[Phase, str]]:
@@ -111,6 +115,7 @@ def run(plan: Plan, say: Say) -> Outcome:
             daemon.kill()
         exchange.end()
     outcome.seconds = time.monotonic() - began
+    outcome.backoffs = [float(found) for found in BACKOFF.findall(daemon.whole_log())]
     if plan.keep is None and outcome.passed:
         shutil.rmtree(home)
     return outcome

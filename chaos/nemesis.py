@@ -79,10 +79,17 @@ ACTS: dict[str, Callable[[Driver], str]] = {
     "gap": _gap,
     "foreign order": _foreign_order,
 }
-COMMON = (
-    *("nothing", "nothing", "remove stop", "remove stop", "close by hand"),
-    *("reduce by hand", "add by hand", "gap", "foreign order"),
+HOLDING = (
+    *("remove stop", "remove stop", "nothing", "close by hand", "reduce by hand"),
+    *("add by hand", "gap", "foreign order"),
 )
+"""What may happen while the account holds a position."""
+FLAT = ("nothing", "nothing", "foreign order")
+
+
+def holding(driver: Driver) -> bool:
+    """Whether the account holds a position; reads the journal."""
+    return bool(driver.read_journal().size(INSTRUMENT))
 
 
 def disturb(driver: Driver) -> str:

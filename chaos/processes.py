@@ -249,6 +249,10 @@ class Daemon:
         """The end of its log."""
         return last_words(self.log)
 
+    def whole_log(self) -> str:
+        """All of its log; "" when it never started."""
+        return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
     """SIGTERM; SIGKILL when it does not end within ``STOP_LIMIT_S``."""

@@ -47,6 +47,10 @@ def document(outcome: Outcome) -> Json:
         "unknown": _unknown(outcome),
         "naked_seconds": _naked(outcome),
         "recovery_seconds": {kind: _recovery(outcome.rounds, kind) for kind in KINDS[:2]},
+        "backoff_seconds": {
+            "crew restarts": len(outcome.backoffs),
+            "max": max(outcome.backoffs, default=0.0),
+        },
         "trades": len(outcome.driver.story.trades) if outcome.driver else 0,
         "violations": [
             {"round": number, "seed": outcome.plan.seed, **asdict(violation)}
@@ -64,8 +68,8 @@ def show(outcome: Outcome, console: Console) -> None:
         table.add_row(f"deaths in {phase}", _words(counts))
     for name in ("strace", "promises", "published", "trades"):
         table.add_row(name, str(told[name]))
-    for name in ("orders", "unknown"):
-        table.add_row(name, _words(told[name]))
+    for name in ("orders", "unknown", "backoff_seconds"):
+        table.add_row(name.replace("_", " "), _words(told[name]))
     for name in ("naked_seconds", "recovery_seconds"):
         groups = told[name]
         assert isinstance(groups, dict)

@@ -7,10 +7,10 @@ from run to run: the processes are real.
 
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chaos import nemesis, steer
+from chaos.deck import Deck
 from chaos.driver import Driver, Kill, Stuck
 from chaos.lock import held_commit
 from chaos.processes import Point
@@ -20,21 +20,6 @@ from tradebaas.core.state import State
 ACTORS = ("strategy", "persister", "reconciler", "backups", "metrics")
 CLEAN_LIMIT_S = 3.0
 TRACED_LIMIT_S = 2.5
-
-
-@dataclass(slots=True)
-class Deck:
-    """Draws each card once before any comes again."""
-
-    rng: random.Random
-    cards: Sequence[str]
-    left: list[str] = field(default_factory=list)
-
-    def draw(self) -> str:
-        if not self.left:
-            self.left = list(self.cards)
-            self.rng.shuffle(self.left)
-        return self.left.pop()
 
 
 @dataclass(slots=True)
@@ -61,7 +46,8 @@ class Table:
         after = ("plain",) * 4 + ("again", "again, recovering")
         traced = ("fdatasync", "sendto") if strace else ()
         self.after = Deck(rng, (*after, *traced), ["plain"])
-        self.acts = Deck(rng, nemesis.COMMON, ["remove stop"])
+        self.holding = Deck(rng, nemesis.HOLDING, ["remove stop"])
+        self.flat = Deck(rng, nemesis.FLAT)
         self.nths = {"fdatasync": 12, "sendto": 40}
 
 
@@ -153,14 +139,9 @@ def _toggle(driver: Driver, limit: float) -> None:
 
 
 def _meddle(driver: Driver, table: Table, played: Round) -> None:
-    """The next act that there is something to do for."""
-    driver.read_journal()
-    for _ in nemesis.COMMON:
-        name = table.acts.draw()
-        done = nemesis.ACTS[name](driver)
-        if done or name == "nothing":
-            played.notes.append(done)
-            return
+    """The next act on the account while the daemon is down."""
+    deck = table.holding if nemesis.holding(driver) else table.flat
+    played.notes.append(nemesis.ACTS[deck.draw()](driver))
 
 
 def _restart(driver: Driver, table: Table, played: Round, life: int) -> int:

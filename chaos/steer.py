@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from chaos.admin import AdminRefused
+from chaos.deck import Deck
 from chaos.driver import POLL_S, STATE_LIMIT_S, Driver, Stuck
 from tradebaas.core.model import Direction, Phase, Role
 from tradebaas.core.state import State, live_orders
@@ -77,7 +78,7 @@ def _to_open(driver: Driver) -> str:
 
 def _to_entering(driver: Driver) -> str:
     _arm(driver)
-    way = driver.rng.choice((Way.HOLD, Way.HOLD, Way.SWALLOW, Way.LOSE, Way.PLAIN))
+    way = _draw_way(driver, "entry")
     flatten(driver)
     if way in _ARM:
         for method in ENTRY_CALLS:
@@ -94,7 +95,7 @@ def _to_closing(driver: Driver) -> str:
     _arm(driver)
     _nudge_until(driver, lambda s: s.phase is Phase.POSITION_OPEN, "POSITION_OPEN")
     driver.api()
-    way = driver.rng.choice((Way.HOLD, Way.HOLD, Way.SWALLOW, Way.LOSE, Way.PLAIN))
+    way = _draw_way(driver, "close")
     if way in _ARM:
         for method in ENTRY_CALLS:
             driver.admin.call(_ARM[way], method=method, params_match={"reduce_only": True})
@@ -137,6 +138,13 @@ _WAYS: dict[Phase, Callable[[Driver], str]] = {
 
 
 # ---------------------------------------------------------------------------------------- the parts
+
+
+def _draw_way(driver: Driver, kind: str) -> Way:
+    """How the next answer of this kind is kept from the daemon; the first one is held."""
+    if kind not in driver.ways:
+        driver.ways[kind] = Deck(driver.rng, (Way.HOLD, *Way), [Way.HOLD])
+    return Way(driver.ways[kind].draw())
 
 
 def _arm(driver: Driver) -> None:

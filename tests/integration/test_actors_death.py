@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.actors.world import BRACKET, REDUCE, World, new_world
+from tests.unit.actors.exchange import BRACKET, REDUCE
+from tests.unit.actors.world import World, new_world
 from tradebaas.core.messages import ClosePosition
 from tradebaas.core.model import Phase, Role
 from tradebaas.core.state import State, pending_with

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -16,14 +17,21 @@ from tradebaas.core.messages import ClosePosition, Committed, Guard, Halt, Ping,
 from tradebaas.core.model import Phase
 from tradebaas.runtime.mailbox import LifeEnded
 from tradebaas.store.ballast import ballast_held
+from tradebaas.store.faults import DiskFull
 from tradebaas.store.halt import read_halt, write_halt
+from tradebaas.store.log import Log
 from tradebaas.store.place import Place
+from tradebaas.store.records import Head
 
 TMPFS_BYTES = 40 * 1024 * 1024
 
 
 def halt_file(world: World) -> str:
     return read_halt(Place(world.data))
+
+
+def halted(world: World) -> bool:
+    return world.state.halted is not None
 
 
 # --------------------------------------------------------------------------------------- halts
@@ -70,13 +78,14 @@ async def test_a_halt_file_at_start_halts_and_closes(tmp_path: Path) -> None:
 async def test_halt_and_resume_in_one_batch_leave_what_the_last_one_says(tmp_path: Path) -> None:
     async with new_world(tmp_path) as world:
         await world.together(Halt(by="a", reason="1"), Resume(by="a"))
-        assert (world.state.halted, halt_file(world)) == (None, "")
+        assert not halted(world)
+        assert halt_file(world) == ""
         await world.command(Halt(by="a", reason="2"))
         await world.together(Resume(by="a"), Halt(by="a", reason="3"))
-        assert world.state.halted is not None
+        assert halted(world)
         assert "3" in halt_file(world)
         await world.command(Resume(by="a"))
-        assert (world.state.halted, halt_file(world)) == (None, "")
+        assert halt_file(world) == ""
         assert isinstance(await world.ask(Resume(by="a")), Refused)
 
 
@@ -229,7 +238,30 @@ async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_d
         world.start()
         await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
         assert world.daemon.deaths == 0
+        assert persister.DISK_FULL in world.state.protect, "the reserve is in use"
         await world.agree()
+
+
+async def test_a_start_whose_first_commit_meets_a_full_disk_makes_room(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log opens, but its first commit finds no space: the disk fills up in between."""
+    append, fulls = Log.append, [DiskFull("no space is left"), None]
+
+    def full_once(log: Log, *arguments: Any) -> Head:
+        full = fulls.pop(0) if fulls else None
+        if full is not None:
+            raise full
+        return append(log, *arguments)
+
+    async with new_world(tmp_path, data=small_disk / "data") as world:
+        await world.stop()
+        monkeypatch.setattr(Log, "append", full_once)
+        world.start()
+        await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
+        assert world.daemon.deaths == 0
+        entered = [e.cause for e in world.of(ProtectOnlyEntered) if hasattr(e, "cause")]
+        assert entered == [persister.DISK_FULL]
 
 
 async def test_without_any_space_it_waits_for_some_and_says_so(

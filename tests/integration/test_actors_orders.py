@@ -4,18 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.actors.world import (
-    BRACKET,
-    INSTRUMENT,
-    World,
-    bounded,
-    exchange_on,
-    new_world,
-    world_on,
-)
+from tests.unit.actors.exchange import BRACKET, INSTRUMENT, exchange_on
+from tests.unit.actors.world import World, bounded, new_world, world_on
+from tradebaas.actors import session
 from tradebaas.core.events import (
     ForeignFound,
     FrameRefused,
+    LifeEnded,
     OrderAbandoned,
     OrderAdopted,
     OrderIntended,
@@ -130,6 +125,27 @@ async def test_an_unreadable_answer_to_an_order_makes_it_unknown(tmp_path: Path)
         frames = [event for event in world.of(FrameRefused) if isinstance(event, FrameRefused)]
         assert any('"0rder"' in frame.raw for frame in frames)
         assert len(world.of(OrderAdopted)) == 1
+        assert len(world.exchange.entries()) == 1
+        await world.agree()
+
+
+async def test_a_drain_with_an_order_under_way_leaves_it_in_doubt_and_the_next_start_adopts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "DRAIN_S", 0.1)
+    async with new_world(tmp_path) as world:
+        await world.exchange.admin.call("hold", method="private/buy", params_match=BRACKET)
+        await world.arm()
+        await world.poll(world.exchange.entries, "the entry to reach the exchange")
+        await world.stop()
+        (unknown,) = world.of(OrderUnknown)
+        assert isinstance(unknown, OrderUnknown)
+        assert "connection lost before an answer" in unknown.reason
+        assert isinstance(world.events()[-1][1], LifeEnded)
+        await world.exchange.admin.call("release")
+        world.start()
+        await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
+        await world.covered()
         assert len(world.exchange.entries()) == 1
         await world.agree()
 

@@ -1,7 +1,9 @@
 """The strategy, the backup scheduler and the metrics collector, in a real crew."""
 
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import trio
 
@@ -84,6 +86,13 @@ async def test_a_poisoned_strategy_is_kept_quiet_and_then_trusted_again(tmp_path
 
 # ------------------------------------------------------------------------------------- backups
 
+SOURCE = str(Path(backups.__file__).parents[2])
+
+
+@pytest.fixture(autouse=True)
+def _children_import_this_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", SOURCE)
+
 
 def backup(world: World) -> tuple[str, str]:
     status = world.board.backup.value
@@ -118,7 +127,7 @@ async def test_a_failed_backup_is_published_and_harms_nothing(
 async def test_a_backup_that_cannot_be_started_is_a_failure_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backups.sys, "executable", str(tmp_path / "no-python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     async with new_world(tmp_path, backups=BackupSection(interval_seconds=1)) as world:
         await world.poll(lambda: backup(world)[1], "a failure", 20)
         assert "could not be started" in backup(world)[1]
@@ -130,17 +139,14 @@ async def test_a_drain_ends_a_backup_under_way(tmp_path: Path) -> None:
     slow.write_text("#!/bin/sh\nexec sleep 600\n", encoding="ascii")
     slow.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backups.sys, "executable", str(slow))
+        patch.setattr(sys, "executable", str(slow))
         async with new_world(tmp_path, backups=BackupSection(interval_seconds=1)) as world:
-            await world.poll(lambda: _runs(slow), "the child")
+            await world.poll(_a_child_sleeps, "the child")
             await world.stop()
-            await world.poll(lambda: not _runs(slow), "the end of the child")
+            assert not _a_child_sleeps()
 
 
-def _runs(program: Path) -> bool:
-    """Whether a child of this process runs ``sleep 600`` in the place of ``program``."""
-    import psutil
-
+def _a_child_sleeps() -> bool:
     children = psutil.Process().children(recursive=True)
     return any("sleep" in " ".join(child.cmdline()) for child in children if child.is_running())
 

@@ -124,18 +124,26 @@ class _Scribe:
         self._space_checked = 0.0
 
     async def start_life(self) -> None:
-        """Commit that this life began; wait for space if there is none."""
+        """Commit that this life began; wait for space if there is none.
+
+        Without the ballast there is no reserve to close a position with: no new risk then.
+        """
         ctx = self._ctx
-        request = StartLife(
+        start = StartLife(
             token=ctx.ports.entropy.token(4),
             wall_ms=ctx.ports.clock.wall_ms(),
             cause=ctx.cause,
             poisoned=ctx.poisoned,
             halt_file=await self._worker.run(read_halt, self._place),
         )
+        detail = f"the disk is too full to hold the ballast {self._place.ballast}"
+        guard = Guard(cause=DISK_FULL, active=True, detail=detail)
+        requests: list[Request] = [start]
+        if not ballast_held(self._place):
+            requests.append(guard)
         while True:
             try:
-                await self._commit_or_make_room([request])
+                await self._commit_or_make_room(requests)
                 return
             except DiskFull as full:
                 self._publish_store(0.0, fault=str(full))

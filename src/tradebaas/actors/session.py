@@ -16,12 +16,14 @@ from tradebaas.actors.feed import WINDOW, Feed
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.actors.survey import survey
 from tradebaas.board import Context, LinkStatus
+from tradebaas.core.correct import CORRECTED
 from tradebaas.core.draft import Draft
 from tradebaas.core.duties import plan, unwanted
 from tradebaas.core.facts import Fact, FillFact, FrameFact, OrderFact
+from tradebaas.core.invariants import BROKEN
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import RecordRecovery, Refused, Report, Tend
-from tradebaas.core.model import Instrument, Market
+from tradebaas.core.model import Instrument, Market, Phase
 from tradebaas.core.state import managed_instrument
 from tradebaas.deribit import reads, stream
 from tradebaas.deribit.link import Link
@@ -30,6 +32,8 @@ from tradebaas.runtime.bell import Bell
 from tradebaas.strategies.protocol import TIMEFRAMES
 
 RECONCILE_EVERY_S = 30.0
+DOUBT_EVERY_S = 2.0
+DOUBTS = frozenset({BROKEN, CORRECTED})
 TEND_EVERY_S = 0.1
 DRAIN_S = 8.0
 
@@ -181,9 +185,18 @@ class Session:
     async def _reconcile_often(self) -> None:
         while True:
             with trio.move_on_after(RECONCILE_EVERY_S):
-                await self._desk.survey_wanted.wait()
+                await self._until_a_survey_is_wanted()
             self._desk.survey_wanted = trio.Event()
             await self._reconcile()
+
+    async def _until_a_survey_is_wanted(self) -> None:
+        """An order vanished, or a doubt is left that only a full read of a quiet account ends."""
+        while not self._desk.survey_wanted.is_set():
+            with trio.move_on_after(DOUBT_EVERY_S):
+                await self._desk.survey_wanted.wait()
+            view = self._ctx.view()
+            if view.phase in (Phase.IDLE, Phase.ANALYZING) and DOUBTS & view.protect.keys():
+                return
 
     async def _prove(self) -> None:
         await self._desk.prove_unknowns(self._needed_instrument())

@@ -9,10 +9,11 @@ from chaos_kit import begun, booked, closed, closed_rows, told
 from rich.console import Console
 
 from chaos.books import Books
+from chaos.deck import Deck
 from chaos.kill import Outcome, Plan
 from chaos.oracle import Violation
 from chaos.report import document, show
-from chaos.rounds import Deck, Round
+from chaos.rounds import Round
 from chaos.story import Story
 from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase

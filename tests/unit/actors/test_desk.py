@@ -1,0 +1,198 @@
+"""The desk alone, on a link that is a puppet: what is sent, and when closing is over."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from tests.unit.actors.test_parts import context
+from tests.unit.core.core_kit import D
+from tradebaas.actors import reconciler
+from tradebaas.actors.desk import Desk
+from tradebaas.actors.session import Session
+from tradebaas.board import Context
+from tradebaas.core.facts import LostFact, NotSentFact
+from tradebaas.core.messages import Answer, Committed, Report, Request
+from tradebaas.core.messages import Link as LinkDown
+from tradebaas.core.model import Direction, Intent, Role
+from tradebaas.core.state import HaltLatch, Pending, State
+from tradebaas.deribit.clock import ExchangeClock
+from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.errors import NotSent, Unanswered
+from tradebaas.deribit.link import Link
+from tradebaas.runtime.mailbox import Asker, Asks, open_asks
+
+Auto = trio.testing.MockClock
+
+
+def intent(role: Role = Role.ENTRY, *, life: int = 1, connection: int = 1) -> Intent:
+    return Intent(
+        label=f"tb1-a-{life}{connection}-{role}", role=role, instrument="BTC-PERPETUAL",
+        direction=Direction.BUY, amount=D(10), order_type="market", life=life,
+        reduce_only=role is not Role.ENTRY, connection=connection, intended_ms=1, valid_until_ms=2,
+    )  # fmt: skip
+
+
+@dataclass
+class Puppet:
+    """A link that asks the guard and then gives no answer; ``held`` until it may go on."""
+
+    clock: ExchangeClock = field(default_factory=ExchangeClock)
+    contracts: Contracts = field(default_factory=Contracts)
+    held: trio.Event | None = None
+    sent: list[object] = field(default_factory=list)
+
+    async def call(
+        self, method: str, params: dict[str, object], *, guard: Callable[[], bool], **_: object
+    ) -> None:
+        if not guard():
+            raise NotSent(f"{method}: its guard forbade it")
+        self.sent.append(params["label"])
+        if self.held is not None:
+            await self.held.wait()
+        raise Unanswered(f"{method}: no answer")
+
+
+@dataclass
+class Scene:
+    ctx: Context
+    puppet: Puppet
+    desk: Desk
+    reports: list[Report] = field(default_factory=list)
+
+    def show(self, *intents: Intent, **changes: object) -> None:
+        pending = {item.label: Pending(intent=item) for item in intents}
+        known = {"life": 1, "connection": 1, "reconciled": 1, "pending": pending}
+        self.ctx.board.view.set(State(**(known | changes)))  # type: ignore[arg-type]
+
+    def facts(self) -> list[object]:
+        return [fact for report in self.reports for fact in report.facts]
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    """A desk that sends; reports are answered and change nothing."""
+    ctx, _ = context()
+    ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(8)
+    ctx = replace(ctx, asker=ends[0])
+    puppet = Puppet()
+    made = Scene(ctx, puppet, Desk(ctx, cast(Link, puppet), 1))
+
+    async def answer() -> None:
+        while True:
+            for ask in await ends[1].receive_batch(8):
+                assert isinstance(ask.request, Report)
+                made.reports.append(ask.request)
+                ask.reply.answer(Committed(seq=0))
+
+    made.show()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        nursery.start_soon(made.desk.send_intents)
+        yield made
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_intent_is_sent_once(autojump_clock: Auto) -> None:
+    async with scene() as made:
+        wanted = intent()
+        for _ in range(3):
+            made.show(wanted)
+            await trio.testing.wait_all_tasks_blocked()
+        assert made.puppet.sent == [wanted.label]
+        assert isinstance(made.facts()[0], LostFact)
+
+
+@pytest.mark.parametrize(("life", "connection"), [(2, 1), (1, 2)])
+async def test_an_intent_of_another_life_or_connection_is_not_sent(
+    autojump_clock: Auto, life: int, connection: int
+) -> None:
+    async with scene() as made:
+        made.show(intent(life=life, connection=connection))
+        await trio.testing.wait_all_tasks_blocked()
+        assert made.puppet.sent == []
+        assert made.facts() == []
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [{"halted": HaltLatch(by="a", reason="b")}, {"protect": {"c": "d"}}, {"closing": "asked"}],
+)
+async def test_an_entry_that_is_forbidden_by_now_is_reported_as_not_sent(
+    autojump_clock: Auto, forbidden: dict[str, object]
+) -> None:
+    """It must not stay behind, nor go out later when what forbids it has passed."""
+    async with scene() as made:
+        entry, stop = intent(), intent(Role.STOP)
+        made.show(entry, stop, **forbidden)
+        await trio.testing.wait_all_tasks_blocked()
+        made.show(entry, stop)
+        await trio.testing.wait_all_tasks_blocked()
+        assert made.puppet.sent == [stop.label], "what reduces risk goes out all the same"
+        told = {fact.label: type(fact) for fact in made.facts() if hasattr(fact, "label")}
+        assert told == {entry.label: NotSentFact, stop.label: LostFact}
+
+
+async def test_a_lost_connection_accounts_for_every_intent_of_it(autojump_clock: Auto) -> None:
+    """Sent ones are in doubt, others certainly were not sent; what is not its own it leaves."""
+    asked: list[Request] = []
+    async with scene() as made:
+        ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(8)
+        ctx = replace(made.ctx, asker=ends[0])
+        sent, unsent = intent(), intent(Role.STOP)
+        foreign = (intent(Role.CLOSE, life=2), intent(Role.TAKE, connection=2))
+        made.show(sent, unsent, *foreign)
+        desk = SimpleNamespace(linked=True, taken={sent.label}, now_ms=lambda: 77)
+        attempt = reconciler._Attempt(1, cast(Session, desk), "it broke")
+
+        async def answer() -> None:
+            while len(asked) < 2:
+                for ask in await ends[1].receive_batch(8):
+                    asked.append(ask.request)
+                    ask.reply.answer(Committed(seq=0))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            await reconciler._account_for(ctx, attempt)
+    down, report = asked
+    assert down == LinkDown(connection=1, up=False, reason="it broke")
+    assert isinstance(report, Report)
+    fates = {fact.label: type(fact) for fact in report.facts if hasattr(fact, "label")}
+    assert fates == {sent.label: LostFact, unsent.label: NotSentFact}
+
+
+async def test_closing_waits_for_the_answer_and_no_longer(autojump_clock: Auto) -> None:
+    """Also when the answer changes nothing in the state, so that no new view comes."""
+    async with scene() as made:
+        made.puppet.held = trio.Event()
+        made.show(intent())
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+
+        async def answer_later() -> None:
+            await trio.sleep(2)
+            assert made.puppet.held is not None
+            made.puppet.held.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer_later)
+            await made.desk.close(8)
+        assert 2 <= trio.current_time() - began < 3
+
+
+async def test_closing_is_bounded_and_takes_nothing_new(autojump_clock: Auto) -> None:
+    async with scene() as made:
+        made.puppet.held = trio.Event()
+        made.show(intent())
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await made.desk.close(8)
+        assert trio.current_time() - began == pytest.approx(8)
+        made.show(intent(), intent(Role.CLOSE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert made.puppet.sent == [intent().label]
