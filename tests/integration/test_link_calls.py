@@ -95,6 +95,7 @@ async def test_bad_frames_are_kept_and_the_next_is_read() -> None:
             await exchange.send_text(text)
             item = await anext(link.notifications)
             assert isinstance(item, stream.Unreadable)
+            assert item.raw == text
         await exchange.websocket.send_message(b"\xff\xfe")
         assert isinstance(await anext(link.notifications), stream.Unreadable)
         await exchange.answer(asked, 1)

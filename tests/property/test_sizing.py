@@ -34,8 +34,14 @@ HUGE = st.builds(
 
 def instrument(kind: ContractKind, step: Decimal, tick: Decimal, leverage: Decimal) -> Instrument:
     return Instrument(
-        name="X", kind=kind, currency="C", tick_size=tick, amount_step=step, min_amount=step,
-        max_leverage=leverage, taker_commission=Decimal(0),
+        name="X",
+        kind=kind,
+        currency="C",
+        tick_size=tick,
+        amount_step=step,
+        min_amount=step,
+        max_leverage=leverage,
+        taker_commission=Decimal(0),
     )
 
 
@@ -52,12 +58,24 @@ def leverage_of(kind: ContractKind, amount: Decimal, entry: Decimal, equity: Dec
 
 
 @given(
-    KINDS, PRICES, st.decimals("-0.9", "3", places=6), EQUITIES, PERCENTS, STEPS,
-    st.decimals("0.1", "200", places=1), st.decimals("0.1", "200", places=1),
+    KINDS,
+    PRICES,
+    st.decimals("-0.9", "3", places=6),
+    EQUITIES,
+    PERCENTS,
+    STEPS,
+    st.decimals("0.1", "200", places=1),
+    st.decimals("0.1", "200", places=1),
 )
 def test_a_size_is_within_every_limit_and_the_next_step_is_not_within_the_risk(
-    kind: ContractKind, entry: Decimal, relative: Decimal, equity: Decimal, percent: Decimal,
-    step: Decimal, own_leverage: Decimal, their_leverage: Decimal,
+    kind: ContractKind,
+    entry: Decimal,
+    relative: Decimal,
+    equity: Decimal,
+    percent: Decimal,
+    step: Decimal,
+    own_leverage: Decimal,
+    their_leverage: Decimal,
 ) -> None:
     contract = instrument(kind, step, Decimal("0.0001"), their_leverage)
     stop = entry + (entry * relative).quantize(Decimal("0.0001"))
@@ -76,12 +94,22 @@ def test_a_size_is_within_every_limit_and_the_next_step_is_not_within_the_risk(
 
 
 @given(
-    KINDS, st.decimals("100", "100000", places=1), st.decimals("0.001", "0.2", places=4), SIDES,
-    st.decimals("0.01", "1000000", places=4), st.decimals("1", "3", places=3), PERCENTS,
+    KINDS,
+    st.decimals("100", "100000", places=1),
+    st.decimals("0.001", "0.2", places=4),
+    SIDES,
+    st.decimals("0.01", "1000000", places=4),
+    st.decimals("1", "3", places=3),
+    PERCENTS,
 )
 def test_more_equity_or_a_nearer_stop_never_sizes_less(
-    kind: ContractKind, entry: Decimal, relative: Decimal, direction: Direction,
-    equity: Decimal, factor: Decimal, percent: Decimal,
+    kind: ContractKind,
+    entry: Decimal,
+    relative: Decimal,
+    direction: Direction,
+    equity: Decimal,
+    factor: Decimal,
+    percent: Decimal,
 ) -> None:
     contract = instrument(kind, Decimal("0.0001"), Decimal("0.0001"), Decimal(100_000))
     allowed = Limits(risk_percent=percent, max_leverage=Decimal(100_000))
@@ -99,13 +127,28 @@ def test_more_equity_or_a_nearer_stop_never_sizes_less(
 
 @given(KINDS, SIDES, *([ANY | HUGE] * 10))
 def test_no_number_makes_sizing_raise_or_pass_through(
-    kind: ContractKind, direction: Direction, entry: Decimal, stop: Decimal, equity: Decimal,
-    percent: Decimal, leverage: Decimal, most: Decimal, tick: Decimal, step: Decimal,
-    least: Decimal, their_leverage: Decimal,
+    kind: ContractKind,
+    direction: Direction,
+    entry: Decimal,
+    stop: Decimal,
+    equity: Decimal,
+    percent: Decimal,
+    leverage: Decimal,
+    most: Decimal,
+    tick: Decimal,
+    step: Decimal,
+    least: Decimal,
+    their_leverage: Decimal,
 ) -> None:
     contract = Instrument(
-        name="X", kind=kind, currency="C", tick_size=tick, amount_step=step, min_amount=least,
-        max_leverage=their_leverage, taker_commission=Decimal(0),
+        name="X",
+        kind=kind,
+        currency="C",
+        tick_size=tick,
+        amount_step=step,
+        min_amount=least,
+        max_leverage=their_leverage,
+        taker_commission=Decimal(0),
     )
     allowed = Limits(risk_percent=percent, max_leverage=leverage, max_amount=most)
     sized = size_entry(contract, direction, entry, stop, equity, allowed)

@@ -88,6 +88,7 @@ class Session:
             self._desk.send_intents,
             self._prove,
             self._tend,
+            self._clear,
             self._reconcile_often,
             self._watch_assignment,
             self._recover,
@@ -215,15 +216,23 @@ class Session:
     # ---------------------------------------------------------------------------- tending
 
     async def _tend(self) -> None:
-        """After every change and every tick: protect, close, cancel, as the state needs."""
+        """After every change and every tick: protect and close, as the state needs."""
         ctx, version = self._ctx, 0
         while True:
             with trio.move_on_after(TEND_EVERY_S):
                 _, version = await ctx.board.view.wait_newer(version)
-            view, market, at_ms = ctx.view(), self._market(), self.now_ms()
-            if plan(Draft(view), at_ms, market, ctx.limits) is not None:
+            market, at_ms = self._market(), self.now_ms()
+            if plan(Draft(ctx.view()), at_ms, market, ctx.limits) is not None:
                 await ctx.asker.ask(Tend(connection=self._connection, at_ms=at_ms, market=market))
-            await self._desk.cancel(unwanted(view, at_ms, ctx.limits, self._link.clock.rate))
+
+    async def _clear(self) -> None:
+        """Likewise: cancel what must go. A task of its own, so that no answer holds up a stop."""
+        ctx, version = self._ctx, 0
+        while True:
+            with trio.move_on_after(TEND_EVERY_S):
+                _, version = await ctx.board.view.wait_newer(version)
+            rate = self._link.clock.rate
+            await self._desk.cancel(unwanted(ctx.view(), self.now_ms(), ctx.limits, rate))
 
     async def _watch_assignment(self) -> None:
         """Another instrument or timeframe needs other subscriptions: a new session."""

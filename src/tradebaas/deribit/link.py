@@ -311,7 +311,7 @@ class Link:
         self._heard_at = trio.current_time()
         match rpc.decode(frame):
             case (Answer() | Failure()) as answer:
-                self._answered(answer)
+                self._answered(answer, frame)
             case rpc.Notification() as note:
                 item = stream.decode(note, self.contracts)
                 self.clock.learn_at_least(self._ports.clock.monotonic(), stream.stamp_ms(item))
@@ -328,7 +328,7 @@ class Link:
             case other:
                 assert_never(other)
 
-    def _answered(self, answer: Answer | Failure) -> None:
+    def _answered(self, answer: Answer | Failure, frame: str | bytes) -> None:
         if isinstance(answer, Failure) and kind_of(answer.code) is Kind.SESSION_ENDED:
             self.end(f"the exchange ended the session: {answer.code} {answer.message}")
             return
@@ -339,7 +339,7 @@ class Link:
             call.settle(answer)
         elif not self._pending.was_made(answer.id):  # else late: whoever asked has given up
             reason = "an answer to a call that was never made"
-            self._deliver(stream.Unreadable(raw=repr(answer), reason=reason))
+            self._deliver(stream.Unreadable(raw=rpc.text(frame), reason=reason))
 
     def _deliver(self, item: stream.Item) -> None:
         if not self.notifications.put(item):

@@ -119,9 +119,14 @@ def encode(id_: int, method: str, params: Params) -> str:
     return _encoder.encode(body).decode()
 
 
+def text(frame: str | bytes) -> str:
+    """A frame as it can be kept."""
+    return frame if isinstance(frame, str) else frame.decode(errors="replace")
+
+
 def decode(frame: str | bytes) -> Frame:
     """What a frame says; never raises."""
-    raw = frame if isinstance(frame, str) else frame.decode(errors="replace")
+    raw = text(frame)
     try:
         envelope = _envelopes.decode(raw)
     except UNREADABLE as error:

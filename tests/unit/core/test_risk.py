@@ -20,12 +20,23 @@ from tradebaas.core.risk import (
 D = Decimal
 
 INVERSE = Instrument(
-    name="BTC-PERPETUAL", kind=ContractKind.INVERSE, currency="BTC", tick_size=D("0.5"),
-    amount_step=D(10), min_amount=D(10), max_leverage=D(50), taker_commission=D("0.0005"),
+    name="BTC-PERPETUAL",
+    kind=ContractKind.INVERSE,
+    currency="BTC",
+    tick_size=D("0.5"),
+    amount_step=D(10),
+    min_amount=D(10),
+    max_leverage=D(50),
+    taker_commission=D("0.0005"),
 )
 LINEAR = Instrument(
-    name="BTC_USDC-PERPETUAL", kind=ContractKind.LINEAR, currency="USDC", tick_size=D("0.5"),
-    amount_step=D("0.0001"), min_amount=D("0.001"), max_leverage=D(50),
+    name="BTC_USDC-PERPETUAL",
+    kind=ContractKind.LINEAR,
+    currency="USDC",
+    tick_size=D("0.5"),
+    amount_step=D("0.0001"),
+    min_amount=D("0.001"),
+    max_leverage=D(50),
     taker_commission=D("0.0005"),
 )
 # The predecessor counted amounts in whole USD at a price of 50 000, with a minimum of 10 USD.
@@ -53,9 +64,7 @@ def side(entry: Decimal, stop: Decimal) -> Direction:
 )
 def test_linear_sizes_of_the_predecessor(equity: str, stop: str, risk: str, notional: str) -> None:
     entry = D(50000)
-    amount = size_entry(
-        OLD_LINEAR, side(entry, D(stop)), entry, D(stop), D(equity), limits(risk)
-    )
+    amount = size_entry(OLD_LINEAR, side(entry, D(stop)), entry, D(stop), D(equity), limits(risk))
     assert isinstance(amount, Decimal)
     assert amount * entry == D(notional)
 
@@ -83,9 +92,7 @@ def test_inverse_sizes_differ_from_the_predecessor_by_stop_over_entry(
     less. The exact amount is therefore the predecessor's times stop/entry.
     """
     entry = D(50000)
-    sized = size_entry(
-        OLD_INVERSE, side(entry, D(stop)), entry, D(stop), D(equity), limits("5")
-    )
+    sized = size_entry(OLD_INVERSE, side(entry, D(stop)), entry, D(stop), D(equity), limits("5"))
     assert sized == D(amount) == D(predecessor) * D(stop) / entry
 
 
@@ -107,28 +114,91 @@ def test_a_far_stop_is_sized_exactly_where_the_predecessor_lost_two_and_a_half_t
         (LINEAR, "buy", "50000", "-1", "1", limits("5"), "stop price is -1"),
         (LINEAR, "buy", "50000", "sNaN", "1", limits("5"), "stop price is sNaN"),
         (LINEAR, "buy", "50000", "49000", "1", limits("0"), "risk_percent is 0"),
-        (LINEAR, "buy", "50000", "49000", "1", limits("150"),
-         "risk_percent is 150; it must be at most 100"),
+        (
+            LINEAR,
+            "buy",
+            "50000",
+            "49000",
+            "1",
+            limits("150"),
+            "risk_percent is 150; it must be at most 100",
+        ),
         (LINEAR, "buy", "50000", "49000", "1", limits("5", "NaN"), "max_leverage is NaN"),
         (LINEAR, "buy", "50000", "50000", "1", limits("5"), "stop 50000 equals the entry price"),
-        (LINEAR, "buy", "50000", "51000", "1", limits("5"),
-         "stop 51000 is on the wrong side: a buy at 50000 needs it below"),
-        (LINEAR, "sell", "50000", "49000", "1", limits("5"),
-         "stop 49000 is on the wrong side: a sell at 50000 needs it above"),
-        (LINEAR, "buy", "50000", "49999.75", "1", limits("5"),
-         "stop 49999.75 is less than one tick (0.5) from entry 50000"),
-        (LINEAR, "buy", "50000", "49000", "10", limits("5"),
-         "amount 0.0005 (rounded down from 0.0005) is below the minimum 0.001 of "
-         "BTC_USDC-PERPETUAL (5% of 10 USDC at risk)"),
-        (INVERSE, "buy", "50000", "49000", "0.00001", limits("5"),
-         "amount 0 (rounded down from 1.225) is below the minimum 10 of BTC-PERPETUAL "
-         "(5% of 0.00001 BTC at risk)"),
-        (LINEAR, "buy", "50000", "49500", "100", limits("10", "5"),
-         "leverage 10.00x is above the limit 5x (amount 0.0200 at 50000, 10% of 100 USDC at risk)"),
-        (OLD_INVERSE, "buy", "50000", "49990", "0.001", limits("5"),
-         "leverage 249.94x is above the limit 50x"),
-        (OLD_INVERSE, "buy", "50000", "49900", "0.001", limits("95"),
-         "leverage 474.04x is above the limit 50x"),
+        (
+            LINEAR,
+            "buy",
+            "50000",
+            "51000",
+            "1",
+            limits("5"),
+            "stop 51000 is on the wrong side: a buy at 50000 needs it below",
+        ),
+        (
+            LINEAR,
+            "sell",
+            "50000",
+            "49000",
+            "1",
+            limits("5"),
+            "stop 49000 is on the wrong side: a sell at 50000 needs it above",
+        ),
+        (
+            LINEAR,
+            "buy",
+            "50000",
+            "49999.75",
+            "1",
+            limits("5"),
+            "stop 49999.75 is less than one tick (0.5) from entry 50000",
+        ),
+        (
+            LINEAR,
+            "buy",
+            "50000",
+            "49000",
+            "10",
+            limits("5"),
+            "amount 0.0005 (rounded down from 0.0005) is below the minimum 0.001 of "
+            "BTC_USDC-PERPETUAL (5% of 10 USDC at risk)",
+        ),
+        (
+            INVERSE,
+            "buy",
+            "50000",
+            "49000",
+            "0.00001",
+            limits("5"),
+            "amount 0 (rounded down from 1.225) is below the minimum 10 of BTC-PERPETUAL "
+            "(5% of 0.00001 BTC at risk)",
+        ),
+        (
+            LINEAR,
+            "buy",
+            "50000",
+            "49500",
+            "100",
+            limits("10", "5"),
+            "leverage 10.00x is above the limit 5x (amount 0.0200 at 50000, 10% of 100 USDC at risk)",
+        ),
+        (
+            OLD_INVERSE,
+            "buy",
+            "50000",
+            "49990",
+            "0.001",
+            limits("5"),
+            "leverage 249.94x is above the limit 50x",
+        ),
+        (
+            OLD_INVERSE,
+            "buy",
+            "50000",
+            "49900",
+            "0.001",
+            limits("95"),
+            "leverage 474.04x is above the limit 50x",
+        ),
         (LINEAR, "buy", "50000", "49900", "1000", limits("20", "200"), "above the limit 50x"),
     ],
 )

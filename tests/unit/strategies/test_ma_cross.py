@@ -53,8 +53,15 @@ def wave(length: int) -> tuple[Candle, ...]:
 
 
 POSITION = Position(
-    instrument="BTC-PERPETUAL", contract=ContractKind.INVERSE, currency="BTC", size=D(10),
-    direction=Direction.BUY, ours=True, signal_id="s", opened_ms=0, changed_ms=0,
+    instrument="BTC-PERPETUAL",
+    contract=ContractKind.INVERSE,
+    currency="BTC",
+    size=D(10),
+    direction=Direction.BUY,
+    ours=True,
+    signal_id="s",
+    opened_ms=0,
+    changed_ms=0,
 )
 
 
@@ -195,9 +202,7 @@ def test_proposals_alternate_and_stops_lie_on_the_losing_side() -> None:
 def test_the_fast_average_must_be_the_shorter_one() -> None:
     bad = bind(
         MovingAverageCross(),
-        Assignment(
-            strategy="ma_cross", parameters={"fast": "21"}, instrument="X", timeframe="1m"
-        ),
+        Assignment(strategy="ma_cross", parameters={"fast": "21"}, instrument="X", timeframe="1m"),
     )
     assert isinstance(bad, BadParameter)
     assert "fast (21) must be below slow (21)" in bad.reason

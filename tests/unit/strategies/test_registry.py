@@ -13,7 +13,7 @@ from tradebaas.strategies.ma_cross import MovingAverageCross
 from tradebaas.strategies.protocol import Bound, Strategy, bind
 from tradebaas.strategies.registry import UnknownStrategy
 
-STRATEGY = '''
+STRATEGY = """
 from __future__ import annotations
 from dataclasses import dataclass
 from tradebaas.strategies.protocol import Analysis, Parameter
@@ -41,7 +41,7 @@ class Failing:
     def __init__(self): raise ValueError("no licence")
 
 WARM_UP = 7
-'''
+"""
 
 
 @pytest.fixture

@@ -20,12 +20,20 @@ D = Decimal
 REPLACE = msgspec.structs.replace
 
 ASSIGNMENT = Assignment(
-    strategy="ma_cross", parameters={"fast": "9", "slow": "21"}, instrument="BTC-PERPETUAL",
+    strategy="ma_cross",
+    parameters={"fast": "9", "slow": "21"},
+    instrument="BTC-PERPETUAL",
     timeframe="5m",
 )
 INSTRUMENT = Instrument(
-    name="BTC-PERPETUAL", kind=ContractKind.INVERSE, currency="BTC", tick_size=D("0.5"),
-    amount_step=D(10), min_amount=D(10), max_leverage=D(50), taker_commission=D("0.0005"),
+    name="BTC-PERPETUAL",
+    kind=ContractKind.INVERSE,
+    currency="BTC",
+    tick_size=D("0.5"),
+    amount_step=D(10),
+    min_amount=D(10),
+    max_leverage=D(50),
+    taker_commission=D("0.0005"),
 )
 CANDLE = Candle(1_641_000_000_000, D(100), D(101), D(99), D(100), D(5))
 LONG = Proposal(
