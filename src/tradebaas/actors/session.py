@@ -101,10 +101,13 @@ class Session:
         ctx = self._ctx
         self._timing.note("connected")
         answer = await ctx.asker.ask(
-            LinkRequest(connection=self._connection, up=True, account=self._account())
+            LinkRequest(connection=self._connection, up=True, account=await self._account())
         )
         if isinstance(answer, Refused):
-            raise Unusable(f"{answer.reason}. Use another data directory for another account.")
+            raise Unusable(
+                f"{answer.reason}. Use another data directory for another account. If the embedded "
+                "exchange was made anew, its old account is gone, and this store belongs to nothing"
+            )
         self.linked = True
         self._publish_up("reconciling")
 
@@ -280,12 +283,15 @@ class Session:
 
     # ------------------------------------------------------------------------------ words
 
-    def _account(self) -> str:
-        """Which account a store belongs to: the embedded exchange moves its port, others do not."""
+    async def _account(self) -> str:
+        """Which account the store belongs to: its number and its exchange, whatever the key.
+
+        The embedded exchange moves its port, so only its number counts.
+        """
         exchange = self._ctx.config.exchange
-        return (
-            f"{exchange.client_id} at {exchange.environment if not exchange.url else exchange.url}"
-        )
+        currency = "USDC" if "USDC" in self._instrument else self._instrument.partition("-")[0]
+        number = await reads.account_id(self._link, currency)
+        return f"{number} of {exchange.url or exchange.environment}"
 
     def _needed_instrument(self) -> Instrument:
         assert self._feed is not None

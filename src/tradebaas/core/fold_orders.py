@@ -147,6 +147,8 @@ def _found(state: State, label: str, outcome: str, evidence: str) -> State:
 def order_updated(state: State, event: OrderUpdated) -> State:
     order = event.order
     is_new = order.live and order.order_id not in state.orders
+    if order.state == "cancelled" and order.order_id in state.orders:
+        state = _found(state, order.label, "cancelled", order.cancel_reason or "no reason given")
     failed = order.label in state.pending and _is_failed_stop(order)
     state = replace(
         state,
@@ -212,6 +214,8 @@ def _unless_foreign_and_flat(position: Position) -> Position | None:
 
 def trade_closed(state: State, event: TradeClosed) -> State:
     trade = event.trade
+    how = f"{trade.exit_reason or 'unknown'}, net {trade.net} {trade.currency}"
+    state = _found(state, f"trade {trade.number}", "closed", how)
     counters = count(
         state,
         trades=1,
@@ -249,6 +253,15 @@ def position_corrected(state: State, event: PositionCorrected) -> State:
     return _watch_naked(state, event.at_ms)
 
 
+def _came_and_went(state: State) -> bool:
+    """A position that opened and closed before this life looked: its stops were never to be seen.
+
+    Whether it was naked nobody here can tell, so nothing is counted.
+    """
+    gone = state.position is None or state.position.size == 0
+    return gone and bool(state.recovering.cause) and not state.naked_confirmed
+
+
 def _watch_naked(state: State, at_ms: int) -> State:
     """Start or stop the naked clock by the exchange's own timestamps."""
     since = state.naked_since_ms
@@ -258,7 +271,7 @@ def _watch_naked(state: State, at_ms: int) -> State:
         return replace(state, naked_since_ms=at_ms, naked_confirmed=False)
     if since is None:
         return state
-    naked = max(at_ms - since, 0)
+    naked = 0 if _came_and_went(state) else max(at_ms - since, 0)
     counters = replace(
         state.counters,
         naked_ms_total=state.counters.naked_ms_total + naked,

@@ -24,6 +24,7 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    ProtectOnlyEntered,
     ProtectOnlyLeft,
     Reconciled,
 )
@@ -54,6 +55,9 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import OVERLAP_MS, State, managed_instrument, phase_of
 
 FRAMES_PER_HOUR = 60
+CLOCK_BACK = "clock went back"
+CLOCK_BACK_MS = 600_000
+"""More than a killed embedded exchange loses of its time, at its fastest pace."""
 FRAME_CHARS = 4096
 _REPEAT_RECONCILED_MS = 3_600_000
 _MANY_FILLS = 64
@@ -93,9 +97,16 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
     """Note that a full read which began at ``read_ms`` is in the state.
 
     Repeated reads that change nothing are noted only now and then, to keep the log small. A read
-    that finds nothing of ours ends a protect-only which a fact caused.
+    that finds nothing of ours ends a protect-only which a fact caused. A read from long before the
+    last one is of another ledger: it reconciles nothing.
     """
     state = draft.state
+    if state.read_through_ms - read_ms > CLOCK_BACK_MS:
+        _note_clock_back(draft, read_ms)
+        return
+    if CLOCK_BACK in state.protect:
+        draft.emit(ProtectOnlyLeft(cause=CLOCK_BACK))
+        state = draft.state
     due = (
         state.reconciled != connection
         or (state.naked_since_ms is not None and not state.naked_confirmed)
@@ -108,6 +119,13 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
     if phase_of(state) in QUIET and not violations(state):
         for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):
             draft.emit(ProtectOnlyLeft(cause=cause))
+
+
+def _note_clock_back(draft: Draft, read_ms: int) -> None:
+    if CLOCK_BACK not in draft.state.protect:
+        behind = (draft.state.read_through_ms - read_ms) // 1000
+        detail = f"the exchange is {behind} s behind what this store has read from it"
+        draft.emit(ProtectOnlyEntered(cause=CLOCK_BACK, detail=detail))
 
 
 def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:

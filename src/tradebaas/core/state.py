@@ -25,7 +25,7 @@ from tradebaas.core.model import (
     Trade,
 )
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 

@@ -128,6 +128,13 @@ async def account(link: Caller, currency: str) -> Account:
     )
 
 
+async def account_id(link: Caller, currency: str) -> str:
+    """Which account the login leads to, whatever its key; "" when the exchange does not say."""
+    params: Params = {"currency": currency, "extended": True}
+    summary = await ask(link, "private/get_account_summary", params, of(wire.Summary))
+    return str(summary.id or "")
+
+
 async def positions(link: Caller) -> tuple[WirePosition, ...]:
     """Every open futures position, in all currencies."""
 

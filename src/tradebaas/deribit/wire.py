@@ -193,6 +193,7 @@ class Summary(Struct, frozen=True):
     currency: str
     equity: Decimal | None = None
     available_funds: Decimal | None = None
+    id: int | None = None
 
 
 class Changes(Struct, frozen=True):

@@ -9,6 +9,7 @@ the candle that it happened in is closed.
 
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from hashlib import blake2b
 
 import msgspec
 
@@ -41,9 +42,13 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class SavedState(msgspec.Struct, kw_only=True):
-    """Everything besides orders and trades that a restart needs."""
+    """Everything besides orders and trades that a restart needs.
+
+    ``account_id`` is drawn once, so that a ledger that was made anew is another account.
+    """
 
     source: str
+    account_id: int
     tape: TapeState
     account: Account
     counters: Counters
@@ -65,6 +70,11 @@ class Step(msgspec.Struct, frozen=True):
     drops: list[int]
 
 
+def _account_id(token: str) -> int:
+    """A number for an account, from a random token."""
+    return int.from_bytes(blake2b(token.encode(), digest_size=4).digest(), "big")
+
+
 class Exchange:
     """One market, one account, any number of connections."""
 
@@ -77,7 +87,11 @@ class Exchange:
         if saved is None:
             account = Account.new(config.balance_btc, config.balance_usdc)
             saved = SavedState(
-                source=market.name, tape=self.tape.state, account=account, counters=Counters()
+                source=market.name,
+                account_id=_account_id(new_token()),
+                tape=self.tape.state,
+                account=account,
+                counters=Counters(),
             )
         self.saved = saved
         self.desk = Desk(saved.account, saved.counters)

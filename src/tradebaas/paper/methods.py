@@ -223,7 +223,10 @@ def _get_summary(call: Call, asked: params.Summary) -> Wire:
     params.in_currency(asked.currency)
     if asked.currency.upper() not in CURRENCIES:
         raise invalid("currency", "invalid currency")
-    return call.exchange.summary(asked.currency.upper())
+    summary = call.exchange.summary(asked.currency.upper())
+    if asked.extended:
+        summary |= {"id": call.exchange.saved.account_id, "username": "paper", "type": "main"}
+    return summary
 
 
 def _get_summaries(call: Call, _: params.Summary) -> Wire:

@@ -334,3 +334,33 @@ def test_the_exit_before_any_entry_fill_waits_for_the_entry() -> None:
     assert trade.gross == D("-0.000158227848")
     assert trade.signal_id == intent.signal_id
     assert story.phase() is Phase.ANALYZING
+
+
+def test_the_report_tells_what_happened_while_nobody_looked() -> None:
+    """The stop fired while the daemon was dead: the trade and the leg that went are findings."""
+    story = Story()
+    intent = story.entered()
+    stop, take = (leg.label for leg in intent.legs)
+    story.start(token="bb")
+    story.link()
+    story.now += 60_000
+    story.reconcile(story.fill(stop, intent.amount, price="79000"), story.gone("take"))
+    found = {(f.label, f.outcome) for f in story.state.recovering.findings}
+    assert {("trade 1", "closed"), (take, "cancelled")} <= found
+
+
+def test_what_came_and_went_while_nobody_looked_is_not_called_naked() -> None:
+    story = Story()
+    intent = story.entering()
+    story.start(token="bb")
+    story.link()
+    opened, closed = story.now + 1_000, story.now + 60_000
+    story.now += 120_000
+    entry = story.fill(intent.label, intent.amount, at=opened)
+    story.reconcile(
+        entry,
+        story.fill(intent.legs[0].label, intent.amount, price="79000", at=closed),
+        story.order(intent.label, "entry", state="filled", filled=intent.amount),
+    )
+    assert story.state.counters.trades == 1
+    assert story.state.counters.naked_ms_total == 0

@@ -16,6 +16,7 @@ from tradebaas.core.facts import FrameFact
 from tradebaas.core.invariants import violations
 from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link
 from tradebaas.core.model import Phase
+from tradebaas.core.reconcile import CLOCK_BACK, CLOCK_BACK_MS
 from tradebaas.core.state import barrier, expecting, naked_amount
 
 HOUR = 3_600_000
@@ -294,3 +295,17 @@ def test_bad_frames_are_kept_raw_cut_and_capped_per_hour() -> None:
     story.now += 2 * HOUR
     assert len(story.facts(FrameFact(raw="x", reason="the next hour"))) == 1
     assert story.state.counters.frames_refused == 61
+
+
+def test_an_exchange_whose_clock_went_far_back_is_another_ledger() -> None:
+    story = Story().up()
+    story.unlink()
+    story.link(2)
+    story.now -= CLOCK_BACK_MS + 10
+    story.reconcile()
+    assert CLOCK_BACK in story.state.protect
+    assert story.state.reconciled == 0
+    story.now += CLOCK_BACK_MS + 10
+    story.reconcile()
+    assert CLOCK_BACK not in story.state.protect
+    assert story.state.reconciled == 2

@@ -179,7 +179,8 @@ def test_a_far_stop_is_sized_exactly_where_the_predecessor_lost_two_and_a_half_t
             "49500",
             "100",
             limits("10", "5"),
-            "leverage 10.00x is above the limit 5x (amount 0.0200 at 50000, 10% of 100 USDC at risk)",
+            "leverage 10.00x is above the limit 5x "
+            "(amount 0.0200 at 50000, 10% of 100 USDC at risk)",
         ),
         (
             OLD_INVERSE,
