@@ -23,7 +23,7 @@ from chaos.driver import INSTRUMENT, SNAPSHOT_EVERY, Driver, Stuck
 from chaos.ledger import LedgerBroken, Tail, read_journal, read_log, read_snapshots
 from chaos.oracle import Violation
 from chaos.processes import Daemon, DidNotStart, Exchange, strace_refusal
-from chaos.rounds import Round, Table, play
+from chaos.rounds import Round, Table, opening, play
 from chaos.story import Story
 from tradebaas.core.model import Phase
 
@@ -130,7 +130,8 @@ class _Campaign:
         admin = Admin(exchange.url)
         self.driver = Driver(Path(outcome.home), rng, exchange, daemon, admin)
         outcome.driver = self.driver
-        self.table = Table(rng, strace=not outcome.strace)
+        self.table = Table(rng, strace=not outcome.strace, broken=self.plan.broken)
+        self.opening = opening(self.plan.broken)
         self.seen: set[str] = set()
 
     def run(self) -> None:
@@ -157,7 +158,9 @@ class _Campaign:
         driver.await_recovery(0)
 
     def _target(self) -> Phase:
-        """The lifecycle state with the fewest deaths so far."""
+        """The lifecycle state with the fewest deaths so far; first those that show a breakage."""
+        if self.opening:
+            return self.opening.pop(0)
         by_phase = Counter(dict.fromkeys(Phase, 0))
         for (phase, _), count in self.outcome.deaths().items():
             by_phase[phase] += count

@@ -36,13 +36,30 @@ class Round:
     took: float = 0.0
 
 
+OPENINGS: dict[str, tuple[Phase, ...]] = {
+    "resend": (Phase.ENTERING_POSITION,) * 4,
+    "forget-stop": (Phase.POSITION_OPEN,) * 4,
+}
+"""The first targets under a breakage: an entry without an answer, a position to take the stop of.
+
+One that shows in any state needs none: ``ack-first`` is caught by the first kill, in mid-commit.
+"""
+
+
+def opening(broken: str) -> list[Phase]:
+    """The targets that a campaign with this breakage begins with."""
+    return list(OPENINGS.get(broken, ()))
+
+
 class Table:
     """The decks of a campaign."""
 
-    def __init__(self, rng: random.Random, *, strace: bool) -> None:
+    def __init__(self, rng: random.Random, *, strace: bool, broken: str = "") -> None:
         self.rng = rng
         self.actors = Deck(rng, ACTORS)
-        self.moments = Deck(rng, ("plain", "later", "at answer", "commit held"), ["commit held"])
+        first = ["plain"] if broken in ("resend", "forget-stop") else []
+        moments = ("plain", "later", "at answer", "commit held")
+        self.moments = Deck(rng, moments, ["commit held", *first])
         after = ("plain",) * 4 + ("again", "again, recovering")
         traced = ("fdatasync", "sendto") if strace else ()
         self.after = Deck(rng, (*after, *traced), ["plain"])

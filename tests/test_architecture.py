@@ -20,13 +20,14 @@ MAX_FUNCTION_LINES = 60
 
 # Room -> rooms that it may import. A room is a package or a module directly under tradebaas/.
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
-BASE = {"__init__", "errors"}  # __init__ holds the version
+BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 SHELL = {"bearer", "console", "embedded"}  # parts of the shell that daemon.py has no room for
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "errors": set(),
+    "names": set(),
     "config": {"errors"},
     "core": set(),
     "runtime": {"errors"},

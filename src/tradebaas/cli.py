@@ -10,7 +10,7 @@ command cannot do ends as one message on stderr (what, where, what to do) and an
 
 import importlib
 import sys
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import click
 
@@ -53,8 +53,16 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Fatal as fatal:
-            click.echo(f"tradebaas: {fatal}", err=True)
-            sys.exit(fatal.exit_code)
+            _end(fatal)
+        except PermissionError as error:
+            from tradebaas.commands.common import unreadable
+
+            _end(unreadable(error))
+
+
+def _end(fatal: Fatal) -> NoReturn:
+    click.echo(f"tradebaas: {fatal}", err=True)
+    sys.exit(fatal.exit_code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

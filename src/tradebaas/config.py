@@ -8,6 +8,8 @@ user sees the whole loop at once.
 
 import difflib
 import os
+import pwd
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -16,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from tradebaas.errors import ConfigError
+from tradebaas.errors import ConfigError, Unusable
 
 SECRET_VARIABLE = "TRADEBAAS_CLIENT_SECRET"
 CREDENTIAL_NAME = "client-secret"
@@ -27,6 +29,10 @@ HOSTS = {
 }
 MAX_SPEED = 300
 """The fastest that the embedded exchange paces (``paper.config`` says why)."""
+EMBEDDED_INSTRUMENTS = ("BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
+"""All that the embedded exchange lists (``paper.instruments``)."""
+FUTURE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{2})")
+"""The names of Deribit's futures: BTC-PERPETUAL, ETH_USDC-PERPETUAL, BTC-27DEC24."""
 
 
 class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,14 +57,27 @@ class EmbeddedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     idle_exit_seconds: float = 600.0
 
 
-class StrategySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The strategy that ``start`` arms; ``autostart`` arms it on the first start of a store."""
+class StrategySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """The strategy that ``start`` arms; ``autostart`` arms it on the first start of a store.
+
+    What is wrong with it shows only when the strategy is loaded, so the section remembers its file
+    (beside its fields, since that is no setting).
+    """
 
     name: str = "ma_cross"
     instrument: str = "BTC-PERPETUAL"
     timeframe: str = "1m"
     autostart: bool = False
     parameters: dict[str, int | float | str] = {}
+
+    def read_from(self, text: str, origin: str) -> None:
+        """Remember the file that this section was read from."""
+        self.__dict__["source"] = (text, origin)
+
+    def place(self, key: str) -> str:
+        """ "FILE, line N" of a key of this section; "the configuration" when there is no file."""
+        text, origin = self.__dict__.get("source", ("", "the configuration"))
+        return f"{origin}{_line_of(text, key, 'strategy')}"
 
 
 class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,7 +182,62 @@ def parse(raw: Mapping[str, object], text: str = "", origin: str = "configuratio
     except msgspec.ValidationError as error:
         raise ConfigError(f"{origin}{_where(text, str(error))}: {error}") from error
     _check(config, text, origin)
-    return config
+    strategy = msgspec.structs.replace(config.strategy)  # the default one belongs to all
+    strategy.read_from(text, origin)
+    return msgspec.structs.replace(config, strategy=strategy)
+
+
+def instrument_fault(config: Config, name: str) -> str:
+    """Why ``name`` cannot be traded on the configured exchange; "" when nothing speaks against it.
+
+    What Deribit lists changes daily and is its own to say; only the form of a name is judged here.
+    """
+    if config.exchange.environment != EMBEDDED:
+        if FUTURE.fullmatch(name):
+            return ""
+        return f"{name!r} is no name of a future; write it as Deribit does, like BTC-PERPETUAL"
+    if name in EMBEDDED_INSTRUMENTS:
+        return ""
+    near = difflib.get_close_matches(name, EMBEDDED_INSTRUMENTS, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    known = ", ".join(EMBEDDED_INSTRUMENTS)
+    return f"the embedded exchange has no instrument {name!r}; {hint}known: {known}"
+
+
+def check_access(path: Path) -> None:
+    """Refuse a file or directory that this user cannot use.
+
+    One that does not exist is judged by the nearest directory above it, where it would be made.
+
+    Raises:
+        Unusable: naming the path, its owner and what to do.
+    """
+    path = path.absolute()
+    found = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    needed = os.R_OK | os.W_OK | (os.X_OK if found.is_dir() else 0)
+    if not os.access(found, needed, effective_ids=True):
+        raise Unusable(denial(found))
+
+
+def denial(path: Path) -> str:
+    """Says that ``path`` cannot be used by this user, whose it is, and what to do."""
+    me = _user(os.geteuid())
+    try:
+        owner = _user(path.stat().st_uid)
+    except OSError:
+        owner = "someone else"
+    return (
+        f"{path} belongs to {owner}, and {me}, who runs this, cannot read and write it: run it as "
+        f"{owner}, give it away with `chown -R {me} {path}`, or name another data directory "
+        "with --data"
+    )
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str:
@@ -218,17 +292,30 @@ def _unknown_keys(
 
 
 def _line_of(text: str, key: str, section: str = "") -> str:
-    """ ", line N" of a key in the file, or "" when it cannot be found."""
-    current = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            current = stripped.strip("[]").strip()
-            if current == key:
-                return f", line {number}"
-        elif current == section and stripped.split("=")[0].strip() == key:
+    """ ", line N" of a key in the file, else of its section; "" when neither can be found."""
+    wanted = f"{section}.{key}" if section else key
+    for number, path in _paths(text):
+        if path == wanted or path.startswith(f"{wanted}."):
             return f", line {number}"
-    return ""
+    above = wanted.rpartition(".")[0]
+    return _line_of(text, above) if above else ""
+
+
+def _paths(text: str) -> Iterator[tuple[int, str]]:
+    """(line, full dotted key) of every table header and every assignment of a file."""
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.partition("#")[0].strip()
+        if stripped.startswith("["):
+            table = _dotted(stripped.strip("[]"))
+            yield number, table
+        elif "=" in stripped:
+            key = _dotted(stripped.partition("=")[0])
+            yield number, f"{table}.{key}" if table else key
+
+
+def _dotted(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
 def _where(text: str, message: str) -> str:

@@ -6,9 +6,10 @@ may also go away (a closed window, ``| head``); then nothing more is written, an
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
+
+import trio
 
 from tradebaas.board import Board
 from tradebaas.commands.describe import describe
@@ -23,15 +24,43 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.state import State
+from tradebaas.names import command
 from tradebaas.runtime.ports import print_line
 
 FEED = 1000
+SETTLE_S = 1.0
+"""How long a lost connection may take to come back before anyone is told."""
+ORDERLY = ("", "not connected yet", "closed", "asked to stop")
+"""What a link that is down says when nothing is wrong: before its first try, and at the end."""
 QUIET = (OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused)
 """Kinds that only ``tradebaas log`` shows."""
 
 
 async def narrate(board: Board, config: Config) -> None:
     """Write lines until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_narrate_link, board)
+        await _narrate_events(board, config)
+
+
+async def _narrate_link(board: Board) -> None:
+    """Say why there is no connection, once for each reason, and when there is one again."""
+    told, version = "", 0
+    while True:
+        status, version = await board.link.wait_newer(version)
+        if status.up:
+            if told and status.reconciled_at is not None:
+                told = ""
+                await say("         connected")
+            continue
+        await trio.sleep(SETTLE_S)
+        now = board.link.value
+        if now is not None and not now.up and now.detail not in (*ORDERLY, told):
+            told = now.detail
+            await say(f"         not connected: {told}; trying again")
+
+
+async def _narrate_events(board: Board, config: Config) -> None:
     hinted = False
     with board.events.subscribe(FEED) as feed:
         async for seq, event in feed:
@@ -50,9 +79,9 @@ async def narrate(board: Board, config: Config) -> None:
 def _standing(state: State) -> str:
     """Why nothing will happen by itself after a start; "" when it will."""
     if state.halted is not None:
-        return f"         HALTED by {state.halted.by}: {state.halted.reason} (tradebaas resume)"
+        return f"         HALTED by {state.halted.by}: {state.halted.reason} ({command('resume')})"
     if not state.armed:
-        return "         no strategy is started (tradebaas start)"
+        return f"         no strategy is started ({command('start')})"
     return ""
 
 
@@ -67,12 +96,11 @@ async def say(text: str) -> None:
 
 
 def _hint(config: Config) -> str:
-    data = config.data
-    tradebaas = shutil.which("tradebaas") or str(Path(sys.executable).with_name("tradebaas"))
+    data = Path(config.data)
     return (
         "         A position was opened and closed. Look next at /health under the address above,\n"
         "         and in another terminal:\n"
-        f"           {tradebaas} status --data {data}    what it holds now\n"
-        f"           {tradebaas} log --data {data}       every event so far\n"
+        f"           {command('status', '--data', data)}    what it holds now\n"
+        f"           {command('log', '--data', data)}       every event so far\n"
         "           and kill it with kill -9: the next start carries on where it stood."
     )

@@ -22,14 +22,13 @@ import trio
 
 from tradebaas import __version__, embedded
 from tradebaas.actors import backups, metrics, persister, reconciler, strategy
-from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
 from tradebaas.board import Board, Context, LinkStatus, limits_of
-from tradebaas.config import HOSTS, Config, client_secret
+from tradebaas.config import HOSTS, Config, check_access, client_secret, denial, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Answer, Arm, Request
 from tradebaas.core.model import Assignment
-from tradebaas.errors import ConfigError, Fatal
+from tradebaas.errors import ConfigError, Fatal, Unusable
 from tradebaas.runtime.crew import ActorSpec, Crew, Drain
 from tradebaas.runtime.mailbox import (
     Asker,
@@ -50,6 +49,9 @@ from tradebaas.runtime.supervisor import (
     supervise,
 )
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
+from tradebaas.strategies import registry
+from tradebaas.strategies.protocol import BadParameter, bind
+from tradebaas.strategies.registry import UnknownStrategy
 
 ASKS = 256
 HTTP_WAITS_S = 3.0
@@ -70,7 +72,22 @@ def run(config: Config, *, chaos: bool = False) -> int:
         with suppress(OSError):
             print(f"tradebaas: {fatal}", file=sys.stderr)
         code = fatal.exit_code if fatal else Fatal.exit_code
+    except* SystemExit as group:
+        _tell_of_exit(group)
+        code = code or Fatal.exit_code
     return code
+
+
+def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
+    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
+    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
+    with suppress(OSError):
+        traceback.print_exception(group)
+        print(
+            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
+            "the traceback above says where. Mend that code; a start recovers from the store",
+            file=sys.stderr,
+        )
 
 
 @final
@@ -94,6 +111,7 @@ class _Daemon:
     async def main(self) -> None:
         self.born = self.ports.clock.monotonic()
         self._check_strategy()
+        self._check_places()
         notifier = Notifier(os.environ, self.ports.send_datagram)
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as shell:
@@ -132,13 +150,14 @@ class _Daemon:
         # Connections are numbered per life: what another life's said must not pass for news.
         self.board.market = Latest()
         self.board.link.set(LinkStatus(up=False, detail="not connected yet"))
+        causes = ", ".join(map(str, plan.causes))
         ctx = Context(
             config=self.config,
             limits=limits_of(self.config),
             ports=self.ports,
             board=self.board,
             asker=asker,
-            cause=", ".join(map(str, plan.causes)),
+            cause=f"last death {causes}" if plan.repeat else causes,
             poisoned=plan.repeat,
             locate=self._locate(),
             secret=client_secret(self.config),
@@ -215,7 +234,8 @@ class _Daemon:
         view, _ = await self.board.view.wait_newer(0)
         if not settings.autostart or view.assignment is not None:
             return
-        assignment = bound_strategy(self._configured()).assignment
+        assignment = bind_assignment(self.config, self._configured())
+        assert isinstance(assignment, Assignment)  # main has checked it
         while True:
             try:
                 await self.door.ask(Arm(assignment=assignment), 5.0)
@@ -229,9 +249,24 @@ class _Daemon:
         Raises:
             ConfigError: naming what is wrong with it and what would be right.
         """
-        problem = bind_assignment(self._configured())
-        if isinstance(problem, str):
-            raise ConfigError(f"the section [strategy] of the configuration: {problem}")
+        judged = _judge(self.config, self._configured())
+        if isinstance(judged, BadParameter):
+            place = self.config.strategy.place(judged.name)
+            raise ConfigError(f"{place}: [strategy]: {judged.reason}")
+
+    def _check_places(self) -> None:
+        """Refuse a data directory of another user before anything is made in it.
+
+        Raises:
+            Unusable: naming what cannot be used, and whose it is.
+        """
+        data = self.config.data_dir
+        places = [data, data / "token"]
+        if self.config.embedded_exchange:
+            home = embedded.directory(self.config)
+            places += [home, home / "address", home / "lock", home / embedded.LOG_NAME]
+        for place in places:
+            check_access(place)
 
     def _configured(self) -> Assignment:
         settings = self.config.strategy
@@ -281,10 +316,10 @@ class _Daemon:
             clock=self.ports.clock,
             version=__version__,
             started_at=self.born,
-            token=bearer_token(self.config.data_dir, self.ports.entropy),
+            token=self._token(),
             life_up=lambda: self.door.is_open and self._life_published(),
             deaths=lambda: self.deaths,
-            bind_assignment=bind_assignment,
+            bind_assignment=partial(bind_assignment, self.config),
             kill=self._kill if self.chaos else None,
         )
         app = create_app(shell)
@@ -295,6 +330,12 @@ class _Daemon:
             with _address(self.config, str(url)):
                 await say(f"HTTP on {url} (health, metrics, API)")
                 await self.http_down.wait()
+
+    def _token(self) -> str:
+        try:
+            return bearer_token(self.config.data_dir, self.ports.entropy)
+        except PermissionError as error:
+            raise Unusable(denial(self.config.data_dir / "token")) from error
 
     def _note_http_death(self, report: DeathReport) -> None:
         fatal = find_fatal(report.error)
@@ -312,12 +353,25 @@ class _Daemon:
         self.crew.kill(actor)
 
 
-def bind_assignment(assignment: Assignment) -> Assignment | str:
+def bind_assignment(config: Config, assignment: Assignment) -> Assignment | str:
     """The assignment with every parameter spelled out, or why it cannot be armed."""
-    try:
-        return bound_strategy(assignment).assignment
-    except StrategyUnusable as unusable:
-        return str(unusable)
+    judged = _judge(config, assignment)
+    return judged.reason if isinstance(judged, BadParameter) else judged
+
+
+def _judge(config: Config, assignment: Assignment) -> Assignment | BadParameter:
+    """Likewise; what is wrong is named as the section [strategy] names it."""
+    fault = instrument_fault(config, assignment.instrument)
+    if fault:
+        return BadParameter("instrument", fault)
+    strategy = registry.get(assignment.strategy)
+    if isinstance(strategy, UnknownStrategy):
+        return BadParameter("name", strategy.reason)
+    bound = bind(strategy, assignment)
+    if not isinstance(bound, BadParameter):
+        return bound.assignment
+    own = bound.name in ("timeframe", "parameters")
+    return bound if own else BadParameter(f"parameters.{bound.name}", bound.reason)
 
 
 @contextmanager

@@ -11,14 +11,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import trio
 from msgspec import Struct
 
-from tradebaas.config import Config
-from tradebaas.errors import Unusable
+from tradebaas.config import Config, denial
+from tradebaas.errors import StoreFault, Unusable
 
 START_LIMIT_S = 20.0
 POLL_S = 0.01
@@ -39,14 +40,33 @@ def directory(config: Config) -> Path:
 
 
 def find(config: Config) -> Address | None:
-    """The living exchange of this data directory, or None."""
+    """The living exchange of this data directory, or None.
+
+    Raises:
+        Unusable, StoreFault: its files cannot be read.
+    """
     home = directory(config)
+    with _explained(home):
+        try:
+            raw = json.loads((home / "address").read_text(encoding="utf-8"))
+            address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
+        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return None
+        return address if _holder(home / "lock") == address.pid else None
+
+
+@contextmanager
+def _explained(home: Path) -> Iterator[None]:
+    """Say what an error of the system means for the exchange's directory."""
     try:
-        raw = json.loads((home / "address").read_text(encoding="utf-8"))
-        address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
-        return None
-    return address if _holder(home / "lock") == address.pid else None
+        yield
+    except PermissionError as error:
+        raise Unusable(denial(Path(error.filename or home))) from error
+    except OSError as error:
+        raise StoreFault(
+            f"the embedded exchange's directory {home} cannot be used ({error}): look at the disk "
+            "and at what lies there, then start again"
+        ) from error
 
 
 def locate(config: Config) -> Callable[[], str]:
@@ -63,14 +83,16 @@ async def ensure(config: Config) -> None:
     """Start the exchange unless it lives, and wait until it listens.
 
     Raises:
-        Unusable: it did not come up; the message has its last words.
+        Unusable: it did not come up; the message has its last words, or whose its directory is.
+        StoreFault: its directory cannot be written.
     """
     if find(config) is not None:
         return
     home = directory(config)
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "address").unlink(missing_ok=True)  # of a dead one; a new one writes its own
-    process = _spawn(config, home / LOG_NAME)
+    with _explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "address").unlink(missing_ok=True)  # of a dead one; a new one writes its own
+        process = _spawn(config, home / LOG_NAME)
     for _ in range(int(START_LIMIT_S / POLL_S)):
         if find(config) is not None:
             return

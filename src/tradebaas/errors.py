@@ -45,5 +45,9 @@ class ConfigError(Unusable):
     """The configuration is wrong."""
 
 
+class StoreOlder(Unusable):
+    """The store has the schema of an older version: a start migrates it, a reader cannot."""
+
+
 class StoreNewer(Unusable):
     """The store was written by a newer version of this program."""

@@ -334,6 +334,7 @@ async def test_without_an_exchange_at_start_it_waits_and_the_stop_stays(tmp_path
         world.wires.up = True
         await world.ready()
         await world.agree()
+        assert world.link().reconnects == 0, "no connection of this life had been up before"
 
 
 async def test_arming_another_timeframe_or_instrument_leads_to_a_new_session(
@@ -351,6 +352,7 @@ async def test_arming_another_timeframe_or_instrument_leads_to_a_new_session(
             assert (market.instrument.name, market.timeframe_ms) == (instrument, 300_000)
             assert position.instrument == instrument
             assert world.state.connection == before + 1
+            assert world.link().reconnects == before
             await world.clear()
         assert world.state.life == 1
         assert world.state.position is None

@@ -6,13 +6,15 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chaos.admin import Admin
-from tests.unit.actors.process import Books, Run, exchange_process, tradebaas
+from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
 from tradebaas.core.events import LifeEnded, LifeStarted
 from tradebaas.core.model import Phase
 from tradebaas.store.halt import read_halt
@@ -158,6 +160,7 @@ def test_a_strategy_that_cannot_be_armed_ends_with_78(
     path.write_text(text, encoding="utf-8")
     done = tradebaas("run", "--config", str(path), cwd=tmp_path)
     assert done.returncode == 78
+    assert "tradebaas.toml, line " in done.stderr
     assert "[strategy]" in done.stderr
     assert value in done.stderr
     assert word in done.stderr
@@ -190,7 +193,7 @@ def test_a_damaged_store_ends_with_75_and_its_advice_works(
         file.truncate(5_000)
     run.start()
     assert run.wait_end() == 75
-    advice = re.search(r"with: tradebaas (backup restore .*)", run.words())
+    advice = re.search(r"with: .*tradebaas (backup restore .*)", run.words())
     assert advice is not None, run.words()
     restored = tradebaas(*shlex.split(advice[1]), cwd=tmp_path)
     assert restored.returncode == 0, restored.stderr
@@ -239,3 +242,43 @@ def test_systemd_is_told_ready_without_an_exchange(run: Run, tmp_path: Path) -> 
         while "STOPPING=1" not in said:
             said.append(notify.recv(1000).decode())
         assert run.wait_end() == 0
+
+
+UNPRIVILEGED = """
+import os, sys
+from tradebaas import daemon
+from tradebaas.config import Config
+os.chmod(sys.argv[1], 0o555)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+sys.exit(daemon.run(Config(data=sys.argv[1])))
+"""
+
+
+def test_a_data_directory_that_is_not_ours_ends_with_78_and_says_whose() -> None:
+    with tempfile.TemporaryDirectory() as data:
+        done = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, data],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env=environment(),
+            check=False,
+        )
+        left = list(Path(data).iterdir())
+    assert done.returncode == 78, done.stderr
+    assert f"{data} belongs to " in done.stderr
+    assert "chown -R" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left == []
+
+
+def test_a_strategy_that_exits_the_process_ends_with_70(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "leaver.py").write_text("raise SystemExit(1)\n", encoding="utf-8")
+    path = run.configure()
+    known = path.read_text("utf-8")
+    text = re.sub(r"^name = .*$", 'name = "leaver.py:X"', known, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    done = tradebaas("run", "--config", str(path), cwd=tmp_path)
+    assert done.returncode == 70
+    assert "tried to exit the process with SystemExit" in done.stderr

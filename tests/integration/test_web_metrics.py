@@ -170,3 +170,10 @@ async def test_every_metric_has_help_and_its_own_prefix() -> None:
         assert family.name.startswith("tradebaas_")
         assert family.documentation.endswith(".")
     assert "python_info" not in text
+
+
+async def test_a_strategy_that_a_crash_loop_keeps_out_is_not_active() -> None:
+    world = well()
+    world.show(armed=True, protect={"crash loop": "strategy ValueError"})
+    _, families = await scrape(world)
+    assert value(families, "tradebaas_strategies_active") == 0

@@ -8,14 +8,17 @@ import pytest
 from tradebaas.config import (
     CREDENTIAL_NAME,
     DEMO,
+    EMBEDDED_INSTRUMENTS,
     SECRET_VARIABLE,
     Config,
     ExchangeSection,
     client_secret,
+    instrument_fault,
     load,
     parse,
 )
 from tradebaas.errors import ConfigError
+from tradebaas.paper.instruments import INSTRUMENTS
 
 GOOD = """\
 data = "/srv/tb"
@@ -207,3 +210,41 @@ def test_without_a_secret_only_the_embedded_exchange_works() -> None:
 def test_a_secret_in_the_file_is_an_unknown_key(tmp_path: Path) -> None:
     text = "[exchange]\nclient_secret = 'oops'\n"
     assert "unknown key 'exchange.client_secret'" in refusal(tmp_path, text)
+
+
+# -------------------------------------------------------------------- instruments, places, access
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data = 'x'\nrisk.risk_pct = 5\n", "line 2: unknown key 'risk.risk_pct'"),
+        ("[risk] # limits\nrisk_percent = 99\n", "line 2: risk.risk_percent"),
+        ("\nrisk = { risk_percent = 99 }\n", "line 2: risk.risk_percent"),
+    ],
+)
+def test_a_key_is_found_however_it_is_written(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in refusal(tmp_path, text)
+
+
+def test_the_strategy_section_knows_the_place_of_its_keys(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    section = load(path).strategy
+    assert section.place("timeframe") == f"{path}, line 9"
+    assert section.place("parameters.fast") == f"{path}, line 12"
+    assert section.place("parameters.unheard_of") == f"{path}, line 11"
+    assert Config().strategy.place("name") == "the configuration"
+
+
+def test_the_embedded_instruments_are_those_of_the_exchange() -> None:
+    assert set(EMBEDDED_INSTRUMENTS) == set(INSTRUMENTS)
+
+
+def test_an_instrument_is_judged_by_what_its_exchange_can_have() -> None:
+    embedded = Config()
+    assert instrument_fault(embedded, "BTC_USDC-PERPETUAL") == ""
+    assert "did you mean 'BTC-PERPETUAL'?" in instrument_fault(embedded, "ETH-PERPETUAL")
+    for name in ("ETH-PERPETUAL", "SOL_USDC-PERPETUAL", "BTC-27DEC24"):
+        assert instrument_fault(LIVE, name) == ""
+    for name in ("", "btc-perpetual", "BTC", "BTC-PERPETUAL\n", "BTC-27DEC24-50000-C"):
+        assert "no name of a future" in instrument_fault(LIVE, name)

@@ -38,9 +38,10 @@ _ORDINARY = (
 
 @dataclass(slots=True)
 class _Attempt:
-    """One connection and how it ended."""
+    """One connection and how it ended; ``losses`` is how many before it had been up."""
 
     connection: int
+    losses: int
     session: Session | None = None
     reason: str = "closed"
 
@@ -48,17 +49,17 @@ class _Attempt:
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
     """Keep a session with the exchange until ``drain``."""
     task_status.started()
-    failures = 0
-    connection = 0
+    failures = losses = connection = 0
     while not drain.is_set():
         connection += 1
-        attempt = _Attempt(connection)
+        attempt = _Attempt(connection, losses)
         await _connect(ctx, attempt, drain)
         await _account_for(ctx, attempt)
-        reconciled = attempt.session is not None and attempt.session.reconciled
-        failures = 0 if reconciled else failures + 1
+        session = attempt.session
+        losses += int(session is not None and session.linked)
+        failures = 0 if session is not None and session.reconciled else failures + 1
         delay = min(BACKOFF_FIRST_S * 2 ** min(failures, 16), BACKOFF_MAX_S)
-        _publish_down(ctx, attempt, connection)
+        _publish_down(ctx, attempt)
         with trio.move_on_after(delay * ctx.ports.entropy.uniform(0.5, 1.0)):
             await drain.wait()
 
@@ -82,7 +83,7 @@ async def _give_up_on(drain: trio.Event, attempt: _Attempt, scope: trio.CancelSc
 async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
     try:
         async with open_link(_endpoint(ctx), ctx.ports) as link:
-            attempt.session = Session(ctx, link, attempt.connection)
+            attempt.session = Session(ctx, link, attempt.connection, attempt.losses)
             await attempt.session.run(drain)
     except* _ORDINARY as group:
         attempt.reason = "; ".join(_messages(group))
@@ -135,14 +136,14 @@ def _messages(error: BaseException) -> list[str]:
     return [f"{type(error).__name__}: {error}"]
 
 
-def _publish_down(ctx: Context, attempt: _Attempt, connection: int) -> None:
+def _publish_down(ctx: Context, attempt: _Attempt) -> None:
     ctx.board.link.set(
         LinkStatus(
             up=False,
-            connection=connection,
+            connection=attempt.connection,
             url=ctx.locate(),
             since=ctx.ports.clock.monotonic(),
             detail=attempt.reason,
-            reconnects=connection,
+            reconnects=attempt.losses,
         )
     )

@@ -46,12 +46,13 @@ class SessionOver(Exception):
 class Session:
     """One logged-in connection. ``run`` returns when drained and raises when the link is lost."""
 
-    def __init__(self, ctx: Context, link: Link, connection: int) -> None:
+    def __init__(self, ctx: Context, link: Link, connection: int, losses: int) -> None:
         self.linked = False
         self.reconciled = False
         self._ctx = ctx
         self._link = link
         self._connection = connection
+        self._losses = losses
         self._desk = Desk(ctx, link, connection)
         self._timing = RecoveryClock(ctx)
         self._feed: Feed | None = None
@@ -308,7 +309,7 @@ class Session:
                 since=now,
                 reconciled_at=now if self.reconciled else None,
                 detail=detail,
-                reconnects=self._connection - 1,
+                reconnects=self._losses,
                 rate=self._link.clock.rate,
             )
         )

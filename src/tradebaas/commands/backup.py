@@ -21,6 +21,7 @@ from tradebaas.commands.common import (
 )
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
+from tradebaas.names import command
 
 if TYPE_CHECKING:
     from tradebaas.store.catalogue import Backup
@@ -124,7 +125,8 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     click.echo(f"restored {restored.info.name}: {restored.info.seq} events")
     if restored.moved_to is not None:
         click.echo(f"what was there before is kept in {restored.moved_to}")
-    click.echo("it starts halted: `tradebaas run`, look at `tradebaas status`, then resume")
+    steps = f"`{command('run')}`, look at `{command('status')}`, then `{command('resume')}`"
+    click.echo(f"it starts halted: {steps}")
 
 
 def _path(config: Config, name: str) -> Path:
@@ -137,7 +139,7 @@ def _path(config: Config, name: str) -> Path:
 
     path = Path(name) if "/" in name else Place(config.data_dir).backups / name
     if not path.is_file():
-        raise NotDone(f"there is no backup {path}: see `tradebaas backup list`")
+        raise NotDone(f"there is no backup {path}: see `{command('backup', 'list')}`")
     return path
 
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
@@ -19,10 +20,17 @@ from tradebaas.commands.common import (
     print_json,
     print_table,
     resolve,
+    store_errors,
+    unreadable,
 )
 from tradebaas.commands.remote import lock_holder
 from tradebaas.config import HOSTS, Config, client_secret
-from tradebaas.errors import Fatal, StoreFault, Unusable
+from tradebaas.core.state import FOLD_VERSION
+from tradebaas.errors import Fatal, StoreFault, StoreOlder, Unusable
+from tradebaas.names import command
+
+if TYPE_CHECKING:
+    from tradebaas.store.place import Place
 
 MIB = 1 << 20
 FREE_FAIL = 64 * MIB
@@ -72,14 +80,23 @@ def _rows(file: Path | None, data: str | None) -> list[Row]:
         config = resolve(file, data)
     except Fatal as error:
         return [_failed("config", error)]
-    checks: tuple[Callable[[Config], list[Row]], ...] = (
-        _config,
-        _directory,
-        _store,
-        _disk,
-        _exchange,
-    )
-    return [row for check_one in checks for row in check_one(config)]
+    checks: dict[str, Callable[[Config], list[Row]]] = {
+        "config": _config,
+        "data": _directory,
+        "store": _store,
+        "disk": _disk,
+        "exchange": _exchange,
+    }
+    return [row for what, look in checks.items() for row in _looked(what, look, config)]
+
+
+def _looked(what: str, look: Callable[[Config], list[Row]], config: Config) -> list[Row]:
+    try:
+        return look(config)
+    except Fatal as error:
+        return [_failed(what, error)]
+    except PermissionError as error:
+        return [_failed(what, unreadable(error))]
 
 
 def _failed(what: str, error: Fatal) -> Row:
@@ -99,34 +116,61 @@ def _directory(config: Config) -> list[Row]:
     if directory.exists() and not directory.is_dir():
         return [_failed("data", Unusable(f"{directory} is not a directory: choose another"))]
     nearest = next(path for path in (directory, *directory.absolute().parents) if path.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        message = f"{nearest} cannot be written: give it to this user, or choose another directory"
+    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        message = (
+            f"{nearest} cannot be read and written: give it to this user, or choose another "
+            "directory"
+        )
         return [_failed("data", Unusable(message))]
     state = "can be written" if nearest == directory else "will be made at the first start"
     return [Row("data", Level.OK, f"{directory} {state}")]
 
 
 def _store(config: Config) -> list[Row]:
-    from tradebaas.store.catalogue import advice
-    from tradebaas.store.place import Place, signs_of_a_store
+    from tradebaas.store.missing import refuse_if_there_was_one
+    from tradebaas.store.place import Place
 
     place = Place(config.data_dir)
     if not place.db.exists():
-        signs = signs_of_a_store(place) if place.root.exists() else []
-        if signs:
-            gone = f"{place.db} is gone, but there is {', '.join(signs)}. {advice(place)}"
-            return [_failed("store", StoreFault(gone))]
+        try:
+            refuse_if_there_was_one(place)
+        except Fatal as error:
+            return [_refused(error)]
         return [Row("store", Level.OK, "none yet: made at the first start")]
-    return [_read_store(place.root), _holder(place.root)]
+    return [_read_store(place), _holder(place.root)]
 
 
-def _read_store(root: Path) -> Row:
+def _refused(error: Fatal) -> Row:
+    message = f"`{command('run')}` would refuse to start: {error}"
+    return Row("store", Level.FAIL, message, error.exit_code)
+
+
+def _read_store(place: "Place") -> Row:
+    """All that a start looks at: the journal mode, the snapshots, the events since the newest
+    one, and whether the log ends where ``data/head`` says."""
     from tradebaas.commands.inspect import read_state
+    from tradebaas.store import faults, schema
+    from tradebaas.store.catalogue import advice
+    from tradebaas.store.head import read_head
+    from tradebaas.store.reader import open_reader
+    from tradebaas.store.records import EMPTY
+    from tradebaas.store.verify import verify_reader
 
     try:
-        state = read_state(root)
+        with store_errors(), faults.mapped(place.db, lambda: advice(place)):
+            stated = read_head(place)  # before the log: it may only be older
+            with open_reader(place.root) as reader:
+                schema.check_wal_mode(place.db, lambda: advice(place))
+                newest = next(iter(reader.snapshots(FOLD_VERSION)), None)
+                since = newest.head if newest else EMPTY
+                found = verify_reader(reader, since, stated, None)
+                if found.problem:
+                    raise faults.damaged(place.db, found.problem, lambda: advice(place))
+            state = read_state(place.root)
+    except StoreOlder as error:
+        return Row("store", Level.WARN, str(error))
     except Fatal as error:
-        return _failed("store", error)
+        return _refused(error)
     halted = f"; HALTED by {state.halted.by}: {state.halted.reason}" if state.halted else ""
     detail = f"{state.seq} events, last life {state.life}, {state.phase}{halted}"
     return Row("store", Level.WARN if halted else Level.OK, detail)
@@ -163,7 +207,7 @@ def _exchange(config: Config) -> list[Row]:
 
         url = embedded.locate(config)()
         if not url:
-            return [Row("exchange", Level.OK, "the embedded one; `tradebaas run` starts it")]
+            return [Row("exchange", Level.OK, f"the embedded one; `{command('run')}` starts it")]
     try:
         secret = client_secret(config)
     except Fatal as error:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from tradebaas.config import DEMO, Config, load
-from tradebaas.errors import Fatal, StoreFault
+from tradebaas.errors import Fatal, StoreFault, Unusable
 
 CONFIG_FILE = "tradebaas.toml"
 PIPED_COLUMNS = 200
@@ -74,6 +74,14 @@ def store_errors() -> Iterator[None]:
         yield
     except (DiskFull, StoreLocked, BackupFailed) as error:
         raise StoreFault(str(error)) from error
+
+
+def unreadable(error: PermissionError) -> Unusable:
+    """What it means to a command that the system does not let it at a file."""
+    return Unusable(
+        f"{error.filename} cannot be used by this user ({error.strerror}): run this as the user "
+        "that runs the daemon, or give that user the directory and all that is in it"
+    )
 
 
 def print_json(value: object) -> None:

@@ -8,6 +8,7 @@ a halt that no life has stored yet.
 
 import click
 
+from tradebaas import names
 from tradebaas.commands.common import NotDone, json_option, print_json, with_config
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.operate import print_events
@@ -71,7 +72,7 @@ def _insist(config: Config, reason: str) -> Reply:
             return reply
     raise NotDone(
         f"the daemon has not come back within {ATTEMPTS * PAUSE_SECONDS:g} s ({reply.error}). "
-        "data/HALT is written, so its next life is halted; look at `tradebaas status`"
+        f"data/HALT is written, so its next life is halted; look at `{names.command('status')}`"
     )
 
 
@@ -85,7 +86,7 @@ def _halt_by_file(config: Config, reason: str, why: str, as_json: bool) -> None:
         )
     text = (
         f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, closes "
-        "what is open, and opens nothing until `tradebaas resume`"
+        f"what is open, and opens nothing until `{names.command('resume')}`"
     )
     if as_json:
         print_json({"halted": "at the next start", "detail": text})
@@ -118,7 +119,7 @@ def _resume_by_file(config: Config, down: Unreachable, as_json: bool) -> None:
     if latch is not None:
         raise NotDone(
             f"the store is halted by {latch.by} ({latch.reason}), and only a running daemon can "
-            "lift that: start it, look at `tradebaas status`, then resume"
+            f"lift that: start it, look at `{names.command('status')}`, then resume"
         )
     reason = read_halt(place)
     if not reason:

@@ -178,6 +178,8 @@ def _show_down(config: Config, down: Unreachable, as_json: bool) -> None:
     try:
         folded = read_state(config.data_dir)
     except Fatal as unreadable:
+        if isinstance(unreadable.__cause__, PermissionError):
+            raise  # whether it is down cannot be told either: only a person can mend that
         raise NotDone(f"{down}. Its store cannot be read either: {unreadable}") from unreadable
     if as_json:
         print_json({"status": "down", "reason": str(down), "state": folded})

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from tradebaas import names
 from tradebaas.commands.common import NotDone
 from tradebaas.config import Config
 
@@ -133,7 +134,7 @@ def _unreachable(config: Config, why: str) -> Unreachable:
             "starting; try again, and look at its log if it stays so"
         )
     return Unreachable(
-        f"no daemon runs on {config.data}: {why}. Start one with `tradebaas run`, or name "
+        f"no daemon runs on {config.data}: {why}. Start one with `{names.command('run')}`, or name "
         "another data directory with --data"
     )
 

@@ -36,12 +36,14 @@ REPORT_EVERY = 5000
 
 class Verified(Struct, frozen=True):
     """What was found sound. The walks went from after ``chain_from`` and ``fold_from`` (0: from
-    the first event) to the end. ``digest`` and ``state_digest`` are hexadecimal.
+    the first event) to the end; ``base`` is the backup that vouches for what is before, "" for
+    none. ``digest`` and ``state_digest`` are hexadecimal.
     """
 
     store: str
     events: int
     chain_from: int
+    base: str
     fold_from: int
     snapshots: int
     digest: str
@@ -74,7 +76,19 @@ def verify(config: Config, store: Path | None, full: bool, as_json: bool) -> Non
         ("digest", found.digest),
         ("state digest", found.state_digest),
     ]
-    print_table(("", ""), [*rows, ("verdict", "sound")])
+    print_table(("", ""), [*rows, ("verdict", _verdict(found))])
+
+
+def _verdict(found: Verified) -> str:
+    """What was proven, and no more than that."""
+    if found.chain_from:
+        return (
+            f"sound from event {found.chain_from + 1} on; events before it were verified with "
+            f"backup {found.base}; --full walks all"
+        )
+    if found.fold_from:
+        return f"sound; folded from event {found.fold_from + 1} on, --full folds all"
+    return "sound"
 
 
 Report = Callable[[str, int, int], None]
@@ -88,27 +102,30 @@ def verify_store(path: Path, full: bool, report: Report) -> Verified:
         StoreDamaged: Something differs; the message says what, where, and what to do.
         Fatal: It cannot be read.
     """
+    from tradebaas.store import faults
     from tradebaas.store.head import read_head
     from tradebaas.store.place import Place
     from tradebaas.store.reader import open_reader, reading_advice
     from tradebaas.store.verify import verify_reader
 
     live = path.is_dir()
-    stated = read_head(Place(path)) if live else None  # before the log: it may only be older
+    file = Place(path).db if live else path
+    with faults.mapped(file, lambda: reading_advice(file)):
+        stated = read_head(Place(path)) if live else None  # before the log: it may only be older
     with open_reader(path) as reader:
-        since = _verified_before(reader, path) if live and not full else EMPTY
+        since, base = _verified_before(reader, path) if live and not full else (EMPTY, "")
         walked = verify_reader(reader, since, stated, lambda n, of: report("chain", n, of))
         problem, folded = walked.problem, _Folded(0, 0, "", "")
         if not problem:
             folded = _fold(reader, walked.good.seq, full, report)
             problem = folded.problem
     if problem:
-        file = Place(path).db if live else path
         raise StoreDamaged(f"{file} is not what was written: {problem}. {reading_advice(file)}")
     return Verified(
         store=str(path),
         events=walked.good.seq,
         chain_from=walked.start.seq,
+        base=base,
         fold_from=folded.start,
         snapshots=folded.snapshots,
         digest=walked.good.digest.hex(),
@@ -146,16 +163,19 @@ def _fold(reader: "Reader", last: int, full: bool, report: Report) -> _Folded:
     return _Folded(start, len(snapshots), state_digest(state).hex())
 
 
-def _verified_before(reader: "Reader", data_dir: Path) -> Head:
-    """Where the newest verified backup of this very log ended (after a restore: another one)."""
+def _verified_before(reader: "Reader", data_dir: Path) -> tuple[Head, str]:
+    """Where the newest verified backup of this very log ended, and its name.
+
+    After a restore it is not the newest of all.
+    """
     from tradebaas.store.catalogue import verified_backups
     from tradebaas.store.place import Place
 
     for info in verified_backups(Place(data_dir)):
         head = Head(info.seq, bytes.fromhex(info.chain))
         if reader.head_at(head.seq) == head:
-            return head
-    return EMPTY
+            return head, info.name
+    return EMPTY, ""
 
 
 @contextmanager

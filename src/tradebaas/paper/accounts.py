@@ -8,6 +8,7 @@ and fees reach the balance at once; there is no funding and no margin call here.
 """
 
 from decimal import Decimal, localcontext
+from hashlib import blake2b
 
 import msgspec
 
@@ -204,3 +205,8 @@ def _margins(value: Decimal, leverage: int) -> tuple[Decimal, Decimal]:
     with localcontext(CONTEXT):
         initial = (value / leverage).quantize(COIN_STEP)
         return plain(initial), plain((initial / 2).quantize(COIN_STEP))
+
+
+def account_number(token: str) -> int:
+    """Return a number for a new account, from a random token."""
+    return int.from_bytes(blake2b(token.encode(), digest_size=4).digest(), "big")

@@ -22,6 +22,10 @@ MINUTE_MS = 60_000
 MAX_ROWS = 1_000_000
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("timestamp", *PRICES, "volume")
+YEARS = range(2000, 2100)
+LOWEST_PRICE, HIGHEST_PRICE = Decimal("0.01"), Decimal(100_000_000)
+HIGHEST_VOLUME = Decimal(1_000_000_000_000)
+"""Beyond these a cell is a slip of the file, not a market."""
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
@@ -61,10 +65,12 @@ def _parse(path: Path, rows: "csv.DictReader[str]") -> tuple[int, tuple[Candle, 
             f"{path}: row 1: missing column {', '.join(missing)}; the header must name "
             f"{','.join(COLUMNS)}"
         )
+    width = len(rows.fieldnames or ())
     first_close: int | None = None
     candles: list[Candle] = []
     for row_number, row in _numbered(rows):
         try:
+            _check_width(row, width)
             close_ms = _time(row)
             expected = None if first_close is None else first_close + len(candles) * MINUTE_MS
             _check_order(close_ms, expected)
@@ -94,6 +100,11 @@ def _numbered(rows: "csv.DictReader[str]") -> Iterator[tuple[int, Mapping[str, s
         yield rows.line_num, row
 
 
+def _check_width(row: Mapping[str, str | None], width: int) -> None:
+    if None in row:  # where csv keeps the cells that have no column
+        raise _CellError(str(width + 1), f"there are only {width} columns in the header")
+
+
 def _cell(row: Mapping[str, str | None], column: str) -> str:
     text = row[column]
     if text is None or not text.strip():
@@ -107,6 +118,8 @@ def _time(row: Mapping[str, str | None]) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise _CellError("timestamp", f"{text!r} is not a time YYYY-mm-dd HH:MM:SS") from None
+    if moment.year not in YEARS:
+        raise _CellError("timestamp", f"{text!r} is not in {YEARS.start} to {YEARS.stop - 1}")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     close_ms = round(moment.timestamp() * 1000)
@@ -134,13 +147,20 @@ def _number(row: Mapping[str, str | None], column: str) -> Decimal:
     return value
 
 
+def _check_range(column: str, value: Decimal, low: Decimal, high: Decimal) -> None:
+    if not low <= value <= high:
+        raise _CellError(column, f"{value} is outside {low} to {high}")
+
+
 def _candle(row: Mapping[str, str | None]) -> Candle:
     values = {column: _number(row, column) for column in (*PRICES, "volume")}
     for column in PRICES:
         if values[column] <= 0:
             raise _CellError(column, f"price {values[column]} is not above zero")
+        _check_range(column, values[column], LOWEST_PRICE, HIGHEST_PRICE)
     if values["volume"] < 0:
         raise _CellError("volume", f"{values['volume']} is below zero")
+    _check_range("volume", values["volume"], Decimal(0), HIGHEST_VOLUME)
     if values["high"] < values["low"]:
         raise _CellError("high", f"high {values['high']} is below low {values['low']}")
     for column in ("open", "close"):

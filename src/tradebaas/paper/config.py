@@ -5,6 +5,7 @@ work before anything is opened, and says what to do instead.
 """
 
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ from tradebaas.errors import ConfigError
 
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
+MAX_BALANCE = Decimal(1_000_000_000)
+MAX_FEE = Decimal("0.01")
 
 
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +65,23 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(f"history {config.history} is negative; give a number of rows, 0 or more")
     if config.history and config.candles is None:
         raise ConfigError("history counts rows of a candle file; give one with candles, or drop it")
-    if config.balance_btc < 0 or config.balance_usdc < 0:
-        raise ConfigError("a starting balance is negative; give 0 or more")
+    _check_money(config)
     if not 1 <= config.max_leverage <= 50:
         raise ConfigError(f"max_leverage {config.max_leverage} is outside 1 to 50")
     if not config.client_id or not config.client_secret:
         raise ConfigError("client_id and client_secret must not be empty")
-    if config.idle_exit_s < 0:
-        raise ConfigError(f"idle_exit {config.idle_exit_s:g} is negative; 0 means never")
+    if not 0 <= config.idle_exit_s < inf:
+        raise ConfigError(
+            f"idle_exit {config.idle_exit_s:g} is not a number of seconds; give 0 (never) or more"
+        )
+
+
+def _check_money(config: ExchangeConfig) -> None:
+    for name in ("balance_btc", "balance_usdc"):
+        balance: Decimal = getattr(config, name)
+        if not balance.is_finite() or not 0 <= balance <= MAX_BALANCE:
+            raise ConfigError(f"{name} {balance} is not a number from 0 to {MAX_BALANCE}")
+    for name in ("maker_fee", "taker_fee"):
+        fee: Decimal = getattr(config, name)
+        if not fee.is_finite() or not -MAX_FEE <= fee <= MAX_FEE:
+            raise ConfigError(f"{name} {fee} is not a share from -{MAX_FEE} to {MAX_FEE}")

@@ -9,12 +9,11 @@ the candle that it happened in is closed.
 
 from collections.abc import Callable
 from decimal import Decimal, localcontext
-from hashlib import blake2b
 
 import msgspec
 
 from tradebaas.paper import families
-from tradebaas.paper.accounts import Account, position_wire, summary_wire
+from tradebaas.paper.accounts import Account, account_number, position_wire, summary_wire
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Counters, Desk, Trade
 from tradebaas.paper.instruments import CONTEXT, CURRENCIES, INSTRUMENTS, Wire, plain
@@ -70,11 +69,6 @@ class Step(msgspec.Struct, frozen=True):
     drops: list[int]
 
 
-def _account_id(token: str) -> int:
-    """A number for an account, from a random token."""
-    return int.from_bytes(blake2b(token.encode(), digest_size=4).digest(), "big")
-
-
 class Exchange:
     """One market, one account, any number of connections."""
 
@@ -88,7 +82,7 @@ class Exchange:
             account = Account.new(config.balance_btc, config.balance_usdc)
             saved = SavedState(
                 source=market.name,
-                account_id=_account_id(new_token()),
+                account_id=account_number(new_token()),
                 tape=self.tape.state,
                 account=account,
                 counters=Counters(),

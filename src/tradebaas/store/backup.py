@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tradebaas.names import command
 from tradebaas.store import ballast, catalogue, copying, faults, schema
 from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.head import read_head
@@ -181,7 +182,7 @@ def _fold_to(reader: Reader, fold: Fold, start: Snapshot | None, end: Mark) -> N
         first = start.seq if start else 0
         raise BackupFailed(
             f"the events from {first + 1} to {end.seq} fold to the state digest {digest.hex()}, "
-            f"but {end.state_digest.hex()} was stated at seq {end.seq}: run `tradebaas verify`"
+            f"but {end.state_digest.hex()} was stated at seq {end.seq}: run `{command('verify')}`"
         )
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from tradebaas.names import command
+from tradebaas.store import schema
 from tradebaas.store.place import Place, sync_directory
 
 
@@ -51,7 +53,11 @@ def list_backups(place: Place) -> list[Backup]:
     Raises:
         OSError: The directory cannot be read.
     """
-    return [_look_up(path) for path in sorted(place.backups.glob("*.db"), reverse=True)]
+    try:
+        names = sorted(os.listdir(place.backups), reverse=True)  # a glob would hide an error
+    except FileNotFoundError:
+        return []
+    return [_look_up(place.backups / name) for name in names if name.endswith(".db")]
 
 
 def verified_backups(place: Place) -> list[BackupInfo]:
@@ -65,28 +71,57 @@ def verified_backups(place: Place) -> list[BackupInfo]:
 
 
 def newest_intact(place: Place) -> str | None:
-    """The newest verified backup that still has the very bytes that were verified; reads them."""
+    """The newest verified backup that this program can read, and that still has the very bytes
+    that were verified; reads them.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
     for info in verified_backups(place):
+        path = place.backups / info.name
         with suppress(OSError):
-            if file_digest(place.backups / info.name) == info.file_digest:
+            if schema.version_of(path) > schema.SCHEMA_VERSION:
+                continue
+            if file_digest(path) == info.file_digest:
                 return info.name
     return None
 
 
 def advice(place: Place) -> str:
     """What to do about a store that cannot be used: the exact command."""
-    root = shlex.quote(str(place.root))
-    name = newest_intact(place)
-    if name is not None:
+    try:
+        name = newest_intact(place)
+    except PermissionError as error:
         return (
-            "Nothing was changed. Restore the newest verified backup with: "
-            f"tradebaas backup restore --data {root} {name}"
+            f"Nothing was changed. Whether there is a backup is not known ({error}): run this as "
+            "the user that runs the daemon"
         )
+    if name is not None:
+        restore = command("backup", "restore", "--data", place.root, name)
+        return f"Nothing was changed. Restore the newest verified backup with: {restore}"
     return (
-        f"Nothing was changed. There is no verified backup in {place.backups}. To begin a new "
-        f"store, and keep this one for examination: mv {root} {root}.damaged; the daemon then "
-        "finds its own orders and position at the exchange by their labels"
+        f"Nothing was changed. There is no verified backup in {place.backups}. The daemon can "
+        "begin a new store: it then knows its resting orders at the exchange by their labels, and "
+        "takes over a position beside them; it leaves any other position alone, as not its own. So "
+        "look at the exchange first. To keep what is here for examination, with the halt and the "
+        "embedded exchange left in place, end the daemon if it still runs, then: "
+        f"{_set_aside(place)}"
     )
+
+
+def _set_aside(place: Place) -> str:
+    """The shell line that moves away all that says that there was a store, and nothing else."""
+    root = place.root.absolute()
+    target = root / "set-aside"
+    number = 1
+    while target.exists():
+        number += 1
+        target = root / f"set-aside-{number}"
+    named = (place.db, place.wal, place.shm, place.head, place.lock, place.backups)
+    found = [path.absolute() for path in named if path.exists()]
+    found += sorted(root.glob("damaged-*"))
+    moved = shlex.join(str(path) for path in (*found, target))
+    return f"mkdir {shlex.quote(str(target))} && mv {moved}"
 
 
 def file_digest(path: Path) -> str:
@@ -127,7 +162,7 @@ def _look_up(path: Path) -> Backup:
         info = msgspec.json.decode(sidecar(path).read_bytes(), type=BackupInfo)
     except FileNotFoundError:
         return Backup(path=path, info=None, problem="it was never verified")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, PermissionError) as error:
         return Backup(path=path, info=None, problem=f"its .json cannot be read: {error}")
     size = path.stat().st_size
     if size != info.size:

@@ -10,6 +10,8 @@ Nothing here retries or logs. Errors of any other kind are bugs and pass unchang
 """
 
 import errno
+import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +31,7 @@ class StoreLocked(Exception):
 
 
 Advice = Callable[[], str]
-"""Says what to do about a damaged file; asked only then, since it may look at every backup."""
+"""Says what to do about a file that cannot be used; asked only then: it may read every backup."""
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR})
@@ -49,7 +51,7 @@ def mapped(file: Path, advice: Advice) -> Iterator[None]:
     except apsw.Error as error:
         raise _meaning(error, file, advice) from error
     except OSError as error:
-        raise _system_meaning(error, file) from error
+        raise _system_meaning(error, file, advice) from error
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise damaged(file, f"a row holds what was never written ({error})", advice) from error
 
@@ -68,7 +70,7 @@ def _meaning(error: apsw.Error, file: Path, advice: Advice) -> Exception:
         case apsw.IOError() | apsw.ReadOnlyError():
             return _fault(file, str(error))
         case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
-            return _unopened(error, file)
+            return _unopened(error, file, advice)
         case apsw.ConstraintError():
             return _fault(file, f"another writer changed the log under this one ({error})")
         case _ if isinstance(error, _BUSY):
@@ -85,13 +87,13 @@ def _extended(error: apsw.Error) -> int:
     return getattr(error, "extendedresult", 0)  # documented, but not in apsw's type stubs
 
 
-def _unopened(error: apsw.Error, file: Path) -> Exception:
+def _unopened(error: apsw.Error, file: Path, advice: Advice) -> Exception:
     """SQLite does not say why it could not open a file; the system's error number may."""
     number = _errno_of_opening(file)
     if number in _NO_SPACE:
         return _full(file)
     if number in _NO_PERMISSION:
-        return _denied(file, str(error))
+        return _denied(file, str(error), file, advice)
     return _fault(file, str(error))
 
 
@@ -103,12 +105,12 @@ def _errno_of_opening(file: Path) -> int:
         return error.errno or 0
 
 
-def _system_meaning(error: OSError, file: Path) -> Exception:
+def _system_meaning(error: OSError, file: Path, advice: Advice) -> Exception:
     if error.errno in _NO_SPACE:
         return _full(file)
     where = Path(error.filename) if isinstance(error.filename, str) else file
     if error.errno in _NO_PERMISSION:
-        return _denied(where, str(error))
+        return _denied(where, str(error), file, advice)
     return _fault(where, str(error))
 
 
@@ -116,11 +118,18 @@ def _full(file: Path) -> DiskFull:
     return DiskFull(f"no space is left for {file}: free some space; nothing was lost")
 
 
-def _denied(file: Path, why: str) -> Fatal:
-    return Unusable(
-        f"{file} cannot be read and written by this user ({why}). Give it and its directory to "
-        f"the user that runs tradebaas: chown that-user {file}"
+def _denied(where: Path, why: str, database: Path, advice: Advice) -> Fatal:
+    """``where`` is what was refused. A restore replaces only the database's files and the head."""
+    name = shlex.quote(str(where.absolute()))
+    message = (
+        f"{where} cannot be read and written by this user ({why}). Give it and its directory to "
+        f"the user that runs tradebaas: chown that-user {name} && chmod u+rwX {name}"
     )
+    replaced = where.name.startswith(database.name) or where.name == "head"
+    usable = os.access(database.parent, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+    if replaced and usable:
+        message = f"{message}. Where that cannot be done: {advice()}"
+    return Unusable(message)
 
 
 def _fault(file: Path, why: str) -> Fatal:

@@ -87,8 +87,9 @@ def read_head(place: Place) -> Head | None:
     Raises:
         OSError: It exists and cannot be opened or read.
     """
-    file = HeadFile.open(place)
-    if file is None:
+    try:
+        file = HeadFile(os.open(place.head, os.O_RDONLY))
+    except FileNotFoundError:
         return None
     file.close()
     return file.newest

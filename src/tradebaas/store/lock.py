@@ -87,6 +87,18 @@ class Lock:
         os.ftruncate(self._descriptor, len(line))
 
 
+def had_store(place: Place) -> bool:
+    """Whether the lock file says that there was a store; only looks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        return _says_store(place.lock.read_bytes()[:_MAX_BYTES])
+    except FileNotFoundError:
+        return False
+
+
 def _read(text: bytes) -> Holder | None:
     try:
         return msgspec.json.decode(text.partition(b"\n")[0], type=Holder)

@@ -14,7 +14,8 @@ from tradebaas.store import ballast, faults, migrations, rows, schema
 from tradebaas.store.catalogue import advice
 from tradebaas.store.head import HeadFile, remove_head
 from tradebaas.store.lock import Lock
-from tradebaas.store.place import Place, signs_of_a_store, sync_directory
+from tradebaas.store.missing import refuse_if_there_was_one
+from tradebaas.store.place import Place, sync_directory
 from tradebaas.store.records import EMPTY, Head
 
 
@@ -51,7 +52,7 @@ def open_store(place: Place, now_ms: int, vfs: str | None, *, exclusive: bool) -
         lock = Lock.take(place, now_ms)
         undo.callback(lock.release)
         if not place.db.exists():
-            _refuse_if_there_was_one(place, lock)
+            refuse_if_there_was_one(place)
             _make_fresh(place)
         schema.check_header(place.db, lambda: advice(place))
         schema.check_wal_mode(place.db, lambda: advice(place))
@@ -87,13 +88,6 @@ def check_head(opened: Opened, last: Head) -> None:
     else:
         what = f"record {stated.seq} is not the one that {place.head} names"
     raise faults.damaged(place.db, what, lambda: advice(place))
-
-
-def _refuse_if_there_was_one(place: Place, lock: Lock) -> None:
-    signs = signs_of_a_store(place) + ([str(place.lock)] if lock.had_store else [])
-    if signs:
-        what = f"it is missing, but there was a store: see {', '.join(signs)}"
-        raise faults.damaged(place.db, what, lambda: advice(place))
 
 
 def _make_fresh(place: Place) -> None:

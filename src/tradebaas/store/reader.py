@@ -10,8 +10,10 @@ from pathlib import Path
 
 import apsw
 
-from tradebaas.errors import Unusable
+from tradebaas.errors import StoreOlder, Unusable
+from tradebaas.names import command
 from tradebaas.store import catalogue, faults, rows, schema
+from tradebaas.store.missing import refuse_if_there_was_one
 from tradebaas.store.place import DATABASE, Place
 from tradebaas.store.records import Head, Record, Snapshot
 
@@ -58,21 +60,23 @@ def open_reader(path: Path) -> Iterator[Reader]:
     """Read the store at ``path``: a data directory, its database file, or a backup file.
 
     Raises:
-        Unusable: There is none, or it has an older schema.
+        Unusable: There is none and never was, or it has an older schema (``StoreOlder``).
         StoreDamaged, StoreNewer, StoreFault, StoreLocked: As for ``Log.open``.
     """
     file = path / DATABASE if path.is_dir() else path
-    if not file.exists():
-        raise Unusable(f"there is no store at {file}: name a data directory or a backup file")
     with faults.mapped(file, lambda: reading_advice(file)):
+        if not file.exists():
+            if file.name == DATABASE:
+                refuse_if_there_was_one(Place(file.parent))
+            raise Unusable(f"there is no store at {file}: name a data directory or a backup file")
         schema.check_header(file, lambda: reading_advice(file))
         connection = schema.open_for_reading(file)
         try:
             version = schema.check_schema(connection, file, lambda: reading_advice(file))
             if version < schema.SCHEMA_VERSION:
-                raise Unusable(
+                raise StoreOlder(
                     f"{file} has schema {version}, this program reads {schema.SCHEMA_VERSION}: "
-                    "start the daemon on it once (`tradebaas run`), which migrates it"
+                    f"start the daemon on it once (`{command('run')}`), which migrates it"
                 )
         except BaseException:
             connection.close()
@@ -87,4 +91,4 @@ def reading_advice(file: Path) -> str:
     """What to do about a damaged file that someone wanted to read."""
     if file.name == DATABASE:
         return catalogue.advice(Place(file.parent))
-    return f"Choose another one: tradebaas backup list --data {file.parent.parent}"
+    return f"Choose another one: {command('backup', 'list', '--data', file.parent.parent)}"

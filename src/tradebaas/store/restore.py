@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
+from tradebaas.names import command
 from tradebaas.store import ballast, catalogue, copying, faults, rows, schema
 from tradebaas.store.backup import BackupFailed, stamp
 from tradebaas.store.catalogue import BackupInfo
@@ -65,12 +66,12 @@ def _find(place: Place, name: str) -> BackupInfo:
             if backup.info is None:
                 raise BackupFailed(
                     f"{backup.path} cannot be restored, {backup.problem}: try "
-                    f"`tradebaas backup verify --data {place.root} {name}`"
+                    f"`{command('backup', 'verify', '--data', place.root, name)}`"
                 )
             return backup.info
     raise BackupFailed(
         f"there is no backup {name} in {place.backups}: see "
-        f"`tradebaas backup list --data {place.root}`"
+        f"`{command('backup', 'list', '--data', place.root)}`"
     )
 
 

@@ -137,12 +137,21 @@ def check_schema(connection: apsw.Connection, file: Path, advice: Advice) -> int
     if version > SCHEMA_VERSION:
         raise StoreNewer(
             f"{file} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by "
-            "a newer TradeBaas. Start that version again, or restore a backup made before it"
+            f"a newer TradeBaas. Start that version again. Where that cannot be done: {advice()}"
         )
     statements = connection.execute("SELECT sql FROM sqlite_schema ORDER BY name")
     if version not in TABLES or tuple(row[0] for row in statements) != TABLES[version]:
         raise damaged(file, f"its tables are not those of schema {version}", advice)
     return version
+
+
+def version_of(file: Path) -> int:
+    """The schema version that the header of a backup file states (bytes 60-63, user_version).
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return int.from_bytes(_read_header(file)[60:64], "big")
 
 
 def one_int(connection: apsw.Connection, statement: str) -> int:

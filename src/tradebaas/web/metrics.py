@@ -28,6 +28,8 @@ from tradebaas.web.status import recovered
 __all__ = ["CONTENT_TYPE", "COUNTERS", "GAUGES", "render"]
 
 PREFIX = "tradebaas_"
+CRASH_LOOP = "crash loop"
+"""The cause of a protect-only life, which runs without its strategy (``core.apply``)."""
 Number = float | int | None
 
 
@@ -115,7 +117,8 @@ GAUGES: tuple[Row, ...] = (
         _of_vitals(lambda v: v.memory_percent)),
     Row("cpu_usage_percent", "CPU use of the process, percent of one core.",
         _of_vitals(lambda v: v.cpu_percent)),
-    Row("strategies_active", "Strategies that are armed, 0 or 1.", _of_view(lambda v: v.armed)),
+    Row("strategies_active", "Strategies that are armed and run in the present life, 0 or 1.",
+        _of_view(lambda v: v.armed and CRASH_LOOP not in v.protect)),
     Row("positions_open", "Open positions on the account, 0 or 1.",
         _of_view(lambda v: v.position is not None)),
     Row("trades_success", "Trades that ended above zero after fees, since the store began.",

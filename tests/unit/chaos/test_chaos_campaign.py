@@ -13,7 +13,7 @@ from chaos.deck import Deck
 from chaos.kill import Outcome, Plan
 from chaos.oracle import Violation
 from chaos.report import document, show
-from chaos.rounds import Round
+from chaos.rounds import Round, Table, opening
 from chaos.story import Story
 from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
@@ -84,3 +84,15 @@ def test_a_report_of_a_campaign_that_never_began_can_be_shown() -> None:
     assert document(nothing)["passed"] is True
     assert sum(nothing.deaths().values()) == 0
     assert told(begun()).deaths == []
+
+
+def test_a_campaign_with_a_breakage_begins_with_what_shows_it() -> None:
+    for broken, target in (
+        ("resend", Phase.ENTERING_POSITION),
+        ("forget-stop", Phase.POSITION_OPEN),
+    ):
+        assert set(opening(broken)) == {target}
+        table = Table(random.Random(9), strace=False, broken=broken)
+        assert (table.moments.draw(), table.after.draw()) == ("plain", "plain")
+        assert table.holding.draw() == "remove stop"
+    assert opening("") == opening("ack-first") == []

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from decimal import Decimal
@@ -180,7 +181,7 @@ def test_check_of_nothing_is_ok_and_changes_nothing(tmp_path: Path) -> None:
     code, found = rows()
     assert code == 0
     assert {level for level, _ in found.values()} == {"ok"}
-    assert "`tradebaas run` starts it" in found["exchange"][1]
+    assert "tradebaas run` starts it" in found["exchange"][1]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,7 +207,30 @@ def test_check_fails_on_a_store_that_is_gone(tmp_path: Path) -> None:
     Place(tmp_path / "data").db.unlink()
     code, found = rows()
     assert code == 75
-    assert "is gone" in found["store"][1]
+    assert "tradebaas run` would refuse to start" in found["store"][1]
+    assert "but there was a store" in found["store"][1]
+
+
+def test_check_fails_when_only_the_lock_says_that_there_was_a_store(tmp_path: Path) -> None:
+    write_store(tmp_path / "data")
+    place = Place(tmp_path / "data")
+    for path in (place.db, place.head):
+        path.unlink()
+    code, found = rows()
+    assert code == 75
+    assert f"see {Path('data') / 'lock'}" in found["store"][1]
+
+
+def test_check_compares_the_end_of_the_log_with_the_head(tmp_path: Path) -> None:
+    seq = write_store(tmp_path / "data", snapshots=False).seq
+    connection = sqlite3.connect(tmp_path / "data" / "tradebaas.db")
+    with connection:
+        connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
+    connection.close()
+    code, found = rows()
+    assert code == 75
+    assert "tradebaas run` would refuse to start" in found["store"][1]
+    assert f"the log must hold record {seq} of data/head" in found["store"][1]
 
 
 def test_check_fails_on_a_damaged_store(tmp_path: Path) -> None:

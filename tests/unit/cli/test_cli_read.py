@@ -1,7 +1,12 @@
 """state, log, verify and backup on real small stores; what is wrong is said once, clearly."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,6 +75,73 @@ def test_without_a_store_it_says_so(data: Path, command: str) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("command", ["state", "log", "verify"])
+def test_a_store_that_is_gone_is_damage_with_advice(data: Path, command: str) -> None:
+    write_store(data)
+    tradebaas("backup", "create", "--data", data)
+    Place(data).db.unlink()
+    result = tradebaas(command, "--data", data)
+    assert result.exit_code == 75
+    assert "but there was a store" in result.stderr
+    assert f"backup restore --data {data} tradebaas-" in result.stderr
+
+
+@pytest.fixture
+def forbidden() -> Iterator[Path]:
+    """A data directory that this user may not look into; root is nobody for the while."""
+    with tempfile.TemporaryDirectory() as directory:
+        data = Path(directory) / "data"
+        write_store(data)
+        Path(directory).chmod(0o755)
+        data.chmod(0)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        try:
+            yield data
+        finally:
+            if was_root:
+                os.seteuid(0)
+            data.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "command", ["check", "status", "log", "state", "verify", "backup list", "halt"]
+)
+def test_a_forbidden_directory_is_said_without_a_traceback(forbidden: Path, command: str) -> None:
+    result = tradebaas(*command.split(), "--data", forbidden)
+    assert result.exit_code == (1 if command == "halt" else 78), result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "this user" in result.output or "as the user" in result.output
+    assert str(forbidden) in result.output
+    if command == "check":  # one row for each, not the first complaint alone
+        assert result.output.count("FAIL") >= 2
+        assert "MiB are free" in result.output
+
+
+def test_printed_advice_works_in_a_bare_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).parents[3]
+    program = tmp_path / "my env" / "bin" / "tradebaas"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{root / "src"}" exec "{sys.executable}" -m tradebaas "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    seq = write_store(Path("my data")).seq
+    tradebaas("backup", "create", "--data", "my data")
+    Path("my data/tradebaas.db").write_bytes(b"")
+    line = tradebaas("verify", "--data", "my data").stderr.partition(" with: ")[2]
+    bare = ["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", line]
+    done = subprocess.run(bare, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(tradebaas("state", "my data", "--json").output)["seq"] == seq
+
+
 # -------------------------------------------------------------------------------------- verify
 
 
@@ -89,6 +161,11 @@ def test_verify_walks_on_from_the_newest_backup(data: Path) -> None:
     assert tradebaas("backup", "create", "--data", data).exit_code == 0
     write_store(data, RESTART)
     assert json.loads(tradebaas("verify", data, "--json").output)["chain_from"] == seq
+    name = next(Place(data).backups.glob("*.db")).name
+    said = tradebaas("verify", data).output
+    assert f"sound from event {seq + 1} on; events before it were verified with" in said
+    assert f"backup {name}; --full walks all" in said
+    assert "--full" not in tradebaas("verify", data, "--full").output
     assert json.loads(tradebaas("verify", data, "--json", "--full").output)["chain_from"] == 0
 
 

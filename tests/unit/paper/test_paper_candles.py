@@ -45,6 +45,11 @@ def test_plain_and_gzipped_files_give_the_same_candles(tmp_path: Path) -> None:
         ([HEADER, FIRST, FIRST], "row 3, column timestamp: time does not increase"),
         ([HEADER, FIRST, SECOND.replace("02:00", "05:00")], "row 3, column timestamp: gap of 3"),
         ([HEADER, FIRST.replace("01:00", "01:30")], "row 2, column timestamp: "),
+        ([HEADER, FIRST.replace("101.5", "1e400")], "row 2, column high: 1E+400 is outside"),
+        ([HEADER, FIRST.replace(",99,", ",1e-400,")], "row 2, column low: 1E-400 is outside"),
+        ([HEADER, FIRST.replace("5000", "1e13")], "row 2, column volume: 1E+13 is outside"),
+        ([HEADER, FIRST + ",7"], "row 2, column 7: there are only 6 columns"),
+        ([HEADER, FIRST.replace("2022", "0001")], "row 2, column timestamp: "),
         ([HEADER, "soon,1,1,1,1,1"], "row 2, column timestamp: 'soon' is not a time"),
     ],
 )

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from paper_kit import BTC, FLAT, T0, Lab, replay
 
@@ -154,3 +155,11 @@ def test_the_clock_is_paced_paused_and_held_before_the_close() -> None:
 def test_impossible_settings_are_refused(settings: Any, text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         check(ExchangeConfig(directory=Path("/nowhere"), **settings))
+
+
+@pytest.mark.parametrize("name", ["balance_btc", "balance_usdc", "maker_fee", "taker_fee"])
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e400"])
+def test_money_that_is_no_number_is_refused_by_name(tmp_path: Path, name: str, text: str) -> None:
+    whole = msgspec.structs.replace(ExchangeConfig(directory=tmp_path), **{name: Decimal(text)})
+    with pytest.raises(ConfigError, match=name):
+        check(whole)

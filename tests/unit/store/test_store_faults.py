@@ -1,5 +1,6 @@
 """A disk that is full, broken, read-only or forbidden, under the real SQLite."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ from faulty_vfs import FaultyDisk
 from store_kit import FOLD, NOW_MS, contents, fill, new, open_log
 
 from tradebaas.errors import StoreDamaged, StoreFault, Unusable
-from tradebaas.store.faults import DiskFull
+from tradebaas.store.faults import DiskFull, mapped
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 
 
 def _open_on(disk: FaultyDisk, data_dir: Path) -> Log:
@@ -97,6 +99,19 @@ def test_a_file_without_permissions_is_named_and_not_restarted(name: str) -> Non
             open_log(data_dir)
         assert caught.value.exit_code == 78
         assert "chown" in str(caught.value)
+
+
+def test_a_forbidden_database_has_the_restore_command_as_well(tmp_path: Path) -> None:
+    fill_and_close(tmp_path)
+    refusal = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "tradebaas.db"))
+    place = Place(tmp_path)
+    with pytest.raises(Unusable, match="chown") as caught, mapped(place.db, lambda: "ADVICE"):
+        raise refusal
+    assert str(caught.value).endswith("Where that cannot be done: ADVICE")
+    refusal = PermissionError(errno.EACCES, "Permission denied", str(place.lock))
+    with pytest.raises(Unusable, match="chown") as caught, mapped(place.db, lambda: "ADVICE"):
+        raise refusal
+    assert "ADVICE" not in str(caught.value)  # a restore needs the lock, too
 
 
 def test_a_directory_in_the_place_of_the_database_is_refused(tmp_path: Path) -> None:

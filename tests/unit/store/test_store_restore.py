@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from store_kit import (
     COUNTING,
@@ -17,10 +18,10 @@ from store_kit import (
     state_after,
 )
 
-from tradebaas.errors import Fatal, StoreBusy, StoreDamaged
+from tradebaas.errors import Fatal, StoreBusy, StoreDamaged, StoreNewer
 from tradebaas.store import ballast
 from tradebaas.store.backup import BackupFailed, create_backup
-from tradebaas.store.catalogue import sidecar
+from tradebaas.store.catalogue import file_digest, sidecar, write_sidecar
 from tradebaas.store.faults import DiskFull
 from tradebaas.store.head import read_head
 from tradebaas.store.place import Place
@@ -51,6 +52,31 @@ def test_the_refusal_of_a_damaged_store_has_the_command_that_works(tmp_path: Pat
     assert command.groups() == (str(tmp_path), name)
     restore(Path(command[1]), command[2], now_ms=NOW_MS)
     assert contents(tmp_path) == (30, state_after(10), [new(n).body for n in range(11, 31)])
+
+
+def test_a_newer_store_names_the_newest_backup_that_can_be_read(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    fill(log, 1, 3)
+    log.append([new(4)], folded(4))
+    old = create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING).name
+    newer = create_backup(tmp_path, now_ms=NOW_MS + HOUR_MS, fold=COUNTING)
+    log.close()
+    _make_newer(tmp_path / "tradebaas.db")
+    file = tmp_path / "backups" / newer.name
+    _make_newer(file)
+    digest = file_digest(file)
+    write_sidecar(file, msgspec.structs.replace(newer, file_digest=digest))
+    refused = outcome(tmp_path)
+    assert isinstance(refused, StoreNewer)
+    assert str(refused).endswith(f"tradebaas backup restore --data {tmp_path} {old}")
+    restore(tmp_path, old, now_ms=NOW_MS)
+    assert contents(tmp_path)[0] == 4
+
+
+def _make_newer(file: Path) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(60)
+        stream.write((99).to_bytes(4, "big"))
 
 
 def test_a_restore_halts_moves_the_damaged_files_and_rewrites_the_head(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""What the terminal is told about a connection that is not there."""
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tradebaas import console
+from tradebaas.board import Board, LinkStatus
+from tradebaas.config import Config
+from tradebaas.console import narrate
+
+
+async def test_a_lost_connection_is_told_once_for_each_reason(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    said: list[str] = []
+
+    async def say(text: str) -> None:
+        said.append(text.strip())
+
+    monkeypatch.setattr(console, "say", say)
+    board = Board()
+    nursery.start_soon(narrate, board, Config())
+    steps = ["not connected yet", "refused", "refused", "wrong key", ""]
+    for detail in steps:
+        board.link.set(LinkStatus(up=not detail, detail=detail, reconciled_at=1.0))
+        await trio.sleep(5)
+    board.link.set(LinkStatus(up=False, detail="a short loss"))
+    await trio.sleep(0.5)
+    board.link.set(LinkStatus(up=True, reconciled_at=2.0))
+    await trio.sleep(5)
+    nursery.cancel_scope.cancel()
+    assert said == [
+        "not connected: refused; trying again",
+        "not connected: wrong key; trying again",
+        "connected",
+    ]
