@@ -5,6 +5,7 @@ in another directory. So advice never spells the command by itself; it asks here
 anything.
 """
 
+import os
 import shlex
 import shutil
 import sys
@@ -24,5 +25,6 @@ def command(*arguments: str | Path) -> str:
 def _program() -> list[str]:
     if shutil.which("tradebaas"):
         return ["tradebaas"]
-    beside = Path(sys.executable).with_name("tradebaas")
-    return [str(beside)] if beside.exists() else [sys.executable, "-m", "tradebaas"]
+    beside = str(Path(sys.executable).with_name("tradebaas"))
+    # Not ``Path.exists``, which raises where this user may not even look.
+    return [beside] if os.access(beside, os.X_OK) else [sys.executable, "-m", "tradebaas"]
