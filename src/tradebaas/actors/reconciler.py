@@ -97,7 +97,7 @@ def _endpoint(ctx: Context) -> Endpoint:
     """
     url, exchange = ctx.locate(), ctx.config.exchange
     if not url:
-        raise LinkLost("the embedded exchange is not up")
+        raise LinkLost("the embedded exchange is still starting")
     return Endpoint(
         url=url,
         credentials=Credentials(exchange.client_id, ctx.secret),
@@ -133,7 +133,9 @@ def _fate(label: str, taken: bool, reason: str) -> Fact:
 def _messages(error: BaseException) -> list[str]:
     if isinstance(error, BaseExceptionGroup):
         return [text for member in error.exceptions for text in _messages(member)]
-    return [f"{type(error).__name__}: {error}"]
+    # A lost link says it all in its message; of the others the kind is part of the news.
+    kind = "" if isinstance(error, LinkLost) else f"{type(error).__name__}: "
+    return [f"{kind}{error}"]
 
 
 def _publish_down(ctx: Context, attempt: _Attempt) -> None:
