@@ -22,6 +22,7 @@ import trio
 
 from tradebaas import __version__, embedded
 from tradebaas.actors import backups, metrics, persister, reconciler, strategy
+from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
 from tradebaas.board import Board, Context, LinkStatus, limits_of
 from tradebaas.config import HOSTS, Config, check_access, client_secret, denial, instrument_fault
@@ -49,9 +50,7 @@ from tradebaas.runtime.supervisor import (
     supervise,
 )
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
-from tradebaas.strategies import registry
-from tradebaas.strategies.protocol import BadParameter, bind
-from tradebaas.strategies.registry import UnknownStrategy
+from tradebaas.strategies.protocol import BadParameter
 
 ASKS = 256
 HTTP_WAITS_S = 3.0
@@ -364,14 +363,12 @@ def _judge(config: Config, assignment: Assignment) -> Assignment | BadParameter:
     fault = instrument_fault(config, assignment.instrument)
     if fault:
         return BadParameter("instrument", fault)
-    strategy = registry.get(assignment.strategy)
-    if isinstance(strategy, UnknownStrategy):
-        return BadParameter("name", strategy.reason)
-    bound = bind(strategy, assignment)
-    if not isinstance(bound, BadParameter):
-        return bound.assignment
-    own = bound.name in ("timeframe", "parameters")
-    return bound if own else BadParameter(f"parameters.{bound.name}", bound.reason)
+    try:
+        return bound_strategy(assignment).assignment
+    except StrategyUnusable as unusable:
+        own = unusable.key in ("name", "timeframe", "parameters")
+        key = unusable.key if own else f"parameters.{unusable.key}"
+        return BadParameter(key, str(unusable))
 
 
 @contextmanager

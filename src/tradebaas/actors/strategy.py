@@ -28,7 +28,11 @@ ADMIT_INTERVAL_S = 0.05
 
 
 class StrategyUnusable(Exception):
-    """The armed strategy cannot be loaded or its parameters are wrong."""
+    """The armed strategy cannot be loaded or its parameters are wrong; ``key`` names which."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
@@ -143,8 +147,8 @@ def bound_strategy(assignment: Assignment) -> Bound:
     """
     strategy = registry.get(assignment.strategy)
     if isinstance(strategy, UnknownStrategy):
-        raise StrategyUnusable(strategy.reason)
+        raise StrategyUnusable("name", strategy.reason)
     bound = bind(strategy, assignment)
     if isinstance(bound, BadParameter):
-        raise StrategyUnusable(bound.reason)
+        raise StrategyUnusable(bound.name, bound.reason)
     return bound

@@ -18,6 +18,7 @@ from msgspec import Struct
 from tradebaas.board import LinkStatus, Vitals
 from tradebaas.core.messages import Ping
 from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
+from tradebaas.names import command
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.web.shell import Shell
 
@@ -182,7 +183,7 @@ def _not_halted(_facts: Facts, view: State) -> str:
     latch = view.halted
     if latch is None:
         return ""
-    return f"halted by {latch.by}: {latch.reason}; `tradebaas resume` lifts it"
+    return f"halted by {latch.by}: {latch.reason}; `{command('resume')}` lifts it"
 
 
 def _backup(facts: Facts, _view: State) -> str:

@@ -11,16 +11,17 @@ import trio
 import trio.testing
 
 from tests.unit.actors.test_parts import context
-from tests.unit.core.core_kit import D
+from tests.unit.core.core_kit import INVERSE, D
 from tradebaas.actors import reconciler
-from tradebaas.actors.desk import Desk
+from tradebaas.actors.desk import ARCHIVE_LAG_MS, Desk
 from tradebaas.actors.session import Session
 from tradebaas.board import Context
 from tradebaas.core.facts import LostFact, NotSentFact
 from tradebaas.core.messages import Answer, Committed, Report, Request
 from tradebaas.core.messages import Link as LinkDown
-from tradebaas.core.model import Direction, Intent, Role
+from tradebaas.core.model import Absence, Direction, Intent, Role
 from tradebaas.core.state import HaltLatch, Pending, State
+from tradebaas.deribit import reads
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
 from tradebaas.deribit.errors import NotSent, Unanswered
@@ -196,3 +197,23 @@ async def test_closing_is_bounded_and_takes_nothing_new(autojump_clock: Auto) ->
         made.show(intent(), intent(Role.CLOSE))
         await trio.testing.wait_all_tasks_blocked()
         assert made.puppet.sent == [intent().label]
+
+
+@pytest.mark.parametrize(("age_ms", "looks"), [(60_000, 1), (reads.RECENT_ORDERS_MS + 1, 2)])
+async def test_an_old_intent_is_looked_for_twice_before_it_counts_as_absent(
+    autojump_clock: Auto, monkeypatch: pytest.MonkeyPatch, age_ms: int, looks: int
+) -> None:
+    """The archive lags: one look into it proves nothing."""
+    at: list[float] = []
+
+    async def nothing(*_: object) -> Absence:
+        at.append(trio.current_time())
+        return Absence(label=intent().label, read_ms=age_ms, sources=())
+
+    monkeypatch.setattr(reads, "probe", nothing)
+    monkeypatch.setattr(ExchangeClock, "now_ms", lambda *_: 1 + age_ms)
+    async with scene() as made:
+        await made.desk._probe(intent(), INVERSE)
+        assert len(at) == looks
+        assert at[-1] - at[0] == pytest.approx((looks - 1) * ARCHIVE_LAG_MS / 1000)
+        assert len(made.facts()) == 1
