@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from chaos import fsync, kill, replay, report
 from chaos.breaks import FSYNC_BREAKS, KILL_BREAKS
+from chaos.real import fsync, kill, replay, report
 
 
 @click.group()

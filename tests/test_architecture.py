@@ -36,7 +36,7 @@ LAYERS: dict[str, set[str]] = {
     "strategies": BASE | {"core"},
     "paper": BASE | {"runtime"},
     "backtest": BASE | {"core", "store", "strategies", "paper", "config"},
-    "board": BASE | {"core", "config", "runtime"},
+    "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
     "bearer": BASE | {"runtime"},

@@ -21,6 +21,7 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
 from tradebaas.runtime.ports import Ports
+from tradebaas.store.place import Place
 
 
 class Evaluated(Struct, frozen=True, kw_only=True):
@@ -116,6 +117,10 @@ class Context:
     @property
     def data_dir(self) -> Path:
         return self.config.data_dir
+
+    @property
+    def place(self) -> Place:
+        return Place(self.config.data_dir)
 
     def view(self) -> State:
         """The newest committed state of this life.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos import kill
 from chaos.breaks import KILL_BREAKS
+from chaos.real import kill
 
 CAUGHT_BY = {"ack-first": "durable", "resend": "once", "forget-stop": "protected"}
 ROUNDS_TO_CATCH = 20

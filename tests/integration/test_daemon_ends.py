@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.admin import Admin
+from chaos.real.admin import Admin
 from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
 from tradebaas.core.events import LifeEnded, LifeStarted
 from tradebaas.core.model import Phase

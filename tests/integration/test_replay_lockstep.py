@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.replay import Replayed, replay
+from chaos.real.replay import Replayed, replay
 
 BARS = 400
 

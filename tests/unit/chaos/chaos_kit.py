@@ -7,8 +7,8 @@ The story: a life starts, connects, reads the account, is armed, sees a signal, 
 from collections.abc import Sequence
 from decimal import Decimal
 
-from chaos.books import Books
-from chaos.ledger import (
+from chaos.world.books import Books
+from chaos.world.ledger import (
     AdminRow,
     BalanceRow,
     Body,
@@ -20,7 +20,7 @@ from chaos.ledger import (
     SessionRow,
     TradeRow,
 )
-from chaos.story import Story
+from chaos.world.story import Story
 from tradebaas.core.events import (
     Armed,
     Event,

@@ -8,13 +8,13 @@ from pathlib import Path
 from chaos_kit import begun, booked, closed, closed_rows, told
 from rich.console import Console
 
-from chaos.books import Books
-from chaos.deck import Deck
-from chaos.kill import Outcome, Plan
-from chaos.oracle import Violation
-from chaos.report import document, show
-from chaos.rounds import Round, Table, opening
-from chaos.story import Story
+from chaos.real.kill import Outcome, Plan
+from chaos.real.report import document, show
+from chaos.real.rounds import Round, Table, opening
+from chaos.world.books import Books
+from chaos.world.deck import Deck
+from chaos.world.oracle import Violation
+from chaos.world.story import Story
 from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
 

@@ -6,7 +6,8 @@ import apsw
 import pytest
 from chaos_kit import T
 
-from chaos.ledger import (
+from chaos.real.lock import held_commit
+from chaos.world.ledger import (
     AdminRow,
     LedgerBroken,
     SessionRow,
@@ -18,7 +19,6 @@ from chaos.ledger import (
     read_log,
     read_snapshots,
 )
-from chaos.lock import held_commit
 from tradebaas.core.events import Disarmed, Event, Halted, Resumed
 from tradebaas.core.state import FOLD_VERSION, State
 from tradebaas.store import codec

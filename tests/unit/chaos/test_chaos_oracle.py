@@ -27,9 +27,9 @@ from chaos_kit import (
 )
 from msgspec.structs import replace
 
-from chaos import oracle
-from chaos.ledger import Body, PositionRow, SessionRow, SnapshotRow, Tail
-from chaos.oracle import HaltWindow, Promise, Published, Violation, Witness
+from chaos.world import oracle
+from chaos.world.ledger import Body, PositionRow, SessionRow, SnapshotRow, Tail
+from chaos.world.oracle import HaltWindow, Promise, Published, Violation, Witness
 from tradebaas.core.events import (
     Disarmed,
     Event,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from chaos.processes import Point
-from chaos.report import percentile
-from chaos.strace import Promised, Stream, judge, parse, streams, websocket_texts
+from chaos.real.processes import Point
+from chaos.real.report import percentile
+from chaos.real.strace import Promised, Stream, judge, parse, streams, websocket_texts
 
 DIGEST = bytes(range(32))
 WAL = "\\x2f\\x78\\x2d\\x77\\x61\\x6c"  # /x-wal

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chaos.ledger import LogRow, Tail
+from chaos.world.ledger import LogRow, Tail
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
     Event,

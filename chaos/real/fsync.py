@@ -16,13 +16,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from chaos import steer
-from chaos.admin import Admin, ExchangeGone
-from chaos.driver import SNAPSHOT_EVERY, Driver, Stuck
-from chaos.ledger import LedgerBroken
-from chaos.processes import Daemon, DidNotStart, Exchange, strace_refusal
-from chaos.story import Story
-from chaos.strace import Call, Promised, Verdict, judge, parse, streams, websocket_texts
+from chaos.real import steer
+from chaos.real.admin import Admin, ExchangeGone
+from chaos.real.driver import SNAPSHOT_EVERY, Driver, Stuck
+from chaos.real.processes import Daemon, DidNotStart, Exchange, strace_refusal
+from chaos.real.strace import Call, Promised, Verdict, judge, parse, streams, websocket_texts
+from chaos.world.ledger import LedgerBroken
+from chaos.world.story import Story
 from tradebaas.core.messages import Committed
 from tradebaas.core.model import Phase
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from chaos.ledger import (
+from chaos.world.ledger import (
     AdminRow,
     BalanceRow,
     JournalRow,

@@ -18,11 +18,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from chaos.admin import Admin
-from chaos.api import Api, wait_for_api
-from chaos.books import Books, Span
-from chaos.ledger import LogRow, Tail, read_journal, read_log
-from chaos.processes import Daemon, Exchange
+from chaos.real.admin import Admin
+from chaos.real.api import Api, wait_for_api
+from chaos.real.processes import Daemon, Exchange
+from chaos.world.books import Books, Span
+from chaos.world.ledger import LogRow, Tail, read_journal, read_log
 from tradebaas.core.events import TradeClosed
 from tradebaas.core.model import Trade
 

@@ -13,8 +13,8 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from chaos.kill import SPEED, Outcome
-from chaos.rounds import Round
+from chaos.real.kill import SPEED, Outcome
+from chaos.real.rounds import Round
 from tradebaas.core.model import Phase
 
 Json = dict[str, object]

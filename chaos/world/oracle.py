@@ -20,9 +20,9 @@ from decimal import Decimal
 
 import msgspec
 
-from chaos.books import Books, Naked, Request, Session, Span
-from chaos.ledger import SnapshotRow, Tail
-from chaos.story import Reconcile, Story
+from chaos.world.books import Books, Naked, Request, Session, Span
+from chaos.world.ledger import SnapshotRow, Tail
+from chaos.world.story import Reconcile, Story
 from tradebaas.core.model import LABEL_PREFIX, Trade
 from tradebaas.core.state import FOLD_VERSION, State
 

@@ -9,11 +9,11 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from chaos import nemesis, steer
-from chaos.deck import Deck
-from chaos.driver import Driver, Kill, Stuck
-from chaos.lock import held_commit
-from chaos.processes import Point
+from chaos.real import nemesis, steer
+from chaos.real.driver import Driver, Kill, Stuck
+from chaos.real.lock import held_commit
+from chaos.real.processes import Point
+from chaos.world.deck import Deck
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos.admin import Admin
-from chaos.api import Answer, Api, Json, NoAnswer, wait_for_api
-from chaos.books import Books
-from chaos.deck import Deck
-from chaos.ledger import Tail, read_head, read_journal, read_log
-from chaos.oracle import HaltWindow, Promise, Published, Witness
-from chaos.processes import Daemon, Exchange, Point
-from chaos.story import Story
+from chaos.real.admin import Admin
+from chaos.real.api import Answer, Api, Json, NoAnswer, wait_for_api
+from chaos.real.processes import Daemon, Exchange, Point
+from chaos.world.books import Books
+from chaos.world.deck import Deck
+from chaos.world.ledger import Tail, read_head, read_journal, read_log
+from chaos.world.oracle import HaltWindow, Promise, Published, Witness
+from chaos.world.story import Story
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 

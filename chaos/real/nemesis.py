@@ -9,10 +9,10 @@ at most to flat, since a fee that belongs half to one position and half to the n
 from collections.abc import Callable
 from decimal import Decimal
 
-from chaos.admin import AdminRefused
-from chaos.driver import INSTRUMENT, Driver
-from chaos.ledger import OrderRow
-from chaos.steer import jump
+from chaos.real.admin import AdminRefused
+from chaos.real.driver import INSTRUMENT, Driver
+from chaos.real.steer import jump
+from chaos.world.ledger import OrderRow
 
 STEP = Decimal(10)
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 
-from chaos.admin import AdminRefused
-from chaos.deck import Deck
-from chaos.driver import POLL_S, STATE_LIMIT_S, Driver, Stuck
+from chaos.real.admin import AdminRefused
+from chaos.real.driver import POLL_S, STATE_LIMIT_S, Driver, Stuck
+from chaos.world.deck import Deck
 from tradebaas.core.model import Direction, Phase, Role
 from tradebaas.core.state import State, live_orders
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from chaos import oracle
-from chaos.admin import Admin, ExchangeGone
-from chaos.driver import INSTRUMENT, SNAPSHOT_EVERY, Driver, Stuck
-from chaos.ledger import LedgerBroken, Tail, read_journal, read_log, read_snapshots
-from chaos.oracle import Violation
-from chaos.processes import Daemon, DidNotStart, Exchange, strace_refusal
-from chaos.rounds import Round, Table, opening, play
-from chaos.story import Story
+from chaos.real.admin import Admin, ExchangeGone
+from chaos.real.driver import INSTRUMENT, SNAPSHOT_EVERY, Driver, Stuck
+from chaos.real.processes import Daemon, DidNotStart, Exchange, strace_refusal
+from chaos.real.rounds import Round, Table, opening, play
+from chaos.world import oracle
+from chaos.world.ledger import LedgerBroken, Tail, read_journal, read_log, read_snapshots
+from chaos.world.oracle import Violation
+from chaos.world.story import Story
 from tradebaas.core.model import Phase
 
 SPEED = 300.0

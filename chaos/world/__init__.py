@@ -1,0 +1,9 @@
+"""What both drivers share: the ledgers as a judge reads them, and the judgement.
+
+    ledger    reads the exchange's journal and the daemon's store, with code of its own
+    books     folds the exchange's journal; ``story`` folds the daemon's log
+    oracle    pure judgement over books, story and what the driver witnessed
+    deck      chance without luck
+
+Nothing here starts, kills or steers anything.
+"""
