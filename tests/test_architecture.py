@@ -42,11 +42,12 @@ LAYERS: dict[str, set[str]] = {
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"config", "runtime"},
-    "daemon": TASKS | SHELL | {"actors", "web"},
-    "commands": TASKS | SHELL | {"actors", "web", "daemon", "backtest"},
-    "cli": TASKS | SHELL | {"actors", "web", "daemon", "backtest", "commands"},
+    "lives": TASKS | {"actors"},
+    "daemon": TASKS | SHELL | {"actors", "lives", "web"},
+    "commands": TASKS | SHELL | {"actors", "lives", "web", "daemon", "backtest"},
+    "cli": TASKS | SHELL | {"actors", "lives", "web", "daemon", "backtest", "commands"},
 }
-TRIO_ROOMS = {"runtime", "board", "actors", "web", "daemon", "cli", "commands"} | SHELL
+TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
 TRIO_FILES = {"deribit/link.py", "paper/server.py"}
 TRIO_LIBRARIES = {"trio", "trio_websocket", "quart_trio"}
 CORE_LIBRARIES = {"msgspec"}

@@ -1,4 +1,4 @@
-"""The composition root: the shell around the crew.
+"""The composition root: the shell around the lives of the crew (``lives``).
 
 The shell nursery holds what must outlive a life: signals, HTTP, the watchdog, the console. Inside
 it the supervisor runs life after life of the crew. At process start HTTP binds only once the crew
@@ -21,25 +21,15 @@ from typing import final
 import trio
 
 from tradebaas import __version__, embedded
-from tradebaas.actors import backups, metrics, persister, reconciler, strategy
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
-from tradebaas.board import Board, Context, LinkStatus, limits_of
 from tradebaas.config import HOSTS, Config, check_access, client_secret, denial, instrument_fault
 from tradebaas.console import narrate, say
-from tradebaas.core.messages import Answer, Arm, Request
+from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
 from tradebaas.errors import ConfigError, Fatal, Unusable
-from tradebaas.runtime.crew import ActorSpec, Crew, Drain
-from tradebaas.runtime.mailbox import (
-    Asker,
-    Asks,
-    AskTimeout,
-    Door,
-    Latest,
-    LifeEnded,
-    open_asks,
-)
+from tradebaas.lives import Lives
+from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
 from tradebaas.runtime.supervisor import (
     Budget,
@@ -52,10 +42,7 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
 from tradebaas.strategies.protocol import BadParameter
 
-ASKS = 256
 HTTP_WAITS_S = 3.0
-PULSE_LIMIT_S = 5.0
-RECOVERY_LIMIT_S = 60.0
 
 
 def run(config: Config, *, chaos: bool = False) -> int:
@@ -97,18 +84,15 @@ class _Daemon:
     config: Config
     ports: Ports
     chaos: bool
-    board: Board = field(default_factory=Board)
-    door: Door[Request, Answer] = field(default_factory=Door)
-    drain: Drain = field(default_factory=Drain)
+    lives: Lives = field(init=False)
     http_down: trio.Event = field(default_factory=trio.Event)
-    crew: Crew | None = None
     shell: trio.Nursery | None = None
-    deaths: int = 0
-    born: float = 0.0
-    life_born: float = 0.0
+
+    def __post_init__(self) -> None:
+        secret = client_secret(self.config)
+        self.lives = Lives(self.config, self.ports, self._locate(), secret, self._note_death)
 
     async def main(self) -> None:
-        self.born = self.ports.clock.monotonic()
         self._check_strategy()
         self._check_places()
         notifier = Notifier(os.environ, self.ports.send_datagram)
@@ -118,63 +102,19 @@ class _Daemon:
                 shell.start_soon(self._take_signals, signals, notifier)
                 if self.config.embedded_exchange:
                     shell.start_soon(self._keep_exchange)
-                shell.start_soon(narrate, self.board, self.config)
+                shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(self._watchdog, notifier)
                 shell.start_soon(self._autostart)
                 shell.start_soon(self._http)
-                await self._supervise()
+                await self.lives.run()
                 self.http_down.set()
                 shell.cancel_scope.cancel()
         if self.config.embedded_exchange:
             embedded.stop(self.config)
 
-    # ------------------------------------------------------------------------------- lives
-
-    async def _supervise(self) -> None:
-        settings = self.config.supervisor
-        await supervise(
-            self._live,
-            clock=self.ports.clock,
-            entropy=self.ports.entropy,
-            budget=Budget(settings.deaths, settings.period_seconds, settings.forgive_seconds),
-            on_death=self._note_death,
-            stop=self.drain.asked,
-        )
-
-    async def _live(self, plan: LifePlan) -> None:
-        """One life of the crew, from the log to its death or the drain."""
-        ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(ASKS)
-        asker, asks = ends
-        self.life_born = self.born if plan.life == 1 else self.ports.clock.monotonic()
-        # Connections are numbered per life: what another life's said must not pass for news.
-        self.board.market = Latest()
-        self.board.link.set(LinkStatus(up=False, detail="not connected yet"))
-        causes = ", ".join(map(str, plan.causes))
-        ctx = Context(
-            config=self.config,
-            limits=limits_of(self.config),
-            ports=self.ports,
-            board=self.board,
-            asker=asker,
-            cause=f"last death {causes}" if plan.repeat else causes,
-            poisoned=plan.repeat,
-            locate=self._locate(),
-            secret=client_secret(self.config),
-            born=self.life_born,
-        )
-        actors = [
-            ActorSpec("persister", partial(persister.run, ctx, asks)),
-            ActorSpec("reconciler", partial(reconciler.run, ctx)),
-            ActorSpec("backups", partial(backups.run, ctx)),
-            ActorSpec("metrics", partial(metrics.run, ctx)),
-            ActorSpec("strategy", partial(strategy.run, ctx)),
-        ]
-        self.crew = Crew(actors, self.drain)
-        with self.door.opened(asker):
-            await self.crew.run()
+    # ------------------------------------------------------------------------------- words
 
     def _note_death(self, report: DeathReport) -> None:
-        self.deaths += 1
         causes = ", ".join(map(str, report.causes))
         after = "no further life" if report.backoff is None else f"again in {report.backoff:.2f} s"
         if all(isinstance(leaf, Fatal) for _, leaf in leaves(report.error)):
@@ -202,42 +142,35 @@ class _Daemon:
 
     async def _keep_exchange(self) -> None:
         """Keep the embedded exchange alive, once the store is ours: a refused start starts none."""
-        await self.board.view.wait_newer(0)
+        await self.lives.board.view.wait_newer(0)
         await embedded.keep(self.config)
 
     async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
         async for _ in signals:
             notifier.stopping()
-            self.drain.ask()
+            self.lives.drain.ask()
 
     async def _watchdog(self, notifier: Notifier) -> None:
         """READY once the store is recovered; then a pat while the loop turns and answers."""
-        await self.board.view.wait_newer(0)
+        await self.lives.board.view.wait_newer(0)
         notifier.ready()
         interval = watchdog_interval(os.environ, os.getpid())
         while interval is not None:
-            if self._pulse():
+            if self.lives.pulse():
                 notifier.watchdog()
             await trio.sleep(interval / 2)
-
-    def _pulse(self) -> bool:
-        """The persister answered a ping lately, or a recovery is inside its own deadline."""
-        now = self.ports.clock.monotonic()
-        vitals = self.board.vitals.value
-        answered = vitals is not None and now - vitals.at < PULSE_LIMIT_S
-        return answered or now - self.life_born < RECOVERY_LIMIT_S
 
     async def _autostart(self) -> None:
         """Arm the configured strategy if this store was never told what to trade."""
         settings = self.config.strategy
-        view, _ = await self.board.view.wait_newer(0)
+        view, _ = await self.lives.board.view.wait_newer(0)
         if not settings.autostart or view.assignment is not None:
             return
         assignment = bind_assignment(self.config, self._configured())
         assert isinstance(assignment, Assignment)  # main has checked it
         while True:
             try:
-                await self.door.ask(Arm(assignment=assignment), 5.0)
+                await self.lives.door.ask(Arm(assignment=assignment), 5.0)
                 return
             except (AskTimeout, LifeEnded):
                 await trio.sleep(0.1)
@@ -300,7 +233,7 @@ class _Daemon:
 
     async def _recovered(self) -> None:
         """Until the first life has reconciled, proven and protected everything."""
-        await self.board.recovery.wait_newer(0)
+        await self.lives.board.recovery.wait_newer(0)
 
     async def _serve_http(self, _plan: LifePlan) -> None:
         from tradebaas.web.app import create_app
@@ -310,16 +243,16 @@ class _Daemon:
         settings = self.config.http
         shell = Shell(
             config=self.config,
-            board=self.board,
-            door=self.door,
+            board=self.lives.board,
+            door=self.lives.door,
             clock=self.ports.clock,
             version=__version__,
-            started_at=self.born,
+            started_at=self.lives.born,
             token=self._token(),
-            life_up=lambda: self.door.is_open and self._life_published(),
-            deaths=lambda: self.deaths,
+            life_up=self.lives.life_up,
+            deaths=lambda: self.lives.deaths,
             bind_assignment=partial(bind_assignment, self.config),
-            kill=self._kill if self.chaos else None,
+            kill=self.lives.kill if self.chaos else None,
         )
         app = create_app(shell)
         async with trio.open_nursery() as nursery:
@@ -340,16 +273,6 @@ class _Daemon:
         fatal = find_fatal(report.error)
         if fatal is None:
             self._say("HTTP died\n" + "".join(traceback.format_exception(report.error)).rstrip())
-
-    def _life_published(self) -> bool:
-        """Whether the present life has recovered its state (and not only the one before)."""
-        store = self.board.store.value
-        return store is not None and not store.fault and store.last_commit_at >= self.life_born
-
-    def _kill(self, actor: str) -> None:
-        if self.crew is None:
-            raise LookupError("no crew is running")
-        self.crew.kill(actor)
 
 
 def bind_assignment(config: Config, assignment: Assignment) -> Assignment | str:

@@ -6,6 +6,7 @@ it likes. ``gate`` holds back what the client writes, as a full TCP buffer would
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast, final
 
 import msgspec
@@ -20,7 +21,7 @@ from trio_websocket import (
 
 from tradebaas.deribit.auth import Credentials, Endpoint
 from tradebaas.deribit.link import Link, open_link
-from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, TrioClock, send_datagram
+from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, TrioClock, system_ports
 
 EPOCH_MS = 1_790_000_000_000
 URL = "ws://exchange.test/ws/api/v2"
@@ -167,8 +168,13 @@ class Exchange:
             self._nursery.cancel_scope.cancel()
 
     def ports(self) -> Ports:
-        clock, entropy = TrioClock(EPOCH_MS), SeededEntropy(1)
-        return Ports(clock, entropy, lambda _: Inline(), self.connect, send_datagram)
+        return replace(
+            system_ports(),
+            clock=TrioClock(EPOCH_MS),
+            entropy=SeededEntropy(1),
+            open_blocking=lambda _: Inline(),
+            connect=self.connect,
+        )
 
     def link(self, grant: str = "client_signature", **limits: Any) -> Any:
         return open_link(Endpoint(URL, Credentials("id", "S3CRET"), grant), self.ports(), **limits)

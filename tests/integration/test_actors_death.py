@@ -131,7 +131,7 @@ async def test_a_death_while_the_store_opens_leaves_the_store_usable(tmp_path: P
         world.kill("strategy")
         await world.until(lambda s: s.life > life, "a life after the one that died at birth")
         await world.ready()
-        assert world.daemon.deaths == 2
+        assert world.lives.deaths == 2
         await world.agree()
 
 

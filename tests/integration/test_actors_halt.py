@@ -201,7 +201,7 @@ async def test_a_full_disk_releases_the_ballast_and_protects_only(
         fill(small_disk)
         await commit_until_full(world)
         assert not ballast_held(place)
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         await world.command(ClosePosition(reason="while the disk is full"))
         await world.until(lambda s: s.phase is Phase.ANALYZING, "the close")
         intents = len(world.of(OrderIntended))
@@ -227,7 +227,7 @@ async def test_a_halt_holds_on_a_full_disk(tmp_path: Path, small_disk: Path) -> 
         assert halt_file(world) == "operator: full"
         assert world.state.halted is not None
         assert not world.of(Resumed)
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
 
 
 async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_disk: Path) -> None:
@@ -237,7 +237,7 @@ async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_d
         fill(small_disk)
         world.start()
         await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         assert persister.DISK_FULL in world.state.protect, "the reserve is in use"
         await world.agree()
 
@@ -259,7 +259,7 @@ async def test_a_start_whose_first_commit_meets_a_full_disk_makes_room(
         monkeypatch.setattr(Log, "append", full_once)
         world.start()
         await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         entered = [e.cause for e in world.of(ProtectOnlyEntered) if hasattr(e, "cause")]
         assert entered == [persister.DISK_FULL]
 
@@ -280,11 +280,11 @@ async def test_without_any_space_it_waits_for_some_and_says_so(
             return status is not None and "no space is left" in status.fault
 
         await world.poll(waits, "the fault to be published")
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         (small_disk / "filler").unlink()
         await world.until(lambda s: s.life == 2 and not s.recovering.cause, "the recovery")
         status = world.board.store.value
         assert status is not None
         assert status.fault == ""
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         await world.agree()

@@ -330,7 +330,7 @@ async def test_without_an_exchange_at_start_it_waits_and_the_stop_stays(tmp_path
         await world.poll(lambda: "network is down" in world.link().detail, "an attempt to connect")
         assert (world.state.phase, world.state.connection) == (Phase.POSITION_OPEN, 0)
         assert await world.exchange.live_stop() >= size.size
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
         world.wires.up = True
         await world.ready()
         await world.agree()

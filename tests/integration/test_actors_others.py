@@ -72,13 +72,13 @@ async def test_a_poisoned_strategy_is_kept_quiet_and_then_trusted_again(tmp_path
         await world.command(Disarm(reason="to arm another one"))
         await world.arm(broken=1)
         state = await world.until(lambda s: CRASH_LOOP in s.protect, "a life without strategy")
-        deaths = world.daemon.deaths
+        deaths = world.lives.deaths
         assert deaths == 2
         assert state.position is not None
         await world.until(lambda s: 0 < s.connection == s.reconciled, "a session all the same")
         await world.command(Disarm(reason="it is broken"))
         await world.until(lambda s: CRASH_LOOP not in s.protect, "trust again")
-        assert world.daemon.deaths == deaths, "the poison was taken again"
+        assert world.lives.deaths == deaths, "the poison was taken again"
         await world.clear()
         await world.open_position()
         await world.agree()
@@ -118,7 +118,7 @@ async def test_a_failed_backup_is_published_and_harms_nothing(
         await world.poll(lambda: backup(world)[1], "a failure", 20)
         name, failure = backup(world)
         assert name == ""
-        assert "backup exited 78" in failure
+        assert "not made: it exited 78" in failure
         assert "tradebaas.toml" in failure
         await world.open_position()
         assert world.state.life == 1
@@ -131,7 +131,7 @@ async def test_a_backup_that_cannot_be_started_is_a_failure_too(
     async with new_world(tmp_path, backups=BackupSection(interval_seconds=1)) as world:
         await world.poll(lambda: backup(world)[1], "a failure", 20)
         assert "could not be started" in backup(world)[1]
-        assert world.daemon.deaths == 0
+        assert world.lives.deaths == 0
 
 
 async def test_a_drain_ends_a_backup_under_way(tmp_path: Path) -> None:

@@ -6,14 +6,11 @@ trading loop anything. A failed backup is published and tried again at the next 
 stops trading and never ends the life.
 """
 
-import subprocess
-import sys
-
 import trio
 
 from tradebaas.board import BackupStatus, Context
+from tradebaas.runtime.ports import ChildFailed
 from tradebaas.store.catalogue import verified_backups
-from tradebaas.store.place import Place
 
 FIRST_AFTER_S = 30.0
 CHECK_EVERY_S = 60.0
@@ -49,26 +46,18 @@ def _due(ctx: Context, interval: float) -> bool:
 
 async def _make(ctx: Context) -> str:
     """Run the child; "" when its backup was verified, else what went wrong."""
-    command = [sys.executable, "-m", "tradebaas", "backup", "create", "--data", str(ctx.data_dir)]
-    command += ["--keep", str(ctx.config.backups.keep)]
+    keep = str(ctx.config.backups.keep)
+    arguments = ("backup", "create", "--data", str(ctx.data_dir), "--keep", keep)
     try:
-        with trio.move_on_after(CHILD_LIMIT_S) as limit:
-            done = await trio.run_process(
-                command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
-            )
-    except OSError as error:
-        return f"the backup could not be started: {error}"
-    if limit.cancelled_caught:
-        return f"the backup took longer than {CHILD_LIMIT_S:g} s and was stopped"
-    if done.returncode == 0:
-        return ""
-    text = done.stdout.decode(errors="replace").strip()
-    return f"backup exited {done.returncode}: {text[-500:]}"
+        await ctx.ports.run_self(arguments, CHILD_LIMIT_S)
+    except ChildFailed as failed:
+        return f"the backup was not made: {failed}"
+    return ""
 
 
 def _publish(ctx: Context, failure: str) -> None:
     try:
-        newest = next(iter(verified_backups(Place(ctx.data_dir))), None)
+        newest = next(iter(verified_backups(ctx.place)), None)
     except OSError as error:
         newest, failure = None, f"the backups cannot be listed: {error}"
     ctx.board.backup.set(

@@ -1,4 +1,4 @@
-"""The only door to the outside: time, chance, threads and sockets.
+"""The only door to the outside: time, chance, threads, sockets and child processes.
 
 Everything that a simulation must own comes through a ``Ports`` value that the daemon builds once
 (``system_ports``) and hands down. No other module may import ``time``, ``random``, ``secrets``,
@@ -20,9 +20,11 @@ import random
 import secrets
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +32,8 @@ from typing import Any, Protocol, Self, TypeVar, TypeVarTuple, final
 
 import outcome
 import trio
+
+from tradebaas.runtime.usage import Measure, OwnUsage
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -288,6 +292,42 @@ def send_datagram(address: str, payload: bytes) -> None:
         sock.send(payload)
 
 
+# --- this process and its children ---------------------------------------------------------------
+
+
+class ChildFailed(Exception):
+    """A child process did not do what it was started for; the message says why."""
+
+
+class RunSelf(Protocol):
+    """Runs this program again, as a child process."""
+
+    async def __call__(self, arguments: Sequence[str], within: float) -> None:
+        """Run ``tradebaas ARGUMENTS`` to its end; it is stopped after ``within`` seconds.
+
+        Raises:
+            ChildFailed: It could not be started, took too long, or did not exit with 0.
+        """
+        ...
+
+
+async def run_self(arguments: Sequence[str], within: float) -> None:
+    """The real ``RunSelf``."""
+    command = [sys.executable, "-m", "tradebaas", *arguments]
+    try:
+        with trio.move_on_after(within) as limit:
+            done = await trio.run_process(
+                command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
+            )
+    except OSError as error:
+        raise ChildFailed(f"it could not be started: {error}") from error
+    if limit.cancelled_caught:
+        raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+    if done.returncode != 0:
+        text = done.stdout.decode(errors="replace").strip()
+        raise ChildFailed(f"it exited {done.returncode}: {text[-500:]}")
+
+
 # --- the bundle ----------------------------------------------------------------------------------
 
 
@@ -307,8 +347,18 @@ class Ports:
     open_blocking: OpenBlocking
     connect: Connect
     send_datagram: SendDatagram
+    run_self: RunSelf
+    measure: Measure
 
 
 def system_ports() -> Ports:
     """The real world."""
-    return Ports(SystemClock(), SystemEntropy(), Worker, connect_tcp, send_datagram)
+    return Ports(
+        SystemClock(),
+        SystemEntropy(),
+        Worker,
+        connect_tcp,
+        send_datagram,
+        run_self,
+        OwnUsage().measure,
+    )

@@ -27,13 +27,14 @@ from tradebaas.config import (
     StoreSection,
     StrategySection,
     SupervisorSection,
+    client_secret,
 )
 from tradebaas.core.events import Event, OrderIntended, Recovered
 from tradebaas.core.messages import Answer, Arm, Committed, Disarm, Propose, Request
 from tradebaas.core.model import Assignment, Phase, Role, Signal
 from tradebaas.core.state import State
-from tradebaas.daemon import _Daemon
 from tradebaas.errors import Fatal
+from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import Ask
 from tradebaas.store import codec
 from tradebaas.store.folding import fold, state_digest
@@ -77,28 +78,31 @@ class World:
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def __post_init__(self) -> None:
-        self.daemon = _Daemon(self.config, self.wires.ports(), False)
+        self.lives = self._new_lives()
+
+    def _new_lives(self) -> Lives:
+        url, secret = self.config.exchange.url, client_secret(self.config)
+        return Lives(self.config, self.wires.ports(), lambda: url, secret, lambda _: None)
 
     # ---------------------------------------------------------------------- starting, ending
 
     def start(self) -> None:
         """A new process, as it were, on the same store."""
-        self.daemon = _Daemon(self.config, self.wires.ports(), False)
-        self.daemon.born = self.daemon.ports.clock.monotonic()
+        self.lives = self._new_lives()
         self.ended, self.scope, self.error = trio.Event(), trio.CancelScope(), None
         self.nursery.start_soon(self._supervise)
 
     async def _supervise(self) -> None:
         with self.scope:
             try:
-                await self.daemon._supervise()
+                await self.lives.run()
             except Fatal as error:
                 self.error = error
         self.ended.set()
 
     async def stop(self, within: float = LIMIT_S) -> None:
         """As SIGTERM does."""
-        self.daemon.drain.ask()
+        self.lives.drain.ask()
         await bounded(self.ended.wait(), "the end of the drain", self, within)
 
     async def die(self) -> None:
@@ -108,17 +112,16 @@ class World:
 
     def kill(self, actor: str) -> None:
         """Make one actor of the running crew die."""
-        assert self.daemon.crew is not None
-        self.daemon.crew.kill(actor)
+        self.lives.kill(actor)
 
     def kill_at_birth(self, actor: str) -> None:
         """Make an actor of the next crew die as soon as it is started."""
-        old, once = self.daemon.crew, trio.Event()
+        old, once = self.lives.crew, trio.Event()
 
         async def wait() -> None:
             while not once.is_set():
                 await trio.lowlevel.checkpoint()
-                if self.daemon.crew is not old:
+                if self.lives.crew is not old:
                     once.set()
                     self.kill(actor)
 
@@ -128,7 +131,7 @@ class World:
 
     @property
     def board(self) -> Board:
-        return self.daemon.board
+        return self.lives.board
 
     @property
     def data(self) -> Path:
@@ -212,7 +215,7 @@ class World:
     # ---------------------------------------------------------------------------- commanding
 
     async def ask(self, request: Request) -> Answer:
-        return await self.daemon.door.ask(request, LIMIT_S)
+        return await self.lives.door.ask(request, LIMIT_S)
 
     async def command(self, request: Request) -> Committed:
         answer = await self.ask(request)
@@ -221,7 +224,7 @@ class World:
 
     async def together(self, *requests: Request) -> list[Answer]:
         """Put requests into the persister's queue in one go, so that it takes them as one batch."""
-        asker = self.daemon.door._asker
+        asker = self.lives.door._asker
         assert asker is not None
         asks: list[Ask[Request, Answer]] = [Ask(request) for request in requests]
         for ask in asks:

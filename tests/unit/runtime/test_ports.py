@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from tradebaas.runtime.ports import (
+    ChildFailed,
     Inline,
     SeededEntropy,
     SystemClock,
@@ -17,6 +18,7 @@ from tradebaas.runtime.ports import (
     TrioClock,
     Worker,
     connect_tcp,
+    run_self,
     send_datagram,
     system_ports,
 )
@@ -259,6 +261,20 @@ def test_send_datagram_never_blocks_on_a_full_queue(tmp_path: Path) -> None:
 
         with pytest.raises(BlockingIOError):
             flood()
+
+
+async def test_the_program_can_run_itself() -> None:
+    await run_self(("--version",), 20.0)
+
+
+async def test_a_child_that_fails_says_why() -> None:
+    with pytest.raises(ChildFailed, match=r"exited 2: (.|\n)*No such command"):
+        await run_self(("no-such-command",), 20.0)
+
+
+async def test_a_child_that_takes_too_long_is_stopped() -> None:
+    with pytest.raises(ChildFailed, match="took longer than 0 s"):
+        await run_self(("--version",), 0.0)
 
 
 async def test_system_ports_work_together() -> None:
