@@ -60,6 +60,12 @@ DOOR_CALLS = {"datetime.datetime.now", "datetime.datetime.utcnow", "datetime.dat
 DOOR_CALLS |= {"datetime.date.today", "os.urandom", "os.getrandom"}
 DOOR_CALLS |= {"trio.to_thread", "trio.from_thread", "trio.socket"}
 
+DISK = "store/disk.py"
+FILE_MODULES = {"os", "fcntl", "shutil", "io", "glob", "tempfile", "mmap", "sqlite3"}
+FILE_METHODS = {"exists", "glob", "rglob", "is_dir", "is_file", "iterdir", "stat", "lstat", "open"}
+FILE_METHODS |= {"chmod", "mkdir", "rmdir", "touch", "unlink", "rename", "replace", "resolve"}
+FILE_METHODS |= {"read_bytes", "read_text", "write_bytes", "write_text"}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -203,6 +209,31 @@ def blind_catches(source: Source) -> Complaints:
                 yield node.lineno, f"catches {ast.unparse(kind)}: name the exception"
 
 
+def files_through_the_disk(source: Source) -> Complaints:
+    """The store touches files through ``store.disk`` alone, and so does its SQLite."""
+    if source.room != "store" or source.path == DISK:
+        return
+    for line, name in imports(source):
+        if is_of(name, FILE_MODULES):
+            yield line, f"only {DISK} may import {name}"
+    for node in (node for node in ast.walk(source.tree) if isinstance(node, ast.Call)):
+        called = ast.unparse(node.func)
+        if called == "open" or (called == "apsw.Connection" and len(node.args) < 3):
+            yield node.lineno, f"{called} must be told which disk"
+        if isinstance(node.func, ast.Attribute) and touches_a_file(node, node.func):
+            yield node.lineno, f"{called}: ask the place's disk"
+
+
+def touches_a_file(call: ast.Call, method: ast.Attribute) -> bool:
+    """Whether it may be ``Path`` doing I/O: not a disk, a class of ours, a text's ``replace``."""
+    if method.attr not in FILE_METHODS:
+        return False
+    owner = ast.unparse(method.value)
+    if owner.lower().endswith("disk") or (owner[0].isupper() and not owner.startswith("Path")):
+        return False
+    return method.attr != "replace" or (len(call.args) == 1 and not call.keywords)
+
+
 def sizes(source: Source) -> Complaints:
     """Files and functions that a person can hold in mind."""
     lines = len(source.text.splitlines())
@@ -222,7 +253,7 @@ def has_header(source: Source) -> Complaints:
 
 
 PROGRAM_RULES: list[Rule] = [
-    *(layers, pure_core, trio_where_allowed, doors, blind_catches),
+    *(layers, pure_core, trio_where_allowed, doors, files_through_the_disk, blind_catches),
     *(sizes, has_header),
 ]
 TOOL_RULES: list[Rule] = [sizes, has_header]  # chaos/ and bench/ face the real world directly
@@ -294,6 +325,12 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (doors, "store/log.py", "from os import urandom"),
     (doors, "actors/persister.py", "import trio\nx = trio.to_thread.run_sync"),
     (doors, "actors/persister.py", "from trio import to_thread"),
+    (files_through_the_disk, "store/log.py", "import os"),
+    (files_through_the_disk, "store/log.py", "size = place.db.stat().st_size"),
+    (files_through_the_disk, "store/log.py", "from pathlib import Path\nPath('x').open()"),
+    (files_through_the_disk, "store/restore.py", "temporary.replace(place.halt)"),
+    (files_through_the_disk, "store/halt.py", "text = open('HALT').read()"),
+    (files_through_the_disk, "store/copying.py", "import apsw\napsw.Connection(str(target))"),
     (blind_catches, "daemon.py", "try:\n    f()\nexcept:\n    pass"),
     (blind_catches, "daemon.py", "try:\n    f()\nexcept Exception:\n    raise"),
     (blind_catches, "daemon.py", "try:\n    f()\nexcept (OSError, BaseException) as e:\n    raise"),
@@ -323,6 +360,11 @@ SOUND: list[tuple[Rule, str, str]] = [
     ),
     (doors, "core/model.py", "now = 1\ndef f(view): return view.now, view.time"),
     (doors, "actors/metrics.py", "import timeit2\nimport trio\nx = trio.current_time()"),
+    (files_through_the_disk, DISK, "import os\nos.stat('x')"),
+    (files_through_the_disk, "commands/check.py", "import shutil\npath.exists()"),
+    (files_through_the_disk, "store/log.py", "place.disk.exists(wal)\nHeadFile.open(place)"),
+    (files_through_the_disk, "store/lock.py", "s.replace(h, store=True)\nx.replace('a', 'b')"),
+    (files_through_the_disk, "store/schema.py", "apsw.Connection(str(file), flags, vfs)"),
     (blind_catches, SUPERVISOR, "try:\n    f()\nexcept Exception:\n    raise"),
     (blind_catches, "daemon.py", "try:\n    f()\nexcept (OSError, ValueError):\n    raise"),
     (blind_catches, "daemon.py", "try:\n    f()\nexcept BaseException:\n    g()\n    raise"),

@@ -9,16 +9,15 @@ import apsw
 
 from chaos.breaks.patch import patch
 from tradebaas.store import schema
+from tradebaas.store.disk import Disk
 
 
 def apply() -> None:
     """Break the way the writer's connection is opened."""
     honest = schema.open_writer
 
-    def open_writer(
-        file: Path, vfs: str | None = None, *, exclusive: bool = False
-    ) -> apsw.Connection:
-        connection = honest(file, vfs, exclusive=exclusive)
+    def open_writer(disk: Disk, file: Path) -> apsw.Connection:
+        connection = honest(disk, file)
         connection.execute("PRAGMA synchronous=OFF")
         return connection
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tradebaas.store import log as log_module
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord, NewSnapshot
 
 FOLD = 1
@@ -30,7 +31,7 @@ def snapshot(number: int) -> NewSnapshot:
 def main() -> None:
     """Write until killed, or until standard output has no reader."""
     log_module.CHECKPOINT_PAGES = 40  # so that deaths meet checkpoints too
-    log = Log.open(Path(sys.argv[1]), now_ms=0)
+    log = Log.open(Place(Path(sys.argv[1])), now_ms=0)
     log.recover(FOLD)
     limit = int(sys.argv[2]) if len(sys.argv) > 2 else None
     for turn in count():

@@ -44,7 +44,7 @@ def _kill_after(writer: subprocess.Popen[bytes], appends: int, seconds: float) -
 def _check(data_dir: Path, acknowledged: int) -> Head:
     """Everything acknowledged is there, unchanged, and at most the append in flight beyond."""
     stated = read_head(Place(data_dir))
-    log = Log.open(data_dir, now_ms=0)
+    log = Log.open(Place(data_dir), now_ms=0)
     try:
         recovered = log.recover(FOLD)
         tail = list(recovered.tail)
@@ -72,7 +72,7 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
         acknowledged = _kill_after(writer, chance.randrange(1, 120), chance.random() * 0.02)
         assert acknowledged > head.seq
         head = _check(tmp_path, acknowledged)
-    result = verify(tmp_path, stated=head)
+    result = verify(Place(tmp_path), stated=head)
     assert (result.problem, result.good) == ("", head)
 
 
@@ -98,7 +98,7 @@ def test_backups_of_a_store_under_load_are_sound(tmp_path: Path) -> None:
     fold = Fold(FOLD + 1, lambda _, records: str(sum(len(r.body) for r in records)).encode())
     seqs = []
     for turn in range(3):
-        info = create_backup(tmp_path, now_ms=turn * 1000, fold=fold)
+        info = create_backup(Place(tmp_path), now_ms=turn * 1000, fold=fold)
         expected = sum(len(new(n).body) for n in range(1, info.seq + 1))
         assert bytes.fromhex(info.state_digest) == str(expected).encode()
         seqs.append(info.seq)

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord, NewSnapshot
 
 SHORT, LONG, TAIL = 1_000, 200_000, 500
@@ -14,7 +15,7 @@ FOLD = 1
 def _make(data_dir: Path, history: int) -> None:
     record = NewRecord(at_ms=0, life=1, kind="Counted", version=1, body=b"x" * 120)
     snapshot = NewSnapshot(fold_version=FOLD, body=b"s" * 20_000, state_digest=b"d")
-    log = Log.open(data_dir, now_ms=0)
+    log = Log.open(Place(data_dir), now_ms=0)
     log.recover(FOLD)
     while log.head.seq < history:
         log.append([record] * min(20_000, history - log.head.seq))
@@ -25,7 +26,7 @@ def _make(data_dir: Path, history: int) -> None:
 
 def _recovery_seconds(data_dir: Path) -> float:
     began = time.perf_counter()
-    log = Log.open(data_dir, now_ms=0)
+    log = Log.open(Place(data_dir), now_ms=0)
     count = sum(1 for _ in log.recover(FOLD).tail)
     seconds = time.perf_counter() - began
     log.abandon()

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tradebaas.store import ballast
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 from tradebaas.store.records import (
     EMPTY,
@@ -45,7 +46,7 @@ class Store(RuleBasedStateMachine):
         self.data_dir = Path(self._directory.name)
         self.truth: list[NewRecord] = []
         self.snapshot: tuple[int, bytes] | None = None
-        self.log = Log.open(self.data_dir, now_ms=0)
+        self.log = Log.open(Place(self.data_dir), now_ms=0)
         self._recover()
 
     def _recover(self) -> None:
@@ -78,17 +79,17 @@ class Store(RuleBasedStateMachine):
             self.log.close()
         else:
             self.log.abandon()
-        self.log = Log.open(self.data_dir, now_ms=0)
+        self.log = Log.open(Place(self.data_dir), now_ms=0)
         self._recover()
 
     @rule()
     def verify(self) -> None:
-        result = verify(self.data_dir, stated=self.log.head)
+        result = verify(Place(self.data_dir), stated=self.log.head)
         assert (result.problem, result.good.seq) == ("", len(self.truth))
 
     @invariant()
     def readers_see_the_end(self) -> None:
-        with open_reader(self.data_dir) as reader:
+        with open_reader(Place(self.data_dir)) as reader:
             assert reader.last() == self.log.head
 
     def teardown(self) -> None:

@@ -40,7 +40,6 @@ from tradebaas.store.faults import DiskFull
 from tradebaas.store.folding import fold, snapshot_of
 from tradebaas.store.halt import clear_halt, read_halt, write_halt
 from tradebaas.store.log import Log
-from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
 MAX_BATCH = 64
@@ -75,7 +74,7 @@ async def run(
 
 async def _open(ctx: Context, worker: Blocking) -> Log:
     """Open the log, with the ballast's space if there is no other; without any, wait for some."""
-    place = Place(ctx.data_dir)
+    place = ctx.place
     while True:
         try:
             # A cancellation must not lose an open log: the next life could not lock it.
@@ -90,7 +89,7 @@ async def _open(ctx: Context, worker: Blocking) -> Log:
 
 
 def _open_log(ctx: Context) -> Log:
-    return Log.open(ctx.data_dir, now_ms=ctx.ports.clock.wall_ms())
+    return Log.open(ctx.place, now_ms=ctx.ports.clock.wall_ms())
 
 
 async def _recover(ctx: Context, worker: Blocking, log: Log, began: float) -> "_Scribe":
@@ -120,7 +119,7 @@ class _Scribe:
         self._log = log
         self._state = state
         self._since_snapshot = replayed
-        self._place = Place(ctx.data_dir)
+        self._place = ctx.place
         self._space_checked = 0.0
 
     async def start_life(self) -> None:

@@ -61,16 +61,18 @@ def create(config: Config, keep: int | None, full: bool, as_json: bool) -> None:
     """Make a backup now and verify it; the daemon may be running."""
     from tradebaas.store.backup import create_backup, prune
     from tradebaas.store.folding import STATE_FOLD
+    from tradebaas.store.place import Place
 
+    place = Place(config.data_dir)
     with store_errors(), progress() as report:
         info = create_backup(
-            config.data_dir,
+            place,
             now_ms=_now_ms(),
             fold=STATE_FOLD,
             full=full,
             progress=lambda done, of: report("verifying", done, of),
         )
-        removed = [] if keep is None else prune(config.data_dir, keep)
+        removed = [] if keep is None else prune(place, keep)
     if as_json:
         print_json({"backup": info, "removed": removed})
         return
@@ -87,10 +89,13 @@ def verify(config: Config, name: str, as_json: bool) -> None:
     """Verify the backup NAME in full, whoever made it, so that it counts again."""
     from tradebaas.store.backup import verify_backup
     from tradebaas.store.folding import STATE_FOLD
+    from tradebaas.store.reader import locate
 
+    place, path = locate(_path(config, name))
     with store_errors(), progress() as report:
         info = verify_backup(
-            _path(config, name),
+            place,
+            path,
             now_ms=_now_ms(),
             fold=STATE_FOLD,
             progress=lambda done, of: report("verifying", done, of),
@@ -112,13 +117,14 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     What is there now is moved aside and kept. The daemon then starts halted: look at what it
     finds, then `tradebaas resume`.
     """
+    from tradebaas.store.place import Place
     from tradebaas.store.restore import restore as restore_backup
 
     path = _path(config, name)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Put {path.name} in the place of the store in {config.data}?", abort=True)
     with store_errors():
-        restored = restore_backup(config.data_dir, path.name, now_ms=_now_ms())
+        restored = restore_backup(Place(config.data_dir), path.name, now_ms=_now_ms())
     if as_json:
         print_json({"backup": restored.info, "moved_to": _text(restored.moved_to)})
         return

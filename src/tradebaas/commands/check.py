@@ -157,10 +157,10 @@ def _read_store(place: "Place") -> Row:
     from tradebaas.store.verify import verify_reader
 
     try:
-        with store_errors(), faults.mapped(place.db, lambda: advice(place)):
+        with store_errors(), faults.mapped(place.disk, place.db, lambda: advice(place)):
             stated = read_head(place)  # before the log: it may only be older
-            with open_reader(place.root) as reader:
-                schema.check_wal_mode(place.db, lambda: advice(place))
+            with open_reader(place) as reader:
+                schema.check_wal_mode(place.disk, place.db, lambda: advice(place))
                 newest = next(iter(reader.snapshots(FOLD_VERSION)), None)
                 since = newest.head if newest else EMPTY
                 found = verify_reader(reader, since, stated, None)

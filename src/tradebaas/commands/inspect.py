@@ -53,9 +53,9 @@ def read_state(path: Path) -> State:
         Fatal: It cannot be read; the message says what to do.
     """
     from tradebaas.store.folding import fold
-    from tradebaas.store.reader import open_reader
+    from tradebaas.store.reader import locate, open_reader
 
-    with store_errors(), open_reader(path) as reader:
+    with store_errors(), open_reader(*locate(path)) as reader:
         newest = next(iter(reader.snapshots(FOLD_VERSION)), None)
         return fold(newest, reader.each(newest.seq if newest else 0))
 
@@ -77,9 +77,9 @@ def log(config: Config, store: Path | None, follow: bool, limit: int, as_json: b
 
     STORE is a data directory or a backup file; by default the daemon's own store.
     """
-    from tradebaas.store.reader import open_reader
+    from tradebaas.store.reader import locate, open_reader
 
-    with store_errors(), open_reader(store or config.data_dir) as reader:
+    with store_errors(), open_reader(*locate(store or config.data_dir)) as reader:
         after = max(reader.last().seq - limit, 0) if limit else 0
         after = _print_after(reader, after, as_json)
         if follow:

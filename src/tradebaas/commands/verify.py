@@ -29,6 +29,7 @@ from tradebaas.store.records import EMPTY, Head
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from tradebaas.store.place import Place
     from tradebaas.store.reader import Reader
 
 REPORT_EVERY = 5000
@@ -102,25 +103,25 @@ def verify_store(path: Path, full: bool, report: Report) -> Verified:
         StoreDamaged: Something differs; the message says what, where, and what to do.
         Fatal: It cannot be read.
     """
-    from tradebaas.store import faults
     from tradebaas.store.head import read_head
-    from tradebaas.store.place import Place
-    from tradebaas.store.reader import open_reader, reading_advice
+    from tradebaas.store.reader import locate, open_reader, reading, reading_advice
     from tradebaas.store.verify import verify_reader
 
+    place, file = locate(path)
     live = path.is_dir()
-    file = Place(path).db if live else path
-    with faults.mapped(file, lambda: reading_advice(file)):
-        stated = read_head(Place(path)) if live else None  # before the log: it may only be older
-    with open_reader(path) as reader:
-        since, base = _verified_before(reader, path) if live and not full else (EMPTY, "")
+    with reading(place, file):
+        stated = read_head(place) if live else None  # before the log: it may only be older
+    with open_reader(place, file) as reader:
+        since, base = _verified_before(reader, place) if live and not full else (EMPTY, "")
         walked = verify_reader(reader, since, stated, lambda n, of: report("chain", n, of))
         problem, folded = walked.problem, _Folded(0, 0, "", "")
         if not problem:
             folded = _fold(reader, walked.good.seq, full, report)
             problem = folded.problem
     if problem:
-        raise StoreDamaged(f"{file} is not what was written: {problem}. {reading_advice(file)}")
+        raise StoreDamaged(
+            f"{file} is not what was written: {problem}. {reading_advice(place, file)}"
+        )
     return Verified(
         store=str(path),
         events=walked.good.seq,
@@ -163,15 +164,14 @@ def _fold(reader: "Reader", last: int, full: bool, report: Report) -> _Folded:
     return _Folded(start, len(snapshots), state_digest(state).hex())
 
 
-def _verified_before(reader: "Reader", data_dir: Path) -> tuple[Head, str]:
+def _verified_before(reader: "Reader", place: "Place") -> tuple[Head, str]:
     """Where the newest verified backup of this very log ended, and its name.
 
     After a restore it is not the newest of all.
     """
     from tradebaas.store.catalogue import verified_backups
-    from tradebaas.store.place import Place
 
-    for info in verified_backups(Place(data_dir)):
+    for info in verified_backups(place):
         head = Head(info.seq, bytes.fromhex(info.chain))
         if reader.head_at(head.seq) == head:
             return head, info.name

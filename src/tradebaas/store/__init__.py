@@ -4,6 +4,7 @@ Everything here is synchronous and knows bytes, not trading; only ``codec`` and 
 the core. Who runs these calls in which thread is decided elsewhere (``actors.persister``).
 
     records     the values: records, snapshots, heads; the digest chain
+    disk        the only way to files: the system's, or a simulated one
     place       which file lies where in a data directory; what says that there was a store
     faults      what SQLite's and the system's errors mean to this program
     lock        one process per data directory

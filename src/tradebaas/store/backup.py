@@ -7,8 +7,6 @@ is meant to run in a child process: it reads much, and the trading loop must not
 Nothing here writes to the store.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,11 +16,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from tradebaas.names import command
-from tradebaas.store import ballast, catalogue, copying, faults, schema
+from tradebaas.store import ballast, catalogue, copying, schema
 from tradebaas.store.catalogue import BackupInfo
+from tradebaas.store.disk import Disk
 from tradebaas.store.head import read_head
-from tradebaas.store.place import Place, sync_directory
-from tradebaas.store.reader import Reader, open_reader, reading_advice
+from tradebaas.store.place import Place
+from tradebaas.store.reader import Reader, open_reader, reading
 from tradebaas.store.records import EMPTY, Head, Record, Snapshot
 from tradebaas.store.verify import Progress, verify_reader
 
@@ -49,7 +48,7 @@ class Mark(Struct, frozen=True):
 
 
 def create_backup(
-    data_dir: Path,
+    place: Place,
     *,
     now_ms: int,
     fold: Fold,
@@ -67,41 +66,41 @@ def create_backup(
         DiskFull: It would not leave the ballast's size free.
         StoreDamaged, StoreFault, StoreNewer, Unusable, StoreLocked: The store cannot be read.
     """
-    place = Place(data_dir)
-    place.backups.mkdir(exist_ok=True)
-    with _only_one(place), open_reader(place.root) as reader:
+    disk = place.disk
+    disk.mkdir(place.backups)
+    with _only_one(place), open_reader(place) as reader:
         stated = read_head(place)
         temporary = place.backups / ".partial"
-        with faults.mapped(place.db, lambda: reading_advice(place.db)):
-            ballast.require_free(place.backups, _bytes_in(reader))
-            copying.copy_database(reader.connection, temporary)
+        with reading(place, place.db):
+            ballast.require_free(disk, place.backups, _bytes_in(reader))
+            copying.copy_database(disk, reader.connection, temporary)
         since = EMPTY if full else _last_verified(place)
         checks = _Checks(fold, expected, since, stated, full, progress)
-        facts = _verify(temporary, checks)
+        facts = _verify(place, temporary, checks)
         path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
-        info = _describe(path.name, now_ms, temporary, facts, fold)
-        catalogue.write_sidecar(path, info)
-        temporary.rename(path)
-        sync_directory(place.backups)
+        info = _describe(path.name, now_ms, disk, temporary, facts, fold)
+        catalogue.write_sidecar(disk, path, info)
+        disk.rename(temporary, path)
+        disk.sync_directory(place.backups)
         return info
 
 
 def verify_backup(
-    path: Path, *, now_ms: int, fold: Fold, progress: Progress | None = None
+    place: Place, path: Path, *, now_ms: int, fold: Fold, progress: Progress | None = None
 ) -> BackupInfo:
-    """Verify a backup file in full, whoever made it, and write its sidecar anew.
+    """Verify the backup file ``path`` in full, whoever made it, and write its sidecar anew.
 
     Raises:
         BackupFailed: It did not pass; its sidecar is left as it was.
         StoreDamaged, StoreFault, StoreNewer, Unusable: It cannot be read.
     """
-    facts = _verify(path, _Checks(fold, None, EMPTY, None, True, progress))
-    info = _describe(path.name, now_ms, path, facts, fold)
-    catalogue.write_sidecar(path, info)
+    facts = _verify(place, path, _Checks(fold, None, EMPTY, None, True, progress))
+    info = _describe(path.name, now_ms, place.disk, path, facts, fold)
+    catalogue.write_sidecar(place.disk, path, info)
     return info
 
 
-def prune(data_dir: Path, keep: int = KEEP) -> list[str]:
+def prune(place: Place, keep: int = KEEP) -> list[str]:
     """Remove all but the newest ``keep`` verified backups; returns the names removed.
 
     Copies from before a migration, and files that were never verified, are left alone.
@@ -112,13 +111,12 @@ def prune(data_dir: Path, keep: int = KEEP) -> list[str]:
     """
     if keep < 1:
         raise ValueError("at least one backup must be kept")
-    place = Place(data_dir)
     surplus = [info.name for info in catalogue.verified_backups(place)[keep:]]
     for name in surplus:
         path = place.backups / name
-        path.unlink()
-        catalogue.sidecar(path).unlink(missing_ok=True)
-    sync_directory(place.backups)
+        place.disk.unlink(path)
+        place.disk.unlink(catalogue.sidecar(path))
+    place.disk.sync_directory(place.backups)
     return surplus
 
 
@@ -143,8 +141,8 @@ class _Facts(Struct, frozen=True):
     state: Mark
 
 
-def _verify(file: Path, checks: _Checks) -> _Facts:
-    with open_reader(file) as reader:
+def _verify(place: Place, file: Path, checks: _Checks) -> _Facts:
+    with open_reader(place, file) as reader:
         known = reader.head_at(checks.since.seq) == checks.since  # not so after a restore
         since = checks.since if known else EMPTY
         result = verify_reader(reader, since, checks.stated, checks.progress)
@@ -186,7 +184,9 @@ def _fold_to(reader: Reader, fold: Fold, start: Snapshot | None, end: Mark) -> N
         )
 
 
-def _describe(name: str, now_ms: int, file: Path, facts: _Facts, fold: Fold) -> BackupInfo:
+def _describe(
+    name: str, now_ms: int, disk: Disk, file: Path, facts: _Facts, fold: Fold
+) -> BackupInfo:
     return BackupInfo(
         name=name,
         made_ms=now_ms,
@@ -196,8 +196,8 @@ def _describe(name: str, now_ms: int, file: Path, facts: _Facts, fold: Fold) -> 
         fold_version=fold.version,
         state_seq=facts.state.seq,
         state_digest=facts.state.state_digest.hex(),
-        size=file.stat().st_size,
-        file_digest=catalogue.file_digest(file),
+        size=disk.size(file),
+        file_digest=catalogue.file_digest(disk, file),
     )
 
 
@@ -215,11 +215,11 @@ def _bytes_in(reader: Reader) -> int:
 @contextmanager
 def _only_one(place: Place) -> Iterator[None]:
     """One backup at a time: the child of a daemon that died may still be at work."""
-    descriptor = os.open(place.backups / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+    file = place.disk.open(place.backups / "lock", "create")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.lock()
         yield
     except BlockingIOError:
         raise BackupFailed(f"another backup is being made in {place.backups}") from None
     finally:
-        os.close(descriptor)
+        file.close()

@@ -5,11 +5,11 @@ here decides when: the persister releases it on ``DiskFull`` and restores it whe
 """
 
 import errno
-import os
 from pathlib import Path
 
+from tradebaas.store.disk import Disk
 from tradebaas.store.faults import DiskFull
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.place import Place
 
 BALLAST_BYTES = 16 * 1024 * 1024
 
@@ -17,7 +17,7 @@ BALLAST_BYTES = 16 * 1024 * 1024
 def ballast_held(place: Place) -> bool:
     """Whether the whole ballast is there."""
     try:
-        return place.ballast.stat().st_size == BALLAST_BYTES
+        return place.disk.size(place.ballast) == BALLAST_BYTES
     except FileNotFoundError:
         return False
 
@@ -28,8 +28,8 @@ def release_ballast(place: Place) -> None:
     Raises:
         OSError: The file cannot be removed.
     """
-    place.ballast.unlink(missing_ok=True)
-    sync_directory(place.root)
+    place.disk.unlink(place.ballast)
+    place.disk.sync_directory(place.root)
 
 
 def restore_ballast(place: Place) -> bool:
@@ -42,34 +42,28 @@ def restore_ballast(place: Place) -> bool:
     """
     if ballast_held(place):
         return True
-    if free_bytes(place.root) < 2 * BALLAST_BYTES:
+    if place.disk.free_bytes(place.root) < 2 * BALLAST_BYTES:
         return False
-    descriptor = os.open(place.ballast, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
+    file = place.disk.open(place.ballast, "fresh")
     try:
-        os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
-        os.fsync(descriptor)
+        file.allocate(BALLAST_BYTES)
+        file.sync()
     except OSError as error:
-        place.ballast.unlink()
+        place.disk.unlink(place.ballast)
         if error.errno != errno.ENOSPC:  # another program took the space meanwhile
             raise
         return False
     finally:
-        os.close(descriptor)
+        file.close()
     return True
 
 
-def free_bytes(directory: Path) -> int:
-    """Bytes that this user may still write to the file system of ``directory``."""
-    stats = os.statvfs(directory)
-    return stats.f_bavail * stats.f_frsize
-
-
-def require_free(directory: Path, wanted: int) -> None:
+def require_free(disk: Disk, directory: Path, wanted: int) -> None:
     """Refuse work that would leave less than the ballast free.
 
     Raises:
         DiskFull: There is not enough space.
     """
-    free = free_bytes(directory)
+    free = disk.free_bytes(directory)
     if free < wanted + BALLAST_BYTES:
         raise DiskFull(f"{directory} has {free} bytes free, {wanted + BALLAST_BYTES} are needed")

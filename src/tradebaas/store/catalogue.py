@@ -5,7 +5,6 @@ that states what was verified and the digest of the file's bytes. Without a side
 it does not count. Nothing here makes, verifies or restores a backup.
 """
 
-import os
 import shlex
 from contextlib import suppress
 from hashlib import blake2b
@@ -16,7 +15,8 @@ from msgspec import Struct
 
 from tradebaas.names import command
 from tradebaas.store import schema
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.disk import Disk
+from tradebaas.store.place import Place, moved_aside
 
 
 class BackupInfo(Struct, frozen=True, kw_only=True):
@@ -53,11 +53,8 @@ def list_backups(place: Place) -> list[Backup]:
     Raises:
         OSError: The directory cannot be read.
     """
-    try:
-        names = sorted(os.listdir(place.backups), reverse=True)  # a glob would hide an error
-    except FileNotFoundError:
-        return []
-    return [_look_up(place.backups / name) for name in names if name.endswith(".db")]
+    names = reversed(place.disk.names(place.backups))
+    return [_look_up(place.disk, place.backups / name) for name in names if name.endswith(".db")]
 
 
 def verified_backups(place: Place) -> list[BackupInfo]:
@@ -80,9 +77,9 @@ def newest_intact(place: Place) -> str | None:
     for info in verified_backups(place):
         path = place.backups / info.name
         with suppress(OSError):
-            if schema.version_of(path) > schema.SCHEMA_VERSION:
+            if schema.version_of(place.disk, path) > schema.SCHEMA_VERSION:
                 continue
-            if file_digest(path) == info.file_digest:
+            if file_digest(place.disk, path) == info.file_digest:
                 return info.name
     return None
 
@@ -114,26 +111,30 @@ def _set_aside(place: Place) -> str:
     root = place.root.absolute()
     target = root / "set-aside"
     number = 1
-    while target.exists():
+    while place.disk.exists(target):
         number += 1
         target = root / f"set-aside-{number}"
     named = (place.db, place.wal, place.shm, place.head, place.lock, place.backups)
-    found = [path.absolute() for path in named if path.exists()]
-    found += sorted(root.glob("damaged-*"))
+    found = [path.absolute() for path in named if place.disk.exists(path)]
+    found += [path.absolute() for path in moved_aside(place)]
     moved = shlex.join(str(path) for path in (*found, target))
     return f"mkdir {shlex.quote(str(target))} && mv {moved}"
 
 
-def file_digest(path: Path) -> str:
+def file_digest(disk: Disk, path: Path) -> str:
     """BLAKE2b-256 of the bytes of a file, hexadecimal.
 
     Raises:
         OSError: It cannot be read.
     """
-    digest = blake2b(digest_size=32)
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
+    digest, done = blake2b(digest_size=32), 0
+    file = disk.open(path, "read")
+    try:
+        while block := file.pread(1 << 20, done):
             digest.update(block)
+            done += len(block)
+    finally:
+        file.close()
     return digest.hexdigest()
 
 
@@ -142,29 +143,31 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def write_sidecar(path: Path, info: BackupInfo) -> None:
+def write_sidecar(disk: Disk, path: Path, info: BackupInfo) -> None:
     """Write the facts durably.
 
     Raises:
         OSError: They cannot be written.
     """
     temporary = path.with_name(path.name + ".json.new")
-    with temporary.open("wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(sidecar(path))
-    sync_directory(path.parent)
-
-
-def _look_up(path: Path) -> Backup:
+    file = disk.open(temporary, "fresh", 0o644)
     try:
-        info = msgspec.json.decode(sidecar(path).read_bytes(), type=BackupInfo)
+        file.pwrite(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n", 0)
+        file.sync()
+    finally:
+        file.close()
+    disk.rename(temporary, sidecar(path))
+    disk.sync_directory(path.parent)
+
+
+def _look_up(disk: Disk, path: Path) -> Backup:
+    try:
+        info = msgspec.json.decode(disk.read(sidecar(path)), type=BackupInfo)
     except FileNotFoundError:
         return Backup(path=path, info=None, problem="it was never verified")
     except (msgspec.DecodeError, PermissionError) as error:
         return Backup(path=path, info=None, problem=f"its .json cannot be read: {error}")
-    size = path.stat().st_size
+    size = disk.size(path)
     if size != info.size:
         problem = f"it has {size} bytes, {info.size} were verified"
         return Backup(path=path, info=None, problem=problem)

@@ -5,37 +5,39 @@ would begin again with each commit. The copy has no write-ahead log beside it, s
 moved and hashed as one file.
 """
 
-import os
 from pathlib import Path
 
 import apsw
 
+from tradebaas.store import schema
+from tradebaas.store.disk import Disk
 
-def copy_database(source: apsw.Connection, target: Path) -> None:
+
+def copy_database(disk: Disk, source: apsw.Connection, target: Path) -> None:
     """Copy all that ``source`` sees at this moment to ``target``, replacing it.
 
     Raises:
         apsw.Error, OSError: The source cannot be read or the target not written.
     """
-    target.unlink(missing_ok=True)
-    destination = apsw.Connection(str(target))
+    disk.unlink(target)
+    destination = schema.connect(disk, target)
     try:
         with destination.backup("main", source, "main") as backup:
             backup.step(-1)
         destination.execute("PRAGMA journal_mode=DELETE")
     finally:
         destination.close()
-    sync_file(target)
+    sync_file(disk, target)
 
 
-def sync_file(path: Path) -> None:
+def sync_file(disk: Disk, path: Path) -> None:
     """Make the content of a closed file durable.
 
     Raises:
         OSError: It cannot be synced.
     """
-    descriptor = os.open(path, os.O_RDWR)
+    file = disk.open(path, "write")
     try:
-        os.fsync(descriptor)
+        file.sync()
     finally:
-        os.close(descriptor)
+        file.close()

@@ -10,7 +10,6 @@ Nothing here retries or logs. Errors of any other kind are bugs and pass unchang
 """
 
 import errno
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import apsw
 import msgspec
 
 from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
+from tradebaas.store.disk import Disk
 
 
 class DiskFull(Exception):
@@ -40,8 +40,8 @@ _BUSY = (apsw.BusyError, apsw.LockedError)
 
 
 @contextmanager
-def mapped(file: Path, advice: Advice) -> Iterator[None]:
-    """Raise what the errors of SQLite and the system mean for ``file``.
+def mapped(disk: Disk, file: Path, advice: Advice) -> Iterator[None]:
+    """Raise what the errors of SQLite and the system mean for ``file``, which lies on ``disk``.
 
     Raises:
         StoreDamaged, StoreFault, Unusable, DiskFull, StoreLocked: See the head of this file.
@@ -49,9 +49,9 @@ def mapped(file: Path, advice: Advice) -> Iterator[None]:
     try:
         yield
     except apsw.Error as error:
-        raise _meaning(error, file, advice) from error
+        raise _meaning(error, disk, file, advice) from error
     except OSError as error:
-        raise _system_meaning(error, file, advice) from error
+        raise _system_meaning(error, disk, file, advice) from error
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise damaged(file, f"a row holds what was never written ({error})", advice) from error
 
@@ -61,7 +61,7 @@ def damaged(file: Path, what: str, advice: Advice) -> StoreDamaged:
     return StoreDamaged(f"{file} is damaged: {what}. {advice()}")
 
 
-def _meaning(error: apsw.Error, file: Path, advice: Advice) -> Exception:
+def _meaning(error: apsw.Error, disk: Disk, file: Path, advice: Advice) -> Exception:
     match error:
         case apsw.FullError():
             return _full(file)
@@ -70,7 +70,7 @@ def _meaning(error: apsw.Error, file: Path, advice: Advice) -> Exception:
         case apsw.IOError() | apsw.ReadOnlyError():
             return _fault(file, str(error))
         case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
-            return _unopened(error, file, advice)
+            return _unopened(error, disk, file, advice)
         case apsw.ConstraintError():
             return _fault(file, f"another writer changed the log under this one ({error})")
         case _ if isinstance(error, _BUSY):
@@ -87,30 +87,30 @@ def _extended(error: apsw.Error) -> int:
     return getattr(error, "extendedresult", 0)  # documented, but not in apsw's type stubs
 
 
-def _unopened(error: apsw.Error, file: Path, advice: Advice) -> Exception:
+def _unopened(error: apsw.Error, disk: Disk, file: Path, advice: Advice) -> Exception:
     """SQLite does not say why it could not open a file; the system's error number may."""
-    number = _errno_of_opening(file)
+    number = _errno_of_opening(disk, file)
     if number in _NO_SPACE:
         return _full(file)
     if number in _NO_PERMISSION:
-        return _denied(file, str(error), file, advice)
+        return _denied(file, str(error), disk, file, advice)
     return _fault(file, str(error))
 
 
-def _errno_of_opening(file: Path) -> int:
+def _errno_of_opening(disk: Disk, file: Path) -> int:
     try:
-        with file.open("r+b"):
-            return 0
+        disk.open(file, "write").close()
     except OSError as error:
         return error.errno or 0
+    return 0
 
 
-def _system_meaning(error: OSError, file: Path, advice: Advice) -> Exception:
+def _system_meaning(error: OSError, disk: Disk, file: Path, advice: Advice) -> Exception:
     if error.errno in _NO_SPACE:
         return _full(file)
     where = Path(error.filename) if isinstance(error.filename, str) else file
     if error.errno in _NO_PERMISSION:
-        return _denied(where, str(error), file, advice)
+        return _denied(where, str(error), disk, file, advice)
     return _fault(where, str(error))
 
 
@@ -118,7 +118,7 @@ def _full(file: Path) -> DiskFull:
     return DiskFull(f"no space is left for {file}: free some space; nothing was lost")
 
 
-def _denied(where: Path, why: str, database: Path, advice: Advice) -> Fatal:
+def _denied(where: Path, why: str, disk: Disk, database: Path, advice: Advice) -> Fatal:
     """``where`` is what was refused. A restore replaces only the database's files and the head."""
     name = shlex.quote(str(where.absolute()))
     message = (
@@ -126,8 +126,7 @@ def _denied(where: Path, why: str, database: Path, advice: Advice) -> Fatal:
         f"the user that runs tradebaas: chown that-user {name} && chmod u+rwX {name}"
     )
     replaced = where.name.startswith(database.name) or where.name == "head"
-    usable = os.access(database.parent, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
-    if replaced and usable:
+    if replaced and disk.usable(database.parent):
         message = f"{message}. Where that cannot be done: {advice()}"
     return Unusable(message)
 

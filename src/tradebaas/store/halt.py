@@ -5,9 +5,7 @@
 told "halted" is halted whatever dies next. Nothing here knows what a halt means.
 """
 
-import os
-
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.place import Place
 
 _MODE = 0o600
 
@@ -21,25 +19,25 @@ def write_halt(place: Place, reason: str) -> None:
     known = read_halt(place)
     text = f"{known}\n{reason}" if known and reason not in known else known or reason
     temporary = place.halt.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    file = place.disk.open(temporary, "fresh", _MODE)
     try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
+        file.pwrite(text.encode(), 0)
+        file.sync()
     finally:
-        os.close(descriptor)
-    temporary.replace(place.halt)
-    sync_directory(place.root)
+        file.close()
+    place.disk.rename(temporary, place.halt)
+    place.disk.sync_directory(place.root)
 
 
 def read_halt(place: Place) -> str:
     """The reason; "" when there is no file. An empty file is a halt without a reason."""
     try:
-        return place.halt.read_text(encoding="utf-8").strip() or "no reason given"
+        return place.disk.read(place.halt).decode().strip() or "no reason given"
     except FileNotFoundError:
         return ""
 
 
 def clear_halt(place: Place) -> None:
     """Remove the file, durably; nothing happens when there is none."""
-    place.halt.unlink(missing_ok=True)
-    sync_directory(place.root)
+    place.disk.unlink(place.halt)
+    place.disk.sync_directory(place.root)

@@ -10,14 +10,14 @@ than the log, which is normal and never wrong, because the log is synced first. 
 nothing; ``log`` compares.
 """
 
-import os
 import struct
 from hashlib import blake2b
 from typing import Self
 
 from msgspec import Struct
 
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.disk import DiskFile
+from tradebaas.store.place import Place
 from tradebaas.store.records import DIGEST_SIZE, Head
 
 _MAGIC = b"TBHEAD1\n"
@@ -29,9 +29,9 @@ _SLOTS = 2
 class HeadFile:
     """The open head file. ``newest`` is what it says, None when neither slot is valid."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        slots = [_unpack(os.pread(descriptor, _SLOT.size, n * _STRIDE)) for n in range(_SLOTS)]
+    def __init__(self, file: DiskFile) -> None:
+        self._file = file
+        slots = [_unpack(file.pread(_SLOT.size, n * _STRIDE)) for n in range(_SLOTS)]
         valid = [(head.seq, n) for n, head in enumerate(slots) if head is not None]
         newest = max(valid)[1] if valid else 1
         self.newest: Head | None = slots[newest]
@@ -45,7 +45,7 @@ class HeadFile:
             OSError: It exists and cannot be opened or read.
         """
         try:
-            return cls(os.open(place.head, os.O_RDWR))
+            return cls(place.disk.open(place.head, "write"))
         except FileNotFoundError:
             return None
 
@@ -57,14 +57,14 @@ class HeadFile:
             OSError: It cannot be written.
         """
         temporary = place.root / "head.new"
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
-        os.pwrite(descriptor, bytes(_SLOTS * _STRIDE), 0)
-        file = cls(descriptor)
-        file.write(head)
-        os.fsync(descriptor)
-        temporary.rename(place.head)
-        sync_directory(place.root)
-        return file
+        file = place.disk.open(temporary, "fresh")
+        file.pwrite(bytes(_SLOTS * _STRIDE), 0)
+        head_file = cls(file)
+        head_file.write(head)
+        file.sync()
+        place.disk.rename(temporary, place.head)
+        place.disk.sync_directory(place.root)
+        return head_file
 
     def write(self, head: Head) -> None:
         """Overwrite the older slot. Not synced; costs a few microseconds.
@@ -72,13 +72,13 @@ class HeadFile:
         Raises:
             OSError: It cannot be written.
         """
-        os.pwrite(self._descriptor, _pack(head), self._next * _STRIDE)
+        self._file.pwrite(_pack(head), self._next * _STRIDE)
         self.newest = head
         self._next = 1 - self._next
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
-        os.close(self._descriptor)
+        self._file.close()
 
 
 def read_head(place: Place) -> Head | None:
@@ -88,7 +88,7 @@ def read_head(place: Place) -> Head | None:
         OSError: It exists and cannot be opened or read.
     """
     try:
-        file = HeadFile(os.open(place.head, os.O_RDONLY))
+        file = HeadFile(place.disk.open(place.head, "read"))
     except FileNotFoundError:
         return None
     file.close()
@@ -97,8 +97,8 @@ def read_head(place: Place) -> Head | None:
 
 def remove_head(place: Place) -> None:
     """Remove the file durably, for a moment in which the digests of the log change."""
-    place.head.unlink(missing_ok=True)
-    sync_directory(place.root)
+    place.disk.unlink(place.head)
+    place.disk.sync_directory(place.root)
 
 
 class _Slot(Struct, frozen=True):

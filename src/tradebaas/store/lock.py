@@ -6,17 +6,14 @@ that dies before it has made the store must not leave a directory that refuses t
 mark ``store`` is set once the store exists. This file never removes a lock and never waits.
 """
 
-import fcntl
-import os
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
 import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import StoreBusy
+from tradebaas.store.disk import Disk, DiskFile
 from tradebaas.store.place import Place
 
 _MAX_BYTES = 65536
@@ -34,8 +31,8 @@ class Holder(Struct, frozen=True, kw_only=True):
 class Lock:
     """The lock of a data directory, held until ``release`` or death."""
 
-    def __init__(self, descriptor: int, holder: Holder, had_store: bool) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: DiskFile, holder: Holder, had_store: bool) -> None:
+        self._file = file
         self._holder = holder
         self.had_store = had_store
 
@@ -47,25 +44,23 @@ class Lock:
             StoreBusy: Another process holds it.
             OSError: The file cannot be opened or written.
         """
-        descriptor = os.open(place.lock, os.O_RDWR | os.O_CREAT, 0o640)
+        file = place.disk.open(place.lock, "create")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls._taken(descriptor, now_ms)
+            file.lock()
+            return cls._taken(file, place.disk, now_ms)
         except BlockingIOError:
-            text = os.pread(descriptor, _MAX_BYTES, 0)
-            os.close(descriptor)
+            text = file.pread(_MAX_BYTES, 0)
+            file.close()
             raise StoreBusy(_busy_message(place, text)) from None
         except BaseException:
-            os.close(descriptor)  # else this very process would be the one that holds it
+            file.close()  # else this very process would be the one that holds it
             raise
 
     @classmethod
-    def _taken(cls, descriptor: int, now_ms: int) -> Self:
-        had_store = _says_store(os.pread(descriptor, _MAX_BYTES, 0))
-        holder = Holder(
-            pid=os.getpid(), started_ms=now_ms, command=" ".join(sys.argv), store=had_store
-        )
-        lock = cls(descriptor, holder, had_store)
+    def _taken(cls, file: DiskFile, disk: Disk, now_ms: int) -> Self:
+        had_store = _says_store(file.pread(_MAX_BYTES, 0))
+        holder = Holder(pid=disk.pid, started_ms=now_ms, command=disk.command, store=had_store)
+        lock = cls(file, holder, had_store)
         lock._write(holder)
         return lock
 
@@ -73,18 +68,18 @@ class Lock:
         """Say durably that there is a store here."""
         if not self.had_store:
             self._write(msgspec.structs.replace(self._holder, store=True))
-            os.fsync(self._descriptor)
+            self._file.sync()
             self.had_store = True
 
     def release(self) -> None:
         """Let another process in. The file stays: it says that there was a store."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def _write(self, holder: Holder) -> None:
         """One line, overwritten in place and then cut: a death in between loses nothing."""
         line = msgspec.json.encode(holder) + b"\n"
-        os.pwrite(self._descriptor, line, 0)
-        os.ftruncate(self._descriptor, len(line))
+        self._file.pwrite(line, 0)
+        self._file.truncate(len(line))
 
 
 def had_store(place: Place) -> bool:
@@ -94,7 +89,7 @@ def had_store(place: Place) -> bool:
         OSError: It cannot be read.
     """
     try:
-        return _says_store(place.lock.read_bytes()[:_MAX_BYTES])
+        return _says_store(place.disk.read(place.lock)[:_MAX_BYTES])
     except FileNotFoundError:
         return False
 
@@ -114,24 +109,15 @@ def _says_store(text: bytes) -> bool:
 
 def _busy_message(place: Place, text: bytes) -> str:
     return (
-        f"{place.lock} is held by {_describe(_read(text))}. Only one daemon may use "
+        f"{place.lock} is held by {_describe(_read(text), place.disk)}. Only one daemon may use "
         f"{place.root}: stop that one (`systemctl stop tradebaas`, or end that process), or "
         "name another directory with --data"
     )
 
 
-def _describe(holder: Holder | None) -> str:
+def _describe(holder: Holder | None, disk: Disk) -> str:
     if holder is None:
         return "another process that has not said who it is"
     started = datetime.fromtimestamp(holder.started_ms / 1000, UTC)
-    command = _running_command(holder.pid) or holder.command
+    command = disk.command_of(holder.pid) or holder.command
     return f"process {holder.pid} ({command}), started {started:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _running_command(pid: int) -> str:
-    """The command line of a running process, "" when it cannot be seen."""
-    try:
-        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return ""
-    return raw.replace(b"\0", b" ").decode(errors="replace").strip()

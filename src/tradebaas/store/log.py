@@ -13,7 +13,6 @@ silently. One thread at a time may call it.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Self
 
 import apsw
@@ -67,12 +66,9 @@ class Log:
         self._connection.set_wal_hook(self._note_wal)
 
     @classmethod
-    def open(
-        cls, data_dir: Path, *, now_ms: int, vfs: str | None = None, exclusive: bool = False
-    ) -> Self:
-        """Open the store in ``data_dir``, which is made when missing.
-
-        ``now_ms`` is wall time, for people. ``exclusive`` is for a ``vfs`` without shared memory.
+    def open(cls, place: Place, *, now_ms: int) -> Self:
+        """Open the store in ``place``, which is made when missing; ``now_ms`` is wall time, for
+        people.
 
         Raises:
             StoreBusy: Another process holds the directory.
@@ -81,7 +77,7 @@ class Log:
             StoreFault: The disk cannot be used.
             DiskFull, StoreLocked: Try again later.
         """
-        return cls(open_store(Place(data_dir), now_ms, vfs, exclusive=exclusive))
+        return cls(open_store(place, now_ms))
 
     def recover(self, fold_version: int) -> Recovered:
         """Compare the log with its head, and give the way to the present state.
@@ -143,11 +139,12 @@ class Log:
 
     def database_bytes(self) -> int:
         """Size of the database file."""
-        return self._place.db.stat().st_size
+        return self._place.disk.size(self._place.db)
 
     def wal_bytes(self) -> int:
         """Size of the write-ahead log, which a long-lived reader makes grow."""
-        return self._place.wal.stat().st_size if self._place.wal.exists() else 0
+        disk, wal = self._place.disk, self._place.wal
+        return disk.size(wal) if disk.exists(wal) else 0
 
     def close(self) -> None:
         """Move everything into the database file, and let go of the directory.
@@ -255,7 +252,7 @@ class Log:
     def _mapped(self) -> Iterator[None]:
         """Give errors their meaning; after a fault nothing may be built on this log any more."""
         try:
-            with faults.mapped(self._place.db, self._advice):
+            with faults.mapped(self._place.disk, self._place.db, self._advice):
                 yield
         except StoreFault:
             self._head = None

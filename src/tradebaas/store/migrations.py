@@ -19,7 +19,7 @@ import msgspec
 from tradebaas.store import catalogue, copying, rows
 from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.faults import Advice, damaged
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.place import Place
 from tradebaas.store.records import EMPTY, GENESIS, NewRecord, Record, number
 from tradebaas.store.schema import SCHEMA_VERSION, TABLES
 
@@ -48,7 +48,7 @@ def keep_copy(connection: apsw.Connection, place: Place, version: int, now_ms: i
     head = rows.last_head(connection)
     path = place.backups / f"before-schema-{version + 1}-{head.seq}.db"
     temporary = path.with_suffix(".partial")
-    copying.copy_database(connection, temporary)
+    copying.copy_database(place.disk, connection, temporary)
     info = BackupInfo(
         name=path.name,
         made_ms=now_ms,
@@ -58,12 +58,12 @@ def keep_copy(connection: apsw.Connection, place: Place, version: int, now_ms: i
         fold_version=0,
         state_seq=0,
         state_digest="",
-        size=temporary.stat().st_size,
-        file_digest=catalogue.file_digest(temporary),
+        size=place.disk.size(temporary),
+        file_digest=catalogue.file_digest(place.disk, temporary),
     )
-    catalogue.write_sidecar(path, info)
-    temporary.rename(path)
-    sync_directory(place.backups)
+    catalogue.write_sidecar(place.disk, path, info)
+    place.disk.rename(temporary, path)
+    place.disk.sync_directory(place.backups)
     return path
 
 

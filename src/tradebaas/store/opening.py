@@ -15,7 +15,7 @@ from tradebaas.store.catalogue import advice
 from tradebaas.store.head import HeadFile, remove_head
 from tradebaas.store.lock import Lock
 from tradebaas.store.missing import refuse_if_there_was_one
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.place import Place
 from tradebaas.store.records import EMPTY, Head
 
 
@@ -40,24 +40,25 @@ class Opened(Struct):
             self.head_file = None
 
 
-def open_store(place: Place, now_ms: int, vfs: str | None, *, exclusive: bool) -> Opened:
+def open_store(place: Place, now_ms: int) -> Opened:
     """Open, or make, the store in ``place``; holds nothing when it raises.
 
     Raises:
         StoreBusy, StoreDamaged, StoreNewer, Unusable, StoreFault, DiskFull, StoreLocked:
             As ``Log.open`` says.
     """
-    with faults.mapped(place.db, lambda: advice(place)), ExitStack() as undo:
-        place.backups.mkdir(parents=True, exist_ok=True)
+    disk = place.disk
+    with faults.mapped(disk, place.db, lambda: advice(place)), ExitStack() as undo:
+        disk.mkdir(place.backups, parents=True)
         lock = Lock.take(place, now_ms)
         undo.callback(lock.release)
-        if not place.db.exists():
+        if not disk.exists(place.db):
             refuse_if_there_was_one(place)
             _make_fresh(place)
-        schema.check_header(place.db, lambda: advice(place))
-        schema.check_wal_mode(place.db, lambda: advice(place))
+        schema.check_header(disk, place.db, lambda: advice(place))
+        schema.check_wal_mode(disk, place.db, lambda: advice(place))
         lock.mark_store()
-        connection = schema.open_writer(place.db, vfs, exclusive=exclusive)
+        connection = schema.open_writer(disk, place.db)
         undo.callback(connection.close)
         version = schema.check_schema(connection, place.db, lambda: advice(place))
         opened = Opened(place, lock, connection, HeadFile.open(place), [])
@@ -91,12 +92,14 @@ def check_head(opened: Opened, last: Head) -> None:
 
 
 def _make_fresh(place: Place) -> None:
-    for leftover in place.root.glob(place.fresh.name + "*"):
-        leftover.unlink()  # of a process that died while making it
-    schema.create_database(place.fresh)
-    place.fresh.rename(place.db)
-    sync_directory(place.root)
-    sync_directory(place.root.absolute().parent)  # the directory itself may be new
+    disk = place.disk
+    for name in disk.names(place.root):
+        if name.startswith(place.fresh.name):
+            disk.unlink(place.root / name)  # of a process that died while making it
+    schema.create_database(disk, place.fresh)
+    disk.rename(place.fresh, place.db)
+    disk.sync_directory(place.root)
+    disk.sync_directory(place.root.absolute().parent)  # the directory itself may be new
     HeadFile.create(place, EMPTY).close()
 
 

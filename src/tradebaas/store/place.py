@@ -2,21 +2,24 @@
 
 ``tradebaas.db`` with its ``-wal`` and ``-shm`` is SQLite's; ``head``, ``lock`` and ``ballast``
 guard it; ``HALT`` is the operator's; ``backups/`` holds copies; ``damaged-*/`` what a restore
-moved aside. Nothing here writes to any of them but ``sync_directory``.
+moved aside. A place carries the disk that it lies on, so whoever has a place needs nothing else.
+Nothing here writes.
 """
 
-import os
 from pathlib import Path
 
 from msgspec import Struct
+
+from tradebaas.store.disk import SYSTEM_DISK, Disk
 
 DATABASE = "tradebaas.db"
 
 
 class Place(Struct, frozen=True):
-    """A data directory."""
+    """A data directory on a disk."""
 
     root: Path
+    disk: Disk = SYSTEM_DISK
 
     @property
     def db(self) -> Path:
@@ -60,21 +63,23 @@ def signs_of_a_store(place: Place) -> list[str]:
     """What in the directory, besides the database, says that there was a store; [] if nothing.
 
     The lock file says so by itself (``lock.Lock.had_store``), since an empty one does not.
+
+    Raises:
+        OSError: The directory cannot be read.
     """
-    found = [str(path) for path in (place.head, place.wal, place.shm) if path.exists()]
-    found += [str(path) for path in sorted(place.backups.glob("*.db"))[-1:]]
-    found += [str(path) for path in sorted(place.root.glob("damaged-*"))[-1:]]
+    disk = place.disk
+    found = [str(path) for path in (place.head, place.wal, place.shm) if disk.exists(path)]
+    copies = [name for name in disk.names(place.backups) if name.endswith(".db")]
+    found += [str(place.backups / name) for name in copies[-1:]]
+    found += [str(path) for path in moved_aside(place)[-1:]]
     return found
 
 
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable.
+def moved_aside(place: Place) -> list[Path]:
+    """What restores moved aside, oldest first.
 
     Raises:
-        OSError: The directory cannot be opened or synced.
+        OSError: The directory cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    names = place.disk.names(place.root)
+    return [place.root / name for name in names if name.startswith("damaged-")]

@@ -13,6 +13,7 @@ import apsw
 from tradebaas.errors import StoreOlder, Unusable
 from tradebaas.names import command
 from tradebaas.store import catalogue, faults, rows, schema
+from tradebaas.store.disk import SYSTEM_DISK, Disk
 from tradebaas.store.missing import refuse_if_there_was_one
 from tradebaas.store.place import DATABASE, Place
 from tradebaas.store.records import Head, Record, Snapshot
@@ -21,8 +22,9 @@ from tradebaas.store.records import Head, Record, Snapshot
 class Reader:
     """An open store. Every method raises ``StoreDamaged`` for a file that SQLite cannot read."""
 
-    def __init__(self, file: Path, connection: apsw.Connection) -> None:
+    def __init__(self, place: Place, file: Path, connection: apsw.Connection) -> None:
         self.connection = connection
+        self._place = place
         self._file = file
 
     def read(self, after_seq: int, limit: int) -> list[Record]:
@@ -52,27 +54,27 @@ class Reader:
         return [s for s, sealed in found if sealed and s.fold_version == fold_version]
 
     def _mapped(self) -> AbstractContextManager[None]:
-        return faults.mapped(self._file, lambda: reading_advice(self._file))
+        return reading(self._place, self._file)
 
 
 @contextmanager
-def open_reader(path: Path) -> Iterator[Reader]:
-    """Read the store at ``path``: a data directory, its database file, or a backup file.
+def open_reader(place: Place, file: Path | None = None) -> Iterator[Reader]:
+    """Read the store of ``place``, or ``file``, a backup of it.
 
     Raises:
         Unusable: There is none and never was, or it has an older schema (``StoreOlder``).
         StoreDamaged, StoreNewer, StoreFault, StoreLocked: As for ``Log.open``.
     """
-    file = path / DATABASE if path.is_dir() else path
-    with faults.mapped(file, lambda: reading_advice(file)):
-        if not file.exists():
-            if file.name == DATABASE:
-                refuse_if_there_was_one(Place(file.parent))
+    disk, file = place.disk, file or place.db
+    with reading(place, file):
+        if not disk.exists(file):
+            if file == place.db:
+                refuse_if_there_was_one(place)
             raise Unusable(f"there is no store at {file}: name a data directory or a backup file")
-        schema.check_header(file, lambda: reading_advice(file))
-        connection = schema.open_for_reading(file)
+        schema.check_header(disk, file, lambda: reading_advice(place, file))
+        connection = schema.open_for_reading(disk, file)
         try:
-            version = schema.check_schema(connection, file, lambda: reading_advice(file))
+            version = schema.check_schema(connection, file, lambda: reading_advice(place, file))
             if version < schema.SCHEMA_VERSION:
                 raise StoreOlder(
                     f"{file} has schema {version}, this program reads {schema.SCHEMA_VERSION}: "
@@ -82,13 +84,27 @@ def open_reader(path: Path) -> Iterator[Reader]:
             connection.close()
             raise
     try:
-        yield Reader(file, connection)
+        yield Reader(place, file, connection)
     finally:
         connection.close()
 
 
-def reading_advice(file: Path) -> str:
+def locate(path: Path, disk: Disk = SYSTEM_DISK) -> tuple[Place, Path]:
+    """The place and the file that a person means by ``path``: a data directory, its database
+    file, or a backup file.
+    """
+    if disk.is_directory(path):
+        return Place(path, disk), path / DATABASE
+    return Place(path.parent if path.name == DATABASE else path.parent.parent, disk), path
+
+
+def reading(place: Place, file: Path) -> AbstractContextManager[None]:
+    """Give errors their meaning for someone who only reads ``file``."""
+    return faults.mapped(place.disk, file, lambda: reading_advice(place, file))
+
+
+def reading_advice(place: Place, file: Path) -> str:
     """What to do about a damaged file that someone wanted to read."""
-    if file.name == DATABASE:
-        return catalogue.advice(Place(file.parent))
-    return f"Choose another one: {command('backup', 'list', '--data', file.parent.parent)}"
+    if file == place.db:
+        return catalogue.advice(place)
+    return f"Choose another one: {command('backup', 'list', '--data', place.root)}"

@@ -6,7 +6,6 @@ be restored again, or the restored store; and never a store that may trade witho
 word: ``HALT`` is written before the store is in place, and an existing one is left as it is.
 """
 
-import shutil
 from pathlib import Path
 
 import apsw
@@ -19,7 +18,7 @@ from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.head import HeadFile
 from tradebaas.store.lock import Lock
-from tradebaas.store.place import Place, sync_directory
+from tradebaas.store.place import Place
 from tradebaas.store.records import Head
 
 
@@ -30,29 +29,29 @@ class Restored(Struct, frozen=True):
     moved_to: Path | None
 
 
-def restore(data_dir: Path, name: str, *, now_ms: int) -> Restored:
-    """Restore the backup ``name`` of ``data_dir``; ``now_ms`` is wall time.
+def restore(place: Place, name: str, *, now_ms: int) -> Restored:
+    """Restore the backup ``name`` of ``place``; ``now_ms`` is wall time.
 
     Raises:
         StoreBusy: A daemon uses the directory.
         BackupFailed: There is no such backup, or it is not what was verified. Nothing changed.
         StoreFault, DiskFull, Unusable: The disk cannot be used.
     """
-    place = Place(data_dir)
-    with faults.mapped(place.db, lambda: f"Choose another backup of {place.backups}"):
+    disk = place.disk
+    with faults.mapped(disk, place.db, lambda: f"Choose another backup of {place.backups}"):
         lock = Lock.take(place, now_ms)
         try:
             info = _find(place, name)
             ready = place.root / f"{place.db.name}.restoring"
             try:
-                head = _prepare(place.backups / name, info, ready)
+                head = _prepare(place, info, ready)
             except BaseException:
-                ready.unlink(missing_ok=True)
+                disk.unlink(ready)
                 raise
             if not read_halt(place):
                 write_halt(place, f"restored from {name} at {stamp(now_ms)}")
             moved_to = _move_aside(place, now_ms)
-            ready.rename(place.db)
+            disk.rename(ready, place.db)
             HeadFile.create(place, head).close()
             lock.mark_store()
         finally:
@@ -75,38 +74,41 @@ def _find(place: Place, name: str) -> BackupInfo:
     )
 
 
-def _prepare(backup: Path, info: BackupInfo, ready: Path) -> Head:
+def _prepare(place: Place, info: BackupInfo, ready: Path) -> Head:
     """A copy of the backup, proven to be what was verified, as a live store wants it."""
-    ballast.require_free(ready.parent, info.size)
-    for leftover in ready.parent.glob(ready.name + "*"):
-        leftover.unlink()  # of a restore that died
-    shutil.copyfile(backup, ready)
-    if catalogue.file_digest(ready) != info.file_digest:
+    disk, backup = place.disk, place.backups / info.name
+    ballast.require_free(disk, place.root, info.size)
+    for name in disk.names(place.root):
+        if name.startswith(ready.name):
+            disk.unlink(place.root / name)  # of a restore that died
+    disk.copy(backup, ready)
+    if catalogue.file_digest(disk, ready) != info.file_digest:
         raise BackupFailed(f"{backup} is not what was verified: choose another one")
-    connection = apsw.Connection(str(ready), apsw.SQLITE_OPEN_READWRITE)
+    connection = schema.connect(disk, ready, apsw.SQLITE_OPEN_READWRITE)
     try:
         head = rows.last_head(connection)
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
-    schema.check_wal_mode(ready, lambda: "Try again")
-    copying.sync_file(ready)
+    schema.check_wal_mode(disk, ready, lambda: "Try again")
+    copying.sync_file(disk, ready)
     return head
 
 
 def _move_aside(place: Place, now_ms: int) -> Path | None:
     """The database first and the head last: a store without its head would pass for sound."""
-    present = [p for p in (place.db, place.wal, place.shm, place.head) if p.exists()]
+    disk = place.disk
+    present = [p for p in (place.db, place.wal, place.shm, place.head) if disk.exists(p)]
     if not present:
         return None
     target = place.root / f"damaged-{stamp(now_ms)}"
     number = 1
-    while target.exists():
+    while disk.exists(target):
         number += 1
         target = place.root / f"damaged-{stamp(now_ms)}-{number}"
-    target.mkdir()
+    disk.mkdir(target)
     for path in present:
-        path.rename(target / path.name)
-        sync_directory(place.root)
-    sync_directory(target)
+        disk.rename(path, target / path.name)
+        disk.sync_directory(place.root)
+    disk.sync_directory(target)
     return target

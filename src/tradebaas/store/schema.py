@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from tradebaas.errors import StoreFault, StoreNewer
+from tradebaas.store.disk import Disk
 from tradebaas.store.faults import Advice, damaged
 
 APPLICATION_ID = 0x54426161
@@ -39,7 +40,7 @@ _HEADER_SIZE = 100
 _WAL_FORMAT = b"\x02\x02"
 
 
-def check_header(file: Path, advice: Advice) -> None:
+def check_header(disk: Disk, file: Path, advice: Advice) -> None:
     """Look at the first bytes: is it a database, and ours?
 
     Layout: https://www.sqlite.org/fileformat.html section 1.3.
@@ -48,7 +49,7 @@ def check_header(file: Path, advice: Advice) -> None:
         StoreDamaged: It is not.
         OSError: The file cannot be read.
     """
-    header = _read_header(file)
+    header = _read_header(disk, file)
     if not header:
         raise damaged(file, "it is empty", advice)
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
@@ -59,7 +60,7 @@ def check_header(file: Path, advice: Advice) -> None:
         raise damaged(file, f"it is not a TradeBaas store ({what})", advice)
 
 
-def check_wal_mode(file: Path, advice: Advice) -> None:
+def check_wal_mode(disk: Disk, file: Path, advice: Advice) -> None:
     """Is the database still in the journal mode in which it was made?
 
     In another mode SQLite would delete the write-ahead log, and with it the newest commits.
@@ -68,26 +69,44 @@ def check_wal_mode(file: Path, advice: Advice) -> None:
         StoreDamaged: It is not.
         OSError: The file cannot be read.
     """
-    found = _read_header(file)[18:20]
+    found = _read_header(disk, file)[18:20]
     if found != _WAL_FORMAT:
         raise damaged(file, f"its journal mode bytes are {found.hex()}, expected 0202", advice)
 
 
-def open_writer(file: Path, vfs: str | None = None, *, exclusive: bool = False) -> apsw.Connection:
+def connect(
+    disk: Disk,
+    file: Path,
+    flags: int = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE,
+    vfs: str | None = None,
+) -> apsw.Connection:
+    """A bare connection; ``vfs`` is the disk's for writing when not given.
+
+    Without shared memory, SQLite must be told so before it looks at the database.
+
+    Raises:
+        StoreFault: SQLite refused the locking mode.
+        apsw.Error: The file cannot be opened.
+    """
+    connection = apsw.Connection(str(file), flags, vfs or disk.writer_vfs)
+    if disk.exclusive:
+        _demand(connection, "PRAGMA locking_mode=exclusive", "exclusive")
+    return connection
+
+
+def open_writer(disk: Disk, file: Path) -> apsw.Connection:
     """A connection to an existing database that may write, set up for durable commits.
 
-    ``exclusive`` is for a ``vfs`` without shared memory. Closing the connection never checkpoints
-    or removes the write-ahead log: that of a damaged store is evidence.
+    Closing the connection never checkpoints or removes the write-ahead log: that of a damaged
+    store is evidence.
 
     Raises:
         StoreFault: SQLite refused one of the settings.
         apsw.Error: The file cannot be opened.
     """
-    connection = apsw.Connection(str(file), apsw.SQLITE_OPEN_READWRITE, vfs)
+    connection = connect(disk, file, apsw.SQLITE_OPEN_READWRITE)
     _set_up(connection)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    mode = "exclusive" if exclusive else "normal"
-    _demand(connection, f"PRAGMA locking_mode={mode}", mode)
     _demand(connection, "PRAGMA journal_mode=WAL", "wal")
     _demand(connection, "PRAGMA wal_autocheckpoint=0", 0)  # ``log`` does it: here errors are lost
     _demand(connection, f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}", WAL_LIMIT_BYTES)
@@ -96,25 +115,25 @@ def open_writer(file: Path, vfs: str | None = None, *, exclusive: bool = False) 
     return connection
 
 
-def open_for_reading(file: Path) -> apsw.Connection:
+def open_for_reading(disk: Disk, file: Path) -> apsw.Connection:
     """A connection that cannot write, to a live database or a backup.
 
     Raises:
         apsw.Error: The file cannot be opened.
     """
-    connection = apsw.Connection(str(file), apsw.SQLITE_OPEN_READONLY)
+    connection = connect(disk, file, apsw.SQLITE_OPEN_READONLY, disk.reader_vfs)
     _set_up(connection)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     return connection
 
 
-def create_database(file: Path, version: int = SCHEMA_VERSION) -> None:
+def create_database(disk: Disk, file: Path, version: int = SCHEMA_VERSION) -> None:
     """Make an empty store at ``file``, which must not exist, complete and synced.
 
     Raises:
         apsw.Error: It cannot be made.
     """
-    connection = apsw.Connection(str(file))
+    connection = connect(disk, file)
     try:
         _demand(connection, "PRAGMA journal_mode=WAL", "wal")
         with connection:
@@ -145,13 +164,13 @@ def check_schema(connection: apsw.Connection, file: Path, advice: Advice) -> int
     return version
 
 
-def version_of(file: Path) -> int:
+def version_of(disk: Disk, file: Path) -> int:
     """The schema version that the header of a backup file states (bytes 60-63, user_version).
 
     Raises:
         OSError: The file cannot be read.
     """
-    return int.from_bytes(_read_header(file)[60:64], "big")
+    return int.from_bytes(_read_header(disk, file)[60:64], "big")
 
 
 def one_int(connection: apsw.Connection, statement: str) -> int:
@@ -161,9 +180,12 @@ def one_int(connection: apsw.Connection, statement: str) -> int:
     return value
 
 
-def _read_header(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(_HEADER_SIZE)
+def _read_header(disk: Disk, file: Path) -> bytes:
+    opened = disk.open(file, "read")
+    try:
+        return opened.pread(_HEADER_SIZE, 0)
+    finally:
+        opened.close()
 
 
 def _set_up(connection: apsw.Connection) -> None:

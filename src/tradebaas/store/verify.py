@@ -6,7 +6,6 @@ there on, with the same digest there, holds from the start.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 import apsw
 import msgspec
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from tradebaas.errors import StoreDamaged
 from tradebaas.store import rows
+from tradebaas.store.place import Place
 from tradebaas.store.reader import Reader, open_reader
 from tradebaas.store.records import EMPTY, Head, follows
 
@@ -38,9 +38,9 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 
 def verify(
-    path: Path, since: Head = EMPTY, stated: Head | None = None, progress: Progress | None = None
+    place: Place, since: Head = EMPTY, stated: Head | None = None, progress: Progress | None = None
 ) -> Verification:
-    """Verify the store at ``path`` (as ``open_reader``) from ``since`` on.
+    """Verify the store of ``place`` from ``since`` on.
 
     ``stated`` is a head that the log must contain, such as that of ``data/head``. From the start
     on (``since`` not given), SQLite's own integrity check runs as well.
@@ -49,7 +49,7 @@ def verify(
         Unusable, StoreNewer, StoreFault: The file cannot be opened at all.
     """
     try:
-        with open_reader(path) as reader:
+        with open_reader(place) as reader:
             return verify_reader(reader, since, stated, progress)
     except StoreDamaged as error:
         return Verification(start=since, good=since, problem=str(error))

@@ -25,6 +25,7 @@ from tradebaas.core.state import State
 from tradebaas.errors import Fatal
 from tradebaas.store import codec
 from tradebaas.store.folding import fold
+from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 
 SOURCE = Path(__file__).parents[3] / "src"
@@ -154,13 +155,13 @@ class Run:
         return self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
 
     def events(self) -> list[Event]:
-        with open_reader(self.data) as reader:
+        with open_reader(Place(self.data)) as reader:
             return [codec.decode(record) for record in reader.each(0)]
 
     def state(self) -> State:
         """The fold of the log; the first state while there is no store yet."""
         try:
-            with open_reader(self.data) as reader:
+            with open_reader(Place(self.data)) as reader:
                 return fold(None, reader.each(0))
         except Fatal:
             return State()

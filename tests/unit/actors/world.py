@@ -38,6 +38,7 @@ from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import Ask
 from tradebaas.store import codec
 from tradebaas.store.folding import fold, state_digest
+from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 from tradebaas.strategies.signals import to_signal
 
@@ -201,7 +202,7 @@ class World:
 
     def log(self) -> tuple[State, list[tuple[int, Event]]]:
         """The fold of the whole log, and its events by seq."""
-        with open_reader(self.data) as reader:
+        with open_reader(Place(self.data)) as reader:
             records = list(reader.each(0))
         return fold(None, records), [(record.seq, codec.decode(record)) for record in records]
 

@@ -25,6 +25,7 @@ from tradebaas.store import codec
 from tradebaas.store.faults import StoreLocked
 from tradebaas.store.folding import snapshot_of
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
 EVENTS: list[Event] = [Halted(by="a", reason="b"), Resumed(by="a"), Disarmed(reason="c")]
@@ -37,7 +38,7 @@ def record(event: Event) -> NewRecord:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    log = Log.open(tmp_path, now_ms=T)
+    log = Log.open(Place(tmp_path), now_ms=T)
     log.recover(FOLD_VERSION)
     for event in EVENTS:
         log.append([record(event)], snapshot_of(State()))
@@ -105,7 +106,7 @@ def test_no_head_is_seq_zero_and_a_torn_slot_does_not_count(store: Path, tmp_pat
 
 
 def test_a_held_commit_keeps_the_daemons_log_waiting(store: Path) -> None:
-    log = Log.open(store.parent, now_ms=T)
+    log = Log.open(Place(store.parent), now_ms=T)
     log.recover(FOLD_VERSION)
     try:
         with held_commit(store) as held:

@@ -15,6 +15,7 @@ from tradebaas.core.state import FOLD_VERSION, State
 from tradebaas.store.codec import encode
 from tradebaas.store.folding import fold, snapshot_of
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
 WALL_MS = 1_700_000_000_000
@@ -40,7 +41,7 @@ def write_store(
     data_dir: Path, story: Iterable[Request] = STORY, *, snapshots: bool = True
 ) -> State:
     """Append what ``story`` leads to, each request in a commit with a snapshot of its own."""
-    log = Log.open(data_dir, now_ms=WALL_MS)
+    log = Log.open(Place(data_dir), now_ms=WALL_MS)
     recovered = log.recover(FOLD_VERSION)
     state = fold(recovered.snapshot, recovered.tail)
     for request in story:

@@ -1,19 +1,33 @@
-"""A disk under SQLite that fails on command: an apsw VFS over the real one."""
+"""The real disk, failing on command under SQLite (an apsw VFS), or said to be nearly full."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import apsw
 
+from tradebaas.store.disk import SystemDisk
 
-class FaultyDisk:
-    """``with FaultyDisk() as disk``: then open with ``vfs=disk.name``.
+
+class TightDisk(SystemDisk):
+    """``free`` bytes are said to be free, whatever is true."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def free_bytes(self, directory: Path) -> int:  # noqa: ARG002
+        return self.free
+
+
+class FaultyDisk(SystemDisk):
+    """``with FaultyDisk() as disk``: then open a store in ``Place(directory, disk)``.
 
     ``full`` makes every write that would extend a file fail, ``sync_error`` every sync;
     ``syncs`` counts the syncs that were asked for.
     """
 
-    name = "faulty"
+    writer_vfs = "faulty"
+    exclusive = True
 
     def __init__(self) -> None:
         self.full = False
@@ -36,7 +50,7 @@ class FaultyDisk:
 class _Vfs(apsw.VFS):
     def __init__(self, disk: FaultyDisk) -> None:
         self._disk = disk
-        super().__init__(disk.name, base="")
+        super().__init__(disk.writer_vfs or "", base="")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         return _File(self._disk, name, flags)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tradebaas.errors import Fatal
 from tradebaas.store.backup import Fold
+from tradebaas.store.disk import SYSTEM_DISK, Disk
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import Head, NewRecord, NewSnapshot, Record, Snapshot
 
 NOW_MS = 1_642_291_140_000
@@ -50,9 +52,9 @@ def folded(last: int) -> NewSnapshot:
     return NewSnapshot(fold_version=FOLD, body=state, state_digest=state)
 
 
-def open_log(data_dir: Path) -> Log:
+def open_log(data_dir: Path, disk: Disk = SYSTEM_DISK) -> Log:
     """Open and recover, reading the whole tail."""
-    log = Log.open(data_dir, now_ms=NOW_MS)
+    log = Log.open(Place(data_dir, disk), now_ms=NOW_MS)
     try:
         list(log.recover(FOLD).tail)
     except BaseException:
@@ -70,7 +72,7 @@ def fill(log: Log, first: int, last: int) -> Head:
 
 def contents(data_dir: Path) -> tuple[int, bytes | None, list[bytes]]:
     """What a recovery yields: last seq, body of the snapshot, bodies after it. Changes nothing."""
-    log = Log.open(data_dir, now_ms=NOW_MS)
+    log = Log.open(Place(data_dir), now_ms=NOW_MS)
     try:
         recovered = log.recover(FOLD)
         tail = [record.body for record in recovered.tail]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from faulty_vfs import TightDisk
 from store_kit import (
     COUNTING,
     FOLD,
@@ -42,7 +43,9 @@ def live(tmp_path: Path) -> Iterator[Log]:
 
 
 def test_a_backup_of_a_live_store_states_what_was_verified(live: Log, tmp_path: Path) -> None:
-    info = create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING, expected=Mark(30, state_after(30)))
+    info = create_backup(
+        Place(tmp_path), now_ms=NOW_MS, fold=COUNTING, expected=Mark(30, state_after(30))
+    )
     assert info.name == "tradebaas-20220115T235900Z-000000000030.db"
     assert (info.seq, info.chain, info.verified_from) == (30, live.head.digest.hex(), 0)
     assert (info.state_seq, info.state_digest) == (30, state_after(30).hex())
@@ -52,11 +55,11 @@ def test_a_backup_of_a_live_store_states_what_was_verified(live: Log, tmp_path: 
 
 
 def test_the_next_backup_walks_only_what_is_new(live: Log, tmp_path: Path) -> None:
-    create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+    create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     fill(live, 31, 35)
-    later = create_backup(tmp_path, now_ms=NOW_MS + HOUR_MS, fold=COUNTING)
+    later = create_backup(Place(tmp_path), now_ms=NOW_MS + HOUR_MS, fold=COUNTING)
     assert (later.seq, later.verified_from) == (35, 30)
-    full = create_backup(tmp_path, now_ms=NOW_MS + 2 * HOUR_MS, fold=COUNTING, full=True)
+    full = create_backup(Place(tmp_path), now_ms=NOW_MS + 2 * HOUR_MS, fold=COUNTING, full=True)
     assert full.verified_from == 0
 
 
@@ -72,13 +75,13 @@ def test_a_memory_that_differs_from_the_log_is_found(
     live: Log, tmp_path: Path, mark: Mark, what: str
 ) -> None:
     with pytest.raises(BackupFailed, match=what):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING, expected=mark)
+        create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING, expected=mark)
     assert list_backups(Place(tmp_path)) == []
 
 
 def test_a_mark_in_the_middle_of_the_log_is_compared_there(live: Log, tmp_path: Path) -> None:
     mark = Mark(25, state_after(25))
-    info = create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING, expected=mark)
+    info = create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING, expected=mark)
     assert info.state_digest == state_after(30).hex()
 
 
@@ -88,7 +91,7 @@ def test_a_snapshot_that_is_not_what_the_events_fold_to_is_found(tmp_path: Path)
     wrong = NewSnapshot(fold_version=FOLD, body=b"wrong", state_digest=b"wrong")
     log.append([new(6)], wrong)
     with pytest.raises(BackupFailed, match="the events from 1 to 6 fold to"):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+        create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     log.close()
 
 
@@ -97,9 +100,9 @@ def test_a_full_backup_folds_from_the_first_event(live: Log, tmp_path: Path) -> 
         return running_digest(snapshot, records) if snapshot else b"another beginning"
 
     fold = Fold(FOLD, wrong_before_10)
-    create_backup(tmp_path, now_ms=NOW_MS, fold=fold)
+    create_backup(Place(tmp_path), now_ms=NOW_MS, fold=fold)
     with pytest.raises(BackupFailed, match="the events from 1 to 10 fold to"):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=fold, full=True)
+        create_backup(Place(tmp_path), now_ms=NOW_MS, fold=fold, full=True)
 
 
 def test_a_changed_record_never_gets_into_a_backup_that_counts(live: Log, tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_a_changed_record_never_gets_into_a_backup_that_counts(live: Log, tmp_pa
     connection.execute("UPDATE events SET body = x'00' WHERE seq = 3")
     connection.close()
     with pytest.raises(BackupFailed, match="record 3 is missing or was changed"):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+        create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     assert list_backups(Place(tmp_path)) == []
 
 
@@ -116,45 +119,43 @@ def test_a_backup_that_ends_before_the_head_does_not_count(live: Log, tmp_path: 
     connection.execute("DELETE FROM events WHERE seq > 28")
     connection.close()
     with pytest.raises(BackupFailed, match="must hold record 30 of data/head"):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+        create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
 
 
 def test_one_backup_at_a_time(live: Log, tmp_path: Path) -> None:
     def nested(snapshot: Snapshot | None, records: Iterable[Record]) -> bytes:
         with pytest.raises(BackupFailed, match="another backup is being made"):
-            create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+            create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
         return running_digest(snapshot, records)
 
-    create_backup(tmp_path, now_ms=NOW_MS, fold=Fold(FOLD, nested))
+    create_backup(Place(tmp_path), now_ms=NOW_MS, fold=Fold(FOLD, nested))
 
 
-def test_a_backup_leaves_the_last_space_to_the_daemon(
-    live: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ballast, "free_bytes", lambda _: ballast.BALLAST_BYTES + 4096)
+def test_a_backup_leaves_the_last_space_to_the_daemon(live: Log, tmp_path: Path) -> None:
+    disk = TightDisk(ballast.BALLAST_BYTES + 4096)
     with pytest.raises(DiskFull, match="bytes free"):
-        create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+        create_backup(Place(tmp_path, disk), now_ms=NOW_MS, fold=COUNTING)
 
 
 def test_pruning_keeps_the_newest_and_all_that_it_did_not_make(live: Log, tmp_path: Path) -> None:
     for hour in range(5):
-        create_backup(tmp_path, now_ms=NOW_MS + hour * HOUR_MS, fold=COUNTING)
+        create_backup(Place(tmp_path), now_ms=NOW_MS + hour * HOUR_MS, fold=COUNTING)
     strange = tmp_path / "backups" / "mine.db"
     strange.write_bytes(b"x")
     infos = verified_backups(Place(tmp_path))
-    assert prune(tmp_path, keep=2) == [info.name for info in infos[2:]]
+    assert prune(Place(tmp_path), keep=2) == [info.name for info in infos[2:]]
     assert verified_backups(Place(tmp_path)) == infos[:2]
     assert strange.exists()
     assert len(list((tmp_path / "backups").glob("*.json"))) == 2
     with pytest.raises(ValueError):
-        prune(tmp_path, keep=0)
+        prune(Place(tmp_path), keep=0)
 
 
 @pytest.mark.parametrize("damage", ["gone", "garbage", "longer"])
 def test_a_backup_whose_facts_do_not_fit_does_not_count(
     live: Log, tmp_path: Path, damage: str
 ) -> None:
-    info = create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+    info = create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     path = tmp_path / "backups" / info.name
     if damage == "gone":
         catalogue.sidecar(path).unlink()
@@ -168,8 +169,8 @@ def test_a_backup_whose_facts_do_not_fit_does_not_count(
 
 
 def test_a_backup_can_be_verified_again_and_then_counts(live: Log, tmp_path: Path) -> None:
-    info = create_backup(tmp_path, now_ms=NOW_MS, fold=COUNTING)
+    info = create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     path = tmp_path / "backups" / info.name
     catalogue.sidecar(path).unlink()
-    assert verify_backup(path, now_ms=NOW_MS, fold=COUNTING) == info
+    assert verify_backup(Place(tmp_path), path, now_ms=NOW_MS, fold=COUNTING) == info
     assert verified_backups(Place(tmp_path)) == [info]

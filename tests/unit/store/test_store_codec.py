@@ -16,6 +16,7 @@ from tradebaas.store import codec
 from tradebaas.store.backup import Mark, create_backup
 from tradebaas.store.folding import STATE_FOLD, fold, snapshot_of, state_digest, state_of
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
 LIFE = LifeStarted(life=1, token="5eed0001", wall_ms=NOW_MS)
@@ -102,7 +103,7 @@ def test_a_missing_upcaster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_state_comes_back_equal_and_has_one_digest(tmp_path: Path) -> None:
-    log = Log.open(tmp_path, now_ms=NOW_MS)
+    log = Log.open(Place(tmp_path), now_ms=NOW_MS)
     log.recover(FOLD_VERSION)
     log.append([_record(LIFE), _record(HALTED)])
     recovered = log.recover(FOLD_VERSION)
@@ -117,7 +118,7 @@ def test_a_state_comes_back_equal_and_has_one_digest(tmp_path: Path) -> None:
     assert recovered.snapshot.state_digest == state_digest(state)
     end = fold(recovered.snapshot, recovered.tail)
     mark = Mark(end.seq, state_digest(end))
-    info = create_backup(tmp_path, now_ms=NOW_MS, fold=STATE_FOLD, expected=mark)
+    info = create_backup(Place(tmp_path), now_ms=NOW_MS, fold=STATE_FOLD, expected=mark)
     assert info.state_digest == mark.state_digest.hex()
     log.close()
 

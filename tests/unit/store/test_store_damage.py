@@ -186,7 +186,7 @@ def test_a_missing_or_unreadable_head_is_rebuilt_and_noted(
         (data_dir / "head").unlink()
     else:
         (data_dir / "head").write_bytes(b"x" * cut)
-    store = log.Log.open(data_dir, now_ms=NOW_MS)
+    store = log.Log.open(Place(data_dir), now_ms=NOW_MS)
     note = f"{data_dir / 'head'} is missing or unreadable; the next commit makes it"
     assert store.recover(FOLD).notes == (note,)
     fill(store, 31, 32)
@@ -320,7 +320,7 @@ def test_a_refused_store_is_left_as_it_was(copy: Callable[[], Path]) -> None:
     _flip(data_dir / "tradebaas.db-wal", 32 + 24 + 4000, 0x01)
     names = ("tradebaas.db", "tradebaas.db-wal", "head")
     before = [(data_dir / name).read_bytes() for name in names]
-    store = log.Log.open(data_dir, now_ms=NOW_MS)
+    store = log.Log.open(Place(data_dir), now_ms=NOW_MS)
     with pytest.raises(StoreDamaged):
         store.recover(FOLD)
     store.close()

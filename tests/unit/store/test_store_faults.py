@@ -4,28 +4,21 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from faulty_vfs import FaultyDisk
-from store_kit import FOLD, NOW_MS, contents, fill, new, open_log
+from store_kit import contents, fill, new, open_log
 
 from tradebaas.errors import StoreDamaged, StoreFault, Unusable
 from tradebaas.store.faults import DiskFull, mapped
-from tradebaas.store.log import Log
 from tradebaas.store.place import Place
-
-
-def _open_on(disk: FaultyDisk, data_dir: Path) -> Log:
-    log = Log.open(data_dir, now_ms=NOW_MS, vfs=disk.name, exclusive=True)
-    list(log.recover(FOLD).tail)
-    return log
 
 
 def test_a_full_disk_is_an_ordinary_error_that_passes_when_space_returns(tmp_path: Path) -> None:
     with FaultyDisk() as disk:
-        log = _open_on(disk, tmp_path)
+        log = open_log(tmp_path, disk)
         fill(log, 1, 5)
         head = log.head
         disk.full = True
@@ -40,7 +33,7 @@ def test_a_full_disk_is_an_ordinary_error_that_passes_when_space_returns(tmp_pat
 
 def test_a_failed_sync_ends_the_trust_in_the_log(tmp_path: Path) -> None:
     with FaultyDisk() as disk:
-        log = _open_on(disk, tmp_path)
+        log = open_log(tmp_path, disk)
         fill(log, 1, 5)
         disk.sync_error = True
         with pytest.raises(StoreFault, match="could not be read or written") as caught:
@@ -55,7 +48,7 @@ def test_a_failed_sync_ends_the_trust_in_the_log(tmp_path: Path) -> None:
 
 def test_every_append_is_synced_before_it_returns(tmp_path: Path) -> None:
     with FaultyDisk() as disk:
-        log = _open_on(disk, tmp_path)
+        log = open_log(tmp_path, disk)
         for number in range(1, 20):
             before = disk.syncs
             log.append([new(number)])
@@ -65,7 +58,7 @@ def test_every_append_is_synced_before_it_returns(tmp_path: Path) -> None:
 
 def test_a_group_of_records_costs_as_many_syncs_as_one(tmp_path: Path) -> None:
     with FaultyDisk() as disk:
-        log = _open_on(disk, tmp_path)
+        log = open_log(tmp_path, disk)
         fill(log, 1, 2)
         before = disk.syncs
         log.append([new(n) for n in range(3, 35)])
@@ -105,13 +98,17 @@ def test_a_forbidden_database_has_the_restore_command_as_well(tmp_path: Path) ->
     fill_and_close(tmp_path)
     refusal = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "tradebaas.db"))
     place = Place(tmp_path)
-    with pytest.raises(Unusable, match="chown") as caught, mapped(place.db, lambda: "ADVICE"):
+    with pytest.raises(Unusable, match="chown") as caught, _mapped(place):
         raise refusal
     assert str(caught.value).endswith("Where that cannot be done: ADVICE")
     refusal = PermissionError(errno.EACCES, "Permission denied", str(place.lock))
-    with pytest.raises(Unusable, match="chown") as caught, mapped(place.db, lambda: "ADVICE"):
+    with pytest.raises(Unusable, match="chown") as caught, _mapped(place):
         raise refusal
     assert "ADVICE" not in str(caught.value)  # a restore needs the lock, too
+
+
+def _mapped(place: Place) -> AbstractContextManager[None]:
+    return mapped(place.disk, place.db, lambda: "ADVICE")
 
 
 def test_a_directory_in_the_place_of_the_database_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from faulty_vfs import TightDisk
 from store_kit import NOW_MS, open_log
 
 from tradebaas.errors import StoreBusy
@@ -27,7 +28,8 @@ ONE, TWO, THREE = (Head(n, bytes([n]) * 32) for n in (1, 2, 3))
 def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tradebaas.store.log import Log\n"
-        f"log = Log.open(Path(sys.argv[1]), now_ms={NOW_MS})\n"
+        "from tradebaas.store.place import Place\n"
+        f"log = Log.open(Place(Path(sys.argv[1])), now_ms={NOW_MS})\n"
         "print('open', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -166,14 +168,12 @@ def test_the_ballast_takes_real_space_and_gives_it_back(tmp_path: Path) -> None:
     assert not ballast.ballast_held(place)
 
 
-def test_the_ballast_is_not_taken_from_a_nearly_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = Place(tmp_path)
-    monkeypatch.setattr(ballast, "free_bytes", lambda _: 2 * ballast.BALLAST_BYTES - 1)
+def test_the_ballast_is_not_taken_from_a_nearly_full_disk(tmp_path: Path) -> None:
+    disk = TightDisk(2 * ballast.BALLAST_BYTES - 1)
+    place = Place(tmp_path, disk)
     assert not ballast.restore_ballast(place)
     assert not place.ballast.exists()
-    monkeypatch.setattr(ballast, "free_bytes", lambda _: 2 * ballast.BALLAST_BYTES)
+    disk.free += 1
     assert ballast.restore_ballast(place)
 
 
@@ -181,18 +181,14 @@ def test_space_that_goes_while_the_ballast_is_taken_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ballast, "BALLAST_BYTES", 1 << 50)  # more than any disk has
-    monkeypatch.setattr(ballast, "free_bytes", lambda _: 1 << 60)
     with pytest.raises(OSError, match="File too large"):
-        ballast.restore_ballast(Place(tmp_path))
+        ballast.restore_ballast(Place(tmp_path, TightDisk(1 << 60)))
     assert not (tmp_path / "ballast").exists()
 
 
-def test_a_store_without_room_for_the_ballast_opens_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_without_room_for_the_ballast_opens_and_says_so(tmp_path: Path) -> None:
     open_log(tmp_path).close()
     ballast.release_ballast(Place(tmp_path))
-    monkeypatch.setattr(ballast, "free_bytes", lambda _: 0)
-    log = open_log(tmp_path)
+    log = open_log(tmp_path, TightDisk(0))
     assert "too full to hold the ballast" in log.recover(1).notes[0]
     log.close()

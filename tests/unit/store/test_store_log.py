@@ -9,6 +9,7 @@ from store_kit import FOLD, NOW_MS, contents, fill, new, open_log, snapshot
 from tradebaas.errors import StoreDamaged, StoreFault
 from tradebaas.store import log as log_module
 from tradebaas.store import schema
+from tradebaas.store.disk import SYSTEM_DISK, SystemDisk
 from tradebaas.store.faults import StoreLocked
 from tradebaas.store.head import read_head
 from tradebaas.store.log import Log
@@ -18,7 +19,7 @@ from tradebaas.store.records import EMPTY, Head, number
 
 
 def test_a_new_directory_gets_an_empty_store(tmp_path: Path) -> None:
-    log = Log.open(tmp_path / "deep" / "data", now_ms=NOW_MS)
+    log = Log.open(Place(tmp_path / "deep" / "data"), now_ms=NOW_MS)
     recovered = log.recover(FOLD)
     assert (recovered.snapshot, list(recovered.tail), recovered.head) == (None, [], EMPTY)
     assert recovered.notes == ()
@@ -31,7 +32,7 @@ def test_appended_records_come_back_in_order_with_their_chain(tmp_path: Path) ->
     head = log.append([new(3)])
     log.close()
 
-    log = Log.open(tmp_path, now_ms=NOW_MS)
+    log = Log.open(Place(tmp_path), now_ms=NOW_MS)
     recovered = log.recover(FOLD)
     records = list(recovered.tail)
     log.close()
@@ -63,7 +64,7 @@ def test_only_the_two_newest_snapshots_are_kept(tmp_path: Path) -> None:
     for n in range(1, 6):
         log.append([new(n)], snapshot(n))
     log.close()
-    with open_reader(tmp_path) as reader:
+    with open_reader(Place(tmp_path)) as reader:
         assert [found.seq for found in reader.snapshots(FOLD)] == [5, 4]
 
 
@@ -88,7 +89,7 @@ def test_a_snapshot_of_another_fold_is_left_unused_and_noted(tmp_path: Path) -> 
     log = open_log(tmp_path)
     log.append([new(1)], snapshot(1, fold_version=FOLD - 1))
     log.close()
-    log = Log.open(tmp_path, now_ms=NOW_MS)
+    log = Log.open(Place(tmp_path), now_ms=NOW_MS)
     recovered = log.recover(FOLD)
     assert recovered.snapshot is None
     assert [record.body for record in recovered.tail] == [new(1).body]
@@ -97,7 +98,7 @@ def test_a_snapshot_of_another_fold_is_left_unused_and_noted(tmp_path: Path) -> 
 
 
 def test_appending_before_recovering_is_a_mistake_that_is_named(tmp_path: Path) -> None:
-    log = Log.open(tmp_path, now_ms=NOW_MS)
+    log = Log.open(Place(tmp_path), now_ms=NOW_MS)
     with pytest.raises(RuntimeError, match="recover"):
         log.append([new(1)])
     log.close()
@@ -152,7 +153,7 @@ def test_a_second_writer_is_found_out_and_the_log_trusts_itself_no_more(tmp_path
 
 def test_the_settings_that_decide_about_durability_are_in_force(tmp_path: Path) -> None:
     open_log(tmp_path).close()
-    connection = schema.open_writer(tmp_path / "tradebaas.db")
+    connection = schema.open_writer(SYSTEM_DISK, tmp_path / "tradebaas.db")
     answers = {
         pragma: connection.execute(f"PRAGMA {pragma}").get
         for pragma in ("journal_mode", "synchronous", "locking_mode", "wal_autocheckpoint")
@@ -167,13 +168,17 @@ def test_the_settings_that_decide_about_durability_are_in_force(tmp_path: Path) 
 
 
 def test_a_journal_mode_that_sqlite_chose_itself_is_refused(tmp_path: Path) -> None:
-    schema.create_database(tmp_path / "a.db")
+    schema.create_database(SYSTEM_DISK, tmp_path / "a.db")
+
+    class Bare(SystemDisk):
+        writer_vfs = "no-shared-memory"
+
     bare = apsw.VFS("no-shared-memory", base="unix-none")
     connection = apsw.Connection(str(tmp_path / "b.db"))
     connection.execute("CREATE TABLE t (x)")
     connection.close()
     with pytest.raises(StoreFault, match="SQLite answered 'delete' to 'PRAGMA journal_mode=WAL'"):
-        schema.open_writer(tmp_path / "b.db", "no-shared-memory")
+        schema.open_writer(Bare(), tmp_path / "b.db")
     bare.unregister()
 
 
@@ -210,7 +215,7 @@ def test_a_long_reader_delays_the_emptying_and_its_end_brings_it_back(
     monkeypatch.setattr(schema, "WAL_LIMIT_BYTES", 50 * 4120)
     log = open_log(tmp_path)
     fill(log, 1, 10)
-    with open_reader(tmp_path) as reader:
+    with open_reader(Place(tmp_path)) as reader:
         reader.connection.execute("BEGIN")
         assert reader.last().seq == 10
         fill(log, 11, 110)

@@ -44,7 +44,7 @@ def _old_digest() -> bytes:
 
 
 def _migrated(data_dir: Path) -> tuple[Log, Recovered]:
-    log = Log.open(data_dir, now_ms=NOW_MS)
+    log = Log.open(Place(data_dir), now_ms=NOW_MS)
     return log, log.recover(FOLD)
 
 
@@ -57,7 +57,7 @@ def test_every_event_survives_with_a_version_and_a_new_chain(old: Path) -> None:
     assert [(r.seq, r.at_ms, r.life, r.kind, r.body) for r in records] == before
     assert {record.version for record in records} == {1}
     assert recovered.snapshot is None  # what an old fold came to is folded again
-    assert verify(old, stated=read_head(Place(old))).problem == ""
+    assert verify(Place(old), stated=read_head(Place(old))).problem == ""
 
 
 def test_the_migration_is_told_and_the_old_file_is_kept(old: Path) -> None:

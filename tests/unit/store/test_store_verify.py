@@ -8,6 +8,7 @@ import pytest
 from store_kit import FOLD, contents, fill, new, open_log, snapshot
 
 from tradebaas.errors import StoreDamaged, StoreNewer, Unusable
+from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 from tradebaas.store.records import EMPTY, Head, NewRecord, chain_digest, number
 from tradebaas.store.verify import verify
@@ -31,23 +32,23 @@ def _execute(data_dir: Path, statement: str) -> None:
 
 def test_a_sound_store_is_walked_to_its_end(store: Path) -> None:
     seen: list[tuple[int, int]] = []
-    with open_reader(store) as reader:
+    with open_reader(Place(store)) as reader:
         last = reader.last()
-    result = verify(store, progress=lambda done, total: seen.append((done, total)))
+    result = verify(Place(store), progress=lambda done, total: seen.append((done, total)))
     assert (result.problem, result.bad_seq, result.good) == ("", None, last)
     assert seen == [(20, 20)]
 
 
 def test_a_walk_can_begin_where_the_last_one_ended(store: Path) -> None:
-    with open_reader(store) as reader:
+    with open_reader(Place(store)) as reader:
         middle = reader.head_at(15)
     assert middle is not None
     seen: list[tuple[int, int]] = []
-    result = verify(store, middle, progress=lambda *step: seen.append(step))
+    result = verify(Place(store), middle, progress=lambda *step: seen.append(step))
     assert (result.problem, result.good.seq, seen) == ("", 20, [(5, 5)])
     _execute(store, "UPDATE events SET body = x'00' WHERE seq = 10")
-    assert verify(store, middle).problem == ""
-    assert verify(store).bad_seq == 10
+    assert verify(Place(store), middle).problem == ""
+    assert verify(Place(store)).bad_seq == 10
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,13 @@ def test_the_first_bad_record_is_named(
     store: Path, statement: str, bad_seq: int | None, problem: str
 ) -> None:
     _execute(store, statement)
-    result = verify(store)
+    result = verify(Place(store))
     assert (result.bad_seq, result.problem) == (bad_seq, problem)
     assert result.good.seq == (bad_seq - 1 if bad_seq else 20)
 
 
 def test_a_forged_record_with_a_fitting_digest_breaks_the_one_after_it(store: Path) -> None:
-    with open_reader(store) as reader:
+    with open_reader(Place(store)) as reader:
         before = reader.head_at(6)
     assert before is not None
     forged = number(before, new(1000))
@@ -80,7 +81,7 @@ def test_a_forged_record_with_a_fitting_digest_breaks_the_one_after_it(store: Pa
         (forged.at_ms, forged.body, forged.digest),
     )
     connection.close()
-    result = verify(store)
+    result = verify(Place(store))
     assert (result.bad_seq, result.good) == (8, forged.head)
 
 
@@ -95,13 +96,13 @@ def test_the_digest_is_the_one_that_stored_logs_have() -> None:
 
 
 def test_a_log_that_lacks_its_head_was_cut(store: Path) -> None:
-    result = verify(store, stated=Head(21, bytes(32)))
+    result = verify(Place(store), stated=Head(21, bytes(32)))
     assert (result.bad_seq, result.good.seq) == (21, 20)
     assert "it was cut" in result.problem
 
 
 def test_another_record_where_the_last_walk_ended_is_found(store: Path) -> None:
-    result = verify(store, Head(15, bytes(32)))
+    result = verify(Place(store), Head(15, bytes(32)))
     assert (result.bad_seq, result.good) == (15, EMPTY)
 
 
@@ -110,14 +111,14 @@ def test_a_page_that_was_overwritten_is_a_result_and_not_a_crash(store: Path) ->
     for at in range(4096, len(raw), 4096):
         changed = raw[:at] + bytes(4096) + raw[at + 4096 :]
         (store / "tradebaas.db").write_bytes(changed)
-        result = verify(store)
+        result = verify(Place(store))
         assert result.problem
         assert result.good.seq < 20 or result.bad_seq is None
 
 
 def test_what_is_no_store_is_a_problem_too(tmp_path: Path) -> None:
     (tmp_path / "tradebaas.db").write_bytes(b"hello")
-    assert "it is not a SQLite database" in verify(tmp_path).problem
+    assert "it is not a SQLite database" in verify(Place(tmp_path)).problem
 
 
 # --- reading ---
@@ -126,7 +127,7 @@ def test_what_is_no_store_is_a_problem_too(tmp_path: Path) -> None:
 def test_a_reader_sees_what_a_running_daemon_commits(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     fill(log, 1, 3)
-    with open_reader(tmp_path) as reader:
+    with open_reader(Place(tmp_path)) as reader:
         assert [record.seq for record in reader.each(0)] == [1, 2, 3]
         fill(log, 4, 4)
         assert [record.body for record in reader.read(3, 10)] == [new(4).body]
@@ -139,14 +140,14 @@ def test_a_reader_changes_nothing(tmp_path: Path) -> None:
     fill(log, 1, 3)
     log.abandon()
     before = {path.name: path.stat().st_size for path in tmp_path.glob("tradebaas.db*")}
-    with open_reader(tmp_path) as reader, pytest.raises(apsw.ReadOnlyError):
+    with open_reader(Place(tmp_path)) as reader, pytest.raises(apsw.ReadOnlyError):
         reader.connection.execute("DELETE FROM events")
     assert {path.name: path.stat().st_size for path in tmp_path.glob("tradebaas.db*")} == before
     assert contents(tmp_path)[0] == 3
 
 
 def test_a_missing_store_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="there is no store at"), open_reader(tmp_path):
+    with pytest.raises(Unusable, match="there is no store at"), open_reader(Place(tmp_path)):
         pass
 
 
@@ -156,7 +157,7 @@ def test_a_damaged_backup_sends_the_reader_to_another_one(tmp_path: Path) -> Non
     file.write_bytes(b"hello")
     with (
         pytest.raises(StoreDamaged, match=f"tradebaas backup list --data {tmp_path}"),
-        open_reader(file),
+        open_reader(Place(tmp_path), file),
     ):
         pass
 
@@ -169,14 +170,14 @@ def test_another_schema_is_refused(
     store: Path, version: int, refusal: type[Exception], what: str
 ) -> None:
     _execute(store, f"PRAGMA user_version={version}")
-    with pytest.raises(refusal, match=what), open_reader(store):
+    with pytest.raises(refusal, match=what), open_reader(Place(store)):
         pass
 
 
 def test_snapshots_that_were_changed_are_not_offered(store: Path) -> None:
-    with open_reader(store) as reader:
+    with open_reader(Place(store)) as reader:
         assert [found.seq for found in reader.snapshots(FOLD)] == [20]
         assert reader.snapshots(FOLD + 1) == []
     _execute(store, "UPDATE snapshots SET body = x'00'")
-    with open_reader(store) as reader:
+    with open_reader(Place(store)) as reader:
         assert reader.snapshots(FOLD) == []
