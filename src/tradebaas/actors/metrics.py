@@ -9,7 +9,6 @@ import trio
 
 from tradebaas.board import Context, Vitals
 from tradebaas.core.messages import Ping
-from tradebaas.store.ballast import free_bytes
 
 INTERVAL_S = 1.0
 
@@ -37,6 +36,6 @@ async def _sample(ctx: Context) -> None:
             memory_bytes=usage.memory_bytes,
             memory_percent=usage.memory_percent,
             cpu_percent=usage.cpu_percent,
-            disk_free_bytes=free_bytes(ctx.data_dir),
+            disk_free_bytes=ctx.place.disk.free_bytes(ctx.data_dir),
         )
     )
