@@ -155,12 +155,20 @@ def read_journal(path: Path, after_n: int) -> list[JournalRow]:
                 raise LedgerBroken(f"{path}: journal line {n!r} has columns of other types")
             if n != after_n + 1:
                 raise LedgerBroken(f"{path}: journal goes from line {after_n} to {n}")
-            if kind not in _BODIES:
-                raise LedgerBroken(f"{path}: journal line {n} has the unknown kind {kind!r}")
-            parsed = msgspec.json.decode(body, type=_BODIES[str(kind)])
-            rows.append(JournalRow(n, at_ms, parsed))
+            rows.append(journal_row(n, at_ms, str(kind), body))
             after_n = n
     return rows
+
+
+def journal_row(n: int, at_ms: int, kind: str, body: str | bytes) -> JournalRow:
+    """One line of the journal, read.
+
+    Raises:
+        LedgerBroken: it is of an unknown kind.
+    """
+    if kind not in _BODIES:
+        raise LedgerBroken(f"journal line {n} has the unknown kind {kind!r}")
+    return JournalRow(n, at_ms, msgspec.json.decode(body, type=_BODIES[kind]))
 
 
 # ------------------------------------------------------------------------------ the daemon's store
@@ -196,12 +204,17 @@ def read_log(path: Path, after: Tail) -> list[LogRow]:
     Raises:
         LedgerBroken: the log no longer holds what was seen before, or the chain is broken.
     """
+    with _reading(path) as connection:
+        return log_rows(connection, after, path)
+
+
+def log_rows(connection: apsw.Connection, after: Tail, path: Path) -> list[LogRow]:
+    """As ``read_log``, through an open connection; ``path`` is for the message."""
     query = (
         "SELECT seq, at_ms, life, kind, version, body, digest FROM events"
         " WHERE seq >= ? ORDER BY seq"
     )
-    with _reading(path) as connection:
-        raw = connection.execute(query, (max(after.seq, 1),)).fetchall()
+    raw = connection.execute(query, (max(after.seq, 1),)).fetchall()
     rows: list[LogRow] = []
     at = after
     for columns in raw:
@@ -236,16 +249,25 @@ def decode_event(kind: str, version: int, body: bytes) -> Event:
 def read_snapshots(path: Path) -> list[SnapshotRow]:
     """All stored snapshots."""
     with _reading(path) as connection:
-        raw = connection.execute("SELECT seq, fold_version, body FROM snapshots").fetchall()
+        return snapshot_rows(connection)
+
+
+def snapshot_rows(connection: apsw.Connection) -> list[SnapshotRow]:
+    """As ``read_snapshots``, through an open connection."""
+    raw = connection.execute("SELECT seq, fold_version, body FROM snapshots").fetchall()
     return [SnapshotRow(*msgspec.convert(row, tuple[int, int, bytes])) for row in raw]
 
 
 def read_head(path: Path) -> Tail:
     """What ``data/head`` says: the newer of its two valid slots; seq 0 when there is none."""
     try:
-        raw = path.read_bytes()
+        return head_of(path.read_bytes())
     except FileNotFoundError:
         return Tail()
+
+
+def head_of(raw: bytes) -> Tail:
+    """As ``read_head``, from the bytes of the file."""
     slots = [raw[at : at + _HEAD_SLOT.size] for at in (0, _HEAD_STRIDE)]
     return max((_head_slot(slot) for slot in slots), key=lambda tail: tail.seq)
 

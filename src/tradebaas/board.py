@@ -21,6 +21,7 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
 from tradebaas.runtime.ports import Ports
+from tradebaas.store.disk import Disk
 from tradebaas.store.place import Place
 
 
@@ -113,6 +114,7 @@ class Context:
     locate: Callable[[], str]
     secret: str = field(repr=False)
     born: float
+    disk: Disk
 
     @property
     def data_dir(self) -> Path:
@@ -120,7 +122,7 @@ class Context:
 
     @property
     def place(self) -> Place:
-        return Place(self.config.data_dir)
+        return Place(self.config.data_dir, self.disk)
 
     def view(self) -> State:
         """The newest committed state of this life.

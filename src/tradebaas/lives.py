@@ -19,6 +19,7 @@ from tradebaas.runtime.crew import ActorSpec, Crew, Drain
 from tradebaas.runtime.mailbox import Asker, Asks, Door, Latest, open_asks
 from tradebaas.runtime.ports import Ports
 from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, supervise
+from tradebaas.store.disk import SYSTEM_DISK, Disk
 
 ASKS = 256
 PULSE_LIMIT_S = 5.0
@@ -31,7 +32,7 @@ class Lives:
     """The lives of one process. ``run`` ends when a life ends in order or no other may follow.
 
     ``locate`` gives the exchange's present URL, "" while there is none; ``secret`` is the client
-    secret; ``on_death`` is told of every death.
+    secret; ``on_death`` is told of every death; ``disk`` is where the data directory lies.
     """
 
     config: Config
@@ -39,6 +40,7 @@ class Lives:
     locate: Callable[[], str]
     secret: str = field(repr=False)
     on_death: Callable[[DeathReport], None]
+    disk: Disk = SYSTEM_DISK
     board: Board = field(default_factory=Board)
     door: Door[Request, Answer] = field(default_factory=Door)
     drain: Drain = field(default_factory=Drain)
@@ -123,6 +125,7 @@ class Lives:
             locate=self.locate,
             secret=self.secret,
             born=self.life_born,
+            disk=self.disk,
         )
 
     def _note_death(self, report: DeathReport) -> None:

@@ -18,6 +18,7 @@ from tradebaas.core.model import Assignment, ContractKind, Direction, Phase, Pos
 from tradebaas.core.state import Pending, Recovering, State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
 from tradebaas.runtime.ports import system_ports
+from tradebaas.store.disk import SYSTEM_DISK
 
 
 class StoppedClock:
@@ -47,6 +48,7 @@ def context(config: Config | None = None) -> tuple[Context, StoppedClock]:
         poisoned=False,
         locate=lambda: "",
         secret="never to be shown",
+        disk=SYSTEM_DISK,
         born=90.0,
     )
     return made, clock
