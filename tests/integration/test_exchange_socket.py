@@ -23,7 +23,7 @@ from trio_websocket import (
 from tradebaas.errors import ConfigError, StoreBusy
 from tradebaas.paper import server
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.server import serve
+from tradebaas.paper.process import serve
 from tradebaas.runtime.ports import Ports, system_ports
 
 BTC = "BTC-PERPETUAL"

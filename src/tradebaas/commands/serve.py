@@ -102,7 +102,7 @@ def exchange(
     `tradebaas run` starts one by itself. Its books survive its death; its stops fire while the
     daemon is dead.
     """
-    from tradebaas.paper import server
+    from tradebaas.paper import process
     from tradebaas.paper.config import ExchangeConfig
 
     config = ExchangeConfig(
@@ -119,4 +119,4 @@ def exchange(
         balance_usdc=balance_usdc,
         admin=admin,
     )
-    ctx.exit(server.main(config))
+    ctx.exit(process.main(config))

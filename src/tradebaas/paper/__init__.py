@@ -6,6 +6,7 @@ daemon. Prices are generated from a seed or replayed from a candle file; orders,
 money behave as Deribit documents them.
 
 It must never import the daemon's own arithmetic (``tradebaas.core``): two ledgers that share code
-agree even when both are wrong. Everything is pure except ``journal`` (SQLite) and ``server``
-(sockets, clocks); both hand time and randomness in.
+agree even when both are wrong. Everything is pure except ``journal`` (SQLite), ``server``
+(tasks and streams) and ``process`` (sockets, signals, the directory); time and randomness are
+handed in.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.server import main
+from tradebaas.paper.process import main
 
 
 @click.command()

@@ -76,7 +76,7 @@ def _release(call: Call, _: Params) -> int:
         held, session.held = session.held or [], None
         count += len(held)
         for frame in held:
-            call.exchange.send(session.number, frame)
+            call.exchange.outbox.send(session.number, frame)
     return count
 
 
@@ -125,21 +125,21 @@ def _resume(call: Call, _: Params) -> str:
 def _disconnect(call: Call, _: Params) -> int:
     clients = [s.number for s in call.exchange.sessions.values() if not s.admin]
     for number in clients:
-        call.exchange.drop(number)
+        call.exchange.outbox.drop(number)
     return len(clients)
 
 
 def _frame(call: Call, asked: Frame) -> int:
     clients = [s.number for s in call.exchange.sessions.values() if not s.admin]
     for number in clients:
-        call.exchange.send(number, asked.text.encode())
+        call.exchange.outbox.send(number, asked.text.encode())
     return len(clients)
 
 
 def _ledger(call: Call, asked: Ledger) -> Wire:
     exchange = call.exchange
     desk, price = exchange.desk, exchange.tape.price
-    trades = [t for t in desk.trades.values() if t.trade_seq > asked.after_seq]
+    trades = [t for t in desk.trades if t.trade_seq > asked.after_seq]
     wire: Wire = {
         "n": exchange.saved.next_record - 1,
         "now": exchange.now_ms,

@@ -26,7 +26,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
     ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
-    or the candle file's.
+    or the candle file's. ``pause_s`` is how many real seconds lie between two steps of the market:
+    what happens in between is executed at its own time and told late; None chooses by ``speed``.
+    ``remembered`` is how many ended orders, and how many trades, can be asked for.
     """
 
     directory: Path
@@ -48,6 +50,15 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     token_ttl_s: int = 900
     idle_exit_s: float = 600.0
     admin: bool = False
+    pause_s: float | None = None
+    remembered: int = 50_000
+
+    @property
+    def market_pause_s(self) -> float:
+        """Real seconds between two steps of the market."""
+        if self.pause_s is not None:
+            return self.pause_s
+        return 0.05 if self.speed > 60 else 0.1
 
 
 def check(config: ExchangeConfig) -> None:
@@ -70,6 +81,10 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(f"max_leverage {config.max_leverage} is outside 1 to 50")
     if not config.client_id or not config.client_secret:
         raise ConfigError("client_id and client_secret must not be empty")
+    if config.pause_s is not None and not 0 < config.pause_s < inf:
+        raise ConfigError(f"pause_s {config.pause_s:g} is not a number of seconds above 0")
+    if config.remembered < 1:
+        raise ConfigError(f"remembered {config.remembered} is no number of orders; give 1 or more")
     if not 0 <= config.idle_exit_s < inf:
         raise ConfigError(
             f"idle_exit {config.idle_exit_s:g} is not a number of seconds; give 0 (never) or more"

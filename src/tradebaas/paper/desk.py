@@ -1,10 +1,15 @@
 """The orders, trades and account of the exchange, and what changed since anybody was told.
 
 Every change of an order, a trade or the account goes through here, so that nothing can change
-without being journalled and announced. It decides nothing.
+without being journalled and announced. It decides nothing. Ended orders and trades are also kept
+in the order of time, and only the newest ``remembered`` of each, so that a question costs as much
+as its answer however long the exchange has run.
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 
 import msgspec
 
@@ -12,8 +17,8 @@ from tradebaas.paper.accounts import Account
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import LIVE_STATES, Order, State
 
-REMEMBERED = 50_000
-"""Closed orders, and trades, kept for queries; older ones are in the journal only."""
+_ENDED_MS = attrgetter("update_ms")
+_TRADED_MS = attrgetter("timestamp")
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +65,20 @@ class Counters(msgspec.Struct, kw_only=True):
 
 
 class Desk:
-    """All orders by id, the live ones apart, recent trades, the account, and the exchange time."""
+    """All orders by id, the live ones apart, recent trades, the account, and the exchange time.
 
-    def __init__(self, account: Account, counters: Counters) -> None:
+    ``orders`` is in the order of creation, ``ended`` and ``trades`` in the order of time.
+    """
+
+    def __init__(self, account: Account, counters: Counters, remembered: int) -> None:
         self.account = account
         self.counters = counters
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
-        self.trades: dict[str, Trade] = {}
+        self.ended: list[Order] = []
+        self.trades: list[Trade] = []
+        self._most = remembered + remembered // 8
+        self._kept = remembered
         self.now_ms = 0
         self.changed: dict[str, Order] = {}
         self.new_trades: list[Trade] = []
@@ -87,13 +98,19 @@ class Desk:
     def add(self, order: Order) -> None:
         """Take in a new order."""
         order.number = self.number("created")
-        self.restore(order)
+        self._keep(order)
         self.changed[order.order_id] = order
-        if len(self.orders) > REMEMBERED:
-            self._forget()
 
-    def restore(self, order: Order) -> None:
-        """Take in an order that the journal already knows."""
+    def restore(self, orders: Iterable[Order], trades: Iterable[Trade]) -> None:
+        """Take in what the journal already knows: orders by creation, trades by time."""
+        for order in orders:
+            self._keep(order)
+        self.ended = sorted(
+            (order for order in self.orders.values() if not order.is_live), key=_ENDED_MS
+        )
+        self.trades = list(trades)
+
+    def _keep(self, order: Order) -> None:
         assert order.order_id not in self.orders, order.order_id
         self.orders[order.order_id] = order
         if order.is_live:
@@ -113,13 +130,26 @@ class Desk:
         self.touch(order)
         del self.live[order.order_id]
         self.closed[order.order_id] = order
+        self.ended.append(order)
+        if len(self.ended) > self._most:
+            self._forget()
 
     def add_trade(self, trade: Trade) -> None:
         """Take in a new trade."""
-        self.trades[trade.trade_id] = trade
+        self.trades.append(trade)
         self.new_trades.append(trade)
-        if len(self.trades) > REMEMBERED:
-            del self.trades[next(iter(self.trades))]
+        if len(self.trades) > self._most:
+            del self.trades[: -self._kept]
+
+    def ended_since(self, after_ms: int) -> list[Order]:
+        """Return the orders that ended after a moment, by creation."""
+        first = bisect_right(self.ended, after_ms, key=_ENDED_MS)
+        return sorted(self.ended[first:], key=attrgetter("number"))
+
+    def trades_between(self, first_ms: int, last_ms: int) -> list[Trade]:
+        """Return the trades of a stretch of time, both ends included, oldest first."""
+        first = bisect_left(self.trades, first_ms, key=_TRADED_MS)
+        return self.trades[first : bisect_right(self.trades, last_ms, key=_TRADED_MS)]
 
     def live_stop_amount(self, instrument_name: str) -> Decimal:
         """Return how much of the position live stops would close by themselves."""
@@ -155,7 +185,7 @@ class Desk:
         return changes
 
     def _forget(self) -> None:
-        """Forget the oldest order that has ended."""
-        oldest = next((id_ for id_ in self.orders if id_ not in self.live), None)
-        if oldest is not None:
-            del self.orders[oldest]
+        """Forget the orders that ended longest ago."""
+        for order in self.ended[: -self._kept]:
+            del self.orders[order.order_id]
+        del self.ended[: -self._kept]

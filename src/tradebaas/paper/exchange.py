@@ -20,13 +20,12 @@ from tradebaas.paper.instruments import CONTEXT, CURRENCIES, INSTRUMENTS, Wire, 
 from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
+from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.sessions import Gate, Session, topics_of
 from tradebaas.paper.tape import RESOLUTIONS, Tape, TapeState
 from tradebaas.paper.views import index_wire, ticker_wire
 
 MAX_EVENTS_PER_MOVE = 10_000
-MAX_HELD_FRAMES = 1_000
-"""What an admin hold keeps back for one session before its connection is cut."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -55,6 +54,8 @@ class SavedState(msgspec.Struct, kw_only=True):
     next_session: int = 1
     depth: dict[str, Decimal] = {}
     cod_default: bool = False
+    connected: dict[int, bool] = {}
+    """The connections, and whether their orders end with them."""
     exposures: dict[str, tuple[Decimal, Decimal]] = {}
     balances: dict[str, Decimal] = {}
 
@@ -88,19 +89,18 @@ class Exchange:
                 counters=Counters(),
             )
         self.saved = saved
-        self.desk = Desk(saved.account, saved.counters)
+        self.desk = Desk(saved.account, saved.counters, config.remembered)
         self.desk.now_ms = saved.tape.now_ms
         self.matching = Matching(self.desk, self.tape, config.maker_fee, config.taker_fee)
         self.matching.depth = saved.depth
         self.gate = Gate(config.client_id, config.client_secret, config.token_ttl_s, new_token)
-        self.sessions: dict[int, Session] = {}
+        self.outbox = Outbox()
+        self.sessions = self.outbox.sessions
         self.paused = False
         self._owes_bar = False
         self._records: list[Record] = []
         self._orders: dict[str, Order] = {}
         self.step_trades: list[Trade] = []
-        self._frames: list[tuple[int, bytes]] = []
-        self._drops: list[int] = []
 
     # -- time and the market ------------------------------------------------------------------
 
@@ -235,9 +235,8 @@ class Exchange:
     def take_step(self) -> Step:
         """Return what happened since the last step."""
         orders = list(self._orders.values())
-        step = Step(self._records, orders, self.step_trades, self._frames, self._drops)
+        step = Step(self._records, orders, self.step_trades, *self.outbox.take())
         self._records, self._orders, self.step_trades = [], {}, []
-        self._frames, self._drops = [], []
         return step
 
     def _record_exposure(self, name: str) -> None:
@@ -261,76 +260,39 @@ class Exchange:
         self.saved.balances[currency] = balance
         self.record("balance", {"currency": currency, "balance": plain(balance)})
         topic = f"portfolio.{currency}"
-        if self.hears(topic):
-            self.tell(topic, self.summary(currency))
+        if topic in self.outbox.heard():
+            self.outbox.tell(topic, self.summary(currency))
 
     def _tell_changes(self, name: str, orders: list[Order], trades: list[Trade]) -> None:
         wires = [order_wire(order) for order in orders]
-        if self.hears(f"changes.{name}"):
+        tell = self.outbox.tell
+        if f"changes.{name}" in self.outbox.heard():
             changes: Wire = {
                 "instrument_name": name,
                 "orders": wires,
                 "trades": trades,
                 "positions": [self.position(name)] if trades else [],
             }
-            self.tell(f"changes.{name}", changes)
+            tell(f"changes.{name}", changes)
         for wire in wires:
-            self.tell(f"orders.{name}", wire)
+            tell(f"orders.{name}", wire)
         if trades:
-            self.tell(f"trades.{name}", trades)
+            tell(f"trades.{name}", trades)
 
     # -- what people hear ---------------------------------------------------------------------
 
     def tell_price(self) -> None:
-        """Send the tickers and the running candles."""
-        for name, item in INSTRUMENTS.items():
-            if self.hears(f"ticker.{name}"):
-                self.tell(f"ticker.{name}", self.ticker(name))
+        """Send the tickers and the running candles to whom they interest."""
+        heard = self.outbox.heard()
+        for name, item in INSTRUMENTS.items() if heard else ():
+            if f"ticker.{name}" in heard:
+                self.outbox.tell(f"ticker.{name}", self.ticker(name))
             for minutes in RESOLUTIONS:
-                if self.hears(f"chart.{name}.{minutes}"):
-                    self.tell(f"chart.{name}.{minutes}", self.tape.frame(minutes))
-            if self.hears(f"index.{item.price_index}"):
-                self.tell(f"index.{item.price_index}", index_wire(item, self.tape, self.now_ms))
-
-    def hears(self, topic: str) -> bool:
-        """Return whether anybody subscribes to a topic."""
-        sessions = self.sessions.values()
-        return any(topic in topics for s in sessions for topics in s.channels.values())
-
-    def tell(self, topic: str, data: object, only: Session | None = None) -> None:
-        """Send data to everybody (or one session) that subscribes to a topic."""
-        for session in self.sessions.values() if only is None else (only,):
-            for channel, topics in session.channels.items():
-                if topic in topics:
-                    self._tell_channel(session, channel, topic, data)
-
-    def _tell_channel(self, session: Session, channel: str, topic: str, data: object) -> None:
-        # Single orders travel bare on raw channels, as lists on aggregated ones.
-        listed = topic.startswith("orders.") and not channel.endswith(".raw")
-        params = {"channel": channel, "data": [data] if listed else data}
-        frame = _encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
-        if session.held is not None and channel.startswith("user."):
-            session.held.append(frame)
-            if len(session.held) > MAX_HELD_FRAMES:
-                self.drop(session.number)
-        else:
-            self.send(session.number, frame)
-
-    def send(self, session: int, frame: bytes) -> None:
-        """Put a frame into the step, for one session."""
-        self._frames.append((session, frame))
-
-    def mark_frames(self) -> int:
-        """Return the place in the step's frames where an answer belongs."""
-        return len(self._frames)
-
-    def insert_frame(self, mark: int | None, session: int, frame: bytes) -> None:
-        """Put a frame into the step at a marked place, or at its end."""
-        self._frames.insert(len(self._frames) if mark is None else mark, (session, frame))
-
-    def drop(self, session: int) -> None:
-        """Have the connection of a session cut after this step."""
-        self._drops.append(session)
+                if f"chart.{name}.{minutes}" in heard:
+                    self.outbox.tell(f"chart.{name}.{minutes}", self.tape.frame(minutes))
+            if f"index.{item.price_index}" in heard:
+                index = index_wire(item, self.tape, self.now_ms)
+                self.outbox.tell(f"index.{item.price_index}", index)
 
     def subscribe(self, session: Session, channels: list[str], private: bool) -> list[str]:
         """Subscribe to the known channels; public ones say at once where the market stands."""
@@ -348,9 +310,10 @@ class Exchange:
     def _tell_snapshot(self, session: Session, channel: str, topic: str) -> None:
         match topic.split("."):
             case ["ticker", name]:
-                self._tell_channel(session, channel, topic, self.ticker(name))
+                self.outbox.tell_channel(session, channel, topic, self.ticker(name))
             case ["chart", _, minutes]:
-                self._tell_channel(session, channel, topic, self.tape.frame(int(minutes)))
+                frame = self.tape.frame(int(minutes))
+                self.outbox.tell_channel(session, channel, topic, frame)
             case _:
                 return
 
@@ -359,20 +322,28 @@ class Exchange:
     def connect(self) -> Session:
         """Take in a new connection."""
         session = Session(number=self.saved.next_session)
-        session.cancel_on_disconnect = self.saved.cod_default
         self.saved.next_session += 1
         self.sessions[session.number] = session
+        self.saved.connected[session.number] = self.saved.cod_default
         self.record("session", {"session": session.number, "event": "connect"})
         return session
 
     def disconnect(self, number: int, logout: bool = False) -> None:
         """Forget a connection; cancel its orders if it asked for that and did not log out."""
         session = self.sessions.pop(number, None)
-        if session is None:
-            return
-        self.gate.forget(session)
+        if session is not None:
+            self.gate.forget(session)
+            self._part_from(number, self.saved.connected[number] and not logout)
+
+    def part_from_all(self) -> None:
+        """Part from the connections that an earlier process had when it ended."""
+        for number, cancels in list(self.saved.connected.items()):
+            self._part_from(number, cancels)
+
+    def _part_from(self, number: int, cancels: bool) -> None:
+        del self.saved.connected[number]
         self.record("session", {"session": number, "event": "disconnect"})
-        if session.cancel_on_disconnect and not logout:
+        if cancels:
             for order in list(self.desk.live.values()):
                 if order.session == number and order.is_live:
                     self.desk.end(order, "cancelled", "cancel_on_disconnect")

@@ -14,7 +14,7 @@ import apsw
 import msgspec
 
 from tradebaas.errors import StoreFault
-from tradebaas.paper.desk import REMEMBERED, Trade
+from tradebaas.paper.desk import Trade
 from tradebaas.paper.exchange import Record, SavedState
 from tradebaas.paper.orders import Order
 
@@ -41,16 +41,21 @@ class Journal:
             raise _fault(path, error) from error
         self._path = path
 
-    def load(self) -> tuple[SavedState | None, list[Order], list[Trade]]:
-        """Return what the last run left: state, remembered orders and trades, oldest first."""
+    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Trade]]:
+        """Return what the last run left: state, newest orders and trades, oldest first.
+
+        Raises:
+            StoreFault: the file cannot be read.
+        """
         try:
             state = self._db.execute("SELECT body FROM state WHERE key = 'exchange'").get
-            orders = self._last("SELECT body FROM orders ORDER BY n DESC LIMIT ?")
+            orders = self._last("SELECT body FROM orders ORDER BY n DESC LIMIT ?", count)
             live = self._last(
                 "SELECT body FROM orders WHERE json_extract(body, '$.state') IN "
-                "('open', 'untriggered') ORDER BY n DESC LIMIT ?"
+                "('open', 'untriggered') ORDER BY n DESC LIMIT ?",
+                count,
             )
-            trades = self._last("SELECT body FROM trades ORDER BY trade_seq DESC LIMIT ?")
+            trades = self._last("SELECT body FROM trades ORDER BY trade_seq DESC LIMIT ?", count)
         except apsw.Error as error:
             raise _fault(self._path, error) from error
         remembered = {
@@ -95,8 +100,8 @@ class Journal:
         """Close the file."""
         self._db.close()
 
-    def _last(self, query: str) -> list[str]:
-        rows = self._db.execute(query, (REMEMBERED,)).fetchall()
+    def _last(self, query: str, count: int) -> list[str]:
+        rows = self._db.execute(query, (count,)).fetchall()
         return [cast(str, body) for (body,) in reversed(rows)]
 
     def _prepare(self, path: Path) -> None:

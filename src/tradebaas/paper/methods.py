@@ -153,24 +153,27 @@ def _unsubscribe_all(call: Call, _: Params) -> str:
 
 
 def _get_cod(call: Call, asked: params.Cod) -> Wire:
-    exchange, session = call.exchange, call.session
+    saved = call.exchange.saved
     own = asked.scope == "connection"
-    enabled = session.cancel_on_disconnect if own else exchange.saved.cod_default
+    enabled = saved.connected[call.session.number] if own else saved.cod_default
     return {"scope": asked.scope, "enabled": enabled}
 
 
 def _set_cod(call: Call, asked: params.Cod, enabled: bool) -> str:
+    exchange, session = call.exchange, call.session
     if asked.scope == "connection":
-        call.session.cancel_on_disconnect = enabled
+        exchange.saved.connected[session.number] = enabled
     else:
-        call.exchange.saved.cod_default = enabled
+        exchange.saved.cod_default = enabled
+    event = f"cancel on disconnect {'on' if enabled else 'off'}, {asked.scope}"
+    exchange.record("session", {"session": session.number, "event": event})
     return "ok"
 
 
 def _logout(call: Call, _: params.Logout) -> None:
     """Close the connection without an answer and without cancel-on-disconnect."""
     call.exchange.disconnect(call.session.number, logout=True)
-    call.exchange.drop(call.session.number)
+    call.exchange.outbox.drop(call.session.number)
 
 
 def _cancel_by_label(call: Call, asked: params.CancelByLabel) -> int:

@@ -7,6 +7,7 @@ both. Answers are capped by ``count``; the rest is reached by ``continuation`` o
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from tradebaas.paper import params
 from tradebaas.paper.desk import Trade
@@ -77,11 +78,16 @@ def states_by_label(exchange: Exchange, asked: params.ByLabel) -> list[Wire]:
     names = params.in_currency(asked.currency)
     return [
         order_wire(order)
-        for order in exchange.desk.orders.values()
-        if order.label == asked.label
-        and order.instrument_name in names
-        and is_recent(exchange, order)
+        for order in _recent(exchange)
+        if order.label == asked.label and order.instrument_name in names
     ]
+
+
+def _recent(exchange: Exchange) -> list[Order]:
+    """Return the orders of the recent store, live ones included, by creation."""
+    desk = exchange.desk
+    ended = desk.ended_since(exchange.now_ms - RECENT_ORDERS_MS)
+    return sorted([*ended, *desk.live.values()], key=lambda order: order.number)
 
 
 def _offset(continuation: str) -> int:
@@ -94,23 +100,29 @@ def _offset(continuation: str) -> int:
 
 def history(exchange: Exchange, asked: params.History, names: set[str]) -> object:
     """Return ended orders, newest first."""
-    now = exchange.now_ms
-    found = [
+    old_ms = -1 if asked.include_old else exchange.now_ms - OLD_ORDERS_MS
+    store = exchange.desk.orders.values() if asked.historical else _recent(exchange)
+    found = (
         order
-        for order in exchange.desk.orders.values()
+        for order in reversed(store)
         if order.instrument_name in names
         and not order.is_live
         and (order.filled or asked.include_unfilled)
         and is_recent(exchange, order) != asked.historical
-        and (asked.include_old or order.update_ms > now - OLD_ORDERS_MS)
-    ]
-    found.reverse()
+        and order.update_ms > old_ms
+    )
     start = asked.offset + _offset(asked.continuation)
-    page = [order_wire(order) for order in found[start : start + asked.count]]
+    page, more = _page(found, start, asked.count)
+    wires = [order_wire(order) for order in page]
     if not asked.with_continuation:
-        return page
-    more = start + asked.count < len(found)
-    return {"orders": page, "continuation": str(start + asked.count) if more else None}
+        return wires
+    return {"orders": wires, "continuation": more}
+
+
+def _page(found: Iterable[Order], start: int, count: int) -> tuple[list[Order], str | None]:
+    """Return a page of orders, and how to ask for the next one; None after the last."""
+    page = list(islice(found, start, start + count + 1))
+    return page[:count], str(start + count) if len(page) > count else None
 
 
 def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
@@ -118,28 +130,24 @@ def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
     names = params.in_currency(asked.currency)
     if asked.instrument_name is not None:
         names &= {params.instrument(asked.instrument_name).name}
-    found = [
+    found = (
         order
-        for order in exchange.desk.orders.values()
+        for order in reversed(exchange.desk.orders.values())
         if order.instrument_name in names
         and (order.is_trigger or order.is_secondary)
         and not order.is_live
-    ]
-    found.reverse()
-    start = _offset(asked.continuation)
-    page = found[start : start + asked.count]
-    more = start + asked.count < len(found)
-    return {
-        "entries": [trigger_history_wire(order) for order in page],
-        "continuation": str(start + asked.count) if more else None,
-    }
+    )
+    page, more = _page(found, _offset(asked.continuation), asked.count)
+    return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
 
 
 def trades_by_order(exchange: Exchange, asked: params.ByOrder) -> list[Trade]:
     """Return the trades of one order."""
+    order = exchange.desk.orders.get(asked.order_id)
+    low, high = (order.creation_ms, order.update_ms) if order else (0, exchange.now_ms)
     found = [
         trade
-        for trade in exchange.desk.trades.values()
+        for trade in exchange.desk.trades_between(low, high)
         if trade.order_id == asked.order_id and _in_store(exchange, trade, asked.historical)
     ]
     return found[::-1] if asked.sorting == "desc" else found
@@ -147,21 +155,23 @@ def trades_by_order(exchange: Exchange, asked: params.ByOrder) -> list[Trade]:
 
 def trades(exchange: Exchange, asked: params.Trades, names: set[str]) -> Wire:
     """Return a page of trades: newest first unless ``sorting`` is asc."""
-    low, high = asked.start_timestamp, asked.end_timestamp
+    edge = exchange.now_ms - RECENT_TRADES_MS
+    low, high = (0, edge) if asked.historical else (edge + 1, exchange.now_ms)
+    if asked.start_timestamp is not None:
+        low = max(low, asked.start_timestamp)
+    if asked.end_timestamp is not None:
+        high = min(high, asked.end_timestamp)
     first, last = asked.start_seq, asked.end_seq
-    found = [
+    store = exchange.desk.trades_between(low, high)
+    found = (
         trade
-        for trade in exchange.desk.trades.values()
+        for trade in (store if asked.sorting == "asc" else reversed(store))
         if trade.instrument_name in names
-        and (low is None or trade.timestamp >= low)
-        and (high is None or trade.timestamp <= high)
         and (first is None or trade.trade_seq >= first)
         and (last is None or trade.trade_seq <= last)
-        and _in_store(exchange, trade, asked.historical)
-    ]
-    if asked.sorting != "asc":
-        found.reverse()
-    return {"trades": found[: asked.count], "has_more": len(found) > asked.count}
+    )
+    page = list(islice(found, asked.count + 1))
+    return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
 
 
 def _in_store(exchange: Exchange, trade: Trade, historical: bool) -> bool:

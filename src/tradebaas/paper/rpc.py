@@ -66,10 +66,10 @@ class Front:
             session.admin = True
         body = bytes(request.params)
         if self.faults.take("swallow", method, body):
-            call.exchange.drop(session.number)
+            call.exchange.outbox.drop(session.number)
             return
         # The answer goes out before what the call set off; a hold covers both.
-        place = call.exchange.mark_frames()
+        place = call.exchange.outbox.mark()
         held: int | None = None
         if self.faults.take("hold", method, body):
             session.held = session.held or []
@@ -78,13 +78,13 @@ class Front:
         if session.number not in call.exchange.sessions:
             return
         if self.faults.take("lose", method, body):
-            call.exchange.drop(session.number)
+            call.exchange.outbox.drop(session.number)
             return
         frame = self._frame(request.id, outcome, now_us)
         if held is not None and session.held is not None:
             session.held.insert(held, frame)
         else:
-            call.exchange.insert_frame(place, session.number, frame)
+            call.exchange.outbox.insert(place, session.number, frame)
 
     def _outcome(self, call: Call, method: str, body: bytes) -> Wire:
         try:
@@ -134,7 +134,7 @@ class Front:
     def _refuse(self, session: Session, error: Wire, now_us: int) -> None:
         """Answer a frame that has no readable id."""
         frame = self._frame(msgspec.UNSET, {"error": error}, now_us)
-        self.exchange.send(session.number, frame)
+        self.exchange.outbox.send(session.number, frame)
 
     def _frame(self, id_: int | str | msgspec.UnsetType, outcome: Wire, now_us: int) -> bytes:
         out_us = max(now_us, self.exchange.now_ms * 1000)

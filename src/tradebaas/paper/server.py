@@ -1,31 +1,28 @@
-"""Serves the embedded exchange over a WebSocket on loopback: the only I/O of this package.
+"""Serves the embedded exchange over WebSockets, on whatever streams it is given.
 
-One lock makes every step whole: change the books, commit the journal, send the frames. Nothing is
+One lock makes every step whole: change the books, commit the ledger, send the frames. Nothing is
 answered and nobody is notified before the commit, so whatever a client was told is still true
 after a SIGKILL. A client that reads too slowly, or that was armed to lose its connection, is cut
 off; no client can hold up another one or the market.
+
+There is no socket, no file and no real time in here: ``process`` gives it the real ones, and a
+simulation gives it its own. Cancelling it is the death of the exchange: nothing is told or
+committed any more, and whoever starts it again begins from the ledger.
 """
 
 import contextlib
-import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar, cast
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from tradebaas.errors import ConfigError, Fatal
-from tradebaas.paper.candles import read_candles
-from tradebaas.paper.config import ExchangeConfig, check
-from tradebaas.paper.directory import address, locked
-from tradebaas.paper.exchange import Exchange, SavedState
-from tradebaas.paper.journal import Journal
-from tradebaas.paper.market import GeneratedMarket, Market, ReplayMarket
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.ledger import Ledger
 from tradebaas.paper.pace import Pace
 from tradebaas.paper.rpc import Front
-from tradebaas.runtime.ports import Blocking, Ports, system_ports
+from tradebaas.runtime.ports import Blocking, Ports
 
 PATH = "/ws/api/v2"
 MAX_QUEUED_FRAMES = 4_096
@@ -37,43 +34,10 @@ CLOCK_ROW_S = 1.0
 HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
 TEST_REQUEST = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
 
-
-def main(config: ExchangeConfig) -> int:
-    """Serve until SIGTERM, SIGINT or ``idle_exit_s`` without clients; return the exit code."""
-    exit_code = 0
-    try:
-        trio.run(_serve_until_signal, config)
-    except* Fatal as faults:
-        fault = _first(faults)
-        print(f"tradebaas exchange: {fault}", file=sys.stderr)
-        exit_code = fault.exit_code
-    return exit_code
+T = TypeVar("T")
 
 
-async def serve(
-    config: ExchangeConfig,
-    *,
-    ports: Ports | None = None,
-    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Serve until cancelled or idle; ``task_status`` is started with the URL once it listens.
-
-    Raises:
-        ConfigError: the settings, the candle file or an earlier run's market do not fit.
-        StoreBusy: another exchange holds the directory.
-        StoreFault: the journal cannot be read or written.
-    """
-    ports = ports or system_ports()
-    check(config)
-    config.directory.mkdir(parents=True, exist_ok=True)
-    with locked(config.directory), _journal(config.directory / "exchange.db") as journal:
-        exchange = _restore(config, journal, ports)
-        async with ports.open_blocking("exchange-journal") as blocking:
-            server = Server(exchange, journal, blocking, ports)
-            await server.run(task_status)
-
-
-class _Stopped(Exception):
+class Stopped(Exception):
     """An earlier step failed; its exception is on its way up and ends the exchange."""
 
 
@@ -84,12 +48,14 @@ class Connection:
         self.number = number
         self.scope = trio.CancelScope()
         self.answered = trio.Event()
+        self.beats = trio.Event()
         self._send, self.frames = trio.open_memory_channel[bytes](MAX_QUEUED_FRAMES)
 
     def put(self, frame: bytes) -> None:
         """Queue a frame; a client that has let the queue fill up is cut off.
 
-        Nothing is queued for one that is being dropped: its writer may still be at work.
+        Nothing is queued for one that has gone or is being dropped: its writer may still be at
+        work.
         """
         try:
             self._send.send_nowait(frame)
@@ -102,20 +68,36 @@ class Connection:
         """Queue nothing more: the writer cuts the connection when it has sent what is queued."""
         self._send.close()
 
+    def close(self) -> None:
+        """Forget what is queued; whatever is put from now on is dropped."""
+        self._send.close()
+        self.frames.close()
+
+
+Post = Callable[[Connection, bytes], None]
+"""Takes a frame for a connection and puts it there, sooner or later, or never."""
+
 
 class Server:
-    """The running exchange: market, connections, journal."""
+    """The running exchange: market, connections, ledger. For one ``run``.
+
+    ``post`` is handed each frame that a connection is to get, when it is true and durable; it may
+    put it there later. A frame for a connection that has gone by then is dropped.
+    """
 
     def __init__(
-        self, exchange: Exchange, journal: Journal, blocking: Blocking, ports: Ports
-    ) -> None:
-        self._exchange = exchange
-        self._front = Front(exchange)
-        self._journal = journal
+        self, exchange: Exchange, ledger: Ledger, blocking: Blocking, ports: Ports,
+        post: Post = Connection.put,
+    ) -> None:  # fmt: skip
+        self.exchange = exchange
+        self.front = Front(exchange)
+        self._ledger = ledger
         self._blocking = blocking
+        self._post = post
         self._clock = ports.clock
         self._lock = trio.Lock()
         self._connections: dict[int, Connection] = {}
+        self._nursery: trio.Nursery
         self._broken = False
         self._saved_at = -CLOCK_ROW_S
         self._saved_now = -1
@@ -130,45 +112,50 @@ class Server:
         )
         self._follow()
 
-    async def run(self, task_status: trio.TaskStatus[str]) -> None:
-        """Serve until cancelled or idle."""
-        config = self._exchange.config
-        try:
-            listeners = await trio.open_tcp_listeners(config.port, host=config.host)
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {config.host}:{config.port}: {error}; choose another port"
-            ) from error
-        port = listeners[0].socket.getsockname()[1]
-        url = f"ws://{config.host}:{port}{PATH}"
+    async def run(
+        self,
+        listeners: Sequence[trio.abc.Listener[trio.abc.Stream]],
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve WebSockets on the listeners' streams until cancelled; started once it listens.
+
+        Raises:
+            StoreFault: the ledger does not take a step.
+        """
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self._run_market)
-            nursery.start_soon(self._watch_idle, nursery.cancel_scope)
-            with address(config.directory, url):
-                await nursery.start(trio.serve_listeners, self._serve_stream, listeners)
-                task_status.started(url)
-                await trio.sleep_forever()
+            await nursery.start(trio.serve_listeners, self._serve_stream, listeners)
+            task_status.started()
+
+    async def act(self, deed: Callable[[], T]) -> T:
+        """Do something to the exchange as one step: alone, made durable, then told.
+
+        Raises:
+            Stopped: an earlier step failed.
+        """
+        async with self._step():
+            return deed()
 
     # -- the market ---------------------------------------------------------------------------
 
     async def _run_market(self) -> None:
-        config = self._exchange.config
-        pause_s = 0.05 if config.speed > 60 else 0.1
-        with contextlib.suppress(_Stopped):
+        config = self.exchange.config
+        with contextlib.suppress(Stopped):
             while True:
                 async with self._step():
                     now_ms = self._now_us() // 1000
-                    if config.lockstep or self._exchange.paused:
-                        self._exchange.set_now(now_ms)
+                    if config.lockstep or self.exchange.paused:
+                        self.exchange.set_now(now_ms)
                     else:
-                        self._exchange.advance(now_ms)
-                await trio.sleep(pause_s)
+                        self.exchange.advance(now_ms)
+                await trio.sleep(config.market_pause_s)
 
     def _now_us(self) -> int:
         return self._pace.now_us(self._clock.monotonic())
 
     def _follow(self) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         stands = exchange.config.lockstep and not exchange.tape.ended
         close_ms = exchange.tape.open_ms + 60_000 if stands else None
         self._pace.follow(
@@ -187,43 +174,45 @@ class Server:
         """
         async with self._lock:
             if self._broken:
-                raise _Stopped
+                raise Stopped
             self._broken = True
             yield
             self._follow()
-            step = self._exchange.take_step()
+            step = self.exchange.take_step()
             now = self._clock.monotonic()
-            moved = self._exchange.now_ms != self._saved_now
+            moved = self.exchange.now_ms != self._saved_now
             if step.records or step.orders or (moved and now - self._saved_at >= CLOCK_ROW_S):
-                saved = self._exchange.saved
+                saved = self.exchange.saved
                 # A client that is cut off during the commit must not take the step with it.
                 with trio.CancelScope(shield=True):
                     await self._blocking.run(
-                        self._journal.commit, step.records, step.orders, step.trades, saved
+                        self._ledger.commit, step.records, step.orders, step.trades, saved
                     )
-                self._saved_at, self._saved_now = now, self._exchange.now_ms
+                self._saved_at, self._saved_now = now, self.exchange.now_ms
             self._broken = False
             for number, frame in step.frames:
                 if number in self._connections:
-                    self._connections[number].put(frame)
+                    self._post(self._connections[number], frame)
             for number in step.drops:
                 if number in self._connections:
                     self._connections[number].finish()
 
     # -- connections --------------------------------------------------------------------------
 
-    async def _serve_stream(self, stream: trio.SocketStream) -> None:
+    async def _serve_stream(self, stream: trio.abc.Stream) -> None:
         try:
             await self._serve_websocket(stream)
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _serve_websocket(self, stream: trio.SocketStream) -> None:
+    async def _serve_websocket(self, stream: trio.abc.Stream) -> None:
+        # The library works on any stream, though its annotation names two.
+        carrier = cast(trio.SocketStream, stream)
         try:
             async with trio.open_nursery() as nursery:
                 with trio.move_on_after(HANDSHAKE_S) as handshake:
                     request = await wrap_server_stream(
-                        nursery, stream, max_message_size=MAX_MESSAGE_BYTES
+                        nursery, carrier, max_message_size=MAX_MESSAGE_BYTES
                     )
                     if request.path != PATH:
                         await request.reject(404)
@@ -234,14 +223,14 @@ class Server:
                         handshake.deadline = float("inf")
                         await self._converse(websocket)
                 nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, ConnectionClosed, _Stopped):
+        except* (trio.BrokenResourceError, ConnectionClosed, Stopped):
             # The client went away, and the books were told in _converse; or the failed step,
             # wherever it was, is ending the exchange already.
             pass
 
     async def _converse(self, websocket: WebSocketConnection) -> None:
         async with self._step():
-            connection = Connection(self._exchange.connect().number)
+            connection = Connection(self.exchange.connect().number)
             self._connections[connection.number] = connection
         try:
             with connection.scope:
@@ -251,11 +240,15 @@ class Server:
                     await self._read(websocket, connection)
                     nursery.cancel_scope.cancel()
         finally:
+            connection.close()
             del self._connections[connection.number]
-            # Cancelled or not, the books must learn that the client has gone.
-            with trio.CancelScope(shield=True):
-                async with self._step():
-                    self._exchange.disconnect(connection.number)
+            # Not by this task, which may be cancelled already: only the exchange's own death may
+            # keep the news from the books.
+            self._nursery.start_soon(self._part, connection.number)
+
+    async def _part(self, number: int) -> None:
+        with contextlib.suppress(Stopped):
+            await self.act(lambda: self.exchange.disconnect(number))
 
     async def _read(self, websocket: WebSocketConnection, connection: Connection) -> None:
         while True:
@@ -266,13 +259,15 @@ class Server:
             text = message if isinstance(message, str) else message.decode(errors="replace")
             number = connection.number
             async with self._step():
-                if number not in self._exchange.sessions:
+                if number not in self.exchange.sessions:
                     return
-                method = self._front.receive(
+                method = self.front.receive(
                     number, text, self._now_us(), self._clock.wall_ms(), self._pace.wire()
                 )
             if method == "public/test":
                 connection.answered.set()
+            elif method == "public/set_heartbeat":
+                connection.beats.set()
 
     async def _write(self, websocket: WebSocketConnection, connection: Connection) -> None:
         async for frame in connection.frames:
@@ -285,14 +280,16 @@ class Server:
     async def _beat(self, websocket: WebSocketConnection, connection: Connection) -> None:
         """Ask for signs of life once the client has set a heartbeat; close 4000 without one."""
         while True:
-            session = self._exchange.sessions.get(connection.number)
+            session = self.exchange.sessions.get(connection.number)
             interval = session.heartbeat_s if session is not None else 0
-            await trio.sleep(interval or 1.0)
             if not interval:
+                await connection.beats.wait()
+                connection.beats = trio.Event()
                 continue
+            await trio.sleep(interval)
             connection.answered = trio.Event()
-            connection.put(HEARTBEAT)
-            connection.put(TEST_REQUEST)
+            self._post(connection, HEARTBEAT)
+            self._post(connection, TEST_REQUEST)
             with trio.move_on_after(HEARTBEAT_ANSWER_S) as waiting:
                 await connection.answered.wait()
             if waiting.cancelled_caught:
@@ -300,72 +297,16 @@ class Server:
                     await websocket.aclose(4000, "heartbeat close")
                 connection.scope.cancel()
 
-    async def _watch_idle(self, scope: trio.CancelScope) -> None:
-        limit = self._exchange.config.idle_exit_s
+    async def watch_idle(self, scope: trio.CancelScope) -> None:
+        """Cancel ``scope`` when no client has been here for ``idle_exit_s``."""
+        limit = self.exchange.config.idle_exit_s
         if not limit:
             return
         while True:
             now = self._clock.monotonic()
-            if any(not session.admin for session in self._exchange.sessions.values()):
+            if any(not session.admin for session in self.exchange.sessions.values()):
                 self._used_at = now
             elif now - self._used_at >= limit:
                 scope.cancel()
                 return
             await trio.sleep(min(1.0, limit / 4))
-
-
-def _restore(config: ExchangeConfig, journal: Journal, ports: Ports) -> Exchange:
-    saved, orders, trades = journal.load()
-    market = _market(config, saved, ports)
-    if saved is not None and saved.source != market.name:
-        raise ConfigError(
-            f"{config.directory} holds an exchange on another market ({saved.source}; asked for: "
-            f"{market.name}); give the same settings or another directory"
-        )
-    exchange = Exchange(config, market, saved, lambda: ports.entropy.token(24))
-    for order in orders:
-        exchange.desk.restore(order)
-    for trade in trades:
-        exchange.desk.trades[trade.trade_id] = trade
-    return exchange
-
-
-def _market(config: ExchangeConfig, saved: SavedState | None, ports: Ports) -> Market:
-    if config.candles is not None:
-        first_open_ms, candles = read_candles(config.candles)
-        if config.history >= len(candles):
-            raise ConfigError(
-                f"history {config.history} leaves nothing to play: {config.candles} has "
-                f"{len(candles)} rows"
-            )
-        return ReplayMarket(first_open_ms, candles, config.history)
-    start_ms = config.start_ms if config.start_ms is not None else ports.clock.wall_ms()
-    return GeneratedMarket(config.seed, saved.tape.start_ms if saved else start_ms)
-
-
-async def _serve_until_signal(config: ExchangeConfig) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
-            await serve(config)
-            nursery.cancel_scope.cancel()
-
-
-async def _cancel_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
-    async for _ in signals:
-        scope.cancel()
-        return
-
-
-def _first(faults: BaseExceptionGroup[Fatal]) -> Fatal:
-    leaf: BaseException = faults
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
-    assert isinstance(leaf, Fatal)
-    return leaf
-
-
-@contextmanager
-def _journal(path: Path) -> Iterator[Journal]:
-    with contextlib.closing(Journal(path)) as journal:
-        yield journal

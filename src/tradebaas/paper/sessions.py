@@ -27,7 +27,6 @@ class Session(msgspec.Struct, kw_only=True):
     number: int
     logged_in: bool = False
     admin: bool = False
-    cancel_on_disconnect: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
     held: list[bytes] | None = None

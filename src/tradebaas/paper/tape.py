@@ -6,7 +6,9 @@ off is the matching's business. An owner's price shock shifts every later price 
 that the market goes on from there instead of jumping back.
 """
 
+from bisect import bisect_right
 from decimal import Decimal, localcontext
+from operator import itemgetter
 
 import msgspec
 
@@ -19,6 +21,9 @@ RESOLUTIONS = (1, 3, 5, 15, 60)
 """Minutes per candle of the charts that are drawn."""
 MAX_CHART_BARS = 5_000
 MAX_SHOCKS = 10_000
+SHOCK_BARS = 20_000
+"""How long the charts remember by how much a shock moved the market; before that, all bars are
+shown moved by as much as the oldest one that is remembered."""
 TICK = Decimal("0.5")
 
 
@@ -116,12 +121,13 @@ class Tape:
         if len(state.shocks) >= MAX_SHOCKS:
             raise ValueError(f"more than {MAX_SHOCKS} price shocks")
         state.shocks.append((state.bar, self._shift(state.bar) + price - state.price))
+        self._forget_old_shocks()
         self.move(price)
         self._points = self._turning_points()
 
     def close_bar(self) -> None:
         """Note how the running bar ended if a shock made it differ from its source."""
-        if any(bar == self.state.bar for bar, _ in self.state.shocks):
+        if self.state.shocks and self.state.shocks[-1][0] == self.state.bar:
             self.state.shocked[self.state.bar] = self.running()
 
     def running(self) -> Candle:
@@ -170,8 +176,18 @@ class Tape:
         return source.open + self._shift(self.state.bar - 1)
 
     def _shift(self, number: int) -> Decimal:
-        reached = [shift for bar, shift in self.state.shocks if bar <= number]
-        return reached[-1] if reached else Decimal(0)
+        shocks = self.state.shocks
+        reached = bisect_right(shocks, number, key=itemgetter(0))
+        return shocks[reached - 1][1] if reached else Decimal(0)
+
+    def _forget_old_shocks(self) -> None:
+        """Keep the last of the old ones, from the first bar on."""
+        state, oldest = self.state, self.state.bar - SHOCK_BARS
+        old = bisect_right(state.shocks, oldest, key=itemgetter(0))
+        if old > 1:
+            state.shocks[:old] = [(self.market.first, state.shocks[old - 1][1])]
+        while state.shocked and (first := next(iter(state.shocked))) <= oldest:
+            del state.shocked[first]
 
     def _bar(self, number: int) -> Candle | None:
         """Return a whole bar as the market shows it: the source, shifted."""

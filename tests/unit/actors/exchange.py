@@ -18,7 +18,7 @@ import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.server import serve
+from tradebaas.paper.process import serve
 from tradebaas.runtime.ports import Ports, connect_tcp, system_ports
 
 SPEED = 300.0

@@ -1,6 +1,6 @@
 """The real crew against the real exchange, in one trio loop: what the tests of the actors share.
 
-The exchange is ``paper.server.serve`` on loopback at 300 times real speed, with its admin methods;
+The exchange is ``paper.process.serve`` on loopback at 300 times real speed, with its admin methods;
 the daemon is the shell's own composition without HTTP and signals. Lives, store, socket and disk
 are real. Candles are of 15 minutes (3 s), so that signals come when a test arms and not in between.
 Every wait is bounded and says what it waited for.

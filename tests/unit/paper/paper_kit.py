@@ -146,7 +146,7 @@ class Lab:
 
     def trades(self) -> list[dict[str, Any]]:
         """Return all trades, oldest first."""
-        wires = msgspec.json.encode(list(self.exchange.desk.trades.values()))
+        wires = msgspec.json.encode(self.exchange.desk.trades)
         found: list[dict[str, Any]] = msgspec.json.decode(wires)
         return found
 

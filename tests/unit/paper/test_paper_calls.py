@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from paper_kit import BTC, FLAT, T0, Lab, RpcError, prices, replay
 
-from tradebaas.paper import exchange
+from tradebaas.paper import outbox
 
 D = Decimal
 UP = ("80000", "80500", "79500", "80400")
@@ -242,7 +242,7 @@ def test_a_held_answer_waits_with_the_accounts_news() -> None:
 
 
 def test_a_hold_that_is_never_released_ends_in_a_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MAX_HELD_FRAMES", 3)
+    monkeypatch.setattr(outbox, "MAX_HELD_FRAMES", 3)
     lab = Lab(replay(FLAT))
     lab.call("private/subscribe", channels=[f"user.changes.{BTC}.raw"])
     lab.call("admin/hold", method="private/buy")

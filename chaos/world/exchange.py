@@ -1,0 +1,79 @@
+"""What the embedded exchange needs in order to run inside a simulation.
+
+``MemoryJournal`` stands where the SQLite journal stands in production: it survives the death of the
+exchange that writes it, never the simulation. What it remembers is kept as encoded bytes, so that
+an exchange that starts again has objects of its own, as after a real restart. Its lines are read
+with the judge's own code.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from operator import attrgetter
+
+import msgspec
+
+from chaos.world.ledger import JournalRow, journal_row
+from tradebaas.paper.desk import Trade
+from tradebaas.paper.exchange import Record, SavedState
+from tradebaas.paper.orders import Order
+
+_HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat"'
+_CHANNEL = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
+_SLACK = 2
+
+
+class MemoryJournal:
+    """A ``paper.ledger.Ledger`` in memory. ``lines`` may be cut off by whoever has read them.
+
+    ``remembered`` is how many ended orders and trades it keeps, as in the exchange's settings.
+    """
+
+    def __init__(self, remembered: int) -> None:
+        self.lines: list[Record] = []
+        self._remembered = remembered
+        self._state: bytes | None = None
+        self._live: dict[str, bytes] = {}
+        self._ended: dict[str, bytes] = {}
+        self._trades: deque[bytes] = deque(maxlen=remembered)
+
+    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Trade]]:
+        """See ``Ledger.load``."""
+        state = None
+        if self._state is not None:
+            state = msgspec.json.decode(self._state, type=SavedState)
+        kept = [*self._live.values(), *list(self._ended.values())[-count:]]
+        orders = [msgspec.json.decode(body, type=Order) for body in kept]
+        trades = [msgspec.json.decode(body, type=Trade) for body in list(self._trades)[-count:]]
+        return state, sorted(orders, key=attrgetter("number")), trades
+
+    def commit(
+        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+    ) -> None:
+        """See ``Ledger.commit``."""
+        self.lines += records
+        for order in orders:
+            body = msgspec.json.encode(order)
+            if order.is_live:
+                self._live[order.order_id] = body
+            else:
+                self._live.pop(order.order_id, None)
+                self._ended[order.order_id] = body
+        self._trades += [msgspec.json.encode(trade) for trade in trades]
+        self._state = msgspec.json.encode(state)
+        if len(self._ended) > _SLACK * self._remembered:
+            self._ended = dict(list(self._ended.items())[-self._remembered :])
+
+    def rows(self, after_n: int) -> list[JournalRow]:
+        """The lines after number ``after_n``, as a judge reads them."""
+        first = bisect_right(self.lines, after_n, key=attrgetter("n"))
+        return [journal_row(r.n, r.at_ms, r.kind, r.body) for r in self.lines[first:]]
+
+
+def lane(frame: bytes) -> str:
+    """What keeps its order on the wire: a channel's notifications do, and heartbeats.
+
+    Answers are in no lane (""): they may overtake each other and everything else.
+    """
+    if frame.startswith(_CHANNEL):
+        return frame[len(_CHANNEL) : frame.index(b'"', len(_CHANNEL))].decode()
+    return "heartbeat" if frame.startswith(_HEARTBEAT) else ""

@@ -1,0 +1,96 @@
+"""Runs the embedded exchange: directory, lock, journal and sockets around ``server.Server``.
+
+``main`` is the whole life of a process of its own; ``serve`` is that without the signals, for
+whoever has a loop already. Only here does the exchange meet the real world.
+"""
+
+import contextlib
+import functools
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import trio
+
+from tradebaas.errors import ConfigError, Fatal
+from tradebaas.paper.config import ExchangeConfig, check
+from tradebaas.paper.directory import address, locked
+from tradebaas.paper.journal import Journal
+from tradebaas.paper.ledger import restore
+from tradebaas.paper.server import PATH, Server
+from tradebaas.runtime.ports import Ports, system_ports
+
+
+def main(config: ExchangeConfig) -> int:
+    """Serve until SIGTERM, SIGINT or ``idle_exit_s`` without clients; return the exit code."""
+    exit_code = 0
+    try:
+        trio.run(_serve_until_signal, config)
+    except* Fatal as faults:
+        fault = _first(faults)
+        print(f"tradebaas exchange: {fault}", file=sys.stderr)
+        exit_code = fault.exit_code
+    return exit_code
+
+
+async def serve(
+    config: ExchangeConfig,
+    *,
+    ports: Ports | None = None,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled or idle; ``task_status`` is started with the URL once it listens.
+
+    Raises:
+        ConfigError: the settings, the candle file or an earlier run's market do not fit.
+        StoreBusy: another exchange holds the directory.
+        StoreFault: the journal cannot be read or written.
+    """
+    ports = ports or system_ports()
+    check(config)
+    config.directory.mkdir(parents=True, exist_ok=True)
+    path = config.directory / "exchange.db"
+    with locked(config.directory), contextlib.closing(Journal(path)) as journal:
+        new_token = functools.partial(ports.entropy.token, 24)
+        exchange = restore(config, journal, new_token, ports.clock.wall_ms())
+        async with ports.open_blocking("exchange-journal") as blocking:
+            server = Server(exchange, journal, blocking, ports)
+            listeners, url = await _listen(config)
+            with address(config.directory, url):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(server.watch_idle, nursery.cancel_scope)
+                    await nursery.start(server.run, listeners)
+                    task_status.started(url)
+
+
+async def _listen(config: ExchangeConfig) -> tuple[list[trio.SocketListener], str]:
+    try:
+        listeners = await trio.open_tcp_listeners(config.port, host=config.host)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {config.host}:{config.port}: {error}; choose another port"
+        ) from error
+    port = listeners[0].socket.getsockname()[1]
+    return listeners, f"ws://{config.host}:{port}{PATH}"
+
+
+async def _serve_until_signal(config: ExchangeConfig) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
+            await serve(config)
+            nursery.cancel_scope.cancel()
+
+
+async def _cancel_on_signal(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
+        return
+
+
+def _first(faults: BaseExceptionGroup[Fatal]) -> Fatal:
+    leaf: BaseException = faults
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    assert isinstance(leaf, Fatal)
+    return leaf

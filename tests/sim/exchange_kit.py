@@ -1,0 +1,145 @@
+"""The embedded exchange in virtual time: memory streams, a journal in memory, one raw client."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, final
+
+import trio
+import trio.testing
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+
+from chaos.world.exchange import MemoryJournal
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.ledger import restore
+from tradebaas.paper.server import PATH, Connection, Post, Server
+from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, TrioClock, send_datagram
+
+EPOCH_MS = 1_790_000_000_000
+BTC = "BTC-PERPETUAL"
+CHANGES = f"user.changes.{BTC}.raw"
+Frame = dict[str, Any]
+
+
+async def no_connect(host: str, port: int, tls: bool) -> trio.abc.Stream:
+    raise OSError("an exchange connects to nobody")
+
+
+@final
+class MemoryListener(trio.abc.Listener[trio.abc.Stream]):
+    """Hands out the server's ends of memory streams."""
+
+    def __init__(self) -> None:
+        self._put, self._take = trio.open_memory_channel[trio.abc.Stream](32)
+
+    def connect(self) -> trio.abc.Stream:
+        client, server = trio.testing.memory_stream_pair()
+        self._put.send_nowait(server)
+        return client
+
+    async def accept(self) -> trio.abc.Stream:
+        return await self._take.receive()
+
+    async def aclose(self) -> None:
+        self._put.close()
+        self._take.close()
+        await trio.lowlevel.checkpoint()
+
+
+class Client:
+    """A raw client; what nobody asked for is kept in ``notes``."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self.socket = socket
+        self.notes: list[Frame] = []
+        self._ids = itertools.count(1)
+
+    async def send(self, method: str, /, **params: Any) -> int:
+        number = next(self._ids)
+        frame = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        await self.socket.send_message(json.dumps(frame))
+        return number
+
+    async def next(self) -> Frame:
+        """The next frame; fails after a virtual minute, and when the connection is cut."""
+        with trio.fail_after(60):
+            frame: Frame = json.loads(await self.socket.get_message())
+            return frame
+
+    async def answer(self, number: int) -> Frame:
+        """The answer to a call that was sent."""
+        while True:
+            frame = await self.next()
+            if frame.get("id") == number:
+                return frame
+            self.notes.append(frame)
+
+    async def call(self, method: str, /, **params: Any) -> Any:
+        """The result of a call, or its error."""
+        frame = await self.answer(await self.send(method, **params))
+        return frame["result"] if "result" in frame else frame["error"]
+
+    async def login(self) -> None:
+        secrets = {"client_id": "paper", "client_secret": "paper-secret"}
+        await self.call("public/auth", grant_type="client_credentials", **secrets)
+
+    async def gone(self) -> bool:
+        """Whether the connection is cut within a virtual minute; frames before are notes."""
+        try:
+            while True:
+                self.notes.append(await self.next())
+        except ConnectionClosed:
+            return True
+        except trio.TooSlowError:
+            return False
+
+
+class World:
+    """One exchange that can be killed and started again, and the means to connect to it."""
+
+    def __init__(self, post: Post = Connection.put, **settings: Any) -> None:
+        settings = {"admin": True, "idle_exit_s": 0.0, "start_ms": EPOCH_MS, **settings}
+        self.config = ExchangeConfig(directory=Path("/nowhere"), **settings)
+        self.journal = MemoryJournal(self.config.remembered)
+        self.server: Server
+        self._post = post
+        self._entropy = SeededEntropy(1)
+        self._listener: MemoryListener
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["World"]:
+        """Serve; leaving the context kills the exchange."""
+        ports = Ports(
+            TrioClock(EPOCH_MS), self._entropy, lambda _: Inline(), no_connect, send_datagram
+        )
+        new_token = partial(self._entropy.token, 24)
+        exchange = restore(self.config, self.journal, new_token, ports.clock.wall_ms())
+        self.server = Server(exchange, self.journal, Inline(), ports, self._post)
+        self._listener = MemoryListener()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.server.run, [self._listener])
+            yield self
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def client(self, *, login: bool = True) -> AsyncIterator[Client]:
+        """A connection; leaving the context breaks it."""
+        carrier = cast(trio.SocketStream, self._listener.connect())
+        async with carrier, trio.open_nursery() as nursery:
+            client = Client(await wrap_client_stream(nursery, carrier, "exchange", PATH))
+            if login:
+                await client.login()
+            yield client
+            nursery.cancel_scope.cancel()
+
+    def kinds(self, kind: str) -> list[Frame]:
+        """The journalled lines of a kind."""
+        return [json.loads(line.body) for line in self.journal.lines if line.kind == kind]
+
+
+def buy(amount: int = 10, **params: Any) -> Frame:
+    """The parameters of a market order."""
+    return {"instrument_name": BTC, "amount": amount, "type": "market", **params}
