@@ -1,5 +1,6 @@
 """The embedded exchange in virtual time: memory streams, a journal in memory, one raw client."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -16,16 +17,12 @@ from chaos.world.exchange import MemoryJournal
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import PATH, Connection, Post, Server
-from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, TrioClock, send_datagram
+from tradebaas.runtime.ports import Inline, SeededEntropy, TrioClock, system_ports
 
 EPOCH_MS = 1_790_000_000_000
 BTC = "BTC-PERPETUAL"
 CHANGES = f"user.changes.{BTC}.raw"
 Frame = dict[str, Any]
-
-
-async def no_connect(host: str, port: int, tls: bool) -> trio.abc.Stream:
-    raise OSError("an exchange connects to nobody")
 
 
 @final
@@ -112,9 +109,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
         """Serve; leaving the context kills the exchange."""
-        ports = Ports(
-            TrioClock(EPOCH_MS), self._entropy, lambda _: Inline(), no_connect, send_datagram
-        )
+        ports = dataclasses.replace(system_ports(), clock=TrioClock(EPOCH_MS))
         new_token = partial(self._entropy.token, 24)
         exchange = restore(self.config, self.journal, new_token, ports.clock.wall_ms())
         self.server = Server(exchange, self.journal, Inline(), ports, self._post)
