@@ -162,7 +162,7 @@ class Driver:
         except NoAnswer:
             return None
         if path == "/api/halt" and answer.ok:
-            self.witness.halts.append(HaltWindow(self.admin.n()))
+            self.witness.halts.append(HaltWindow(int(str(answer.body["seq"])), self.admin.n()))
         if answer.ok and "seq" in answer.body:
             events = answer.body.get("events")
             listed = tuple(events) if isinstance(events, list) else ()

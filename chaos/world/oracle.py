@@ -61,8 +61,12 @@ class Published:
 
 @dataclass(slots=True)
 class HaltWindow:
-    """Journal lines between the answer to a halt and the request to resume (None: not yet)."""
+    """Journal lines between the answer to a halt and the request to resume (None: not yet).
 
+    ``seq`` is the halt's own place in the log: what was intended before it may be on its way.
+    """
+
+    seq: int
     first_n: int
     last_n: int | None = None
 
@@ -262,15 +266,15 @@ def gated(books: Books, story: Story, witness: Witness) -> list[Violation]:
             text = f"entry {intent.label} reached the exchange before a reconcile of {owner}"
             row = (_request_line(request),)
             found.append(Violation("gated", f"reconcile {intent.label}", text, row))
-    return found + list(_while_halted(books, witness))
+    return found + list(_while_halted(books, story, witness))
 
 
-def _while_halted(books: Books, witness: Witness) -> Iterable[Violation]:
+def _while_halted(books: Books, story: Story, witness: Witness) -> Iterable[Violation]:
     for window in witness.halts:
         last = books.n if window.last_n is None else window.last_n
         for request in books.requests:
-            ours = request.row.label.startswith(LABEL_PREFIX)
-            if request.is_entry and ours and window.first_n < request.n <= last:
+            later = story.intent_seqs.get(request.row.label, 0) > window.seq
+            if request.is_entry and later and window.first_n < request.n <= last:
                 text = f"entry {request.row.label} reached the exchange while halted"
                 key = f"halt {request.row.label}"
                 yield Violation("gated", key, text, (_request_line(request),))

@@ -68,8 +68,9 @@ class Unknown:
 
 @dataclass(slots=True)
 class Story:
-    """What the log amounts to, up to ``tail``."""
+    """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps."""
 
+    remembered: int = REMEMBERED_STATES
     tail: Tail = field(default_factory=Tail)
     state: State = field(default_factory=State)
     states: OrderedDict[int, State] = field(default_factory=OrderedDict)
@@ -98,7 +99,7 @@ class Story:
             self.states[row.seq] = self.state
             self.events[row.seq] = row.event
             self.digests[row.seq] = row.digest
-            if len(self.states) > REMEMBERED_STATES:
+            if len(self.states) > self.remembered:
                 for remembered in (self.states, self.events, self.digests):
                     remembered.popitem(last=False)
 

@@ -220,10 +220,16 @@ def test_an_order_through_another_connection_than_its_own_is_found() -> None:
 def test_an_entry_at_the_exchange_while_halted_is_found() -> None:
     books, story = booked(entered_rows()), told(entered())
     entry_n = books.requests[0].n
-    halted = Witness(halts=[HaltWindow(entry_n - 1)])
+    halted = Witness(halts=[HaltWindow(0, entry_n - 1)])
     assert any(v.key == f"halt {ENTRY}" for v in oracle.gated(books, story, halted))
-    before = Witness(halts=[HaltWindow(entry_n), HaltWindow(1, entry_n - 1)])
+    before = Witness(halts=[HaltWindow(0, entry_n), HaltWindow(0, 1, entry_n - 1)])
     assert oracle.gated(books, story, before) == []
+
+
+def test_an_entry_that_was_on_its_way_when_the_halt_came_is_not() -> None:
+    books, story = booked(entered_rows()), told(entered())
+    halted = Witness(halts=[HaltWindow(story.intent_seqs[ENTRY], books.requests[0].n - 1)])
+    assert oracle.gated(books, story, halted) == []
 
 
 # -------------------------------------------------------------------------------------------- same
