@@ -1,14 +1,19 @@
 """``python -m chaos``: the commands of the chaos harness."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 
-from chaos.breaks import FSYNC_BREAKS, KILL_BREAKS
-from chaos.real import fsync, kill, replay, report
+from chaos.breaks import FSYNC_BREAKS, REAL_BREAKS
+from chaos.real import campaign, catalogue, fsync, replay, report
+from chaos.real.campaign import Plan
+from chaos.real.faults import FAULTS
+from chaos.real.profile import BadProfile, load
+from chaos.report import machine, table
+from chaos.report.verdict import Run
 
 
 @click.group()
@@ -16,23 +21,39 @@ def main() -> None:
     """Kill the daemon, and prove that nothing was lost."""
 
 
-@main.command("kill")
-@click.option("--rounds", default=200, show_default=True, type=click.IntRange(1))
+@main.command("real")
+@click.option("--profile", "name", default="kill", show_default=True, help="A name, or a file.")
+@click.option("--list", "listing", is_flag=True, help="Show the profiles and what is permitted.")
+@click.option("--rounds", type=click.IntRange(1), help="Instead of the profile's own number.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--break", "broken", type=click.Choice(KILL_BREAKS), help="A deliberate breakage.")
+@click.option("--break", "broken", type=click.Choice(REAL_BREAKS), help="A deliberate breakage.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep ledgers and logs here.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write JSON here.")
-def kill_command(
-    rounds: int, seed: int, broken: str | None, keep: Path | None, json_file: Path | None
-) -> None:
-    """Kill the daemon ROUNDS times; exit 0 without a violation, else 1."""
+def real_command(
+    name: str, listing: bool, rounds: int | None, seed: int, broken: str | None,
+    keep: Path | None, json_file: Path | None,
+) -> None:  # fmt: skip
+    """Hurt the real daemon as a profile says; exit 0 without a violation, else 1."""
+    if listing:
+        catalogue.show(Console())
+        return
     if keep is not None and any(keep.glob("*")):
         raise click.BadParameter(f"{keep} is not empty; give a new directory", param_hint="--keep")
-    outcome = kill.run(kill.Plan(rounds, seed, broken or "", keep), _say)
-    report.show(outcome, Console())
+    made = Run("", "", "", 0, commit=machine.commit(), machine=machine.describe(),
+               started=machine.now())  # fmt: skip
+    try:
+        profile = load(name, FAULTS)
+        plan = Plan(profile, rounds or profile.rounds, seed, broken or "", keep)
+        outcome = campaign.run(plan, _say)
+    except BadProfile as error:
+        raise click.UsageError(str(error)) from error
+    verdict = report.verdict_of(outcome, made)
+    table.show(verdict, Console())
+    if outcome.violations:
+        click.echo(f"ledgers and logs are kept in {outcome.home}")
     if json_file is not None:
-        json_file.write_text(json.dumps(report.document(outcome), indent=1) + "\n", "utf-8")
-    sys.exit(0 if outcome.passed else 1)
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(verdict)) + b"\n")
+    sys.exit(0 if verdict.passed else 1)
 
 
 @main.command("fsync")

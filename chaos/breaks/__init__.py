@@ -13,8 +13,8 @@ BREAKS: dict[str, str] = {
     "forget-stop": "chaos.breaks.forget_stop",
     "no-sync": "chaos.breaks.no_sync",
 }
-KILL_BREAKS = ("ack-first", "resend", "forget-stop")
-"""Those that kills can show."""
+REAL_BREAKS = ("ack-first", "resend", "forget-stop")
+"""Those that a campaign on real processes can show."""
 FSYNC_BREAKS = ("ack-first", "no-sync")
 """Those that a trace of system calls can show."""
 

@@ -7,7 +7,7 @@ raises ``Stuck`` with what was waited for, the last state seen and the daemon's 
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,23 +34,12 @@ class Stuck(Exception):
     """Something that had to happen did not; the campaign cannot go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """A kill by the driver: of the process, of an actor, or at a strace point.
-
-    ``killed_at`` and ``recovered_at`` are monotonic seconds; ``life`` is the one that recovered.
-    """
-
-    kind: str
-    detail: str
-    killed_at: float
-    recovered_at: float = 0.0
-    life: int = 0
-
-
 @dataclass(slots=True)
 class Driver:
-    """One campaign's processes, clients, ledgers and witness."""
+    """One campaign's processes, clients, ledgers and witness.
+
+    ``kinds`` says what each life that died was struck by; ``decks`` are what is drawn from.
+    """
 
     home: Path
     rng: random.Random
@@ -61,8 +50,14 @@ class Driver:
     story: Story = field(default_factory=Story)
     witness: Witness = field(default_factory=Witness)
     kinds: dict[int, str] = field(default_factory=dict)
-    ways: dict[str, Deck] = field(default_factory=dict)
+    decks: dict[str, Deck] = field(default_factory=dict)
     _api: Api | None = None
+
+    def draw(self, what: str, cards: Sequence[str], first: Sequence[str] = ()) -> str:
+        """The next card of the deck ``what``, made of ``cards``; those of ``first`` come first."""
+        if what not in self.decks:
+            self.decks[what] = Deck(self.rng, cards, list(reversed(first)))
+        return self.decks[what].draw()
 
     # ------------------------------------------------------------------------------------ looking
 
@@ -205,24 +200,25 @@ class Driver:
 
     # -------------------------------------------------------------------------- killing, starting
 
-    def kill_process(self, kind: str = "process", detail: str = "SIGKILL") -> Kill:
+    def kill_process(self) -> None:
         """SIGKILL the daemon."""
         self._api = None
-        self.kinds[self.peek().life] = kind
-        return Kill(kind, detail, self.daemon.kill())
+        self.peek()
+        self.daemon.kill()
 
-    def kill_actor(self, actor: str) -> Kill | None:
-        """Make one actor die; None when the daemon did not answer."""
-        api, life = self.api(), self.peek().life
+    def kill_actor(self, actor: str) -> bool:
+        """Make one actor die; whether the daemon has taken the order.
+
+        The life that took it is known to die of it, whichever that was: a second order may hit the
+        dying life or the next one.
+        """
         try:
-            answer = api.post(f"/chaos/kill/{actor}")
+            answer = self.api().post(f"/chaos/kill/{actor}")
         except NoAnswer:
-            return None
-        if not answer.ok:
-            return None
-        self.witness.expected_causes.add(f"{actor} Killed")
-        self.kinds[life] = "actor"
-        return Kill("actor", actor, time.monotonic())
+            return False
+        if answer.ok:
+            self.witness.expected_causes.add(f"{actor} Killed")
+        return answer.ok
 
     def start(self, point: Point | None = None) -> None:
         """Start the daemon, perhaps under strace."""
@@ -237,7 +233,11 @@ class Driver:
             Stuck: not in time.
         """
         self.wait(
-            lambda state: state.life > after_life and state.life in self.story.reports,
+            lambda state: (
+                state.life > after_life
+                and state.life in self.story.reports
+                and 0 < state.connection == state.reconciled
+            ),
             f"the recovery of a life after {after_life}",
             RECOVERY_LIMIT_S,
         )

@@ -19,7 +19,9 @@ from rich.table import Table
 from chaos.real import steer
 from chaos.real.admin import Admin, ExchangeGone
 from chaos.real.driver import SNAPSHOT_EVERY, Driver, Stuck
-from chaos.real.processes import Daemon, DidNotStart, Exchange, strace_refusal
+from chaos.real.fault import Need
+from chaos.real.permitted import refusal
+from chaos.real.processes import Daemon, DidNotStart, Exchange
 from chaos.real.strace import Call, Promised, Verdict, judge, parse, streams, websocket_texts
 from chaos.world.ledger import LedgerBroken
 from chaos.world.story import Story
@@ -40,9 +42,9 @@ class _Call(msgspec.Struct):
 
 def run(seconds: float, broken: str, keep: Path | None, console: Console) -> int:
     """Trade under strace for ``seconds`` and judge the trace; the exit code."""
-    refusal = strace_refusal()
-    if refusal:
-        console.print(f"skipped: {refusal}", markup=False)
+    reason = refusal(Need.STRACE)
+    if reason:
+        console.print(f"skipped: {reason}", markup=False)
         return 0
     home = keep or Path(tempfile.mkdtemp(prefix="tradebaas-fsync-"))
     home.mkdir(parents=True, exist_ok=True)

@@ -7,15 +7,14 @@ with a breakage of ``chaos.breaks`` applied. Everything waited for has a deadlin
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 25.0
 LOG_WORDS = 2_500
@@ -76,20 +75,6 @@ def environment() -> dict[str, str]:
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # start-up time counts
     return env
-
-
-def strace_refusal() -> str:
-    """Why strace cannot be used here; "" when it can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = subprocess.run(
-        ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "true"],
-        capture_output=True,
-        timeout=10,
-        check=False,
-    )
-    words = probe.stderr.decode(errors="replace").strip().splitlines()
-    return "" if probe.returncode == 0 else f"strace may not trace here: {' '.join(words[-1:])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +155,7 @@ class Daemon:
     process: "subprocess.Popen[bytes] | None" = None
     spawned_at: float = 0.0
     starts: int = 0
-    pids: list[int] = field(default_factory=list)
+    kills: int = 0
 
     @property
     def data(self) -> Path:
@@ -216,20 +201,18 @@ class Daemon:
             log.write(f"--- start {self.starts} ---\n".encode())
         self.spawned_at = time.monotonic()
         self.process = _spawn([*(prefix or []), *self.command()], self.log)
-        self.pids.append(self.process.pid)
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def kill(self) -> float:
-        """SIGKILL it, wait for its end, and return when (monotonic seconds) it was sent."""
+    def kill(self) -> None:
+        """SIGKILL it and wait for its end; ``kills`` counts those that met a living process."""
         assert self.process is not None
-        sent = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
+            self.kills += 1
         self.process.wait(10)
-        return sent
 
     def wait_dead(self, limit: float) -> bool:
         """Whether it died by itself within ``limit`` seconds."""

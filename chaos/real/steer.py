@@ -13,7 +13,6 @@ from enum import StrEnum
 
 from chaos.real.admin import AdminRefused
 from chaos.real.driver import POLL_S, STATE_LIMIT_S, Driver, Stuck
-from chaos.world.deck import Deck
 from tradebaas.core.model import Direction, Phase, Role
 from tradebaas.core.state import State, live_orders
 
@@ -142,9 +141,7 @@ _WAYS: dict[Phase, Callable[[Driver], str]] = {
 
 def _draw_way(driver: Driver, kind: str) -> Way:
     """How the next answer of this kind is kept from the daemon; the first one is held."""
-    if kind not in driver.ways:
-        driver.ways[kind] = Deck(driver.rng, (Way.HOLD, *Way), [Way.HOLD])
-    return Way(driver.ways[kind].draw())
+    return Way(driver.draw(f"{kind} answers", (Way.HOLD, *Way), (Way.HOLD,)))
 
 
 def _arm(driver: Driver) -> None:

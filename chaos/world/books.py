@@ -5,6 +5,7 @@ sum of what the exchange itself booked for its fills; nothing here computes a pr
 the last digit" compares two independent calculations. Pure: rows in, books out.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -89,7 +90,11 @@ class Request:
 
 
 class Books:
-    """What the journal amounts to, up to line ``n``."""
+    """What the journal amounts to, up to line ``n``.
+
+    ``labels`` has every label of ours with the line that had it first, ``logins`` the sessions as
+    they logged in, ``our_spans`` those of ``spans`` that are ours; all in the journal's order.
+    """
 
     def __init__(self) -> None:
         self.n = 0
@@ -99,9 +104,13 @@ class Books:
         self.balances: dict[str, Decimal] = {}
         self.first_balances: dict[str, Decimal] = {}
         self.requests: list[Request] = []
-        self.order_labels: dict[str, int] = {}
+        self.by_label: dict[str, list[Request]] = {}
+        self.by_session: dict[int, list[Request]] = {}
+        self.labels: dict[str, int] = {}
         self.sessions: dict[int, Session] = {}
+        self.logins: list[Session] = []
         self.spans: list[Span] = []
+        self.our_spans: list[Span] = []
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
         self._naked_now: dict[str, Naked] = {}
@@ -125,6 +134,10 @@ class Books:
         """Live orders of the account's owner."""
         return {i: o for i, o in self.live.items() if not o.label.startswith(LABEL_PREFIX)}
 
+    def requests_after(self, n: int) -> list[Request]:
+        """The order-changing calls after line ``n``."""
+        return self.requests[bisect_right(self.requests, n, key=lambda request: request.n) :]
+
     def size(self, instrument: str) -> Decimal:
         """The net position by the exchange's own rows."""
         return self.sizes.get(instrument, ZERO)
@@ -147,8 +160,7 @@ class Books:
     def _order(self, row: JournalRow) -> None:
         order = row.body
         assert isinstance(order, OrderRow)
-        if order.label.startswith(LABEL_PREFIX):
-            self.order_labels.setdefault(order.label, row.n)
+        self._note_label(order.label, row.n)
         if order.live:
             self.live[order.order_id] = order
         else:
@@ -185,6 +197,7 @@ class Books:
         if span.size == 0:
             span.closed_ms = trade.timestamp
             self.spans.append(self.open_spans.pop(name))
+            self.our_spans += [span] if span.ours else []
 
     def _position(self, row: JournalRow) -> None:
         position = row.body
@@ -203,12 +216,24 @@ class Books:
         session = self.sessions.setdefault(body.session, Session(body.session))
         if body.event == "login":
             session.login_n, session.login_ms = row.n, row.at_ms
+            self.logins.append(session)
         elif body.event == "disconnect":
             session.end_n, session.end_ms = row.n, row.at_ms
 
     def _request(self, row: JournalRow) -> None:
-        assert isinstance(row.body, RequestRow)
-        self.requests.append(Request(row.n, row.at_ms, row.body))
+        body = row.body
+        assert isinstance(body, RequestRow)
+        request = Request(row.n, row.at_ms, body)
+        self.requests.append(request)
+        self.by_session.setdefault(body.session, []).append(request)
+        if body.label:
+            self.by_label.setdefault(body.label, []).append(request)
+        for label in body.labels:
+            self._note_label(label, row.n)
+
+    def _note_label(self, label: str, n: int) -> None:
+        if label.startswith(LABEL_PREFIX):
+            self.labels.setdefault(label, n)
 
     def _admin(self, _row: JournalRow) -> None:
         """What a driver's act changed was journalled just before the act itself."""

@@ -2,8 +2,9 @@
 
 Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
 violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7.
-A check may run after every round: it looks at everything known so far, and the caller drops
-repeats by ``key``. Nothing here reads a file or a clock.
+A check may run after every round: it looks at everything known so far or, told a ``Mark``, at what
+came after it and whatever of the time before that touches; the caller drops repeats by ``key``.
+Nothing here reads a file or a clock.
 
     durable     1  what was answered 2xx is in the store, seq never goes back
     once        2  one entry request per signal and per label; every label has its intent
@@ -14,16 +15,20 @@ repeats by ``key``. Nothing here reads a file or a clock.
     alive       8  no life ends of anything but our kills (waiting too long is the driver's to say)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 
 import msgspec
 
-from chaos.world.books import Books, Naked, Request, Session, Span
+from chaos.world.books import Books, Naked, Request
 from chaos.world.ledger import SnapshotRow, Tail
-from chaos.world.story import Reconcile, Story
-from tradebaas.core.model import LABEL_PREFIX, Trade
+from chaos.world.mark import START, Mark
+from chaos.world.story import Story
+from chaos.world.tally import trade_differs
+from chaos.world.windows import Windows
+from tradebaas.core.model import LABEL_PREFIX
 from tradebaas.core.state import FOLD_VERSION, State
 
 Json = dict[str, object]
@@ -121,36 +126,36 @@ def head_agrees(story: Story, head: Tail) -> list[Violation]:
 # ---------------------------------------------------------------------------------------- 2 once
 
 
-def once(books: Books, story: Story) -> list[Violation]:
+def once(books: Books, story: Story, since: Mark = START) -> list[Violation]:
     """At most one entry per signal and per label; nothing without a committed intent."""
-    found: list[Violation] = []
-    by_label: dict[str, list[Request]] = {}
-    by_signal: dict[str, list[Request]] = {}
-    for request in books.requests:
+    found: dict[str, Violation] = {}
+    for request in books.requests_after(since.n):
         label = request.row.label
         if not label.startswith(LABEL_PREFIX):
             continue
-        by_label.setdefault(label, []).append(request)
+        groups = {f"label {label}": books.by_label[label]}
         intent = story.intents.get(label)
         if request.is_entry and intent is not None:
-            by_signal.setdefault(intent.signal_id, []).append(request)
-    for kind, groups in (("label", by_label), ("signal", by_signal)):
+            groups[f"signal {intent.signal_id}"] = _entries(books, story, intent.signal_id)
         for name, requests in groups.items():
             if len(requests) > 1:
-                text = f"{len(requests)} order requests reached the exchange for {kind} {name}"
+                text = f"{len(requests)} order requests reached the exchange for {name}"
                 rows = tuple(map(_request_line, requests))
-                found.append(Violation("once", f"{kind} {name}", text, rows))
-    return found + list(_unintended(books, story))
+                found[name] = Violation("once", name, text, rows)
+    return [*found.values(), *_unintended(books, story, since)]
 
 
-def _unintended(books: Books, story: Story) -> Iterable[Violation]:
+def _entries(books: Books, story: Story, signal_id: str) -> list[Request]:
+    """The requests for an entry of one signal, whatever their labels."""
+    labels = story.entries.get(signal_id, ())
+    return [r for label in labels for r in books.by_label.get(label, ()) if r.is_entry]
+
+
+def _unintended(books: Books, story: Story, since: Mark) -> Iterator[Violation]:
     """Labels of ours in the exchange's journal without a committed intent."""
-    seen = dict(books.order_labels)
-    for request in books.requests:
-        for label in request.row.labels:
-            if label.startswith(LABEL_PREFIX):
-                seen.setdefault(label, request.n)
-    for label, n in seen.items():
+    for label, n in reversed(books.labels.items()):
+        if n <= since.n:
+            return
         if story.intent_of(label) is None:
             text = f"label {label} is in the exchange's journal and no intent of it is committed"
             yield Violation("once", f"unintended {label}", text, (f"journal line {n}",))
@@ -206,16 +211,20 @@ def _positions_differ(books: Books, state: State) -> list[str]:
 # ----------------------------------------------------------------------------------- 4 protected
 
 
-def protected(books: Books, story: Story, now_ms: int, limit_ms: int) -> list[Violation]:
+def protected(
+    books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START
+) -> list[Violation]:
     """No naked stretch is longer than the limit, except by sabotage while no daemon was there.
 
     The daemon is there from a reconcile's reads until its connection ends; both are exchange time.
     """
     found = []
-    windows = list(_reconciled_windows(books, story, now_ms))
-    for naked in books.naked_all():
+    judged = books.naked_all()[since.naked :]
+    windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
+    for naked in judged:
         end = now_ms if naked.end_ms is None else naked.end_ms
-        stretches = windows if naked.sabotage else [(naked.start_ms, end)]
+        whole = (naked.start_ms, end)
+        stretches = windows.meeting(*whole) if naked.sabotage and windows else [whole]
         longest = max((min(end, b) - max(naked.start_ms, a) for a, b in stretches), default=0)
         if longest > limit_ms:
             text = (
@@ -226,55 +235,49 @@ def protected(books: Books, story: Story, now_ms: int, limit_ms: int) -> list[Vi
     return found
 
 
-def _reconciled_windows(books: Books, story: Story, now_ms: int) -> Iterable[tuple[int, int]]:
-    for reconcile in story.reconciles:
-        session = session_of(books, reconcile)
-        if session is not None:
-            end = now_ms if session.end_ms is None else session.end_ms
-            yield reconcile.read_ms, end
-
-
-def session_of(books: Books, reconcile: Reconcile) -> Session | None:
-    """The exchange's session through which the account was read: the last one logged in before."""
-    logins = (s for s in books.sessions.values() if s.login_n and s.login_ms <= reconcile.read_ms)
-    return max(logins, key=lambda s: s.login_n, default=None)
-
-
 # --------------------------------------------------------------------------------------- 6 gated
 
 
-def gated(books: Books, story: Story, witness: Witness) -> list[Violation]:
+def gated(books: Books, story: Story, witness: Witness, since: Mark = START) -> list[Violation]:
     """No entry without a permit, from another connection than its own, or while halted."""
     found = [
         Violation("gated", f"intent {label}", f"entry {label} was intended though: {why}",
                   (f"event {seq}",))
-        for seq, label, why in story.ungated
+        for seq, label, why in story.ungated[since.ungated :]
     ]  # fmt: skip
-    owners: dict[int, tuple[int, int]] = {}
-    reads = {(r.life, r.connection): r.read_ms for r in reversed(story.reconciles)}
-    for request in books.requests:
+    fresh = books.requests_after(since.n)
+    for request in fresh:
         intent = story.intents.get(request.row.label)
         if intent is None:
             continue
         owner = (intent.life, intent.connection)
-        session = request.row.session
-        if owners.setdefault(session, owner) != owner:
-            text = f"{intent.label} of life, connection {owner} came through session {session} of "
-            text += str(owners[session])
+        theirs = _owner(books, story, request.row.session)
+        if theirs != owner:
+            session = f"session {request.row.session} of {theirs}"
+            text = f"{intent.label} of life, connection {owner} came through {session}"
             found.append(Violation("gated", f"session {intent.label}", text))
-        if request.is_entry and reads.get(owner, request.at_ms + 1) > request.at_ms:
+        if request.is_entry and story.first_reads.get(owner, request.at_ms + 1) > request.at_ms:
             text = f"entry {intent.label} reached the exchange before a reconcile of {owner}"
             row = (_request_line(request),)
             found.append(Violation("gated", f"reconcile {intent.label}", text, row))
-    return found + list(_while_halted(books, story, witness))
+    return found + list(_while_halted(books, story, fresh, witness))
 
 
-def _while_halted(books: Books, story: Story, witness: Witness) -> Iterable[Violation]:
-    for window in witness.halts:
+def _owner(books: Books, story: Story, session: int) -> tuple[int, int] | None:
+    """The life and connection that a session belongs to: those of the first intent it carried."""
+    carried = (story.intents.get(r.row.label) for r in books.by_session[session])
+    return next(((i.life, i.connection) for i in carried if i is not None), None)
+
+
+def _while_halted(
+    books: Books, story: Story, fresh: list[Request], witness: Witness
+) -> Iterable[Violation]:
+    entries = [r for r in fresh if r.is_entry]
+    for window in witness.halts if entries else ():
         last = books.n if window.last_n is None else window.last_n
-        for request in books.requests:
+        for request in entries:
             later = story.intent_seqs.get(request.row.label, 0) > window.seq
-            if request.is_entry and later and window.first_n < request.n <= last:
+            if later and window.first_n < request.n <= last:
                 text = f"entry {request.row.label} reached the exchange while halted"
                 key = f"halt {request.row.label}"
                 yield Violation("gated", key, text, (_request_line(request),))
@@ -284,7 +287,13 @@ def _while_halted(books: Books, story: Story, witness: Witness) -> Iterable[Viol
 
 
 def same(
-    books: Books, story: Story, witness: Witness, snapshots: Iterable[SnapshotRow], *, flat: bool
+    books: Books,
+    story: Story,
+    witness: Witness,
+    snapshots: Iterable[SnapshotRow],
+    *,
+    flat: bool,
+    since: Mark = START,
 ) -> list[Violation]:
     """Published parts, stored snapshots and trades equal the fold; ``flat``: all trades are in."""
     found = [_published(story, shown) for shown in witness.published]
@@ -298,9 +307,9 @@ def same(
     found += [
         Violation("same", f"corrected {seq}", f"the daemon had missed fills: {event.reason}",
                   (f"event {seq}",))
-        for seq, event in story.corrections
+        for seq, event in story.corrections[since.corrections :]
     ]  # fmt: skip
-    found.append(_trades_differ(books, story, flat=flat))
+    found.append(_trades_differ(books, story, since, flat=flat))
     return [violation for violation in found if violation is not None]
 
 
@@ -320,31 +329,18 @@ def _published(story: Story, shown: Published) -> Violation | None:
     return Violation("same", f"{shown.what} {shown.seq}", text, (str(differing),))
 
 
-def _trades_differ(books: Books, story: Story, *, flat: bool) -> Violation | None:
-    spans = [span for span in books.spans if span.ours]
-    for number, (span, trade) in enumerate(zip(spans, story.trades, strict=False), start=1):
-        differing = _trade_differs(span, trade)
+def _trades_differ(books: Books, story: Story, since: Mark, *, flat: bool) -> Violation | None:
+    """Compares in pairs; what only one side has yet is compared when the other has it too."""
+    spans, trades = books.our_spans[since.spans :], story.trades[since.trades :]
+    for number, (span, trade) in enumerate(zip(spans, trades, strict=False), since.trades + 1):
+        differing = trade_differs(span, trade)
         if differing:
             text = f"trade {number} differs from the exchange's ledger: {differing}"
             return Violation("same", f"trade {number}", text, (str(span), str(trade)))
-    if flat and len(spans) != len(story.trades):
-        text = f"the exchange closed {len(spans)} positions of ours, the log {len(story.trades)}"
+    if flat and len(spans) != len(trades):
+        text = f"the exchange closed {len(spans)} positions of ours, the log {len(trades)}"
         return Violation("same", "number of trades", text)
     return None
-
-
-def _trade_differs(span: Span, trade: Trade) -> str:
-    pairs = (
-        ("instrument", span.instrument, trade.instrument),
-        ("currency", span.currency, trade.currency),
-        ("amount", span.entered, trade.amount),
-        ("gross", span.gross, trade.gross),
-        ("fees", span.fees, trade.fees),
-        ("net", span.net, trade.net),
-        ("opened", span.opened_ms, trade.opened_ms),
-        ("closed", span.closed_ms, trade.closed_ms),
-    )
-    return ", ".join(f"{name} {ours} != {theirs}" for name, ours, theirs in pairs if ours != theirs)
 
 
 def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Violation]:
@@ -368,16 +364,17 @@ def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Vi
 # --------------------------------------------------------------------------------------- 8 alive
 
 
-def alive(story: Story, witness: Witness) -> list[Violation]:
+def alive(story: Story, witness: Witness, since: Mark = START) -> list[Violation]:
     """Lives end only of our kills, and the daemon never halts itself."""
+    fresh = islice(reversed(story.causes.items()), len(story.causes) - since.causes)
     found = [
         Violation("alive", f"life {life}", f"life {life - 1} died of {cause}, which we did not do")
-        for life, cause in story.causes.items()
+        for life, cause in fresh
         if not set(cause.split(", ")) <= witness.expected_causes
     ]
     found += [
         Violation("known", f"halt {seq}", f"the daemon halted itself: {reason}", (f"event {seq}",))
-        for seq, reason in story.daemon_halts
+        for seq, reason in story.daemon_halts[since.halts :]
     ]
     return found
 

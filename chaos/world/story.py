@@ -68,7 +68,11 @@ class Unknown:
 
 @dataclass(slots=True)
 class Story:
-    """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps."""
+    """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps.
+
+    ``entries`` has the labels of entry intents by signal, ``first_reads`` when (exchange time) the
+    account was first read in full by life and connection.
+    """
 
     remembered: int = REMEMBERED_STATES
     tail: Tail = field(default_factory=Tail)
@@ -81,8 +85,10 @@ class Story:
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_seqs: dict[str, int] = field(default_factory=dict)
     leg_labels: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, list[str]] = field(default_factory=dict)
     unknowns: dict[str, Unknown] = field(default_factory=dict)
     reconciles: list[Reconcile] = field(default_factory=list)
+    first_reads: dict[tuple[int, int], int] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
@@ -128,6 +134,7 @@ class Story:
                 self._end(order.label, "found")
             case Reconciled(connection=connection, read_ms=read_ms):
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
+                self.first_reads.setdefault((before.life, connection), read_ms)
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
             case Recovered(report=report):
@@ -152,6 +159,7 @@ class Story:
         self.intent_seqs[intent.label] = seq
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
         if intent.role is Role.ENTRY:
+            self.entries.setdefault(intent.signal_id, []).append(intent.label)
             reason = ungated_because(before, intent)
             if reason:
                 self.ungated.append((seq, intent.label, reason))

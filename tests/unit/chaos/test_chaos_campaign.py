@@ -1,16 +1,17 @@
-"""The parts of a campaign that need no process: decks, the verdict, the report."""
+"""The parts of a campaign that need no process: decks, draws, the verdict."""
 
-import json
 import random
 from collections import Counter
-from pathlib import Path
 
-from chaos_kit import begun, booked, closed, closed_rows, told
-from rich.console import Console
+from chaos_kit import booked, closed, closed_rows, told
 
-from chaos.real.kill import Outcome, Plan
-from chaos.real.report import document, show
-from chaos.real.rounds import Round, Table, opening
+from chaos.real.campaign import OPENINGS, Outcome, Plan
+from chaos.real.fault import End
+from chaos.real.faults import FAULTS
+from chaos.real.profile import load
+from chaos.real.report import NEW_CREW, NEW_PROCESS, SAME_CREW, verdict_of
+from chaos.real.scene import Round
+from chaos.report.verdict import Run
 from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.oracle import Violation
@@ -18,20 +19,33 @@ from chaos.world.story import Story
 from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
 
+KILL = load("kill", FAULTS)
+MADE = Run("", "", "", 0, commit="abc")
+
 
 class Ledgers:
     """What the report reads of a driver."""
 
     def __init__(self, books: Books, story: Story, kinds: dict[int, str]) -> None:
         self.books, self.story, self.kinds = books, story, kinds
+        self.exchange, self.daemon = Paced(), Paced()
 
 
-def outcome(rounds: int = 200, broken: str = "") -> Outcome:
+class Paced:
+    speed = 300.0
+    kills = 7
+
+
+def outcome(rounds: int = 3, broken: str = "") -> Outcome:
     deaths = [LifeStarted(life=life, token="bb", wall_ms=1) for life in range(2, 8)]
     story = told([*closed(), *deaths])
-    made = Outcome(Plan(rounds, 1, broken))
+    made = Outcome(Plan(KILL, rounds, 1, broken))
     made.driver = Ledgers(booked(closed_rows()), story, {1: "actor", 2: "process"})  # type: ignore[assignment]
     return made
+
+
+def played(end: End = End.KILLED, renewed: bool = True, recovery: float = 0.5) -> Round:
+    return Round(0, Phase.IDLE, "sigkill", ["x"], Phase.IDLE, end, renewed, recovery, 0.1)
 
 
 def test_a_deck_gives_each_card_before_any_again() -> None:
@@ -41,58 +55,45 @@ def test_a_deck_gives_each_card_before_any_again() -> None:
     assert {deck.draw(), deck.draw(), deck.draw()} == {"a", "b", "c"}
 
 
-def test_a_long_campaign_needs_enough_deaths_in_each_state() -> None:
-    long = outcome()
-    assert Phase.IDLE not in long.too_few()
-    assert Phase.CLOSING in long.too_few()
-    assert not long.passed
-    assert outcome(rounds=199).passed
-    assert outcome(broken="resend").too_few() == []
+def test_a_whole_campaign_needs_deaths_in_each_state() -> None:
+    few = verdict_of(outcome(rounds=200), MADE).tally
+    assert "death in CLOSING" in few.unvisited
+    assert "death in IDLE" not in few.unvisited
+    assert verdict_of(outcome(rounds=199), MADE).tally.rare == {}
+    assert verdict_of(outcome(rounds=200, broken="resend"), MADE).tally.rare == {}
 
 
-def test_a_violation_fails_a_campaign() -> None:
-    found = outcome(rounds=3)
-    found.violations.append((2, Violation("once", "k", "twice")))
-    assert not found.passed
+def test_the_verdict_counts_by_what_happened() -> None:
+    made = outcome()
+    made.rounds += [
+        played(), played(End.STORE), played(End.LIVES), played(End.LIVES, renewed=False)
+    ]  # fmt: skip
+    made.skipped["disk-full"] = "no"
+    made.violations.append((2, Violation("once", "k", "sent twice", ("journal line 7",))))
+    verdict = verdict_of(made, MADE)
+    tally = verdict.tally
+    assert {name: sample.count for name, sample in tally.recovery.items()} == {
+        NEW_PROCESS: 2, NEW_CREW: 1, SAME_CREW: 1
+    }  # fmt: skip
+    assert tally.settle.count == 3
+    assert tally.died == 6
+    assert tally.deaths["IDLE"]["process"] == 1
+    assert tally.faults == {"sigkill": 4}
+    assert [skipped.fault for skipped in tally.skipped] == ["disk-full"]
+    assert tally.figures["entries at the exchange"] == 1
+    (finding,) = tally.findings
+    assert (finding.invariant, finding.where, finding.evidence) == (
+        "Once", "round 2", ("journal line 7",)
+    )  # fmt: skip
+    assert finding.replay == "python -m chaos real --profile kill --rounds 3 --seed 1"
+    assert not verdict.passed
 
 
-def test_deaths_are_counted_by_state_and_kind() -> None:
-    counted = outcome().deaths()
-    assert sum(counted.values()) == 6
-    assert {kind for _, kind in counted} == {"actor", "process", "strace"}
+def test_a_campaign_that_never_began_has_a_verdict_and_fails() -> None:
+    verdict = verdict_of(Outcome(Plan(KILL, 1, 1)), MADE)
+    assert verdict.tally.died == 0
+    assert not verdict.passed
 
 
-def test_the_report_is_plain_values_and_names_each_violation(tmp_path: Path) -> None:
-    told_of = outcome(rounds=3)
-    told_of.rounds.append(Round(0, Phase.IDLE, "process", ["x"], 0.5, 0.1, 0.2, 1.0))
-    told_of.violations.append((2, Violation("once", "k", "sent twice", ("journal line 7",))))
-    plain = json.loads(json.dumps(document(told_of)))
-    assert plain["deaths"]["IDLE"]["all"] >= 1
-    assert plain["recovery_seconds"]["process"]["recovery max"] == 0.5
-    assert plain["orders"]["entries at the exchange"] == 1
-    assert plain["violations"][0]["round"] == 2
-    file = tmp_path / "out"
-    with file.open("w") as text:
-        show(told_of, Console(file=text, width=200))
-    words = file.read_text()
-    assert "sent twice" in words
-    assert "journal line 7" in words
-
-
-def test_a_report_of_a_campaign_that_never_began_can_be_shown() -> None:
-    nothing = Outcome(Plan(1, 1))
-    assert document(nothing)["passed"] is True
-    assert sum(nothing.deaths().values()) == 0
-    assert told(begun()).deaths == []
-
-
-def test_a_campaign_with_a_breakage_begins_with_what_shows_it() -> None:
-    for broken, target in (
-        ("resend", Phase.ENTERING_POSITION),
-        ("forget-stop", Phase.POSITION_OPEN),
-    ):
-        assert set(opening(broken)) == {target}
-        table = Table(random.Random(9), strace=False, broken=broken)
-        assert (table.moments.draw(), table.after.draw()) == ("plain", "plain")
-        assert table.holding.draw() == "remove stop"
-    assert opening("") == opening("ack-first") == []
+def test_the_openings_name_faults_that_there_are() -> None:
+    assert {fault for fault, _ in OPENINGS.values()} <= set(FAULTS)

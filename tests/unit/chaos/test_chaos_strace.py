@@ -3,7 +3,6 @@
 import pytest
 
 from chaos.real.processes import Point
-from chaos.real.report import percentile
 from chaos.real.strace import Promised, Stream, judge, parse, streams, websocket_texts
 
 DIGEST = bytes(range(32))
@@ -90,10 +89,3 @@ def test_strace_is_told_to_kill_at_the_nth_call(tmp_path: object) -> None:
     command = Point("fdatasync", 3).command(Path("/t"))
     assert "inject=fdatasync:signal=KILL:when=3" in command
     assert command[-1] == "--"
-
-
-def test_percentiles_are_values_that_were_measured() -> None:
-    values = [float(n) for n in range(1, 101)]
-    assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
-    assert percentile([], 0.5) == 0
-    assert percentile([3.0], 0.01) == 3

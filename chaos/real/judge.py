@@ -1,0 +1,138 @@
+"""Has the oracle judge after each round what the round brought, and at the end everything anew.
+
+Each round is judged since the mark of the one before, so that the three-thousandth costs as much as
+the first. What was answered and shown is compared at once and then forgotten: the chain of digests
+watches over it from there on. At the end both ledgers are read again from their first line, and the
+whole is judged once.
+"""
+
+from decimal import Decimal
+
+from chaos.real.driver import INSTRUMENT, Driver
+from chaos.world import oracle
+from chaos.world.books import Books
+from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
+from chaos.world.mark import START, Mark, mark
+from chaos.world.oracle import Violation, Witness
+from chaos.world.story import Story
+
+STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
+NAKED_LIMIT_REAL_S = 1.0
+"""Grace for the exchange's notifications plus the time to send a stop, on a loaded machine."""
+
+
+class Judge:
+    """Judges one campaign. ``checked`` counts how often each invariant was judged."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.violations: list[tuple[int, Violation]] = []
+        self.checked: dict[str, int] = {}
+        self.promises = 0
+        self.shown = 0
+        self._driver = driver
+        self._seen: set[str] = set()
+        self._mark = START
+        self._origin = START
+
+    def round(self, number: int, found: list[Violation]) -> list[Violation]:
+        """Judge what is new since the last time; the violations that were not seen before.
+
+        ``found`` is what the round itself found amiss.
+        """
+        driver = self._driver
+        driver.look()
+        found = [*found, *self._agreement(), *self._ledgers(self._mark, flat=False)]
+        self._mark = mark(driver.books, driver.story, self._mark)
+        self._forget_proven()
+        return self.note(number, found)
+
+    def end(self, number: int) -> None:
+        """Everything once more, from the first line of both ledgers; the account is flat."""
+        found = [*self._agreement(), *self._ledgers(self._mark, flat=True), *self._anew()]
+        self._forget_proven()
+        self.note(number, found)
+
+    def stuck(self, number: int) -> None:
+        """Say what the ledgers say about a daemon that does not come forward."""
+        self.note(number, [*self._agreement(), *self._ledgers(self._mark, flat=False)])
+
+    def note(self, number: int, found: list[Violation]) -> list[Violation]:
+        """Keep what was not seen before, and return it."""
+        fresh = [v for v in found if f"{v.check} {v.key}" not in self._seen]
+        self._seen |= {f"{v.check} {v.key}" for v in fresh}
+        self.violations += [(number, violation) for violation in fresh]
+        return fresh
+
+    # ------------------------------------------------------------------------------- the checks
+
+    def _agreement(self) -> list[Violation]:
+        """Both ledgers agree on what is live and held, and our position is covered."""
+        if self._driver.agree(lambda: not self._differences()):
+            return []
+        return self._differences()
+
+    def _differences(self) -> list[Violation]:
+        books = self._driver.books
+        found = oracle.known(books, self._driver.state)
+        uncovered = books.uncovered(INSTRUMENT)
+        if uncovered:
+            text = f"{uncovered} of the position is not covered after the recovery"
+            found.append(Violation("protected", f"uncovered {books.n}", text))
+        return found
+
+    def _ledgers(self, since: Mark, *, flat: bool) -> list[Violation]:
+        driver = self._driver
+        head = driver.head()
+        driver.read_journal()
+        driver.read_store()
+        snapshots = read_snapshots(driver.daemon.store)
+        now_ms = int(str(driver.admin.table("admin/state")["now"]))
+        books, story, witness = driver.books, driver.story, driver.witness
+        self._count()
+        return [
+            *oracle.durable(story, witness),
+            *oracle.head_agrees(story, head),
+            *self._judged(books, story, witness, now_ms, since),
+            *oracle.same(books, story, witness, snapshots, flat=flat, since=since),
+        ]
+
+    def _judged(
+        self, books: Books, story: Story, witness: Witness, now_ms: int, since: Mark
+    ) -> list[Violation]:
+        limit_ms = int(NAKED_LIMIT_REAL_S * 1000 * self._driver.exchange.speed)
+        return [
+            *oracle.once(books, story, since),
+            *oracle.protected(books, story, now_ms, limit_ms, since),
+            *oracle.gated(books, story, witness, since),
+            *oracle.alive(story, witness, since),
+        ]
+
+    def _anew(self) -> list[Violation]:
+        """Both ledgers read anew say the same as when they were read as they grew, and hold."""
+        driver = self._driver
+        story, books = Story(), Books()
+        story.take(read_log(driver.daemon.store, Tail()))
+        books.take(read_journal(driver.exchange.journal, 0))
+        found = []
+        if story.states.get(driver.story.tail.seq) != driver.state:
+            text = "the log read anew gives another state than when it was read as it grew"
+            found.append(Violation("durable", "anew", text))
+        if books.n < driver.books.n:
+            found.append(Violation("durable", "journal", "the exchange's journal has lost lines"))
+        witness = Witness(halts=driver.witness.halts)
+        witness.expected_causes = driver.witness.expected_causes
+        found += self._judged(books, story, witness, books.at_ms, self._origin)
+        found += oracle.same(books, story, witness, (), flat=True, since=self._origin)
+        return found + oracle.balances(books, story, STARTED)
+
+    def _count(self) -> None:
+        for check in ("durable", "once", "known", "protected", "gated", "same", "alive"):
+            self.checked[check] = self.checked.get(check, 0) + 1
+
+    def _forget_proven(self) -> None:
+        """A promise that was found in the chain stays there: the chain itself is watched."""
+        witness = self._driver.witness
+        self.promises += len(witness.promises)
+        self.shown += len(witness.published)
+        witness.promises.clear()
+        witness.published.clear()

@@ -1,0 +1,42 @@
+"""What this machine permits: one probe for each need of a fault, asked once per process.
+
+A probe tries the real thing in the small and undoes it. It gives "" or the reason, in words that a
+person can act on; the reason is what the report shows for a skipped fault.
+"""
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Callable
+
+from chaos.real.fault import Need
+
+PROBE_LIMIT_S = 20.0
+
+
+@functools.cache
+def refusal(need: Need) -> str:
+    """Why ``need`` cannot be met here; "" when it can."""
+    return _PROBES[need]()
+
+
+def _strace() -> str:
+    return tried("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "true")
+
+
+def tried(*command: str) -> str:
+    """Run a command of the system; "" when it succeeded, else why it did not."""
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed"
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{command[0]} did not end within {PROBE_LIMIT_S:g} s"
+    words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    last = words[-1] if words else f"exit code {done.returncode}"
+    return "" if done.returncode == 0 else f"{command[0]}: {last.removeprefix(command[0] + ': ')}"
+
+
+_PROBES: dict[Need, Callable[[], str]] = {
+    Need.STRACE: _strace,
+}
