@@ -4,6 +4,9 @@
     books     folds the exchange's journal; ``story`` folds the daemon's log
     oracle    pure judgement over books, story and what the driver witnessed
     deck      chance without luck
+    disk      a disk that loses its power, runs full and fails: the model, in prose and code
+                  (``inodes`` and ``tree`` what lies on it, ``storage`` faults, ``fates`` dice,
+                  ``mount`` what one process has of it, ``vfs`` what SQLite has)
 
 Nothing here starts, kills or steers anything.
 """

@@ -5,6 +5,7 @@ backup, moved-aside damage, nor a lock file with the mark. It is made under anot
 renamed, so a death in the middle leaves nothing that a later start could mistake for a store.
 """
 
+import errno
 from contextlib import ExitStack
 
 import apsw
@@ -57,7 +58,9 @@ def open_store(place: Place, now_ms: int) -> Opened:
             _make_fresh(place)
         schema.check_header(disk, place.db, lambda: advice(place))
         schema.check_wal_mode(disk, place.db, lambda: advice(place))
-        lock.mark_store()
+        if not lock.had_store:
+            _sync_names(place)
+            lock.mark_store()
         connection = schema.open_writer(disk, place.db)
         undo.callback(connection.close)
         version = schema.check_schema(connection, place.db, lambda: advice(place))
@@ -99,8 +102,22 @@ def _make_fresh(place: Place) -> None:
     schema.create_database(disk, place.fresh)
     disk.rename(place.fresh, place.db)
     disk.sync_directory(place.root)
-    disk.sync_directory(place.root.absolute().parent)  # the directory itself may be new
     HeadFile.create(place, EMPTY).close()
+
+
+def _sync_names(place: Place) -> None:
+    """Make the names that lead to the store durable: the directories above may be new as well,
+    and whoever made them may have died. Done until the lock says that there is a store.
+
+    What cannot be synced belongs to another file system or user, and is older than the store.
+    """
+    place.disk.sync_directory(place.root)
+    for directory in place.root.absolute().parents:
+        try:
+            place.disk.sync_directory(directory)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL):
+                raise
 
 
 def _migrate(opened: Opened, version: int, now_ms: int) -> None:

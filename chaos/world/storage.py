@@ -1,0 +1,164 @@
+"""The machine under the mounts of the simulated disk: what an operation does, and which fault
+strikes it. The model is told at the head of ``disk``; a mount asks here for everything it changes.
+"""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal, Protocol
+
+from chaos.world.fates import draw_fates
+from chaos.world.inodes import Directory, File
+from chaos.world.tree import Tree, refused
+
+Kind = Literal["write", "truncate", "sync", "create", "mkdir", "rename", "unlink", "sync names"]
+"""What an operation does; these are counted and may be died at. Reading is not among them."""
+FaultKind = Literal["read", "short read", "write", "sync", "slow sync"]
+Hook = Callable[[int, Kind, Path], None]
+"""Told the number, the kind and the path of an operation that is about to happen."""
+
+BLOCK = 4096
+
+
+@dataclass(slots=True)
+class Fault:
+    """Strikes once, at the ``nth`` chance from now, or each time with a ``chance``."""
+
+    nth: int
+    chance: float
+    seconds: float
+
+
+class Process(Protocol):
+    """Whoever asks for an operation."""
+
+    def check(self) -> None:
+        """Raises ``OSError`` when it is dead."""
+        ...
+
+
+class Storage:
+    """Files, faults and the count of operations. See ``disk.SimDisk`` for what a driver may set."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.tree = Tree()
+        self.capacity: int | None = None
+        self.read_only = False
+        self.lying = False
+        self.on_operation: Hook | None = None
+        self.operations = 0
+        self.wall_ms: Callable[[], int] = lambda: 0
+        self._faults: dict[FaultKind, Fault] = {}
+
+    def arm(
+        self, kind: FaultKind, *, nth: int = 0, chance: float = 0.0, seconds: float = 0.0
+    ) -> None:
+        """Let a fault strike: at the ``nth`` such operation from now, or each time by chance."""
+        self._faults[kind] = Fault(nth, chance, seconds)
+
+    def disarm(self) -> None:
+        """No fault strikes any more; what they did stays."""
+        self._faults.clear()
+        self.read_only = self.lying = False
+        self.capacity = None
+
+    def used(self) -> int:
+        """Bytes in all files."""
+        return sum(file.cached.size for _, file in self.tree.files())
+
+    def begin(self, process: Process, kind: Kind, path: Path) -> int:
+        """Count an operation that is about to happen; returns its number.
+
+        Raises:
+            OSError: The process is dead, or dies here; or the disk is read only.
+        """
+        process.check()
+        self.operations += 1
+        if self.on_operation is not None:
+            self.on_operation(self.operations, kind, path)
+            process.check()
+        if self.read_only and kind not in ("sync", "sync names"):
+            raise refused(errno.EROFS, path)
+        return self.operations
+
+    def strikes(self, kind: FaultKind) -> Fault | None:
+        """The fault, if it strikes now."""
+        fault = self._faults.get(kind)
+        if fault is None:
+            return None
+        if fault.nth:
+            fault.nth -= 1
+            if fault.nth:
+                return None
+            if not fault.chance:
+                del self._faults[kind]
+            return fault
+        return fault if self.random.random() < fault.chance else None
+
+    def write(self, serial: int, file: File, path: Path, data: bytes, offset: int) -> None:
+        """Write, if there is room.
+
+        Raises:
+            OSError: The write failed, or only a part of it had room.
+        """
+        if self.strikes("write"):
+            raise refused(errno.EIO, path)
+        fits = self._fitting(file, offset + len(data)) - offset
+        if fits >= len(data):
+            file.write(serial, data, offset)
+            return
+        if fits >= BLOCK:
+            file.write(serial, data[: fits // BLOCK * BLOCK], offset)
+        raise refused(errno.ENOSPC, path)
+
+    def resize(self, serial: int, file: File, path: Path, size: int) -> None:
+        """Cut or extend the file.
+
+        Raises:
+            OSError: There is no room.
+        """
+        if self._fitting(file, size) < size:
+            raise refused(errno.ENOSPC, path)
+        file.resize(serial, size)
+
+    def sync(self, file: File, path: Path) -> None:
+        """Make the file's content durable.
+
+        Raises:
+            OSError: It may or may not be.
+        """
+        if self.read_only and file.dirty:
+            raise refused(errno.EROFS, path)
+        if self.strikes("sync"):
+            if self.random.random() < 0.5:
+                judge = draw_fates(self.random, self.operations, self.operations)
+                file.drop(judge, lambda: self.random.random() < 0.5)
+            raise refused(errno.EIO, path)
+        if not self.lying:
+            file.sync()
+
+    def sync_names(self, directory: Directory, path: Path) -> None:
+        """Make the directory's names durable.
+
+        Raises:
+            OSError: They may or may not be.
+        """
+        if self.strikes("sync"):
+            raise refused(errno.EIO, path)
+        if not self.lying:
+            self.tree.sync(directory)
+
+    def sync_seconds(self) -> float:
+        """How long the sync that happens now takes."""
+        fault = self.strikes("slow sync")
+        return fault.seconds if fault else 0.0
+
+    def _fitting(self, file: File, end: int) -> int:
+        """As far as the file may reach, up to ``end``."""
+        size = file.cached.size
+        if self.capacity is None or end <= size:
+            return end
+        return min(end, size + max(0, self.capacity - self.used()))
