@@ -3,6 +3,7 @@
     sample     a distribution of seconds that workers can merge
     verdict    what a run says: how it was made, what was counted, what was found; and ``merge``
     machine    where a run was made: commit, Python, cores, system, processor
+    words      how figures are put; ``listings``: the tables as rows of words
     table      for a console
     document   as JSON
     page       as one HTML file with plots; ``plots`` draws them

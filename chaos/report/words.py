@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from chaos.report.sample import Sample
 from chaos.report.verdict import STATES, Run, Tally, Verdict
 
 KINDS = ("process", "power cut", "actor")
@@ -41,11 +40,6 @@ def _long(value: int) -> str:
 def number(value: float) -> str:
     """A count, with thousands apart: "12,000"; small broken numbers keep two digits."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
-
-
-def share(part: int, whole: int) -> str:
-    """``part`` of ``whole`` in per cent."""
-    return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
 def told(verdict: Verdict) -> str:
@@ -91,13 +85,6 @@ def paces(verdict: Verdict) -> list[tuple[str, str]]:
         ("recoveries", number(tally.recovered)),
     ]
     return [row for row in [*rows, *((n, number(v)) for n, v in tally.figures.items())] if row[1]]
-
-
-def spread(sample: Sample, shares: Iterable[float]) -> list[str]:
-    """The count, the percentiles asked for, and the longest."""
-    figures = [seconds(sample.percentile(at)) for at in shares] if sample.count else []
-    longest = [seconds(sample.max)] if sample.count else []
-    return [number(sample.count), *figures, *longest]
 
 
 def ordered(names: Iterable[str], first: Iterable[str]) -> list[str]:

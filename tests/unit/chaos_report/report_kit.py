@@ -1,6 +1,9 @@
 """A verdict with something in every place, and ones that fail for one reason each."""
 
 import random
+from functools import cache
+
+from msgspec.structs import replace
 
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
@@ -32,6 +35,7 @@ RUN = Run(
 )
 
 
+@cache
 def durations(count: int, middle: float, seed: int = 1) -> Sample:
     rng = random.Random(seed)
     return Sample.of(middle * rng.lognormvariate(0, 0.3) for _ in range(count))
@@ -84,3 +88,15 @@ FINDING = Finding(
 
 def passed() -> Verdict:
     return Verdict(RUN, full())
+
+
+def broken() -> Verdict:
+    """Every way to fail at once."""
+    tally = replace(
+        full(),
+        findings=(FINDING, replace(FINDING, invariant="Protected", where="seed 12", replay="")),
+        mutants=(Mutant("no fsync", "Durable", "seed 1", 0.8), Mutant("resend", seconds=3.5)),
+        rare={"late fill": Visits(), "archive only": Visits(3), "not asked for": Visits(0, 0)},
+        checked={"Once": 7, "Protected": 7, "Bounded": 0},
+    )
+    return Verdict(RUN, tally)

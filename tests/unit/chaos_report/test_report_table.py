@@ -4,29 +4,18 @@ import io
 
 import pytest
 from msgspec.structs import replace
-from report_kit import FINDING, RUN, full, passed
+from report_kit import FINDING, RUN, broken, passed
 from rich.console import Console
 
 from chaos.report import words
 from chaos.report.table import show
-from chaos.report.verdict import INVARIANTS, Mutant, Run, Tally, Verdict, Visits
+from chaos.report.verdict import INVARIANTS, Run, Tally, Verdict, Visits
 
 
 def printed(verdict: Verdict, width: int = 80) -> str:
     file = io.StringIO()
     show(verdict, Console(file=file, width=width))
     return file.getvalue()
-
-
-def broken() -> Verdict:
-    tally = replace(
-        full(),
-        findings=(FINDING,),
-        mutants=(Mutant("no fsync", "Durable", "seed 1", 0.8), Mutant("resend")),
-        rare={"late fill": Visits(), "archive only": Visits(3)},
-        checked={"Once": 7, "Bounded": 0},
-    )
-    return Verdict(RUN, tally)
 
 
 def test_it_fits_80_columns_and_breaks_no_name() -> None:
@@ -36,10 +25,17 @@ def test_it_fits_80_columns_and_breaks_no_name() -> None:
         assert name in text
 
 
+def test_a_long_name_is_broken_before_a_figure() -> None:
+    tally = Tally(rare={"a very long situation " * 6: Visits(1_234_567, 1_000_000)})
+    text = printed(Verdict(RUN, tally))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "1,234,567   1,000,000   visited" in text
+
+
 def test_the_last_line_is_the_verdict() -> None:
     assert printed(passed()).splitlines()[-1] == "PASSED: 200 seeds, 9,573 deaths, 0 violations"
     assert printed(broken(), width=300).splitlines()[-1] == (
-        "FAILED: 1 violation; 1 mutant survived: resend; 1 required situation not visited: "
+        "FAILED: 2 violations; 1 mutant survived: resend; 1 required situation not visited: "
         "late fill; 1 invariant never checked: Bounded"
     )
 
@@ -105,4 +101,3 @@ def test_numbers_in_words() -> None:
     assert [words.number(n) for n in (0, 7, 12_000, 0.1234, 23.2, 4567.8)] == [
         *("0", "7", "12,000", "0.12", "23", "4,568")
     ]
-    assert (words.share(1, 3), words.share(0, 0)) == ("33 %", "-")
