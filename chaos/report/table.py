@@ -44,9 +44,7 @@ def _table(listing: Listing) -> Table:
     table.box, table.show_edge, table.pad_edge = box.SIMPLE_HEAD, False, False
     for n, name in enumerate(listing.columns):
         figure = n >= len(listing.columns) - listing.numbers
-        table.add_column(
-            Text(name), justify="right" if figure else "left", overflow="fold", no_wrap=figure
-        )
+        table.add_column(Text(name), justify="right" if figure else "left", overflow="fold")
     names = (word for row in listing.rows for word in row[0].text.split())
     table.columns[0].min_width = min(max(map(len, names), default=0), LONGEST_WORD)
     for row in listing.rows:
