@@ -14,11 +14,15 @@ from chaos.real.faults import FAULTS
 from chaos.real.profile import BadProfile, load
 from chaos.report import machine, table
 from chaos.report.verdict import Run
+from chaos.sim.command import sim_command
 
 
 @click.group()
 def main() -> None:
     """Kill the daemon, and prove that nothing was lost."""
+
+
+main.add_command(sim_command)
 
 
 @main.command("real")

@@ -124,7 +124,7 @@ async def test_an_answer_to_the_login_that_makes_no_sense() -> None:
     await fails(exchange, "refresh_token")
 
 
-@pytest.mark.parametrize("code, words", [(13004, "clock is right"), (10000, "10000")])
+@pytest.mark.parametrize("code, words", [(13004, "check client_id and secret"), (10000, "10000")])
 async def test_a_refused_login_says_what_to_do(code: int, words: str) -> None:
     exchange = Exchange()
     exchange.logins["public/auth"] = lambda _: {"error": {"code": code, "message": "no"}}

@@ -9,9 +9,8 @@ A full disk does not end the process: the ballast is released, the daemon goes p
 the same requests are decided again; started without any space, it waits and says so.
 """
 
-import errno
-from collections.abc import Sequence
-from typing import TypeAlias, final
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar, TypeVarTuple, final
 
 import msgspec
 import trio
@@ -34,12 +33,14 @@ from tradebaas.core.messages import (
 from tradebaas.core.state import FOLD_VERSION, State
 from tradebaas.runtime.mailbox import Ask, Asks
 from tradebaas.runtime.ports import Blocking
-from tradebaas.store import codec
+from tradebaas.store import codec, faults
 from tradebaas.store.ballast import ballast_held, release_ballast, restore_ballast
+from tradebaas.store.catalogue import advice
 from tradebaas.store.faults import DiskFull
 from tradebaas.store.folding import fold, snapshot_of
 from tradebaas.store.halt import clear_halt, read_halt, write_halt
 from tradebaas.store.log import Log
+from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
 MAX_BATCH = 64
@@ -49,6 +50,8 @@ SPACE_WAIT_S = 1.0
 CLOSE_LIMIT_S = 10.0
 
 Asked: TypeAlias = Ask[Request, Answer]
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 async def run(
@@ -61,35 +64,39 @@ async def run(
     """Recover the state from the log, then sequence requests until ``drain``."""
     async with ctx.ports.open_blocking("store") as worker:
         began = ctx.ports.clock.monotonic()
-        log = await _open(ctx, worker)
+        held: list[Log] = []
         try:
-            scribe = await _recover(ctx, worker, log, began)
+            await _open(ctx, worker, held)
+            scribe = await _recover(ctx, worker, held[0], began)
             await scribe.start_life()
             task_status.started()
             await scribe.serve(asks, drain)
         finally:
             with trio.move_on_after(CLOSE_LIMIT_S, shield=True):
-                await worker.run(log.close)
+                for log in held:
+                    await worker.run(log.close)
 
 
-async def _open(ctx: Context, worker: Blocking) -> Log:
-    """Open the log, with the ballast's space if there is no other; without any, wait for some."""
+async def _open(ctx: Context, worker: Blocking, held: list[Log]) -> None:
+    """Open the log, with the ballast's space if there is no other; without any, wait for some.
+
+    It goes straight into ``held``: an exception on its way here must not lose an open log, since
+    the next life could not lock it.
+    """
     place = ctx.place
-    while True:
+    while not held:
         try:
-            # A cancellation must not lose an open log: the next life could not lock it.
-            with trio.CancelScope(shield=True):
-                return await worker.run(_open_log, ctx)
+            await worker.run(_open_log, ctx, held)
         except DiskFull as full:
-            if ballast_held(place):
-                await worker.run(release_ballast, place)
+            if await worker.run(_on_disk, ballast_held, place):
+                await worker.run(_on_disk, release_ballast, place)
                 continue
             ctx.board.store.set(StoreStatus(fault=str(full)))
             await trio.sleep(SPACE_WAIT_S)
 
 
-def _open_log(ctx: Context) -> Log:
-    return Log.open(ctx.place, now_ms=ctx.ports.clock.wall_ms())
+def _open_log(ctx: Context, held: list[Log]) -> None:
+    held.append(Log.open(ctx.place, now_ms=ctx.ports.clock.wall_ms()))
 
 
 async def _recover(ctx: Context, worker: Blocking, log: Log, began: float) -> "_Scribe":
@@ -133,12 +140,12 @@ class _Scribe:
             wall_ms=ctx.ports.clock.wall_ms(),
             cause=ctx.cause,
             poisoned=ctx.poisoned,
-            halt_file=await self._worker.run(read_halt, self._place),
+            halt_file=await self._on_disk(read_halt),
         )
         detail = f"the disk is too full to hold the ballast {self._place.ballast}"
         guard = Guard(cause=DISK_FULL, active=True, detail=detail)
         requests: list[Request] = [start]
-        if not ballast_held(self._place):
+        if not await self._on_disk(ballast_held):
             requests.append(guard)
         while True:
             try:
@@ -172,7 +179,7 @@ class _Scribe:
         answers = await self._commit_or_make_room(requests)
         now = self._state.halted
         if now is None and any(isinstance(request, Resume) for request in requests):
-            await self._worker.run(clear_halt, self._place)
+            await self._on_disk(clear_halt)
         elif now is not None and before is None and not halts:  # by the daemon itself
             await self._write_halt(f"{now.by}: {now.reason}")
         for ask, answer in zip(batch, answers, strict=True):
@@ -240,19 +247,17 @@ class _Scribe:
         try:
             return await self._commit(requests)
         except DiskFull as full:
-            await self._worker.run(release_ballast, self._place)
+            await self._on_disk(release_ballast)
             guard = Guard(cause=DISK_FULL, active=True, detail=str(full))
             return (await self._commit([guard, *requests]))[1:]
 
     async def _write_halt(self, reason: str) -> None:
         """Write the halt file, with the ballast's space if there is no other."""
         try:
-            await self._worker.run(write_halt, self._place, reason)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            await self._worker.run(release_ballast, self._place)
-            await self._worker.run(write_halt, self._place, reason)
+            await self._on_disk(write_halt, reason)
+        except DiskFull:
+            await self._on_disk(release_ballast)
+            await self._on_disk(write_halt, reason)
 
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""
@@ -260,8 +265,21 @@ class _Scribe:
         if DISK_FULL not in self._state.protect or now - self._space_checked < SPACE_CHECK_S:
             return
         self._space_checked = now
-        if await self._worker.run(restore_ballast, self._place):
+        if await self._on_disk(restore_ballast):
             await self._commit([Guard(cause=DISK_FULL, active=False)])
+
+    async def _on_disk(self, fn: Callable[[Place, *Ts], T], *args: *Ts) -> T:
+        """Have the writer call ``fn`` with the place of the store.
+
+        Raises:
+            StoreFault, Unusable, DiskFull: what an error of the system means.
+        """
+        return await self._worker.run(_on_disk, fn, self._place, *args)
+
+
+def _on_disk(fn: Callable[[Place, *Ts], T], place: Place, *args: *Ts) -> T:
+    with faults.mapped(place.disk, place.db, lambda: advice(place)):
+        return fn(place, *args)
 
 
 async def _next(asks: Asks[Request, Answer]) -> list[Asked]:

@@ -26,18 +26,23 @@ class ExchangeClock:
         self._at = 0.0
         self._ms = 0.0
         self._error_ms = float("inf")
+        self._heard_at = 0.0
+        self._wall: tuple[float, int] | None = None
 
-    def configure(self, rate: Decimal | None, lockstep: bool) -> None:
+    def configure(self, rate: Decimal | None, lockstep: bool, wall_ms: int | None) -> None:
         """Take over what the embedded exchange says about its clock; a pause counts as rate 1.
 
         The rate of a paused market is 0, which says nothing about the time after the pause.
+        ``wall_ms`` is the exchange's wall time as of the last answer.
         """
+        self._wall = None if wall_ms is None else (self._heard_at, wall_ms)
         self.lockstep = lockstep
         self.rate = rate if rate is not None and rate > 0 else Decimal(1)
         self._rate = float(self.rate)
 
     def learn(self, sent: float, received: float, us_in: int, us_out: int) -> None:
         """Take in an answer: its way out and in, and the stamps of the exchange."""
+        self._heard_at = received
         if not us_in or us_out < us_in:
             return
         trip_ms = (received - sent) * 1000 * self._rate
@@ -56,6 +61,17 @@ class ExchangeClock:
     def now_ms(self, monotonic: float) -> int:
         """Exchange time in ms since the epoch; 0 before the first answer."""
         return int(self._estimate(monotonic)) if self._ms else 0
+
+    def wall_ms(self, monotonic: float) -> int:
+        """The exchange's wall clock, in ms since the epoch; 0 before the first answer.
+
+        It is exchange time itself, except at an embedded exchange whose market runs at another
+        pace. Signatures are stamped with it: this machine's own clock may be wrong.
+        """
+        if self._wall is None:
+            return self.now_ms(monotonic)
+        at, wall_ms = self._wall
+        return wall_ms + int((monotonic - at) * 1000)
 
     def _estimate(self, monotonic: float) -> float:
         return self._ms + (monotonic - self._at) * 1000 * self._rate

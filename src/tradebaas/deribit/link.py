@@ -11,7 +11,7 @@ never reconnects and never repeats a call that could change anything.
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Self, assert_never, cast, final
+from typing import assert_never, cast, final
 from urllib.parse import urlsplit
 
 import trio
@@ -32,6 +32,7 @@ from tradebaas.deribit.errors import (
     Unanswered,
     kind_of,
 )
+from tradebaas.deribit.inbox import Inbox
 from tradebaas.deribit.login import HEARTBEAT_S, Login, hint
 from tradebaas.deribit.pending import Call, Pending, Withheld
 from tradebaas.deribit.rpc import Answer, Failure, Garbage, Params, Priority
@@ -77,45 +78,6 @@ async def open_link(
         if len(group.exceptions) > 1:
             raise
         raise group.exceptions[0]  # noqa: B904 (a group of one says nothing more)
-
-
-@final
-class Inbox:
-    """Notifications in their order; iterating raises ``LinkLost`` after the last one."""
-
-    def __init__(self, size: int) -> None:
-        self._put, self._take = trio.open_memory_channel[stream.Item](size)
-        self._reason = ""
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> stream.Item:
-        try:
-            return await self._take.receive()
-        except trio.EndOfChannel:
-            raise LinkLost(self._reason) from None
-
-    def put(self, item: stream.Item) -> bool:
-        """Add an item; False when there is no room."""
-        try:
-            self._put.send_nowait(item)
-        except trio.WouldBlock:
-            return False
-        return True
-
-    def take_waiting(self) -> Iterator[stream.Item]:
-        """All items that are there now."""
-        while True:
-            try:
-                yield self._take.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return
-
-    def close(self, reason: str) -> None:
-        """Take in nothing more."""
-        self._reason = reason
-        self._put.close()
 
 
 @final
@@ -382,7 +344,8 @@ class Link:
                 self.end(f"{self.url}: the token could not be renewed: {error}")
 
     def _stamp(self) -> tuple[int, str]:
-        return self._ports.clock.wall_ms(), self._ports.entropy.token(8)
+        ours = self._ports.clock
+        return self.clock.wall_ms(ours.monotonic()) or ours.wall_ms(), self._ports.entropy.token(8)
 
 
 def _nothing() -> None:

@@ -21,7 +21,7 @@ REFRESH_AT = 0.8
 
 @final
 class Login:
-    """The login of one connection. ``stamp`` gives the wall clock (ms) and a new nonce."""
+    """The login of one connection. ``stamp`` gives the exchange's wall time and a new nonce."""
 
     def __init__(
         self, credentials: Credentials, grant: str, stamp: Callable[[], tuple[int, str]]
@@ -47,7 +47,8 @@ class Login:
         params: Params = {"client_name": "tradebaas", "client_version": __version__}
         hello = await ask(link, "public/hello", params, of(wire.Hello))
         if hello.clock is not None:
-            link.clock.configure(hello.clock.rate, hello.clock.lockstep)
+            said = hello.clock
+            link.clock.configure(said.rate, said.lockstep, said.wall_now)
         await self.authenticate(link)
         await link.call("public/set_heartbeat", {"interval": HEARTBEAT_S})
         status = await ask(link, "public/status", {}, of(wire.Status))
@@ -87,10 +88,7 @@ def hint(error: CallFailed) -> str:
     """What a person should do about a refused login, "" when the error says it."""
     match error.code:
         case 13004:
-            return (
-                "; check client_id and secret, and that this machine's clock is right "
-                "(a signature is good for 60 s)"
-            )
+            return "; check client_id and secret"
         case 13021 | 13403:
             return "; the key needs the scopes trade:read_write and account:read"
         case _:

@@ -22,10 +22,12 @@ class Hello(Struct, frozen=True):
 
 
 class Clock(Struct, frozen=True):
-    """Only sent by the embedded exchange: ``rate`` exchange seconds pass in a real one."""
+    """Only sent by the embedded exchange: ``rate`` exchange seconds pass in a real one;
+    ``wall_now`` is its wall time in ms."""
 
     rate: Decimal | None = None
     lockstep: bool = False
+    wall_now: int | None = None
 
 
 class Tokens(Struct, frozen=True):

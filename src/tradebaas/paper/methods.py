@@ -60,7 +60,7 @@ def _auth(call: Call, asked: params.Auth) -> Wire:
 
 
 def _hello(call: Call, _: params.Hello) -> Wire:
-    return {"version": VERSION, "clock": call.clock}
+    return {"version": VERSION, "clock": call.clock | {"wall_now": call.wall_ms}}
 
 
 def _test(_: Call, asked: params.Test) -> Wire:

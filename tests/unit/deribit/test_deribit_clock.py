@@ -64,7 +64,7 @@ def test_a_notification_can_only_move_it_forward() -> None:
 
 def test_rate_is_how_fast_exchange_time_passes() -> None:
     clock = ExchangeClock()
-    clock.configure(Decimal(60), False)
+    clock.configure(Decimal(60), False, None)
     answer(clock, 10.0, 10.01, 0, 0)
     assert clock.now_ms(10.01) == T0 + 300
     assert clock.now_ms(11.01) == T0 + 60_300
@@ -72,13 +72,13 @@ def test_rate_is_how_fast_exchange_time_passes() -> None:
 
 def test_deribit_says_nothing_and_runs_at_rate_one() -> None:
     clock = ExchangeClock()
-    clock.configure(None, False)
+    clock.configure(None, False, None)
     assert (clock.rate, clock.lockstep) == (Decimal(1), False)
 
 
 def test_a_paused_market_never_gives_rate_zero() -> None:
     clock = ExchangeClock()
-    clock.configure(Decimal(0), True)
+    clock.configure(Decimal(0), True, None)
     assert (clock.rate, clock.lockstep) == (Decimal(1), True)
 
 
@@ -88,3 +88,17 @@ def test_stamps_that_make_no_sense_are_ignored(us_in: int, us_out: int) -> None:
     answer(clock, 10.0, 10.0, 0, 0)
     clock.learn(11.0, 11.0, us_in, us_out)
     assert clock.now_ms(11.0) == T0 + 1000
+
+
+def test_wall_time_is_exchange_time() -> None:
+    clock = ExchangeClock()
+    assert clock.wall_ms(5.0) == 0
+    answer(clock, 10.0, 10.0, 0, 0)
+    assert clock.wall_ms(12.5) == T0 + 2500
+
+
+def test_wall_time_runs_evenly_however_fast_the_market_does() -> None:
+    clock = ExchangeClock()
+    answer(clock, 10.0, 10.0, 0, 0)
+    clock.configure(Decimal(300), False, T0 - 7)
+    assert clock.wall_ms(12.5) == T0 - 7 + 2500

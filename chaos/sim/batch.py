@@ -1,0 +1,41 @@
+"""Many worlds on all cores, and one verdict over them.
+
+Workers are processes; each plays whole worlds and hands back a tally. What is merged does not
+depend on which worker played which seed, nor on the order in which they finished.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from chaos.report.verdict import Tally, merge
+from chaos.sim.swarm import draw
+from chaos.sim.tally import tally_of
+from chaos.sim.world import play
+
+Say = Callable[[str], None]
+
+
+def run(seeds: Iterable[int], deaths: int, say: Say, *, wanted: bool) -> Tally:
+    """Play the worlds of ``seeds``; ``wanted``: all rare situations are required of them."""
+    total, began = Tally(), time.monotonic()
+    seeds = list(seeds)
+    one = partial(_one, deaths=deaths, wanted=wanted)
+    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for number, (seed, tally) in enumerate(zip(seeds, pool.map(one, seeds), strict=True), 1):
+            total = merge(total, tally)
+            for finding in tally.findings:
+                say(f"seed {seed}: {finding.invariant}: {finding.text[:300]}")
+            if number % 20 == 0 or number == len(seeds):
+                passed = time.monotonic() - began
+                say(
+                    f"{number} of {len(seeds)} seeds, {total.died} deaths, "
+                    f"{len(total.findings)} violations, {passed:.0f} s"
+                )
+    return total
+
+
+def _one(seed: int, deaths: int, wanted: bool) -> Tally:
+    return tally_of(play(draw(seed, deaths)), wanted)

@@ -1,0 +1,66 @@
+"""Blocking calls in the simulated world: they run in the loop, and cost virtual time.
+
+A call begins after a while and its result comes after a while, as from a busy thread; in between
+it happens at one instant. A death can so fall before the call, inside it (the disk counts its
+operations) and between the call and its answer. Like the real worker it is never abandoned.
+"""
+
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, TypeVarTuple, final
+
+import trio
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Owes(Protocol):
+    """A disk that tells how long its operations would have taken."""
+
+    owed_seconds: float
+
+
+@final
+class SimWorker:
+    """``ports.Blocking``. ``hand_over_s`` is about what a hand-over to a thread costs."""
+
+    def __init__(self, rng: random.Random, hand_over_s: float, disk: Owes) -> None:
+        self._rng = rng
+        self._hand_over_s = hand_over_s
+        self._disk = disk
+        self._turn = trio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await trio.lowlevel.checkpoint()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        """See ``ports.Blocking.run``."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        with trio.CancelScope(shield=True):
+            async with self._turn:
+                await self._pass(self._hand_over_s)
+                try:
+                    result = fn(*args)
+                finally:
+                    await self._pass(self._hand_over_s + self._owed())
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return result
+
+    def _owed(self) -> float:
+        """The seconds that the disk owes, once."""
+        owed, self._disk.owed_seconds = self._disk.owed_seconds, 0.0
+        return owed
+
+    async def _pass(self, seconds: float) -> None:
+        await trio.sleep(seconds * self._rng.uniform(0.2, 2.0))

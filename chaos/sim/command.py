@@ -1,0 +1,58 @@
+"""``python -m chaos sim``: many worlds and their verdict, or one world and its timeline."""
+
+import time
+
+import click
+from rich.console import Console
+
+from chaos.report import machine
+from chaos.report.output import Output, deliver, output_options
+from chaos.report.verdict import Run, Verdict
+from chaos.sim import batch
+from chaos.sim.swarm import draw
+from chaos.sim.tally import tally_of
+from chaos.sim.world import play
+
+DEATHS = 25
+SEEDS_FOR_ALL = 100
+"""With so many seeds every rare situation must have been visited."""
+
+
+@click.command("sim")
+@click.option("--seeds", default=200, show_default=True, type=click.IntRange(1))
+@click.option("--first", default=1, show_default=True, type=click.IntRange(0))
+@click.option("--seed", type=click.IntRange(0), help="Play this one alone.")
+@click.option("--deaths", default=DEATHS, show_default=True, type=click.IntRange(0))
+@click.option("--trace", is_flag=True, help="Print the timeline of the one seed.")
+@output_options
+def sim_command(
+    seeds: int, first: int, seed: int | None, deaths: int, trace: bool, output: Output
+) -> None:
+    """Play worlds by their seeds in virtual time; exit 0 without a violation, else 1."""
+    if trace and seed is None:
+        raise click.UsageError("--trace needs --seed: the timeline is that of one world")
+    began = time.monotonic()
+    if seed is None:
+        which = range(first, first + seeds)
+        tally = batch.run(which, deaths, click.echo, wanted=seeds >= SEEDS_FOR_ALL)
+        command = f"chaos sim --seeds {seeds} --first {first} --deaths {deaths}"
+        trials, words = seeds, f"{first} to {first + seeds - 1}"
+    else:
+        outcome = play(draw(seed, deaths))
+        if trace:
+            click.echo(outcome.timeline.text(), nl=False)
+        tally = tally_of(outcome, wanted=False)
+        command, trials = f"chaos sim --seed {seed} --deaths {deaths}", 1
+        words = f"{seed}, journal {outcome.timeline.digest()}"
+    run = Run(
+        title="Simulated worlds",
+        command=f"python -m {command}",
+        unit="seeds" if trials > 1 else "seed",
+        trials=trials,
+        which=words,
+        commit=machine.commit(),
+        machine=machine.describe(),
+        started=machine.now(),
+        seconds=time.monotonic() - began,
+    )
+    raise SystemExit(deliver(Verdict(run=run, tally=tally), output, Console()))

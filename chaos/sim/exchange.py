@@ -1,0 +1,114 @@
+"""The exchange's side of the simulated world: the embedded exchange, as a process that can die.
+
+Its code is the product's own (``tradebaas.paper``) behind the simulated network, with a ledger in
+memory that the oracle reads. A death loses everything but the ledger; the next start begins from
+there. Frames on their way to a client pass through ``post``, where faults delay or change them.
+"""
+
+import random
+from pathlib import Path
+from typing import final
+
+import trio
+
+from chaos.sim.clock import SimClock, WallClock
+from chaos.sim.timeline import Tell
+from chaos.sim.wire import Host, Listener, Network
+from chaos.world.exchange import MemoryJournal
+from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.desk import Trade
+from tradebaas.paper.exchange import Record, SavedState
+from tradebaas.paper.ledger import restore
+from tradebaas.paper.market import Market
+from tradebaas.paper.orders import Order
+from tradebaas.paper.server import Connection, Post, Server
+from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
+
+
+@final
+class _Told(MemoryJournal):
+    """A journal that tells the timeline of each line."""
+
+    def __init__(self, remembered: int, tell: Tell) -> None:
+        super().__init__(remembered)
+        self._tell = tell
+
+    def commit(
+        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+    ) -> None:
+        super().commit(records, orders, trades, state)
+        for record in records:
+            self._tell("journal", f"{record.n} {record.at_ms} {record.kind} {record.body.decode()}")
+
+
+@final
+class ExchangeHost:
+    """The exchange of one world. ``server`` is the running process, None while it is down."""
+
+    def __init__(
+        self, rng: random.Random, config: ExchangeConfig, network: Network, tell: Tell
+    ) -> None:
+        self.journal = _Told(config.remembered, tell)
+        self.config = config
+        self.server: Server | None = None
+        self.wall = WallClock()
+        self.post: Post = Connection.put
+        self._market: Market | None = None
+        self._network = network
+        self._entropy = SeededEntropy(rng.getrandbits(64))
+        self._scope = trio.CancelScope()
+        self._host = Host("exchange")
+
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self.server is not None
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start the process; returns once it listens."""
+        await nursery.start(self._run, name="exchange")
+
+    async def _run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        self._scope, self._host = trio.CancelScope(), Host("exchange")
+        ports = self._ports()
+        wall_ms = self.wall.now_ms()
+        exchange = restore(self.config, self.journal, self._new_token, wall_ms, self._market)
+        self._market = exchange.tape.market  # a function of the bar's number: it may live on
+        listener = Listener()
+        with self._scope:
+            async with (
+                ports.open_blocking("exchange-journal") as blocking,
+                trio.open_nursery() as n,
+            ):
+                self.server = Server(exchange, self.journal, blocking, ports, self._post)
+                await n.start(self.server.run, [listener])
+                self._network.serve(self._host, listener)
+                task_status.started()
+
+    def kill(self) -> None:
+        """SIGKILL the exchange."""
+        self.server = None
+        self._host.die()
+        self._scope.cancel()
+
+    def _post(self, connection: Connection, frame: bytes) -> None:
+        self.post(connection, frame)
+
+    def _new_token(self) -> str:
+        return self._entropy.token(24)
+
+    def _ports(self) -> Ports:
+        real = system_ports()
+        return Ports(
+            clock=SimClock(self.wall),
+            entropy=self._entropy,
+            open_blocking=lambda _name: Inline(),
+            connect=real.connect,
+            send_datagram=real.send_datagram,
+            run_self=real.run_self,
+            measure=real.measure,
+        )
+
+
+def exchange_config(**settings: object) -> ExchangeConfig:
+    """The settings of a simulated exchange; there is no directory."""
+    return ExchangeConfig(directory=Path("/nowhere"), admin=True, **settings)  # type: ignore[arg-type]

@@ -1,0 +1,86 @@
+"""Judgement over one simulated world, from three sources only: the exchange's ledger, the daemon's
+store, and what the driver witnessed. It asks no running actor and reads no memory of the daemon's.
+"""
+
+from decimal import Decimal
+from typing import final
+
+from chaos.sim.machine import Machine
+from chaos.world import oracle
+from chaos.world.books import Books
+from chaos.world.exchange import MemoryJournal
+from chaos.world.ledger import (
+    LedgerBroken,
+    SnapshotRow,
+    Tail,
+    head_of,
+    log_rows,
+    snapshot_rows,
+)
+from chaos.world.oracle import Violation, Witness
+from chaos.world.story import Story
+from tradebaas.store.place import Place
+from tradebaas.store.reader import open_reader
+
+EVERYTHING = 10**9
+STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
+"""What the simulated account begins with."""
+
+
+@final
+class Judge:
+    """Reads both ledgers from their first line, as far as they go now."""
+
+    def __init__(self, machine: Machine, journal: MemoryJournal, witness: Witness) -> None:
+        self.books = Books()
+        self.story = Story(remembered=EVERYTHING)
+        self.witness = witness
+        self.snapshots: list[SnapshotRow] = []
+        self.head = Tail()
+        self._machine = machine
+        self._journal = journal
+
+    def read(self) -> None:
+        """Read what both ledgers hold beyond what is known; the exchange's first.
+
+        Raises:
+            LedgerBroken: one of them is not what an honest process leaves behind.
+        """
+        self.books.take(self._journal.rows(self.books.n))
+        place = Place(self._machine.root, self._machine.disk.view())
+        if not place.disk.exists(place.db):
+            return
+        with open_reader(place) as reader:
+            self.story.take(log_rows(reader.connection, self.story.tail, place.db))
+            self.snapshots = snapshot_rows(reader.connection)
+        if place.disk.exists(place.head):
+            self.head = head_of(place.disk.read(place.head))
+
+    def settled(self) -> list[Violation]:
+        """Where both ledgers differ while nothing moves; reads them anew."""
+        self.read()
+        found = oracle.known(self.books, self.story.state)
+        for name in sorted(self.books.open_spans):
+            uncovered = self.books.uncovered(name)
+            if uncovered:
+                text = f"{uncovered} of the position in {name} is covered by nothing"
+                found.append(Violation("protected", f"uncovered {name}", text))
+        return found
+
+    def verdict(self, now_ms: int, limit_ms: int, *, flat: bool) -> list[Violation]:
+        """Every invariant, over everything that was read. Times are exchange ms."""
+        try:
+            self.read()
+        except LedgerBroken as error:
+            return [Violation("durable", "broken", str(error))]
+        books, story, witness = self.books, self.story, self.witness
+        found = [
+            *oracle.durable(story, witness),
+            *oracle.head_agrees(story, self.head),
+            *oracle.once(books, story),
+            *oracle.protected(books, story, now_ms, limit_ms),
+            *oracle.gated(books, story, witness),
+            *oracle.same(books, story, witness, self.snapshots, flat=flat),
+            *oracle.alive(story, witness),
+        ]
+        return found + (oracle.balances(books, story, STARTED) if flat else [])

@@ -1,0 +1,121 @@
+"""One seed, one schedule: runs a world in Trio so that nothing but the seed decides what happens.
+
+Time is virtual and jumps to the next deadline as soon as every task waits. The order in which
+ready tasks run is drawn from the seed. Two names of Trio's that are private are used, both here and
+nowhere else; ``tests/sim/test_kernel.py`` fails loudly when either changes:
+
+    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING and _r    the order of a batch of ready tasks
+    Task._next_send and Task._next_send_fn                    an exception at a task's next step
+
+What is simulated and what is not: docs/determinism.md.
+"""
+
+import gc
+import inspect
+import random
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import outcome
+import trio
+import trio.testing
+from trio._core import _run as private
+
+STEPS_AT_ONE_INSTANT = 200_000
+"""More task steps than any sound program needs while no time passes at all."""
+
+
+class Stalled(Exception):
+    """The world did not come to its end: it waits for ever, or spins without time passing."""
+
+
+def run(
+    main: Callable[[], Awaitable[None]],
+    seed: int,
+    limit_s: float,
+    instruments: Sequence[trio.abc.Instrument] = (),
+) -> None:
+    """Run ``main`` to its end, at most ``limit_s`` virtual seconds.
+
+    Raises:
+        Stalled: It did not end in time, or spun.
+    """
+    spin = _SpinGuard()
+
+    async def guarded() -> None:
+        with trio.move_on_after(limit_s), spin.scope:
+            await main()
+            return
+        why = "spun without time passing" if spin.tripped else f"did not end within {limit_s:g} s"
+        raise Stalled(f"the world {why} (virtual time {trio.current_time():.3f})")
+
+    with _deterministic(seed), _collected():
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        trio.run(
+            guarded,
+            clock=clock,
+            instruments=[spin, *instruments],
+            restrict_keyboard_interrupt_to_checkpoints=True,
+        )
+
+
+def throw(task: trio.lowlevel.Task, error: BaseException) -> None:
+    """Have ``task``, which is about to take a step, take it by raising ``error``.
+
+    Only to be called from ``Instrument.before_task_step``. A task that has never run has nothing
+    to catch it in: the exception ends it at its first line.
+    """
+    if inspect.getcoroutinestate(task.coro) == inspect.CORO_CREATED:
+        task._next_send_fn, task._next_send = task.coro.throw, error
+    else:
+        task._next_send = outcome.Error(error)
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    honest, state = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r.getstate()
+    private._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    private._r.seed(seed)
+    try:
+        yield
+    finally:
+        private._ALLOW_DETERMINISTIC_SCHEDULING = honest  # type: ignore[misc]
+        private._r.setstate(state)
+
+
+@contextmanager
+def _collected() -> Iterator[None]:
+    """Finalizers run between worlds, not at moments that memory decides."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        if enabled:
+            gc.enable()
+
+
+class _SpinGuard(trio.abc.Instrument):
+    """Cancels a world that takes step after step at one instant. Records; never raises."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.tripped = False
+        self._at = -1.0
+        self._steps = 0
+
+    def before_task_step(self, _task: trio.lowlevel.Task) -> None:
+        now = trio.current_time()
+        if now != self._at:
+            self._at, self._steps = now, 0
+        self._steps += 1
+        if self._steps > STEPS_AT_ONE_INSTANT and not self.tripped:
+            self.tripped = True
+            self.scope.cancel()
+
+
+def forked(rng: random.Random, name: str) -> random.Random:
+    """A generator of its own for one part of the world, so that parts do not disturb each other."""
+    return random.Random(f"{name} {rng.getrandbits(64)}")

@@ -1,0 +1,243 @@
+"""The daemon's machine: its processes, one after another, on one disk and one network.
+
+A process here is ``tradebaas.lives.Lives``, the very code that the daemon runs, with every port
+replaced. It ends as a real one does: by itself with an exit code, in order after SIGTERM, by
+SIGKILL, or with the whole machine. After its death nothing that its code still does reaches the
+disk, the network or a person: the code unwinds, since Python must, but nobody hears of it.
+
+Which tasks belong to a process is told by a context variable, which tasks inherit.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import msgspec
+import trio
+
+from chaos.sim.blocking import SimWorker
+from chaos.sim.clock import SimClock, WallClock
+from chaos.sim.timeline import Tell
+from chaos.sim.wire import End, Host, Network
+from chaos.world.disk import SimDisk
+from chaos.world.mount import MountedDisk
+from tradebaas.config import Config
+from tradebaas.core.events import Event
+from tradebaas.errors import Fatal
+from tradebaas.lives import Lives
+from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
+from tradebaas.runtime.supervisor import DeathReport, find_fatal
+from tradebaas.runtime.usage import Usage
+from tradebaas.store.backup import BackupFailed, create_backup, prune
+from tradebaas.store.faults import DiskFull, StoreLocked
+from tradebaas.store.folding import STATE_FOLD
+from tradebaas.store.place import Place
+
+URL = "ws://exchange.simulated:8022/ws/api/v2"
+SECRET = "paper-secret"
+PROCESS: ContextVar[int] = ContextVar("process", default=0)
+"""The number of the process that a task belongs to; 0 for the rest of the world."""
+
+
+@final
+class Process:
+    """One process of the daemon, from exec to its end. ``exit`` is its exit code or how it died."""
+
+    def __init__(self, number: int, host: Host, mount: MountedDisk, lives: Lives) -> None:
+        self.number = number
+        self.host = host
+        self.mount = mount
+        self.lives = lives
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.steps = 0
+        self.exit: int | str | None = None
+        self.words = ""
+
+    @property
+    def alive(self) -> bool:
+        return self.exit is None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._die("SIGKILL")
+        self.host.die()
+        self.mount.kill()
+
+    def lose_power(self) -> None:
+        """The machine stops; the disk is cut by whoever calls this."""
+        self._die("power cut")
+        self.host.vanish()
+        self.mount.kill()
+
+    def _die(self, how: str) -> None:
+        if self.exit is None:
+            self.exit = how
+        self.scope.cancel()
+        self.ended.set()
+
+    async def run(self) -> None:
+        """Run the lives to their end; a death from outside discards all that comes after it."""
+        PROCESS.set(self.number)
+        try:
+            with self.scope:
+                await self.lives.run()
+        except* Fatal as group:
+            fatal = find_fatal(group)
+            assert fatal is not None
+            self._end(fatal.exit_code, str(fatal))
+        except* Exception:
+            if self.alive:
+                raise  # nothing but a Fatal may leave the lives of a living process
+        self._end(0, "")
+
+    def _end(self, code: int, words: str) -> None:
+        """The process exits by itself, unless it is dead already."""
+        if self.exit is None:
+            self.exit, self.words = code, words
+            self.host.die()
+            self.mount.kill()
+            self.ended.set()
+
+
+@final
+@dataclass(slots=True)
+class Machine:
+    """What the processes of the daemon share."""
+
+    rng: random.Random
+    config: Config
+    disk: SimDisk
+    network: Network
+    nursery: trio.Nursery
+    tell: Tell
+    hand_over_s: float = 0.0003
+    wall: WallClock = field(default_factory=WallClock)
+    count: int = 0
+    process: Process | None = None
+    deaths: list[DeathReport] = field(default_factory=list)
+    prepare: Callable[[Process], None] = lambda _process: None
+
+    @property
+    def root(self) -> Path:
+        return self.config.data_dir
+
+    def start(self) -> Process:
+        """Exec the daemon; the one before must have ended."""
+        assert self.process is None or not self.process.alive
+        self.count += 1
+        number = self.count
+        host, mount = Host(f"daemon {number}"), self.disk.mount()
+        lives = Lives(
+            config=self.config,
+            ports=self._ports(host, mount),
+            locate=lambda: URL,
+            secret=SECRET,
+            on_death=self._note_death,
+            disk=mount,
+        )
+        process = Process(number, host, mount, lives)
+        self.process = process
+        self.prepare(process)
+        self.tell("start", f"process {number}")
+        self.nursery.start_soon(self._listen, process)
+        self.nursery.start_soon(self._watch_link, process)
+        self.nursery.start_soon(process.run, name=f"process {number}")
+        return process
+
+    async def _listen(self, process: Process) -> None:
+        """Write into the timeline what the process commits, as it is published."""
+        with process.lives.board.events.subscribe(1000) as events:
+            while process.alive:
+                seq, event = await events.receive()
+                self.tell("event", f"{seq} {describe(event)}")
+
+    async def _watch_link(self, process: Process) -> None:
+        """Likewise: how the connection fares."""
+        version, told = 0, ""
+        while process.alive:
+            link, version = await process.lives.board.link.wait_newer(version)
+            text = f"connection {link.connection} {'up' if link.up else 'down'}: {link.detail}"
+            if text != told and process.alive:
+                self.tell("link", text)
+                told = text
+
+    def cut_power(self) -> None:
+        """Stop the machine: the process, its children and what the disk had not made durable."""
+        if self.process is not None:
+            self.process.lose_power()
+        self.disk.power_cut()
+
+    def _note_death(self, report: DeathReport) -> None:
+        if self.process is not None and self.process.alive:
+            self.deaths.append(report)
+            causes = ", ".join(map(str, report.causes))
+            self.tell("life died", f"life {report.life} of process {self.count}: {causes}")
+
+    def _ports(self, client: Host, mount: MountedDisk) -> Ports:
+        rng = random.Random(self.rng.getrandbits(64))
+
+        async def connect(host: str, port: int, tls: bool) -> End:
+            assert f"://{host}:{port}/" in URL
+            assert not tls
+            return await self.network.connect(client)
+
+        clock = SimClock(self.wall, start=float(rng.randrange(1, 10**6)))
+        return Ports(
+            clock=clock,
+            entropy=SeededEntropy(rng.getrandbits(64)),
+            open_blocking=lambda _name: SimWorker(rng, self.hand_over_s, mount),
+            connect=connect,
+            send_datagram=_nobody_listens,
+            run_self=_Child(self, rng).run,
+            measure=lambda: Usage(50_000_000, 1.0, 1.0),
+        )
+
+
+@final
+@dataclass(slots=True)
+class _Child:
+    """``tradebaas backup create`` as a process of its own: it outlives a SIGKILL of its parent."""
+
+    machine: Machine
+    rng: random.Random
+
+    async def run(self, arguments: Sequence[str], within: float) -> None:
+        """``ports.RunSelf`` for the one thing that the daemon has its children do."""
+        assert arguments[:2] == ("backup", "create"), arguments
+        keep = int(arguments[arguments.index("--keep") + 1])
+        with trio.move_on_after(within) as limit:
+            await trio.sleep(self.rng.uniform(0.05, 0.5))
+            self._back_up(keep)
+            await trio.sleep(self.rng.uniform(0.05, 0.5))
+        if limit.cancelled_caught:
+            raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+
+    def _back_up(self, keep: int) -> None:
+        machine = self.machine
+        mount = machine.disk.mount()
+        place = Place(machine.root, mount)
+        try:
+            now_ms = machine.wall.now_ms()
+            info = create_backup(place, now_ms=now_ms, fold=STATE_FOLD)
+            prune(place, keep)
+        except (BackupFailed, DiskFull, StoreLocked, Fatal) as error:
+            raise ChildFailed(f"it exited 1: {error}") from error
+        except SystemError as error:
+            # A sync that fails while a connection is being closed comes out of apsw like this.
+            raise ChildFailed(f"it crashed: {error}") from error
+        finally:
+            mount.kill()
+        machine.tell("backup", info.name)
+
+
+def describe(event: Event) -> str:
+    """An event as one line."""
+    return msgspec.json.encode(event).decode()
+
+
+def _nobody_listens(_address: str, _payload: bytes) -> None:
+    raise FileNotFoundError("there is no systemd here")

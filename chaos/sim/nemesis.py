@@ -1,0 +1,253 @@
+"""Everything that goes wrong besides death: network, exchange, owner, operator, disk, clock.
+
+Each kind strikes at random moments, as often as the seed's ``Rates`` say, with a deed drawn from
+its table. A deed changes the world at once and says what it did, "" when there was nothing to do
+it to; what must end later is ended by a task of the deed's own, or by ``calm``.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, final
+
+import trio
+
+from chaos.sim.wire import CALM, Weather
+from chaos.world.storage import FaultKind
+from tradebaas.errors import StoreFault
+
+if TYPE_CHECKING:
+    from chaos.sim.world import World
+
+Deed = Callable[["Nemesis"], Awaitable[str]]
+STORM = Weather(latency_s=0.02, tail=0.3, tail_s=0.5, split=0.5)
+
+
+@final
+class Nemesis:
+    """Strikes one world."""
+
+    def __init__(self, rng: random.Random, world: "World") -> None:
+        self.rng = rng
+        self.world = world
+        self.deeds: Counter[str] = Counter()
+        self.expected_exits: set[int] = set() if world.swarm.patient else {70}
+        self._calm = False
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Strike until the nursery is cancelled."""
+        rates = self.world.swarm.rates
+        for kind, rate, table in (
+            ("network", rates.network, NETWORK),
+            ("exchange", rates.exchange, EXCHANGE),
+            ("exchange death", rates.exchange_death, EXCHANGE_DEATH),
+            ("owner", rates.owner, OWNER),
+            ("operator", rates.operator, OPERATOR),
+            ("disk", rates.disk, DISK),
+            ("clock", rates.clock, CLOCK),
+        ):
+            if rate and table:
+                nursery.start_soon(self._strike, kind, rate, table)
+        nursery.start_soon(self._care)
+
+    async def _care(self) -> None:
+        """An operator who wants it to trade: lifts halts and starts what is stopped."""
+        while True:
+            await trio.sleep(self.rng.expovariate(1.0))
+            await self.world.operator.care()
+
+    async def _strike(self, kind: str, rate: float, table: dict[str, Deed]) -> None:
+        names = list(table)
+        while True:
+            await trio.sleep(self.rng.expovariate(rate))
+            name = self.rng.choice(names)
+            done = await table[name](self)
+            if done:
+                self.deeds[f"{kind}: {name}"] += 1
+                self.world.timeline.tell(kind, f"{name}: {done}")
+
+    async def calm(self) -> None:
+        """End all that goes wrong, and clear up what the owner left."""
+        world = self.world
+        self._calm = True
+        world.network.weather = CALM
+        world.network.reachable = True
+        for connection in world.network.connections:
+            connection.cut()
+        world.machine.wall.offset_ms = 0
+        world.disk.disarm()
+        if world.exchange.server is None:
+            await world.exchange.start(world.machine.nursery)
+
+    def downtime(self) -> float:
+        """Seconds that a dead daemon stays down beyond what systemd waits; mostly none."""
+        if self._calm or self.rng.random() < 0.7:
+            return 0.0
+        if self.rng.random() < 0.9:
+            return self.rng.uniform(0.0, 3.0)
+        return min(60.0, self.rng.paretovariate(0.8))
+
+    async def stir(self) -> None:
+        """Move the market, so that something happens."""
+        world = self.world
+        server = world.exchange.server
+        if server is None:
+            return
+        exchange = server.exchange
+        share = Decimal(self.rng.choice((-6, -3, 3, 6))) / 1000
+        price = exchange.tape.price * (1 + share)
+        await server.act(lambda: exchange.shock((price * 2).to_integral_value() / 2))
+
+
+# ----------------------------------------------------------------------------------------- network
+
+
+async def _cut(nemesis: Nemesis) -> str:
+    connections = nemesis.world.network.connections
+    for connection in connections:
+        connection.cut()
+    return f"{len(connections)} connections"
+
+
+async def _silence(nemesis: Nemesis) -> str:
+    """Half-open: one direction, or both, swallow everything."""
+    up, down = nemesis.rng.choice(((True, False), (False, True), (True, True)))
+    connections = nemesis.world.network.connections
+    for connection in connections:
+        connection.go_silent(up=up, down=down)
+    return f"up {up} down {down}" if connections else ""
+
+
+async def _unreachable(nemesis: Nemesis) -> str:
+    seconds = nemesis.rng.uniform(0.1, 8.0)
+    network = nemesis.world.network
+    network.reachable = False
+    await trio.sleep(seconds)
+    network.reachable = True
+    return f"{seconds:.3f} s"
+
+
+async def _storm(nemesis: Nemesis) -> str:
+    seconds = nemesis.rng.uniform(0.5, 5.0)
+    network = nemesis.world.network
+    before, network.weather = network.weather, STORM
+    await trio.sleep(seconds)
+    network.weather = before
+    return f"{seconds:.3f} s"
+
+
+NETWORK: dict[str, Deed] = {
+    "cut": _cut,
+    "silence": _silence,
+    "unreachable": _unreachable,
+    "storm": _storm,
+}
+
+
+# ---------------------------------------------------------------------------------------- exchange
+
+
+async def _gap(nemesis: Nemesis) -> str:
+    await nemesis.stir()
+    return "the market gapped"
+
+
+EXCHANGE: dict[str, Deed] = {"gap": _gap}
+
+
+async def _exchange_dies(nemesis: Nemesis) -> str:
+    exchange = nemesis.world.exchange
+    if not exchange.running():
+        return ""
+    seconds = nemesis.rng.choice((0.0, 0.3, 2.0, 10.0))
+    exchange.kill()
+    await trio.sleep(seconds)
+    if not exchange.running():
+        await exchange.start(nemesis.world.machine.nursery)
+    return f"down for {seconds} s"
+
+
+EXCHANGE_DEATH: dict[str, Deed] = {"killed": _exchange_dies}
+OWNER: dict[str, Deed] = {}
+
+
+# -------------------------------------------------------------------------------------------- disk
+
+
+async def _sync_fails(nemesis: Nemesis) -> str:
+    return _arm_io_error(nemesis, "sync")
+
+
+async def _write_fails(nemesis: Nemesis) -> str:
+    return _arm_io_error(nemesis, "write")
+
+
+async def _read_fails(nemesis: Nemesis) -> str:
+    return _arm_io_error(nemesis, "read")
+
+
+def _arm_io_error(nemesis: Nemesis, kind: FaultKind) -> str:
+    """The n-th such operation from now fails; whoever meets that exits with 75."""
+    nth = nemesis.rng.randint(1, 12)
+    nemesis.world.disk.arm(kind, nth=nth)
+    nemesis.expected_exits.add(StoreFault.exit_code)
+    return f"the next {kind} but {nth - 1}"
+
+
+async def _slow(nemesis: Nemesis) -> str:
+    seconds = nemesis.rng.uniform(0.5, 3.0)
+    nemesis.world.disk.arm("slow sync", chance=0.3, seconds=nemesis.rng.choice((0.05, 0.5, 2.0)))
+    await trio.sleep(seconds)
+    nemesis.world.disk.arm("slow sync")
+    return f"{seconds:.3f} s"
+
+
+async def _full(nemesis: Nemesis) -> str:
+    """Nothing but a few blocks is free for a while; the ballast is the daemon's own reserve."""
+    disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.5, 12.0)
+    disk.capacity = disk.used() + nemesis.rng.choice((0, 4096, 65_536))
+    await trio.sleep(seconds)
+    disk.capacity = None
+    return f"{seconds:.3f} s"
+
+
+async def _read_only(nemesis: Nemesis) -> str:
+    disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.1, 2.0)
+    nemesis.expected_exits.add(StoreFault.exit_code)
+    disk.read_only = True
+    await trio.sleep(seconds)
+    disk.read_only = False
+    return f"{seconds:.3f} s"
+
+
+DISK: dict[str, Deed] = {
+    "sync fails": _sync_fails,
+    "write fails": _write_fails,
+    "read fails": _read_fails,
+    "slow": _slow,
+    "full": _full,
+    "read only": _read_only,
+}
+
+
+# ---------------------------------------------------------------------------- operator and clock
+
+
+async def _command(nemesis: Nemesis) -> str:
+    await nemesis.world.operator.act()
+    return "acted"
+
+
+OPERATOR: dict[str, Deed] = {"command": _command}
+
+
+async def _step_clock(nemesis: Nemesis) -> str:
+    by = nemesis.rng.choice(
+        (-86_400_000, -3_600_000, -500, 700, 60_000, 3_600_000, 40 * 86_400_000)
+    )
+    nemesis.world.machine.wall.step(by)
+    return f"{by} ms"
+
+
+CLOCK: dict[str, Deed] = {"step": _step_clock}

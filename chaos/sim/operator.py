@@ -1,0 +1,163 @@
+"""The operator of the simulated world: gives commands, remembers what was answered, sees states.
+
+An answer counts once it has left the living process, as an HTTP answer would; what is answered
+from then on must be in the store for ever. The operator also wants the machine to trade: whatever
+is halted is resumed and whatever is stopped is started, sooner or later.
+"""
+
+import random
+from collections.abc import Callable
+from typing import final
+
+import msgspec
+import trio
+
+from chaos.sim.machine import Machine, Process
+from chaos.world.oracle import HaltWindow, Promise, Published, Witness
+from tradebaas.core.messages import (
+    Arm,
+    ClosePosition,
+    Committed,
+    Disarm,
+    Halt,
+    Request,
+    Resume,
+)
+from tradebaas.core.model import Assignment
+from tradebaas.core.state import State
+from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
+from tradebaas.store.halt import write_halt
+from tradebaas.store.head import read_head
+from tradebaas.store.place import Place
+
+PATIENCE_S = 5.0
+
+
+@final
+class Operator:
+    """Commands one machine. ``journal_n`` tells the exchange journal's last line."""
+
+    def __init__(
+        self,
+        rng: random.Random,
+        machine: Machine,
+        assignment: Assignment,
+        witness: Witness,
+        journal_n: Callable[[], int],
+    ) -> None:
+        self._rng = rng
+        self._machine = machine
+        self._assignment = assignment
+        self._witness = witness
+        self._journal_n = journal_n
+        self.answers = 0
+
+    async def act(self) -> None:
+        """One command, drawn by what the state allows."""
+        process = self._machine.process
+        if process is None or not process.alive:
+            if self._rng.random() < 0.3:
+                self._halt_while_down()
+            return
+        state = process.lives.board.view.value
+        if state is None:
+            return
+        self._look(state, process)
+        await self.command(self._draw(state))
+
+    async def care(self) -> None:
+        """Start what is stopped, and mostly lift what is halted."""
+        process = self._machine.process
+        state = process.lives.board.view.value if process and process.alive else None
+        if state is None:
+            return
+        if state.halted is not None:
+            if self._rng.random() < 0.5:
+                await self.command(Resume(by="operator"))
+        elif not state.armed:
+            await self.command(Arm(assignment=self._assignment))
+
+    async def insist(self, wanted: Callable[[State], bool]) -> None:
+        """Resume and arm until the state is as wanted; for the quiet at the end."""
+        while True:
+            process = self._machine.process
+            state = process.lives.board.view.value if process and process.alive else None
+            if state is not None and wanted(state):
+                return
+            if state is not None and state.halted is not None:
+                await self.command(Resume(by="operator"))
+            elif state is not None and not state.armed:
+                await self.command(Arm(assignment=self._assignment))
+            await trio.sleep(0.2)
+
+    async def wait(self, wanted: Callable[[State], bool]) -> None:
+        """Wait until the published state is as wanted."""
+        while True:
+            process = self._machine.process
+            state = process.lives.board.view.value if process and process.alive else None
+            if state is not None and wanted(state):
+                return
+            await trio.sleep(0.05)
+
+    async def command(self, request: Request) -> None:
+        """Ask, and keep the promise if there is one."""
+        process = self._machine.process
+        assert process is not None
+        if isinstance(request, Resume):
+            self.end_halts()
+        try:
+            answer = await process.lives.door.ask(request, PATIENCE_S)
+        except (AskTimeout, LifeEnded):
+            return
+        if not process.alive or not isinstance(answer, Committed):
+            return
+        self.answers += 1
+        name = type(request).__name__
+        if isinstance(request, Halt):
+            self._witness.halts.append(HaltWindow(answer.seq, self._journal_n()))
+        events = tuple(msgspec.json.decode(msgspec.json.encode(e)) for e in answer.events)
+        self._witness.promises.append(Promise(name, answer.seq, events))
+        self._machine.tell("answer", f"{name} seq {answer.seq}")
+
+    def end_halts(self) -> None:
+        """From here on entries are allowed again, as far as the operator is concerned."""
+        for window in self._witness.halts:
+            if window.last_n is None:
+                window.last_n = self._journal_n()
+
+    def _draw(self, state: State) -> Request:
+        if state.halted is not None:
+            return Resume(by="operator")
+        if not state.armed:
+            return Arm(assignment=self._assignment)
+        return self._rng.choice(
+            (
+                Halt(by="operator", reason="drill"),
+                Disarm(reason="drill"),
+                Disarm(reason="drill", close=True),
+                ClosePosition(reason="drill"),
+                ClosePosition(reason="drill"),
+            )
+        )
+
+    def _look(self, state: State, process: Process) -> None:
+        """What the API would show now is shown: it must be in the store for ever."""
+        part = msgspec.json.decode(msgspec.json.encode(state))
+        part = {name: part[name] for name in ("position", "orders", "pending", "phase")}
+        shown = Published(f"process {process.number}", state.seq, state.life, part)
+        self._witness.published.append(shown)
+
+    def _halt_while_down(self) -> None:
+        """``tradebaas halt`` with no daemon running writes the file itself."""
+        mount = self._machine.disk.mount()
+        place = Place(self._machine.root, mount)
+        try:
+            write_halt(place, "operator: while down")
+            stated = read_head(place)
+        except OSError:
+            return
+        finally:
+            mount.kill()
+        seq = stated.seq if stated else 0
+        self._witness.halts.append(HaltWindow(seq, self._journal_n()))
+        self._machine.tell("answer", "halted while down")

@@ -1,0 +1,123 @@
+"""Situations that a batch of worlds must have visited: a batch that never saw one tested nothing.
+
+Each is a name and a way to count how often a world came into it, from both ledgers and from what
+the driver marked. A required situation that no seed visited fails the batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+
+from chaos.sim.reaper import Deed, Place
+from chaos.sim.world import Outcome
+from chaos.world.ledger import RequestRow, TradeRow
+from tradebaas.core.events import (
+    Filled,
+    Halted,
+    LifeStarted,
+    LinkLost,
+    OrderNotSent,
+    OrderUnknown,
+    ProtectOnlyEntered,
+)
+from tradebaas.core.model import Role, role_of
+
+Count = Callable[[Outcome], int]
+
+
+def visited(outcome: Outcome) -> dict[str, int]:
+    """How often the world came into each situation."""
+    return {name: count(outcome) for name, count in SITUATIONS.items()}
+
+
+def _count(kind: type, test: Callable[..., bool]) -> Count:
+    """How many events of a kind pass a test."""
+    return lambda outcome: sum(
+        isinstance(event, kind) and test(event) for event in outcome.story.events.values()
+    )
+
+
+def _ended(how: str) -> Count:
+    return lambda outcome: sum(u.outcome == how for u in outcome.story.unknowns.values())
+
+
+def _deaths(test: Callable[..., bool]) -> Count:
+    return lambda outcome: sum(map(test, outcome.deaths))
+
+
+def _refused(code: int) -> Count:
+    return lambda outcome: sum(
+        _code(row.body) == code for row in outcome.lines if isinstance(row.body, RequestRow)
+    )
+
+
+def _code(row: RequestRow) -> int:
+    error = row.outcome.get("error")
+    return int(str(error["code"])) if isinstance(error, dict) else 0
+
+
+def _fired_while_down(role: Role) -> Count:
+    """Fills of a leg while no client was connected to the exchange."""
+
+    def count(outcome: Outcome) -> int:
+        sessions = [(s.login_n, s.end_n) for s in outcome.books.sessions.values() if s.login_n]
+        trades = (r for r in outcome.lines if isinstance(r.body, TradeRow))
+        return sum(
+            role_of(row.body.label) is role
+            and not any(start < row.n and (end is None or row.n < end) for start, end in sessions)
+            for row in trades
+            if isinstance(row.body, TradeRow)
+        )
+
+    return count
+
+
+def _marks(name: str) -> Count:
+    return lambda outcome: outcome.faults[name]
+
+
+def _late_fill(outcome: Outcome) -> int:
+    """A fill of an order, or of its bracket, after the daemon had asked to cancel it."""
+    asked: set[str] = set()
+    found = 0
+    for row in outcome.lines:
+        body = row.body
+        if isinstance(body, RequestRow) and body.method == "private/cancel":
+            asked.add(str(body.params.get("order_id")))
+        elif isinstance(body, TradeRow):
+            found += body.order_id in asked
+    return found
+
+
+def _partial(outcome: Outcome) -> int:
+    """Entries of which something filled, and never all."""
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for event in outcome.story.events.values():
+        if isinstance(event, Filled) and role_of(event.fill.label) is Role.ENTRY:
+            filled[event.fill.label] += event.fill.amount
+    intents = outcome.story.intents
+    return sum(label in intents and n < intents[label].amount for label, n in filled.items())
+
+
+SITUATIONS: dict[str, Count] = {
+    "unknown entry or exit found and adopted": _ended("adopted"),
+    "unknown order proven absent": _ended("abandoned"),
+    "connection lost before the send": _count(OrderNotSent, lambda e: "connection" in e.reason),
+    "connection lost with an order under way": _count(
+        OrderUnknown, lambda e: "connection lost" in e.reason
+    ),
+    "half-open connection found by its silence": _count(
+        LinkLost, lambda e: "nothing received" in e.reason
+    ),
+    "entry filled in part": _partial,
+    "stop fired while down": _fired_while_down(Role.STOP),
+    "take profit filled while down": _fired_while_down(Role.TAKE),
+    "late fill after a cancel": _late_fill,
+    "entry came after its deadline": _refused(13888),
+    "halted while down": _count(Halted, lambda e: e.by == "halt file"),
+    "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
+    "protect-only": _count(ProtectOnlyEntered, lambda _: True),
+    "death in the recovery of a recovery": _deaths(lambda d: d.depth >= 2),
+    "power cut inside a commit": _deaths(lambda d: d.deed is Deed.POWER and d.place is Place.DISK),
+    "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
+}

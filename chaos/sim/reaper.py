@@ -1,0 +1,242 @@
+"""Death, at any step: decides when the living process dies, where exactly, and how.
+
+A trap is set for each process. It counts one thing (task steps, operations on the disk, writes to
+the wire, reads from it, or time) and springs at a number drawn so that early moments, which are
+those of recovery, come as often as late ones. Then it does one deed: SIGKILL, a power cut, an
+exception in the very task that is about to run, or the death of a named actor. A deed that leaves
+the process alive sets the next trap, so a life can die while it recovers from a death, and again.
+
+An instrument must not raise; whatever can fail here is done by flags that others look at.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import final
+
+import trio
+
+from chaos.sim import kernel
+from chaos.sim.machine import PROCESS, Machine, Process
+from chaos.sim.wire import End
+from tradebaas.core.model import Phase
+from tradebaas.runtime.crew import Killed
+
+ACTORS = ("persister", "reconciler", "backups", "metrics", "strategy")
+
+
+class Place(StrEnum):
+    """What a trap counts."""
+
+    STEP = "step"
+    DISK = "disk operation"
+    SEND = "send"
+    RECEIVE = "receive"
+    TIME = "time"
+
+
+class Deed(StrEnum):
+    """How something dies."""
+
+    SIGKILL = "SIGKILL"
+    POWER = "power cut"
+    ERROR = "exception in an actor"
+    KILL = "kill of an actor"
+    BREAK = "kill inside a frame"
+
+
+class Injected(Exception):
+    """Raised in an actor by the harness, at a step of its choice."""
+
+
+MOST = {Place.STEP: 6000, Place.DISK: 300, Place.SEND: 150, Place.RECEIVE: 200, Place.TIME: 30_000}
+"""The latest number at which a trap may spring; time is in ms."""
+PLACES = (*(Place.STEP,) * 8, *(Place.DISK,) * 5, Place.SEND, Place.SEND, Place.RECEIVE, Place.TIME)
+DEEDS = {
+    Place.STEP: (Deed.SIGKILL, Deed.POWER, Deed.ERROR, Deed.ERROR, Deed.KILL),
+    Place.DISK: (Deed.SIGKILL, Deed.POWER, Deed.POWER),
+    Place.SEND: (Deed.SIGKILL, Deed.POWER, Deed.BREAK, Deed.KILL),
+    Place.RECEIVE: (Deed.SIGKILL, Deed.POWER, Deed.KILL),
+    Place.TIME: (Deed.SIGKILL, Deed.POWER, Deed.KILL),
+}
+
+
+KINDS = {
+    Deed.SIGKILL: "process",
+    Deed.BREAK: "process",
+    Deed.POWER: "power cut",
+    Deed.ERROR: "actor",
+    Deed.KILL: "actor",
+}
+"""What each deed counts as in the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """One death: in which lifecycle state, of what, where, and how many recoveries it cut short
+    in a row (0: it fell into none)."""
+
+    phase: Phase
+    deed: Deed
+    place: Place
+    depth: int
+
+
+@dataclass(slots=True)
+class Trap:
+    """Springs when ``place`` has been counted to ``number``."""
+
+    place: Place
+    number: int
+    deed: Deed
+    counted: int = 0
+
+
+@final
+class Reaper(trio.abc.Instrument):
+    """Watches one machine. ``left`` is how many deaths are still to come; none are at zero."""
+
+    def __init__(self, rng: random.Random, left: int) -> None:
+        self.left = left
+        self.deaths: list[Death] = []
+        self.machine: Machine | None = None
+        self._rng = rng
+        self._trap: Trap | None = None
+        self._set_at = 0.0
+        self._phase = Phase.IDLE
+        self._depth = 0
+
+    @property
+    def expected_causes(self) -> set[str]:
+        """What lives may die of without anything being wrong."""
+        kinds = (Injected.__name__, Killed.__name__)
+        return {f"{actor} {kind}" for actor in ("crew", *ACTORS) for kind in kinds}
+
+    def watch(self, process: Process) -> None:
+        """Set a trap for a process that is about to start."""
+        assert self.machine is not None
+        process.host.sends = self._on_send
+        process.host.received = self._on_receive
+        self.machine.disk.on_operation = self._on_disk
+        self._set()
+
+    # ------------------------------------------------------------------------------- the places
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """The instrument's hook: counts the steps of the living process."""
+        number = task.context.get(PROCESS, 0)
+        process = self._process()
+        if not number or process is None or process.number != number:
+            return
+        process.steps += 1
+        trap = self._trap
+        if trap is None:
+            return
+        if trap.place is Place.TIME:
+            trap.counted = int((trio.current_time() - self._set_at) * 1000)
+        elif trap.place is Place.STEP:
+            trap.counted += 1
+        else:
+            return
+        if trap.counted >= trap.number and (trap.deed is not Deed.ERROR or _actor_of(task)):
+            self._spring(process, trap, task)
+
+    def _on_disk(self, _number: int, kind: str, path: Path) -> None:
+        self._count(Place.DISK, f"{kind} {path.name}")
+
+    def _on_receive(self, _end: End, _data: bytes) -> None:
+        self._count(Place.RECEIVE, "")
+
+    def _on_send(self, end: End, data: bytes) -> None:
+        trap, process = self._trap, self._process()
+        due = self._is_due(Place.SEND)
+        if not due or trap is None or process is None:
+            end.put(data)
+        elif trap.deed is Deed.BREAK:
+            end.put(data[: self._rng.randrange(len(data) + 1)])
+            self._spring(process, trap, None)
+        else:
+            before = self._rng.random() < 0.5
+            if not before:
+                end.put(data)
+            self._spring(process, trap, None)
+
+    def _count(self, place: Place, detail: str) -> None:
+        process = self._process()
+        if self._is_due(place) and self._trap is not None and process is not None:
+            self._spring(process, self._trap, None, detail)
+
+    def _is_due(self, place: Place) -> bool:
+        trap = self._trap
+        if trap is None or trap.place is not place or self._process() is None:
+            return False
+        trap.counted += 1
+        return trap.counted >= trap.number
+
+    # -------------------------------------------------------------------------------- the deeds
+
+    def _spring(
+        self, process: Process, trap: Trap, task: trio.lowlevel.Task | None, detail: str = ""
+    ) -> None:
+        assert self.machine is not None
+        self._trap = None
+        self.left -= 1
+        self._note(process, trap)
+        where = f"{trap.deed} at {trap.place} {trap.counted} of process {process.number}"
+        self.machine.tell("death", f"{where} {detail}".rstrip())
+        match trap.deed:
+            case Deed.SIGKILL | Deed.BREAK:
+                process.kill()
+            case Deed.POWER:
+                self.machine.cut_power()
+            case Deed.ERROR:
+                assert task is not None
+                kernel.throw(task, Injected(f"at step {trap.counted}"))
+                self._set()
+            case Deed.KILL:
+                if process.lives.crew is not None:
+                    process.lives.kill(self._rng.choice(ACTORS))
+                self._set()
+
+    def _note(self, process: Process, trap: Trap) -> None:
+        """Enter the death in the list. A life that has shown no state yet is one that recovers."""
+        board = process.lives.board
+        state = board.view.value
+        shown = process.lives.life_up()
+        if state is not None:
+            self._phase = state.phase
+        recovering = not shown or state is None or bool(state.recovering.cause)
+        self._depth = self._depth + 1 if recovering else 0
+        self.deaths.append(Death(self._phase, trap.deed, trap.place, self._depth))
+
+    def disarm(self) -> None:
+        """No more deaths."""
+        self.left, self._trap = 0, None
+
+    def _set(self) -> None:
+        self._trap = None
+        if self.left <= 0:
+            return
+        rng = self._rng
+        place = rng.choice(PLACES)
+        number = max(1, int(math.exp(rng.uniform(0.0, math.log(MOST[place])))))
+        self._trap = Trap(place, number, rng.choice(DEEDS[place]))
+        self._set_at = trio.current_time()
+
+    def _process(self) -> Process | None:
+        machine = self.machine
+        if machine is None or machine.process is None or not machine.process.alive:
+            return None
+        return machine.process
+
+
+def _actor_of(task: trio.lowlevel.Task) -> str:
+    """The actor that a task works for, "" for none."""
+    at: trio.lowlevel.Task | None = task
+    while at is not None:
+        if at.name in ACTORS:
+            return str(at.name)
+        at = at.parent_nursery.parent_task if at.parent_nursery is not None else None
+    return ""

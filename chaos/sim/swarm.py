@@ -1,0 +1,143 @@
+"""What a seed draws: how fast time runs, how large things are, what goes wrong and how often.
+
+Every number that the program bounds or that the world decides is drawn anew for each seed, small
+ones as often as large ones, and each kind of fault is left out of some seeds altogether: a fault
+that always happens hides what happens without it (swarm testing).
+"""
+
+import random
+from decimal import Decimal
+from pathlib import Path
+from typing import final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chaos.sim.wire import CALM, Weather
+from tradebaas.config import (
+    BackupSection,
+    Config,
+    ExchangeSection,
+    RiskSection,
+    StoreSection,
+    StrategySection,
+    SupervisorSection,
+)
+from tradebaas.core.model import Assignment
+
+INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
+DATA = Path("/var/lib/tradebaas")
+
+
+@final
+class Rates(Struct, frozen=True, kw_only=True):
+    """How often something happens, per virtual second; 0 where the seed leaves it out."""
+
+    network: float
+    exchange: float
+    exchange_death: float
+    owner: float
+    operator: float
+    disk: float
+    clock: float
+
+
+@final
+class Swarm(Struct, frozen=True, kw_only=True):
+    """One seed's world. ``rate`` is exchange seconds per virtual second."""
+
+    seed: int
+    instrument: str
+    rate: int
+    deaths: int
+    hand_over_s: float
+    weather: Weather
+    rates: Rates
+    snapshot_every: int
+    backup_every_s: float
+    patient: bool
+    risk_percent: Decimal
+    max_entries_per_day: int
+    market_pause_s: float
+
+    def config(self) -> Config:
+        """The daemon's configuration in this world."""
+        supervisor = SupervisorSection(deaths=10**6, period_seconds=1.0, forgive_seconds=0.0)
+        return Config(
+            data=str(DATA),
+            exchange=ExchangeSection(url="ws://exchange.simulated:8022/ws/api/v2"),
+            strategy=StrategySection(name=self.assignment().strategy, instrument=self.instrument),
+            risk=RiskSection(
+                risk_percent=self.risk_percent,
+                max_entries_per_day=self.max_entries_per_day,
+                max_daily_loss_percent=Decimal(50),
+                naked_ms=max(2_000, 400 * self.rate),
+            ),
+            store=StoreSection(snapshot_every=self.snapshot_every),
+            backups=BackupSection(interval_seconds=self.backup_every_s, keep=3),
+            supervisor=supervisor if self.patient else SupervisorSection(forgive_seconds=20.0),
+        )
+
+    @property
+    def naked_limit_ms(self) -> int:
+        """How long, in exchange time, a position may be naked while a daemon is there."""
+        return 1_000 * self.rate
+
+    def assignment(self) -> Assignment:
+        """What the operator arms."""
+        file = Path(__file__).with_name("restless.py")
+        return Assignment(
+            strategy=f"{file}:Restless",
+            parameters={},
+            instrument=self.instrument,
+            timeframe="1m",
+        )
+
+
+def draw(seed: int, deaths: int) -> Swarm:
+    """The world of ``seed``, with about ``deaths`` deaths in it."""
+    rng = random.Random(f"swarm {seed}")
+    swarm = Swarm(
+        seed=seed,
+        instrument=rng.choice(INSTRUMENTS),
+        rate=rng.choice((20, 60, 60, 120, 300)),
+        deaths=deaths,
+        hand_over_s=rng.choice((0.00005, 0.0003, 0.0003, 0.003)),
+        weather=_weather(rng),
+        rates=_rates(rng),
+        snapshot_every=rng.choice((1, 3, 17, 50, 200)),
+        backup_every_s=rng.choice((3.0, 20.0, 3600.0)),
+        patient=rng.random() < 0.7,
+        risk_percent=rng.choice((Decimal("0.1"), Decimal("0.25"), Decimal("0.02"))),
+        max_entries_per_day=10**6,
+        market_pause_s=rng.choice((0.05, 0.1, 0.25)),
+    )
+    if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
+        swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)
+    return swarm
+
+
+def _weather(rng: random.Random) -> Weather:
+    if rng.random() < 0.25:
+        return CALM
+    return Weather(
+        latency_s=rng.choice((0.0002, 0.001, 0.01)),
+        tail=rng.choice((0.002, 0.02, 0.05)),
+        tail_s=rng.choice((0.02, 0.1, 0.3)),
+        split=rng.choice((0.0, 0.1, 0.5)),
+    )
+
+
+def _rates(rng: random.Random) -> Rates:
+    def some(most: float) -> float:
+        return rng.choice((0.0, most / 4, most))
+
+    return Rates(
+        network=some(0.2),
+        exchange=some(0.5),
+        exchange_death=some(0.05),
+        owner=some(0.1),
+        operator=some(0.3),
+        disk=some(0.1),
+        clock=some(0.05),
+    )

@@ -1,0 +1,85 @@
+"""What one simulated world adds to the verdict of a batch: counts, samples and findings."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from chaos.report.sample import Sample
+from chaos.report.verdict import (
+    INVARIANTS,
+    RECOVERY,
+    SECOND_RECOVERY,
+    Finding,
+    Grid,
+    Tally,
+    Visits,
+    invariant,
+)
+from chaos.sim import rare
+from chaos.sim.reaper import KINDS, Death
+from chaos.sim.world import Outcome
+from chaos.world.oracle import Violation
+from chaos.world.story import Story
+
+
+def tally_of(outcome: Outcome, wanted: bool) -> Tally:
+    """The tally of a world; ``wanted``: the rare situations are required of the batch."""
+    deaths, story, rate = outcome.deaths, outcome.story, outcome.swarm.rate
+    return Tally(
+        simulated_ms=outcome.exchange_ms,
+        faults=dict(outcome.faults),
+        deaths=_grid((d.phase, KINDS[d.deed]) for d in deaths),
+        recovering=_grid((d.phase, _depth(d)) for d in deaths if d.depth),
+        recovery=_recovery(story),
+        settle=Sample.of(r.settle_seconds for r in story.reports.values() if r.unresolved),
+        naked=_naked(outcome, rate),
+        unknown=dict(Counter(u.outcome or "open" for u in story.unknowns.values())),
+        checked=dict.fromkeys(INVARIANTS, outcome.judged),
+        rare={name: Visits(times, int(wanted)) for name, times in rare.visited(outcome).items()},
+        findings=tuple(_finding(outcome, v) for v in outcome.violations),
+        figures={
+            "commands answered": outcome.answers,
+            "positions opened and closed": len(story.trades),
+            "events in the logs": story.tail.seq,
+            "lines in the exchange's journal": outcome.books.n,
+            "processes started": outcome.processes,
+        },
+    )
+
+
+def _finding(outcome: Outcome, violation: Violation) -> Finding:
+    swarm = outcome.swarm
+    return Finding(
+        invariant=invariant(violation.check),
+        where=f"seed {swarm.seed}",
+        text=violation.text,
+        evidence=violation.evidence,
+        replay=f"python -m chaos sim --seed {swarm.seed} --deaths {swarm.deaths} --trace",
+    )
+
+
+def _grid(pairs: Iterable[tuple[str, str]]) -> Grid:
+    grid: Grid = defaultdict(dict)
+    for (row, column), times in Counter(pairs).items():
+        grid[str(row)][column] = times
+    return dict(grid)
+
+
+def _depth(death: Death) -> str:
+    return RECOVERY if death.depth == 1 else SECOND_RECOVERY
+
+
+def _recovery(story: Story) -> dict[str, Sample]:
+    groups: dict[str, list[float]] = {"new process": [], "new crew": []}
+    for life, report in story.reports.items():
+        group = "new crew" if story.causes.get(life) else "new process"
+        groups[group].append(report.recovered_seconds)
+    return {name: Sample.of(seconds) for name, seconds in groups.items() if seconds}
+
+
+def _naked(outcome: Outcome, rate: int) -> dict[str, Sample]:
+    """In virtual seconds of the daemon, as its own limits are."""
+    groups: dict[str, list[float]] = {"own": [], "by sabotage": []}
+    for naked in outcome.books.naked:
+        seconds = ((naked.end_ms or naked.start_ms) - naked.start_ms) / 1000 / rate
+        groups["by sabotage" if naked.sabotage else "own"].append(seconds)
+    return {name: Sample.of(seconds) for name, seconds in groups.items()}

@@ -1,0 +1,281 @@
+"""One simulated world, from its first start to its judgement.
+
+Phases: faults (deaths and everything else that goes wrong), then quiet (nothing goes wrong any
+more, and the operator wants it to trade), then judgement, then liveness (it must open and close a
+position), then an orderly stop and the last judgement, to the last digit. A world is a function of
+its ``Swarm``: equal values give equal timelines.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import final
+
+import trio
+
+from chaos.sim import kernel
+from chaos.sim.exchange import ExchangeHost, exchange_config
+from chaos.sim.judge import Judge
+from chaos.sim.machine import Machine, Process
+from chaos.sim.nemesis import Nemesis
+from chaos.sim.operator import Operator
+from chaos.sim.reaper import Death, Reaper
+from chaos.sim.swarm import Swarm
+from chaos.sim.timeline import Timeline
+from chaos.sim.wire import Network
+from chaos.world.books import Books
+from chaos.world.disk import SimDisk
+from chaos.world.ledger import JournalRow
+from chaos.world.oracle import Violation, Witness
+from chaos.world.story import Story
+from tradebaas.core.messages import Disarm
+from tradebaas.core.model import Phase
+from tradebaas.core.state import State
+
+FAULTS_S = 600.0
+QUIET_S = 120.0
+LIVE_S = 120.0
+DAY_S = 86_400
+STOP_S = 60.0
+WORLD_S = 3_000.0
+RESTART_S = 0.1
+"""systemd's RestartSec."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a world. ``marks`` counts what happened, ``exchange_ms`` is exchange time."""
+
+    swarm: Swarm
+    violations: list[Violation] = field(default_factory=list)
+    timeline: Timeline = field(default_factory=Timeline)
+    books: Books = field(default_factory=Books)
+    story: Story = field(default_factory=Story)
+    lines: list[JournalRow] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
+    processes: int = 0
+    virtual_s: float = 0.0
+    exchange_ms: int = 0
+    judged: int = 0
+
+    @property
+    def passed(self) -> bool:
+        return not self.violations
+
+
+def play(swarm: Swarm) -> Outcome:
+    """Run the world of ``swarm`` to its end."""
+    outcome = Outcome(swarm)
+    rng = random.Random(f"world {swarm.seed}")
+    reaper = Reaper(kernel.forked(rng, "reaper"), swarm.deaths)
+    world = World(outcome, rng, reaper)
+    try:
+        kernel.run(world.main, swarm.seed, WORLD_S, [reaper])
+    except kernel.Stalled as stalled:
+        outcome.violations.append(Violation("alive", "stalled", str(stalled)))
+    world.conclude()
+    world.disk.close()
+    return outcome
+
+
+@final
+class World:
+    """Everything in one world, and the order of its phases."""
+
+    def __init__(self, outcome: Outcome, rng: random.Random, reaper: Reaper) -> None:
+        self.outcome = outcome
+        self.swarm = outcome.swarm
+        self.timeline = outcome.timeline
+        self.witness = Witness()
+        self.reaper = reaper
+        self._rng = rng
+        self.stopping = False
+
+    async def main(self) -> None:
+        """Build, play all phases, end."""
+        async with trio.open_nursery() as nursery:
+            self._build(nursery)
+            await self.exchange.start(nursery)
+            nursery.start_soon(self._keep_running)
+            await self._play()
+            self.outcome.virtual_s = trio.current_time()
+            nursery.cancel_scope.cancel()
+
+    def conclude(self) -> None:
+        """Hand over what was counted and read."""
+        outcome, judge = self.outcome, self.judge
+        outcome.books, outcome.story = judge.books, judge.story
+        outcome.lines = self.exchange.journal.rows(0)
+        outcome.deaths = self.reaper.deaths
+        outcome.faults = Counter(self.nemesis.deeds)
+        outcome.faults.update(str(death.deed) for death in self.reaper.deaths)
+        outcome.answers = self.operator.answers
+        outcome.processes = self.machine.count
+        if outcome.lines:
+            outcome.exchange_ms = outcome.lines[-1].at_ms - outcome.lines[0].at_ms
+
+    def _build(self, nursery: trio.Nursery) -> None:
+        swarm, rng = self.swarm, self._rng
+        self.network = Network(kernel.forked(rng, "network"), swarm.weather)
+        self.disk = SimDisk(kernel.forked(rng, "disk"))
+        config = exchange_config(
+            seed=swarm.seed, speed=float(swarm.rate), pause_s=swarm.market_pause_s
+        )
+        tell = self.timeline.tell
+        self.exchange = ExchangeHost(kernel.forked(rng, "exchange"), config, self.network, tell)
+        self.machine = Machine(
+            rng=kernel.forked(rng, "machine"),
+            config=swarm.config(),
+            disk=self.disk,
+            network=self.network,
+            nursery=nursery,
+            tell=tell,
+            hand_over_s=swarm.hand_over_s,
+            prepare=self.reaper.watch,
+        )
+        self.reaper.machine = self.machine
+        self.operator = Operator(
+            kernel.forked(rng, "operator"), self.machine, swarm.assignment(), self.witness,
+            lambda: len(self.exchange.journal.lines),
+        )  # fmt: skip
+        self.judge = Judge(self.machine, self.exchange.journal, self.witness)
+        self.nemesis = Nemesis(kernel.forked(rng, "nemesis"), self)
+        self.witness.expected_causes |= self.reaper.expected_causes
+
+    # ------------------------------------------------------------------------------- systemd
+
+    async def _keep_running(self) -> None:
+        """Start the daemon whenever it has ended, as its unit file says."""
+        while not self.stopping:
+            process = self.machine.start()
+            await process.ended.wait()
+            if not self.stopping:
+                self._note_exit(process)
+                await trio.sleep(RESTART_S + self.nemesis.downtime())
+
+    def _note_exit(self, process: Process) -> None:
+        self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
+        if isinstance(process.exit, int) and process.exit not in self.nemesis.expected_exits:
+            text = f"process {process.number} ended with {process.exit}: {process.words}"
+            self._find(Violation("alive", f"exit {process.number}", text))
+
+    # -------------------------------------------------------------------------------- phases
+
+    async def _play(self) -> None:
+        async with trio.open_nursery() as strikes:
+            self.nemesis.begin(strikes)
+            with trio.move_on_after(FAULTS_S):
+                await _until(lambda: self.reaper.left <= 0, 0.25)
+            strikes.cancel_scope.cancel()
+        self.timeline.tell("phase", "quiet")
+        self.reaper.disarm()
+        await self.nemesis.calm()
+        if not await self._comes_to_rest():
+            return
+        self._judge(flat=False)
+        self.timeline.tell("phase", "liveness")
+        if await self._trades():
+            await self._stop()
+
+    async def _comes_to_rest(self) -> bool:
+        """Whether the operator gets it to trade again, with both ledgers in agreement."""
+        with trio.move_on_after(QUIET_S):
+            await self.operator.insist(_free)
+            await _until(lambda: not self.judge.settled(), 0.1)
+            return True
+        differences = self.judge.settled()
+        self._fail(f"not at rest {QUIET_S:g} s after the last fault", differences)
+        return False
+
+    async def _trades(self) -> bool:
+        """Whether a position that is opened from now on is closed again."""
+        before = self._state_trades()
+        limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.max_entries_per_day < 10 else 0)
+        with trio.move_on_after(limit_s):
+            while self._state_trades() < before + 1:
+                await self.nemesis.stir()
+                await trio.sleep(0.5)
+            return True
+        self._fail(f"no trade within {limit_s:g} s of quiet", [])
+        return False
+
+    async def _stop(self) -> None:
+        """Stop the strategy with its position, then the process, in order."""
+        process = self.machine.process
+        assert process is not None
+        with trio.move_on_after(STOP_S):
+            await self.operator.command(Disarm(reason="the end", close=True))
+            await self.operator.wait(lambda s: s.phase is Phase.IDLE and s.position is None)
+            await _until(lambda: not self.judge.settled(), 0.1)
+            self.stopping = True
+            process.lives.drain.ask()
+            await process.ended.wait()
+            if process.exit != 0:
+                self._fail(f"after SIGTERM: {process.exit} {process.words}", [])
+            self._judge(flat=True)
+            return
+        self._fail(f"not stopped in order within {STOP_S:g} s", self.judge.settled())
+
+    # --------------------------------------------------------------------------------- words
+
+    def _judge(self, *, flat: bool) -> None:
+        limit_ms = self.swarm.naked_limit_ms
+        self.outcome.judged += 1
+        for violation in self.judge.verdict(self._now_ms(), limit_ms, flat=flat):
+            self._find(violation)
+
+    def _find(self, violation: Violation) -> None:
+        known = {(v.check, v.key) for v in self.outcome.violations}
+        if (violation.check, violation.key) not in known:
+            self.outcome.violations.append(violation)
+            self.timeline.tell("VIOLATION", f"{violation.check}: {violation.text}")
+
+    def _fail(self, what: str, differences: list[Violation]) -> None:
+        text = "; ".join([what, *(v.text for v in differences), self._described()])
+        self._find(Violation("alive", what, text))
+        self._judge(flat=False)
+
+    def _described(self) -> str:
+        process = self.machine.process
+        if process is None or not process.alive:
+            return "no process is alive"
+        state, link = process.lives.board.view.value, process.lives.board.link.value
+        if state is None:
+            return f"process {process.number} has published no state; {link}"
+        return (
+            f"{state.phase}, life {state.life}, seq {state.seq}, armed {state.armed}, "
+            f"connection {state.connection} (reconciled {state.reconciled}), "
+            f"pending {state.pending}, protect {state.protect}, foreign {state.foreign}, "
+            f"halted {state.halted}, orders {list(state.orders)}, position {state.position}; {link}"
+        )
+
+    def _state_trades(self) -> int:
+        process = self.machine.process
+        state = process.lives.board.view.value if process is not None else None
+        return state.counters.trades if state is not None else 0
+
+    def _now_ms(self) -> int:
+        server = self.exchange.server
+        return server.exchange.now_ms if server is not None else 0
+
+
+async def _until(done: Callable[[], bool], pause_s: float) -> None:
+    """Look every so many virtual seconds until it is done."""
+    while True:
+        if done():
+            return
+        await trio.sleep(pause_s)
+
+
+def _free(state: State) -> bool:
+    """Armed, with a permit, and nothing in the way of the next trade but a position of its own."""
+    return (
+        state.armed
+        and 0 < state.connection == state.reconciled
+        and state.halted is None
+        and not (state.protect or state.foreign or state.pending or state.recovering.cause)
+        and (state.position is None or state.position.ours)
+    )
