@@ -7,6 +7,8 @@
     disk      a disk that loses its power, runs full and fails: the model, in prose and code
                   (``inodes`` and ``tree`` what lies on it, ``storage`` faults, ``fates`` dice,
                   ``mount`` what one process has of it, ``vfs`` what SQLite has)
+    exchange  the journal of an embedded exchange inside a simulation
+    faults    everything that an exchange can inflict, as a table (``faults_*``: its groups)
 
 Nothing here starts, kills or steers anything.
 """

@@ -5,16 +5,22 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, cast, final
 
 import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal
+from chaos.world.faults import Scene, quiet, strike
+from chaos.world.faults_mail import Mail
 from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import PATH, Connection, Post, Server
 from tradebaas.runtime.ports import Inline, SeededEntropy, TrioClock, system_ports
@@ -97,12 +103,13 @@ class Client:
 class World:
     """One exchange that can be killed and started again, and the means to connect to it."""
 
-    def __init__(self, post: Post = Connection.put, **settings: Any) -> None:
+    def __init__(self, post: Post = Connection.put, seed: int = 1, **settings: Any) -> None:
         settings = {"admin": True, "idle_exit_s": 0.0, "start_ms": EPOCH_MS, **settings}
         self.config = ExchangeConfig(directory=Path("/nowhere"), **settings)
         self.journal = MemoryJournal(self.config.remembered)
         self.server: Server
-        self._post = post
+        self.rng = Random(seed)
+        self.mail = Mail(self.rng, post)
         self._entropy = SeededEntropy(1)
         self._listener: MemoryListener
 
@@ -112,7 +119,7 @@ class World:
         ports = dataclasses.replace(system_ports(), clock=TrioClock(EPOCH_MS))
         new_token = partial(self._entropy.token, 24)
         exchange = restore(self.config, self.journal, new_token, ports.clock.wall_ms())
-        self.server = Server(exchange, self.journal, Inline(), ports, self._post)
+        self.server = Server(exchange, self.journal, Inline(), ports, self.mail.post)
         self._listener = MemoryListener()
         async with trio.open_nursery() as nursery:
             await nursery.start(self.server.run, [self._listener])
@@ -130,9 +137,50 @@ class World:
             yield client
             nursery.cancel_scope.cancel()
 
+    @property
+    def exchange(self) -> Exchange:
+        return self.server.exchange
+
+    @property
+    def size(self) -> Decimal:
+        return self.exchange.desk.account.positions[BTC].size
+
+    def scene(self) -> Scene:
+        return Scene(self.exchange, self.server.front, self.mail, self.rng)
+
+    async def strike(self, name: str) -> str:
+        """Do a row of the table as a step of the exchange."""
+        return await self.server.act(lambda: strike(self.scene(), name))
+
+    async def quiet(self) -> None:
+        await self.server.act(lambda: quiet(self.scene()))
+
+    def books(self) -> Books:
+        """The judge's fold of the journal."""
+        books = Books()
+        books.take(self.journal.rows(0))
+        return books
+
     def kinds(self, kind: str) -> list[Frame]:
         """The journalled lines of a kind."""
         return [json.loads(line.body) for line in self.journal.lines if line.kind == kind]
+
+
+def bracket(amount: int = 1000, **params: Any) -> Frame:
+    """The parameters of a market entry of ours with a take and a stop two per cent away."""
+    leg = {"direction": "sell", "amount": amount, "reduce_only": True}
+    stop = {"type": "stop_market", "trigger": "mark_price", "trigger_price": 48_500}
+    return buy(
+        amount,
+        label="tb1-aa-1-e",
+        linked_order_type="one_triggers_one_cancels_other",
+        trigger_fill_condition="incremental",
+        otoco_config=[
+            {**leg, "type": "limit", "price": 50_500, "label": "tb1-aa-1-t"},
+            {**leg, **stop, "label": "tb1-aa-1-s"},
+        ],
+        **params,
+    )
 
 
 def buy(amount: int = 10, **params: Any) -> Frame:

@@ -124,13 +124,36 @@ class Account(msgspec.Struct, kw_only=True):
         return sum(floating, self.balances[currency])
 
 
-def position_wire(position: Position, mark: Decimal, leverage: int) -> Wire:
+class Margin(msgspec.Struct, frozen=True):
+    """What it takes to hold a position: a share of its value, and of that a share to keep it."""
+
+    leverage: int
+    maintenance: Decimal = Decimal("0.5")
+
+    def of(self, value: Decimal) -> tuple[Decimal, Decimal]:
+        """Return the initial and the maintenance margin of a value."""
+        with localcontext(CONTEXT):
+            initial = (value / self.leverage).quantize(COIN_STEP)
+            return plain(initial), plain((initial * self.maintenance).quantize(COIN_STEP))
+
+
+def overdrawn(account: Account, mark: Decimal, margin: Margin) -> list[str]:
+    """Return the currencies whose equity is below the maintenance margin of what is held."""
+    found = []
+    for currency in CURRENCIES:
+        value = sum((held.value(mark) for held in account.in_currency(currency)), ZERO)
+        if value and margin.of(value)[1] > account.equity(currency, mark):
+            found.append(currency)
+    return found
+
+
+def position_wire(position: Position, mark: Decimal, margin: Margin) -> Wire:
     """Return the position as Deribit shows it (protocol section 11)."""
     item = position.instrument
     value, floating = position.value(mark), plain(position.floating(mark))
     signed = value if position.size >= 0 else -value
     coins = plain(signed) if item.inverse else plain(position.size)
-    initial, maintenance = _margins(value, leverage)
+    initial, maintenance = margin.of(value)
     wire: Wire = {
         "instrument_name": position.instrument_name,
         "kind": "future",
@@ -150,18 +173,18 @@ def position_wire(position: Position, mark: Decimal, leverage: int) -> Wire:
         "realized_funding": ZERO,
         "interest_value": ZERO,
         "delta": coins,
-        "leverage": leverage,
+        "leverage": margin.leverage,
         "estimated_liquidation_price": None,
     }
     return wire
 
 
-def summary_wire(account: Account, currency: str, mark: Decimal, leverage: int) -> Wire:
+def summary_wire(account: Account, currency: str, mark: Decimal, margin: Margin) -> Wire:
     """Return the account summary of one currency (protocol section 11)."""
     held = account.in_currency(currency)
     balance = account.balances[currency]
     equity = account.equity(currency, mark)
-    initial, maintenance = _margins(sum((p.value(mark) for p in held), ZERO), leverage)
+    initial, maintenance = margin.of(sum((p.value(mark) for p in held), ZERO))
     free = equity - initial
     unrealized = plain(equity - balance)
     realized = plain(sum((p.realized for p in held), ZERO))
@@ -199,12 +222,6 @@ def summary_wire(account: Account, currency: str, mark: Decimal, leverage: int) 
         },
     }
     return wire
-
-
-def _margins(value: Decimal, leverage: int) -> tuple[Decimal, Decimal]:
-    with localcontext(CONTEXT):
-        initial = (value / leverage).quantize(COIN_STEP)
-        return plain(initial), plain((initial / 2).quantize(COIN_STEP))
 
 
 def account_number(token: str) -> int:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tradebaas.paper import entry, params, queries
-from tradebaas.paper.faults import Rule
+from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
-from tradebaas.paper.methods import Call, Method
+from tradebaas.paper.methods import Call, Method, cancel_all
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.tape import MAX_SHOCKS
@@ -48,6 +48,19 @@ class Depth(Params):
     instrument_name: str = "BTC-PERPETUAL"
 
 
+class Liquidate(Params):
+    steps: PositiveCount = 1
+
+
+class Thin(Params):
+    thin: Literal["no", "cancel", "wait"]
+
+
+class Maintenance(Params):
+    after_ms: Annotated[int, msgspec.Meta(ge=0)]
+    for_ms: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Frame(Params):
     text: str
 
@@ -58,31 +71,26 @@ class Ledger(Params):
     count: Annotated[int, msgspec.Meta(ge=1, le=500)] = 500
 
 
-def _arm(call: Call, kind: str, asked: Counted) -> str:
-    call.faults.arm(Rule(kind, asked.method, asked.params_match, asked.count))
+def _arm(call: Call, kind: Kind, asked: Counted) -> str:
+    call.faults.arm(Rule(kind, frozenset({asked.method}), asked.params_match, asked.count))
     return "ok"
 
 
 def _hold(call: Call, asked: Hold) -> str:
-    call.faults.arm(Rule("hold", asked.method, asked.params_match, None))
+    call.faults.arm(Rule("hold", frozenset({asked.method}), asked.params_match, None))
     return "ok"
 
 
 def _release(call: Call, _: Params) -> int:
     """Let all held frames go and return how many there were."""
     call.faults.release()
-    count = 0
-    for session in call.exchange.sessions.values():
-        held, session.held = session.held or [], None
-        count += len(held)
-        for frame in held:
-            call.exchange.outbox.send(session.number, frame)
-    return count
+    return call.exchange.outbox.release()
 
 
 def _reject(call: Call, asked: Reject) -> str:
     error = Refused(asked.code, asked.message)
-    call.faults.arm(Rule("reject", asked.method, asked.params_match, asked.count, error))
+    methods = frozenset({asked.method})
+    call.faults.arm(Rule("reject", methods, asked.params_match, asked.count, error))
     return "ok"
 
 
@@ -109,6 +117,27 @@ def _depth(call: Call, asked: Depth) -> str:
         raise invalid("amount", "must not be below zero")
     else:
         call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
+    return "ok"
+
+
+def _liquidate(call: Call, asked: Liquidate) -> int:
+    """Ask for a margin that nobody has, for some steps; return how many were needed."""
+    exchange = call.exchange
+    usual = exchange.terms.margin
+    exchange.terms.margin = msgspec.structs.replace(usual, maintenance=Decimal(10**6))
+    done = sum(exchange.check_margin() for _ in range(asked.steps))
+    exchange.terms.margin = usual
+    return done
+
+
+def _thin(call: Call, asked: Thin) -> str:
+    call.exchange.matching.thin = asked.thin
+    return "ok"
+
+
+def _maintenance(call: Call, asked: Maintenance) -> str:
+    begins_ms = call.exchange.now_ms + asked.after_ms
+    call.exchange.plan_maintenance(begins_ms, begins_ms + asked.for_ms)
     return "ok"
 
 
@@ -146,7 +175,7 @@ def _ledger(call: Call, asked: Ledger) -> Wire:
         "orders": [order_wire(order) for order in desk.live.values()],
         "trades": trades[: asked.count],
         "more": len(trades) > asked.count,
-        "positions": [exchange.position(name) for name in INSTRUMENTS],
+        "positions": [exchange.display.position(name) for name in INSTRUMENTS],
         "balances": {name: plain(desk.account.balances[name]) for name in CURRENCIES},
         "equity": {name: plain(desk.account.equity(name, price)) for name in CURRENCIES},
         "live_stop_amount": {name: desk.live_stop_amount(name) for name in INSTRUMENTS},
@@ -183,8 +212,13 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
         params.ByOrder,
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
+    "admin/cancel_all": Method(Params, cancel_all),
     "admin/price": Method(Price, _price),
     "admin/depth": Method(Depth, _depth),
+    "admin/liquidate": Method(Liquidate, _liquidate),
+    "admin/thin": Method(Thin, _thin),
+    "admin/maintenance": Method(Maintenance, _maintenance),
+    "admin/revoke_logins": Method(Params, lambda call, _: call.exchange.revoke_logins()),
     "admin/pause": Method(Params, _pause),
     "admin/resume": Method(Params, _resume),
     "admin/disconnect": Method(Params, _disconnect),

@@ -18,6 +18,20 @@ MAX_BALANCE = Decimal(1_000_000_000)
 MAX_FEE = Decimal("0.01")
 
 
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """How far back and how promptly the stores of ended orders and trades answer, in exchange ms.
+
+    The recent store holds orders for ``orders_ms`` and trades for ``trades_ms``, the archive what
+    is older. What happened less than ``recent_lag_ms`` ago is not in the recent store yet; what has
+    left it is not in the archive for another ``archive_lag_ms``.
+    """
+
+    orders_ms: int = 30 * 60_000
+    trades_ms: int = 24 * 3_600_000
+    recent_lag_ms: int = 0
+    archive_lag_ms: int = 0
+
+
 class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one exchange process.
 
@@ -28,7 +42,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
     or the candle file's. ``pause_s`` is how many real seconds lie between two steps of the market:
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
-    ``remembered`` is how many ended orders, and how many trades, can be asked for.
+    ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
+    in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
     """
 
     directory: Path
@@ -52,6 +67,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     admin: bool = False
     pause_s: float | None = None
     remembered: int = 50_000
+    windows: Windows = Windows()
+    settlement_ms: int = 0
 
     @property
     def market_pause_s(self) -> float:

@@ -50,6 +50,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     risk_reducing: bool = False
     api: bool = True
     self_trade: bool = False
+    liquidation: str | msgspec.UnsetType = msgspec.UNSET
+    """Whose side was liquidated, M or T; absent when nobody was."""
 
 
 class Counters(msgspec.Struct, kw_only=True):

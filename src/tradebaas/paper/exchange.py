@@ -12,18 +12,19 @@ from decimal import Decimal, localcontext
 
 import msgspec
 
-from tradebaas.paper import families
-from tradebaas.paper.accounts import Account, account_number, position_wire, summary_wire
+from tradebaas.paper import families, liquidation
+from tradebaas.paper.accounts import Account, account_number, overdrawn
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Counters, Desk, Trade
+from tradebaas.paper.display import Display
 from tradebaas.paper.instruments import CONTEXT, CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
-from tradebaas.paper.sessions import Gate, Session, topics_of
-from tradebaas.paper.tape import RESOLUTIONS, Tape, TapeState
-from tradebaas.paper.views import index_wire, ticker_wire
+from tradebaas.paper.sessions import Gate, Session
+from tradebaas.paper.tape import Tape, TapeState
+from tradebaas.paper.terms import Terms
 
 MAX_EVENTS_PER_MOVE = 10_000
 
@@ -94,8 +95,12 @@ class Exchange:
         self.matching = Matching(self.desk, self.tape, config.maker_fee, config.taker_fee)
         self.matching.depth = saved.depth
         self.gate = Gate(config.client_id, config.client_secret, config.token_ttl_s, new_token)
+        self.terms = Terms.of(config)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
+        self.display = Display(self.desk, self.tape, self.matching, self.terms, self.outbox)
+        self._stands = False
+        self._shut = False
         self.paused = False
         self._owes_bar = False
         self._records: list[Record] = []
@@ -114,22 +119,32 @@ class Exchange:
         self.desk.now_ms = self.tape.state.now_ms = max(self.desk.now_ms, now_ms)
 
     def advance(self, to_ms: int) -> None:
-        """Move the market along its path until ``to_ms`` (paced mode)."""
+        """Move the market along its path until ``to_ms`` (paced mode), if the books are open."""
+        self._keep_hours(to_ms)
+        if not self.terms.open(to_ms):
+            self._stands = True
+            self.set_now(to_ms)
+            return
+        if self._stands:
+            self._stands = False
+            self._reopen(to_ms)
         while not self.tape.ended:
             _, end_ms = self.tape.leg_end()
             if end_ms > to_ms:
                 if to_ms > self.now_ms:
                     self._move(self.tape.price_at(to_ms), to_ms)
-                    self.tell_price()
+                    self.display.tell_price()
                 break
             self._finish_leg()
         self.set_now(to_ms)
+        self.check_margin()
 
     def play_bar(self) -> None:
         """Play the running bar to its close and open the next one (lockstep)."""
         bar = self.tape.state.bar
         while not self.tape.ended and self.tape.state.bar == bar:
             self._finish_leg()
+        self.check_margin()
 
     def owe_bar(self) -> None:
         """Play the running bar now, or as soon as the exchange is no longer paused."""
@@ -152,13 +167,33 @@ class Exchange:
         crossed = self._crossed_in_gap(price)
         self.tape.shock(price)
         self._execute_gap(crossed)
-        self.tell_price()
+        self.display.tell_price()
+
+    def _reopen(self, to_ms: int) -> None:
+        """Gap to where the market has got to while the books were closed."""
+        here = self.tape.price
+        self.tape.skip(to_ms)
+        there = self.tape.price
+        self.tape.state.price = here
+        crossed = self._crossed_in_gap(there)
+        self.tape.state.price = there
+        self.set_now(to_ms)
+        self._execute_gap(crossed)
+        self.display.tell_price()
+
+    def check_margin(self) -> bool:
+        """Liquidate a step of what the account can no longer carry; return whether any was due."""
+        currencies = overdrawn(self.desk.account, self.tape.price, self.terms.margin)
+        for currency in currencies:
+            liquidation.liquidate(self.matching, currency)
+            self.settle()
+        return bool(currencies)
 
     def _finish_leg(self) -> None:
         price, end_ms = self.tape.leg_end()
         self._move(price, end_ms)
         self.tape.end_leg()
-        self.tell_price()
+        self.display.tell_price()
         if self.tape.state.leg == 3:
             self._open_next_bar()
 
@@ -169,7 +204,7 @@ class Exchange:
         self.tape.state.price = opened
         self.tape.open_next()
         self._execute_gap(crossed)
-        self.tell_price()
+        self.display.tell_price()
 
     def _move(self, to: Decimal, end_ms: int) -> None:
         """Move in a straight line of time, executing what is met in the order it is met."""
@@ -193,6 +228,7 @@ class Exchange:
         self.tape.move(to)
         self.matching.price_moved()
         self.set_now(end_ms)
+        self._serve_waiting()
 
     def _crossed_in_gap(self, to: Decimal) -> list[tuple[Order, bool]]:
         crossed = self.matching.crossed(to)
@@ -204,6 +240,11 @@ class Exchange:
             if order.is_live:
                 self.matching.execute(order, None, through)
                 self.settle()
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        if self.matching.serve_waiting():
+            self.settle()
 
     # -- events -------------------------------------------------------------------------------
 
@@ -222,9 +263,11 @@ class Exchange:
             mine = [item for item in orders if item.instrument_name == name]
             fills = [item for item in trades if item.instrument_name == name]
             if mine or fills:
-                self._tell_changes(name, mine, fills)
+                self.display.tell_changes(name, mine, fills)
         for currency in CURRENCIES:
             self._record_balance(currency)
+        if self.matching.thin == "cancel":
+            self._record_cut_short(orders)
 
     def record(self, kind: str, body: object) -> None:
         """Add a line to the journal."""
@@ -238,6 +281,14 @@ class Exchange:
         step = Step(self._records, orders, self.step_trades, *self.outbox.take())
         self._records, self._orders, self.step_trades = [], {}, []
         return step
+
+    def _record_cut_short(self, orders: list[Order]) -> None:
+        """The driver took the liquidity away: what that did to an order is the driver's doing."""
+        for order in orders:
+            if order.order_type == "market" and order.state == "cancelled":
+                what: Wire = {"order_id": order.order_id, "remaining": order.remaining}
+                line: Wire = {"method": "admin/thin", "params": what, "outcome": {"result": "cut"}}
+                self.record("admin", line)
 
     def _record_exposure(self, name: str) -> None:
         position = self.desk.account.positions[name]
@@ -259,63 +310,7 @@ class Exchange:
             return
         self.saved.balances[currency] = balance
         self.record("balance", {"currency": currency, "balance": plain(balance)})
-        topic = f"portfolio.{currency}"
-        if topic in self.outbox.heard():
-            self.outbox.tell(topic, self.summary(currency))
-
-    def _tell_changes(self, name: str, orders: list[Order], trades: list[Trade]) -> None:
-        wires = [order_wire(order) for order in orders]
-        tell = self.outbox.tell
-        if f"changes.{name}" in self.outbox.heard():
-            changes: Wire = {
-                "instrument_name": name,
-                "orders": wires,
-                "trades": trades,
-                "positions": [self.position(name)] if trades else [],
-            }
-            tell(f"changes.{name}", changes)
-        for wire in wires:
-            tell(f"orders.{name}", wire)
-        if trades:
-            tell(f"trades.{name}", trades)
-
-    # -- what people hear ---------------------------------------------------------------------
-
-    def tell_price(self) -> None:
-        """Send the tickers and the running candles to whom they interest."""
-        heard = self.outbox.heard()
-        for name, item in INSTRUMENTS.items() if heard else ():
-            if f"ticker.{name}" in heard:
-                self.outbox.tell(f"ticker.{name}", self.ticker(name))
-            for minutes in RESOLUTIONS:
-                if f"chart.{name}.{minutes}" in heard:
-                    self.outbox.tell(f"chart.{name}.{minutes}", self.tape.frame(minutes))
-            if f"index.{item.price_index}" in heard:
-                index = index_wire(item, self.tape, self.now_ms)
-                self.outbox.tell(f"index.{item.price_index}", index)
-
-    def subscribe(self, session: Session, channels: list[str], private: bool) -> list[str]:
-        """Subscribe to the known channels; public ones say at once where the market stands."""
-        accepted: list[str] = []
-        for channel in channels:
-            topics = topics_of(channel)
-            if not topics or (channel.startswith("user.") and not private):
-                continue
-            accepted.append(channel)
-            if channel not in session.channels:
-                session.channels[channel] = topics
-                self._tell_snapshot(session, channel, topics[0])
-        return accepted
-
-    def _tell_snapshot(self, session: Session, channel: str, topic: str) -> None:
-        match topic.split("."):
-            case ["ticker", name]:
-                self.outbox.tell_channel(session, channel, topic, self.ticker(name))
-            case ["chart", _, minutes]:
-                frame = self.tape.frame(int(minutes))
-                self.outbox.tell_channel(session, channel, topic, frame)
-            case _:
-                return
+        self.display.tell_balance(currency)
 
     # -- connections --------------------------------------------------------------------------
 
@@ -349,18 +344,24 @@ class Exchange:
                     self.desk.end(order, "cancelled", "cancel_on_disconnect")
             self.settle()
 
-    # -- views --------------------------------------------------------------------------------
+    def plan_maintenance(self, from_ms: int, until_ms: int) -> None:
+        """Announce a maintenance; when it begins, all connections are closed."""
+        self.terms.maintenance = (from_ms, until_ms)
+        self.display.tell_maintenance(True)
 
-    def ticker(self, name: str) -> Wire:
-        """Return the ticker of an instrument."""
-        return ticker_wire(INSTRUMENTS[name], self.tape, self.matching.depth.get(name), self.now_ms)
+    def _keep_hours(self, now_ms: int) -> None:
+        shut = self.terms.maintained(now_ms)
+        if shut and not self._shut:
+            for number in self.sessions:
+                self.outbox.drop(number)
+        elif self._shut and not shut:
+            self.display.tell_maintenance(False)
+        self._shut = shut
 
-    def position(self, name: str) -> Wire:
-        """Return the position in an instrument."""
-        held = self.desk.account.positions[name]
-        return position_wire(held, self.tape.price, self.config.max_leverage)
-
-    def summary(self, currency: str) -> Wire:
-        """Return the account summary of a currency."""
-        leverage = self.config.max_leverage
-        return summary_wire(self.desk.account, currency, self.tape.price, leverage)
+    def revoke_logins(self) -> int:
+        """Forget all tokens and logins; return how many connections must log in again."""
+        self.gate.revoke()
+        clients = [session for session in self.sessions.values() if session.logged_in]
+        for session in clients:
+            session.logged_in = False
+        return len(clients)

@@ -1,9 +1,24 @@
-"""Faults that a test driver arms: answers held, lost or forged, requests swallowed.
+"""What can be armed to go wrong with a call: lost, late, held or forged on either side of it.
 
-Each rule names a method and, if wanted, parameters that the call must have (``params_match``, equal
-values at the top level). A counted rule wears off after ``count`` matching calls; a hold stays
-until it is released. Only an exchange with ``admin`` can arm any.
+Each rule names methods and, if wanted, parameters that the call must have (``match``, equal values
+at the top level). A counted rule wears off after that many calls; others stay until they are
+released. Nothing here happens to a call by itself: only a driver arms any.
+
+    swallow   not executed; the connection is cut instead of an answer
+    deaf      not executed and never answered
+    queue     executed ``delay_ms`` after it was received, whatever has become of its connection
+    defer     as queue, but answered with ``error`` when it is received
+    reject    not executed; answered with ``error``
+    lose      executed; the connection is cut instead of an answer
+    mute      executed and never answered
+    deny      executed, and answered with ``error`` all the same
+    late      executed; the answer goes out ``delay_ms`` later, what it set off at once
+    hold      executed; the answer and the account's notifications wait for the release
+
+``ends`` cuts the connection after the answer, as Deribit does when credits run out.
 """
+
+from typing import Literal
 
 import msgspec
 
@@ -11,19 +26,21 @@ from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Refused
 
 MAX_RULES = 100
+Kind = Literal[
+    "swallow", "deaf", "queue", "defer", "reject", "lose", "mute", "deny", "late", "hold"
+]  # fmt: skip
 
 
 class Rule(msgspec.Struct):
-    """One armed fault: ``kind`` is hold, swallow, lose or reject.
+    """One armed fault; ``left`` counts the calls it still meets, None means until released."""
 
-    ``left`` counts the calls it still meets; None means until it is released.
-    """
-
-    kind: str
-    method: str
-    match: Wire
-    left: int | None
+    kind: Kind
+    methods: frozenset[str]
+    match: Wire = {}
+    left: int | None = 1
     error: Refused | None = None
+    delay_ms: int = 0
+    ends: bool = False
 
 
 class Faults:
@@ -46,10 +63,10 @@ class Faults:
         """End all holds."""
         self.rules = [rule for rule in self.rules if rule.kind != "hold"]
 
-    def take(self, kind: str, method: str, body: bytes) -> Rule | None:
+    def take(self, kind: Kind, method: str, body: bytes) -> Rule | None:
         """Return the first rule of a kind that a call meets, and count it."""
         for rule in self.rules:
-            if rule.kind == kind and rule.method == method and _matches(rule.match, body):
+            if rule.kind == kind and method in rule.methods and _matches(rule.match, body):
                 self._count(rule)
                 return rule
         return None

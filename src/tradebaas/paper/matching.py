@@ -6,12 +6,20 @@ A resting limit order fills at its own price when the market reaches it, a trigg
 the market reaches its trigger price; what a move sets off is executed in the order in which the
 move meets it. In a gap nothing trades in between, so stops fill where the market opens.
 
+A market order takes what it wants, however far the price must go for it. ``thin`` changes that
+where ``depth`` is set: the book has a few levels only, and what a market order does not find there
+within its protective price is cancelled, or waits and takes what the next prices hold; which of
+the two Deribit does is not documented.
+
 Families of linked orders are settled afterwards by ``families``; this module only notes what
 filled and what ended.
 """
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Literal
+
+import msgspec
 
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
@@ -21,6 +29,10 @@ from tradebaas.paper.views import price_band
 
 MAX_LEVELS = 1_000
 """Price levels that one order may eat; the last one gives a market order all it still wants."""
+THIN_LEVELS = 5
+"""Price levels that a thin book has."""
+LIQUIDATION_FEE = Decimal("0.01")
+"""Share of the value that a liquidation costs (``max_liquidation_commission``)."""
 
 
 class Matching:
@@ -30,12 +42,22 @@ class Matching:
         self.desk = desk
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
+        self.thin: Literal["no", "cancel", "wait"] = "no"
         self._rates = {"M": maker, "T": taker}
         self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
 
     def price_moved(self) -> None:
         """Fill up every level again: a new price has a new book."""
         self._taken.clear()
+
+    def serve_waiting(self) -> bool:
+        """Let waiting market orders take what the book holds now; return whether there are any."""
+        waiting = [order for order in self.desk.live.values() if _waits_at_market(order)]
+        for order in waiting:
+            if order.is_live:
+                self._take(order, self.tape.ask if order.is_buy else self.tape.bid)
+                self._close_if_done(order)
+        return bool(waiting)
 
     def next_crossed(self, to: Decimal) -> tuple[Order, Decimal] | None:
         """Return the first order that a move to ``to`` sets off, and the price where it does."""
@@ -133,17 +155,24 @@ class Matching:
         return price >= self.tape.ask if order.is_buy else price <= self.tape.bid
 
     def _must_not_rest(self, order: Order) -> bool:
-        return order.order_type == "market" or order.time_in_force != "good_til_cancelled"
+        if order.order_type == "market":
+            return self.thin != "wait"
+        return order.time_in_force != "good_til_cancelled"
+
+    def _sweeps(self, order: Order) -> bool:
+        return order.order_type == "market" and self.thin == "no"
 
     def _levels(self, order: Order, best: Decimal) -> list[Decimal]:
         step = order.instrument.tick_size if order.is_buy else -order.instrument.tick_size
-        limit = None if order.order_type == "market" else order.price
+        limit = None if self._sweeps(order) else order.price
         if limit is None:
             count = MAX_LEVELS
         else:
             count = min(MAX_LEVELS, int((limit - best) / step) + 1 if _within(order, best) else 0)
         if order.instrument_name not in self.depth:
             count = min(count, 1)
+        elif self.thin != "no":
+            count = min(count, THIN_LEVELS)
         return [best + step * number for number in range(count)]
 
     def _at_level(self, order: Order, price: Decimal) -> Decimal | None:
@@ -170,7 +199,7 @@ class Matching:
             if not wanted:
                 return
             held = self._at_level(order, price)
-            sweeps = order.order_type == "market" and price == levels[-1]
+            sweeps = self._sweeps(order) and price == levels[-1]
             amount = wanted if held is None or sweeps else min(wanted, held)
             if amount:
                 self._fill(order, amount, price, "T")
@@ -201,7 +230,8 @@ class Matching:
     def _fill(self, order: Order, amount: Decimal, price: Decimal, liquidity: str) -> None:
         desk, item = self.desk, order.instrument
         profit = desk.account.positions[item.name].fill(order.direction, amount, price)
-        fee = item.fee(self._rates[liquidity], item.value(amount, price))
+        rate = LIQUIDATION_FEE if order.is_liquidation else self._rates[liquidity]
+        fee = item.fee(rate, item.value(amount, price))
         desk.account.balances[item.settlement_currency] += profit - fee
         order.filled += amount
         order.weight += item.weight(amount, price)
@@ -215,7 +245,7 @@ class Matching:
                 trade_seq=desk.number("trade_seq"),
                 instrument_name=item.name,
                 timestamp=desk.now_ms,
-                order_type=order.order_type,
+                order_type="liquidation" if order.is_liquidation else order.order_type,
                 order_id=order.order_id,
                 direction=order.direction,
                 tick_direction=0 if order.is_buy else 2,
@@ -232,9 +262,14 @@ class Matching:
                 reduce_only=order.reduce_only,
                 post_only=order.post_only,
                 profit_loss=plain(profit),
-                api=not order.web,
+                api=order.is_api,
+                liquidation=liquidity if order.is_liquidation else msgspec.UNSET,
             )
         )
+
+
+def _waits_at_market(order: Order) -> bool:
+    return order.order_type == "market" and order.state == "open"
 
 
 def _within(order: Order, best: Decimal) -> bool:

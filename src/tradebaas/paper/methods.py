@@ -49,8 +49,9 @@ def _get_time(call: Call, _: Params) -> int:
     return call.exchange.now_ms
 
 
-def _status(_: Call, __: Params) -> Wire:
-    return {"locked": "false"}
+def _status(call: Call, _: Params) -> Wire:
+    exchange = call.exchange
+    return {"locked": "true" if exchange.terms.maintained(exchange.now_ms) else "false"}
 
 
 def _auth(call: Call, asked: params.Auth) -> Wire:
@@ -84,7 +85,13 @@ def _disable_heartbeat(call: Call, _: Params) -> str:
 def _instrument(call: Call, name: str) -> Wire:
     config = call.exchange.config
     item = params.instrument(name)
-    return instrument_wire(item, config.maker_fee, config.taker_fee, config.max_leverage)
+    wire = instrument_wire(item, config.maker_fee, config.taker_fee, config.max_leverage)
+    wire["state"] = call.exchange.terms.state(call.exchange.now_ms)
+    return wire
+
+
+def _get_ticker(call: Call, asked: params.ByInstrument) -> Wire:
+    return call.exchange.display.ticker(params.instrument(asked.instrument_name).name)
 
 
 def _get_instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
@@ -96,8 +103,7 @@ def _get_instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
 
 def _get_order_book(call: Call, asked: params.Book) -> Wire:
     exchange, item = call.exchange, params.instrument(asked.instrument_name)
-    depth = exchange.matching.depth.get(item.name)
-    return book_wire(item, exchange.tape, depth, exchange.now_ms, asked.depth)
+    return book_wire(item, exchange.tape, exchange.display.ticker(item.name), asked.depth)
 
 
 def _get_index_price(call: Call, asked: params.Index) -> Wire:
@@ -135,11 +141,11 @@ def _candle_done(call: Call, asked: params.CandleDone) -> Wire:
 def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
     if any(name.endswith(".raw") for name in asked.channels) and not call.session.logged_in:
         raise Refused(13778, "raw_subscriptions_not_available_for_unauthorized")
-    return call.exchange.subscribe(call.session, asked.channels, private=False)
+    return call.exchange.display.subscribe(call.session, asked.channels, private=False)
 
 
 def _private_subscribe(call: Call, asked: params.Channels) -> list[str]:
-    return call.exchange.subscribe(call.session, asked.channels, private=True)
+    return call.exchange.display.subscribe(call.session, asked.channels, private=True)
 
 
 def _unsubscribe(call: Call, asked: params.Channels) -> list[str]:
@@ -182,7 +188,8 @@ def _cancel_by_label(call: Call, asked: params.CancelByLabel) -> int:
     return entry.cancel_many(call.exchange, [item for item in live if item.label == asked.label])
 
 
-def _cancel_all(call: Call, _: Params) -> int:
+def cancel_all(call: Call, _: Params) -> int:
+    """Cancel every live order and return how many there were."""
     return entry.cancel_many(call.exchange, list(call.exchange.desk.live.values()))
 
 
@@ -211,7 +218,7 @@ def _open_by_label(call: Call, asked: params.ByLabel) -> list[Wire]:
 
 
 def _get_position(call: Call, asked: params.ByInstrument) -> Wire:
-    return call.exchange.position(params.instrument(asked.instrument_name).name)
+    return call.exchange.display.position(params.instrument(asked.instrument_name).name)
 
 
 def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
@@ -219,21 +226,21 @@ def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
     held = call.exchange.desk.account.positions
     # What was traded and closed stays in the list with size 0, as at Deribit.
     shown = [name for name, item in held.items() if name in names and item.traded]
-    return [call.exchange.position(name) for name in shown]
+    return [call.exchange.display.position(name) for name in shown]
 
 
 def _get_summary(call: Call, asked: params.Summary) -> Wire:
     params.in_currency(asked.currency)
     if asked.currency.upper() not in CURRENCIES:
         raise invalid("currency", "invalid currency")
-    summary = call.exchange.summary(asked.currency.upper())
+    summary = call.exchange.display.summary(asked.currency.upper())
     if asked.extended:
         summary |= {"id": call.exchange.saved.account_id, "username": "paper", "type": "main"}
     return summary
 
 
 def _get_summaries(call: Call, _: params.Summary) -> Wire:
-    return {"summaries": [call.exchange.summary(currency) for currency in CURRENCIES]}
+    return {"summaries": [call.exchange.display.summary(currency) for currency in CURRENCIES]}
 
 
 def _named(name: str) -> set[str]:
@@ -252,10 +259,7 @@ METHODS: dict[str, Method[Any]] = {
     "public/get_instrument": Method(
         params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
     ),
-    "public/ticker": Method(
-        params.ByInstrument,
-        lambda call, asked: call.exchange.ticker(params.instrument(asked.instrument_name).name),
-    ),
+    "public/ticker": Method(params.ByInstrument, _get_ticker),
     "public/get_order_book": Method(params.Book, _get_order_book),
     "public/get_index_price": Method(params.Index, _get_index_price),
     "public/get_tradingview_chart_data": Method(params.Chart, _get_chart),
@@ -333,7 +337,7 @@ ORDER_METHODS: dict[str, Method[Any]] = {
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
     "private/cancel_by_label": Method(params.CancelByLabel, _cancel_by_label),
-    "private/cancel_all": Method(Params, _cancel_all),
+    "private/cancel_all": Method(Params, cancel_all),
     "private/cancel_all_by_instrument": Method(params.ByInstrument, _cancel_all_by_instrument),
     "private/close_position": Method(
         params.Close,

@@ -54,6 +54,7 @@ class Order(msgspec.Struct, kw_only=True):
     reason: str | None = None
     replaced: bool = False
     web: bool = False
+    is_liquidation: bool = False
     session: int | None = None
     trigger_order_id: str | None = None
     child_id: str | None = None
@@ -88,6 +89,11 @@ class Order(msgspec.Struct, kw_only=True):
         return self.state in LIVE_STATES
 
     @property
+    def is_api(self) -> bool:
+        """Return whether a client's program sent it, not a person or the exchange itself."""
+        return not (self.web or self.is_liquidation)
+
+    @property
     def is_trigger(self) -> bool:
         """Return whether it waits for a trigger price before it enters the book."""
         return self.order_type in TRIGGER_TYPES
@@ -103,7 +109,7 @@ class Order(msgspec.Struct, kw_only=True):
     def level(self) -> Decimal | None:
         """Return the market price that sets it off; None for what waits on something else."""
         if self.state == "open":
-            return self.price
+            return None if self.order_type == "market" else self.price
         if self.state == "untriggered" and not self.is_secondary:
             return self.trigger_price
         return None
@@ -143,11 +149,11 @@ def order_wire(order: Order) -> Wire:
         "reduce_only": order.reduce_only,
         "creation_timestamp": order.creation_ms,
         "last_update_timestamp": order.update_ms,
-        "api": not order.web,
+        "api": order.is_api,
         "web": order.web,
         "mmp": False,
         "replaced": order.replaced,
-        "is_liquidation": False,
+        "is_liquidation": order.is_liquidation,
         "risk_reducing": False,
         "user_id": USER_ID,
     }

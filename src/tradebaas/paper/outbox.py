@@ -59,6 +59,16 @@ class Outbox:
         """Put a frame into the step, for one session."""
         self._frames.append((session, frame))
 
+    def release(self) -> int:
+        """Send what is held for anybody and hold nothing any more; return how many frames."""
+        count = 0
+        for session in self.sessions.values():
+            held, session.held = session.held or [], None
+            count += len(held)
+            for frame in held:
+                self.send(session.number, frame)
+        return count
+
     def mark(self) -> int:
         """Return the place in the step's frames where an answer belongs."""
         return len(self._frames)

@@ -5,6 +5,8 @@ real speed while the market stands still, and stops short of the running bar's c
 stands. Pure: real time (monotonic seconds, wall ms) is handed in.
 """
 
+from math import inf
+
 from tradebaas.paper.instruments import Wire
 
 
@@ -26,6 +28,12 @@ class Pace:
             return self._epoch_us
         now = self._epoch_us + int((monotonic - self._anchor) * 1_000_000 * self._rate)
         return now if self._limit_us is None else min(now, self._limit_us)
+
+    def seconds_until(self, exchange_ms: int, monotonic: float) -> float:
+        """Return how much real time passes until an exchange time; infinite while it stands."""
+        if self._paused:
+            return inf
+        return max(0.0, (exchange_ms * 1000 - self.now_us(monotonic)) / (1_000_000 * self._rate))
 
     def follow(
         self, now_ms: int, close_ms: int | None, paused: bool, monotonic: float, wall_ms: int

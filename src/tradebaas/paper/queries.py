@@ -2,12 +2,14 @@
 
 The recent store holds live orders, orders that ended within 30 minutes and trades of 24 hours of
 exchange time; ``historical`` asks the archive, which holds only what is older. A client must ask
-both. Answers are capped by ``count``; the rest is reached by ``continuation`` or by time.
+both. Either may lag behind (``config.Windows``); live orders, and one order by its id, never do.
+Answers are capped by ``count``; the rest is reached by ``continuation`` or by time.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from itertools import islice
+from operator import attrgetter
 
 from tradebaas.paper import params
 from tradebaas.paper.desk import Trade
@@ -16,8 +18,6 @@ from tradebaas.paper.instruments import Wire
 from tradebaas.paper.orders import Order, order_wire, trigger_history_wire
 from tradebaas.paper.params import Refused, invalid
 
-RECENT_ORDERS_MS = 30 * 60_000
-RECENT_TRADES_MS = 24 * 3_600_000
 OLD_ORDERS_MS = 2 * 24 * 3_600_000
 
 Filter = Callable[[Order], bool]
@@ -59,7 +59,7 @@ def live_orders(exchange: Exchange, names: Iterable[str], type_name: str) -> lis
 
 def is_recent(exchange: Exchange, order: Order) -> bool:
     """Return whether an order is in the recent store."""
-    return order.is_live or order.update_ms > exchange.now_ms - RECENT_ORDERS_MS
+    return order.is_live or order.update_ms > exchange.now_ms - exchange.terms.windows.orders_ms
 
 
 def order_state(exchange: Exchange, order: Order) -> Wire:
@@ -85,9 +85,18 @@ def states_by_label(exchange: Exchange, asked: params.ByLabel) -> list[Wire]:
 
 def _recent(exchange: Exchange) -> list[Order]:
     """Return the orders of the recent store, live ones included, by creation."""
-    desk = exchange.desk
-    ended = desk.ended_since(exchange.now_ms - RECENT_ORDERS_MS)
-    return sorted([*ended, *desk.live.values()], key=lambda order: order.number)
+    desk, windows = exchange.desk, exchange.terms.windows
+    ended = desk.ended_since(exchange.now_ms - windows.orders_ms)
+    known_ms = exchange.now_ms - windows.recent_lag_ms
+    live = [order for order in desk.live.values() if order.creation_ms <= known_ms]
+    both = [*live, *(order for order in ended if order.update_ms <= known_ms)]
+    return sorted(both, key=attrgetter("number"))
+
+
+def _is_archived(exchange: Exchange, order: Order) -> bool:
+    windows = exchange.terms.windows
+    last_ms = exchange.now_ms - windows.orders_ms - windows.archive_lag_ms
+    return not order.is_live and order.update_ms <= last_ms
 
 
 def _offset(continuation: str) -> int:
@@ -108,7 +117,7 @@ def history(exchange: Exchange, asked: params.History, names: set[str]) -> objec
         if order.instrument_name in names
         and not order.is_live
         and (order.filled or asked.include_unfilled)
-        and is_recent(exchange, order) != asked.historical
+        and (not asked.historical or _is_archived(exchange, order))
         and order.update_ms > old_ms
     )
     start = asked.offset + _offset(asked.continuation)
@@ -130,12 +139,14 @@ def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
     names = params.in_currency(asked.currency)
     if asked.instrument_name is not None:
         names &= {params.instrument(asked.instrument_name).name}
+    known_ms = exchange.now_ms - exchange.terms.windows.recent_lag_ms
     found = (
         order
         for order in reversed(exchange.desk.orders.values())
         if order.instrument_name in names
         and (order.is_trigger or order.is_secondary)
         and not order.is_live
+        and order.update_ms <= known_ms
     )
     page, more = _page(found, _offset(asked.continuation), asked.count)
     return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
@@ -144,19 +155,17 @@ def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
 def trades_by_order(exchange: Exchange, asked: params.ByOrder) -> list[Trade]:
     """Return the trades of one order."""
     order = exchange.desk.orders.get(asked.order_id)
-    low, high = (order.creation_ms, order.update_ms) if order else (0, exchange.now_ms)
-    found = [
-        trade
-        for trade in exchange.desk.trades_between(low, high)
-        if trade.order_id == asked.order_id and _in_store(exchange, trade, asked.historical)
-    ]
+    low, high = _trade_store(exchange, asked.historical)
+    if order is not None:
+        low, high = max(low, order.creation_ms), min(high, order.update_ms)
+    store = exchange.desk.trades_between(low, high)
+    found = [trade for trade in store if trade.order_id == asked.order_id]
     return found[::-1] if asked.sorting == "desc" else found
 
 
 def trades(exchange: Exchange, asked: params.Trades, names: set[str]) -> Wire:
     """Return a page of trades: newest first unless ``sorting`` is asc."""
-    edge = exchange.now_ms - RECENT_TRADES_MS
-    low, high = (0, edge) if asked.historical else (edge + 1, exchange.now_ms)
+    low, high = _trade_store(exchange, asked.historical)
     if asked.start_timestamp is not None:
         low = max(low, asked.start_timestamp)
     if asked.end_timestamp is not None:
@@ -174,6 +183,10 @@ def trades(exchange: Exchange, asked: params.Trades, names: set[str]) -> Wire:
     return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
 
 
-def _in_store(exchange: Exchange, trade: Trade, historical: bool) -> bool:
-    recent = trade.timestamp > exchange.now_ms - RECENT_TRADES_MS
-    return recent != historical
+def _trade_store(exchange: Exchange, historical: bool) -> tuple[int, int]:
+    """Return the oldest and the newest time that a store of trades holds."""
+    windows, now_ms = exchange.terms.windows, exchange.now_ms
+    edge_ms = now_ms - windows.trades_ms
+    if historical:
+        return 0, edge_ms - windows.archive_lag_ms
+    return edge_ms + 1, now_ms - windows.recent_lag_ms

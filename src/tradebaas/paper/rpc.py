@@ -5,7 +5,10 @@ Any text is answered: what is not JSON gets 11050, what is too big -32600, an un
 a driver armed (``faults``) is applied here: before execution, instead of it, or to the answer.
 """
 
-from typing import Any
+from bisect import insort
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, cast
 
 import msgspec
 
@@ -18,6 +21,8 @@ from tradebaas.paper.params import Refused, decode
 from tradebaas.paper.sessions import Session
 
 MAX_FRAME_BYTES = 32 * 1024
+MAX_WAITING = 8
+"""Calls that may wait for the matching engine at once."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_PARAMS = msgspec.Raw(b"{}")
@@ -31,12 +36,27 @@ class Request(msgspec.Struct):
     params: msgspec.Raw = _NO_PARAMS
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A call that is not executed yet, or an answer that is not sent yet."""
+
+    due_ms: int
+    session: Session
+    us_in: int
+    request: Request | None = None
+    answered: bool = False
+    frame: bytes = b""
+
+
 class Front:
     """Answers frames for one exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.faults = Faults()
+        self.before: Callable[[str, bytes], None] | None = None
+        """Called with the method and the parameters just before a call is executed."""
+        self._waiting: list[Waiting] = []
+        self._busy_ms = 0
 
     def receive(self, number: int, text: str, now_us: int, wall_ms: int, clock: Wire) -> str:
         """Answer one frame of a session into the exchange's step; return the method's name."""
@@ -67,35 +87,150 @@ class Front:
         body = bytes(request.params)
         if self.faults.take("swallow", method, body):
             call.exchange.outbox.drop(session.number)
-            return
+        elif not self.faults.take("deaf", method, body) and not self._queue(call, request, now_us):
+            self._perform(call, request, now_us)
+
+    def _queue(self, call: Call, request: Request, now_us: int) -> bool:
+        """Let a call wait if the matching engine is slow or still busy with earlier ones."""
+        method, body, now_ms = request.method, bytes(request.params), call.exchange.now_ms
+        deferred = self.faults.take("defer", method, body)
+        rule = deferred or self.faults.take("queue", method, body)
+        if rule is not None:
+            self._busy_ms = max(self._busy_ms, now_ms + rule.delay_ms)
+        if method not in ORDER_METHODS or now_ms >= self._busy_ms:
+            return False
+        if sum(item.request is not None for item in self._waiting) >= MAX_WAITING:
+            full = Refused(10047, "matching_engine_queue_full")
+            self._journal_request(call.session, request, {"error": full.wire()})
+            self._answer(call, request, {"error": full.wire()}, now_us, None)
+            return True
+        answered = deferred is not None and deferred.error is not None
+        if deferred is not None and deferred.error is not None:
+            self._answer(call, request, {"error": deferred.error.wire()}, now_us, None)
+        item = Waiting(self._busy_ms, call.session, now_us, request=request, answered=answered)
+        self._wait(item)
+        return True
+
+    def _perform(self, call: Call, request: Request, now_us: int, answered: bool = False) -> None:
+        session, method, body = call.session, request.method, bytes(request.params)
+        if self.before is not None and not method.startswith("admin/"):
+            self.before(method, body)
         # The answer goes out before what the call set off; a hold covers both.
         place = call.exchange.outbox.mark()
         held: int | None = None
         if self.faults.take("hold", method, body):
             session.held = session.held or []
             held = len(session.held)
-        outcome = self._outcome(call, method, body)
-        if session.number not in call.exchange.sessions:
+        outcome = self._outcome(call, request)
+        if session.number not in call.exchange.sessions or answered:
             return
         if self.faults.take("lose", method, body):
             call.exchange.outbox.drop(session.number)
+        elif self.faults.take("mute", method, body):
             return
+        elif held is not None and session.held is not None:
+            session.held.insert(held, self._frame(request.id, outcome, now_us))
+        else:
+            self._answer(call, request, outcome, now_us, place)
+
+    def _answer(
+        self, call: Call, request: Request, outcome: Wire, now_us: int, place: int | None
+    ) -> None:
+        session, method, body = call.session, request.method, bytes(request.params)
+        denied = self.faults.take("deny", method, body)
+        if denied is not None and denied.error is not None:
+            outcome = {"error": denied.error.wire()}
+            session.ends = denied.ends
         frame = self._frame(request.id, outcome, now_us)
-        if held is not None and session.held is not None:
-            session.held.insert(held, frame)
+        late = self.faults.take("late", method, body)
+        if late is not None and late.delay_ms:
+            due_ms = call.exchange.now_ms + late.delay_ms
+            self._wait(Waiting(due_ms, session, now_us, frame=frame))
+        elif late is not None or place is None:
+            call.exchange.outbox.send(session.number, frame)
         else:
             call.exchange.outbox.insert(place, session.number, frame)
+        if session.ends:
+            call.exchange.outbox.drop(session.number)
 
-    def _outcome(self, call: Call, method: str, body: bytes) -> Wire:
+    # -- what waits ---------------------------------------------------------------------------
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When the next thing that waits is due, in exchange time; None when nothing waits."""
+        return self._waiting[0].due_ms if self._waiting else None
+
+    def run_due(self, now_us: int, wall_ms: int, clock: Wire) -> None:
+        """Execute the calls and send the answers whose time has come, in their order.
+
+        A call is executed though its connection has gone; its answer then reaches nobody.
+        """
+        while self._waiting and self._waiting[0].due_ms * 1000 <= now_us:
+            item = self._waiting.pop(0)
+            self.exchange.set_now(now_us // 1000)
+            if item.request is not None:
+                call = Call(self.exchange, item.session, wall_ms, clock, self.faults)
+                self._perform(call, item.request, item.us_in, item.answered)
+            elif item.session.number in self.exchange.sessions:
+                self.exchange.outbox.send(item.session.number, item.frame)
+
+    def quiet(self) -> None:
+        """Disarm everything and let go of what is held; what waits stays due."""
+        self.faults.rules.clear()
+        self.before = None
+        self.exchange.outbox.release()
+
+    def _kill_queued(self) -> None:
+        """Answer the calls that wait for the matching engine: ``cancel_all`` ends them too."""
+        killed = [item for item in self._waiting if item.request is not None]
+        self._waiting = [item for item in self._waiting if item.request is None]
+        error = Refused(13666, "request_cancelled_by_user").wire()
+        for item in killed:
+            if item.request is not None:
+                self._journal_request(item.session, item.request, {"error": error})
+                frame = self._frame(item.request.id, {"error": error}, item.us_in)
+                if item.session.number in self.exchange.sessions and not item.answered:
+                    self.exchange.outbox.send(item.session.number, frame)
+
+    def _wait(self, item: "Waiting") -> None:
+        insort(self._waiting, item, key=attrgetter("due_ms"))
+
+    # -- the account's owner ------------------------------------------------------------------
+
+    def own(self, method: str, params: Wire) -> object:
+        """Do what the account's owner can do elsewhere (``admin/`` methods), and journal it.
+
+        It comes through a session of its own, which begins and ends with it.
+
+        Raises:
+            Refused: it cannot be done.
+        """
+        exchange = self.exchange
+        session = exchange.connect()
+        session.admin = True
+        call = Call(exchange, session, 0, {}, self.faults)
+        try:
+            outcome = self._outcome(call, Request(method, params=msgspec.Raw(_encode(params))))
+        finally:
+            exchange.disconnect(session.number)
+        if "error" in outcome:
+            raise Refused(**cast(dict[str, Any], outcome["error"]))
+        return outcome["result"]
+
+    def _outcome(self, call: Call, request: Request) -> Wire:
+        method, body = request.method, bytes(request.params)
         try:
             forced = self.faults.take("reject", method, body)
             if forced is not None and forced.error is not None:
+                call.session.ends = forced.ends
                 raise forced.error
             outcome: Wire = {"result": self._run(call, method, body)}
         except Refused as refused:
             outcome = {"error": refused.wire()}
+        if method.endswith("/cancel_all") and "result" in outcome:
+            self._kill_queued()
         if method in ORDER_METHODS:
-            self._journal_request(call.session, method, body, outcome)
+            self._journal_request(call.session, request, outcome)
         elif method.startswith("admin/") and method not in READ_ONLY:
             sent: object = msgspec.json.decode(body)
             line: Wire = {"method": method, "params": sent, "outcome": _summary(outcome)}
@@ -110,12 +245,15 @@ class Front:
         if method not in table:
             raise Refused(-32601, "Method not found")
         asked = decode(body, table[method].params)
+        if table is METHODS:
+            now_ms = call.exchange.now_ms
+            call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
             call.exchange.gate.check(call.session, asked.access_token, call.wall_ms)
         return table[method].handler(call, asked)
 
-    def _journal_request(self, session: Session, method: str, body: bytes, outcome: Wire) -> None:
-        sent = msgspec.json.decode(body)
+    def _journal_request(self, session: Session, request: Request, outcome: Wire) -> None:
+        sent = msgspec.json.decode(request.params)
         given = sent if isinstance(sent, dict) else {}
         legs = given.get("otoco_config")
         legs = legs if isinstance(legs, list) else []
@@ -123,7 +261,7 @@ class Front:
         given.pop("access_token", None)
         line: Wire = {
             "session": session.number,
-            "method": method,
+            "method": request.method,
             "label": given.get("label", ""),
             "leg_labels": labels,
             "params": given,

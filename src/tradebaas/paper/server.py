@@ -22,6 +22,7 @@ from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.ledger import Ledger
 from tradebaas.paper.pace import Pace
 from tradebaas.paper.rpc import Front
+from tradebaas.paper.terms import BAD_GATEWAY
 from tradebaas.runtime.ports import Blocking, Ports
 
 PATH = "/ws/api/v2"
@@ -31,6 +32,7 @@ MAX_MESSAGE_BYTES = 256 * 1024
 HANDSHAKE_S = 5.0
 HEARTBEAT_ANSWER_S = 10.0
 CLOCK_ROW_S = 1.0
+SHORTEST_PAUSE_S = 0.001
 HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
 TEST_REQUEST = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
 
@@ -98,6 +100,8 @@ class Server:
         self._lock = trio.Lock()
         self._connections: dict[int, Connection] = {}
         self._nursery: trio.Nursery
+        self._due = trio.Event()
+        self._due_ms: int | None = None
         self._broken = False
         self._saved_at = -CLOCK_ROW_S
         self._saved_now = -1
@@ -144,12 +148,23 @@ class Server:
         with contextlib.suppress(Stopped):
             while True:
                 async with self._step():
-                    now_ms = self._now_us() // 1000
+                    now_us = self._now_us()
+                    self.front.run_due(now_us, self._clock.wall_ms(), self._pace.wire())
                     if config.lockstep or self.exchange.paused:
-                        self.exchange.set_now(now_ms)
+                        self.exchange.set_now(now_us // 1000)
                     else:
-                        self.exchange.advance(now_ms)
-                await trio.sleep(config.market_pause_s)
+                        self.exchange.advance(now_us // 1000)
+                self._due = trio.Event()
+                with trio.move_on_after(self._pause_s()):
+                    await self._due.wait()
+
+    def _pause_s(self) -> float:
+        """Return how long the market may stand: until its next step or what else is due."""
+        pause_s, self._due_ms = self.exchange.config.market_pause_s, self.front.next_due_ms
+        if self._due_ms is not None:
+            until_s = self._pace.seconds_until(self._due_ms, self._clock.monotonic())
+            pause_s = min(pause_s, max(until_s, SHORTEST_PAUSE_S))
+        return pause_s
 
     def _now_us(self) -> int:
         return self._pace.now_us(self._clock.monotonic())
@@ -178,6 +193,8 @@ class Server:
             self._broken = True
             yield
             self._follow()
+            if self.front.next_due_ms not in {None, self._due_ms}:
+                self._due.set()
             step = self.exchange.take_step()
             now = self._clock.monotonic()
             moved = self.exchange.now_ms != self._saved_now
@@ -216,6 +233,8 @@ class Server:
                     )
                     if request.path != PATH:
                         await request.reject(404)
+                    elif self.exchange.terms.maintained(self.exchange.now_ms):
+                        await request.reject(BAD_GATEWAY)
                     elif len(self._connections) >= MAX_CONNECTIONS:
                         await request.reject(429)
                     else:

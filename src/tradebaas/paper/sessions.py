@@ -22,7 +22,8 @@ SCOPE = "account:read_write mainaccount trade:read_write"
 
 
 class Session(msgspec.Struct, kw_only=True):
-    """One connection. ``held`` is None, or what an admin hold keeps back."""
+    """One connection. ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is
+    cut off after its next answer."""
 
     number: int
     logged_in: bool = False
@@ -30,6 +31,7 @@ class Session(msgspec.Struct, kw_only=True):
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
     held: list[bytes] | None = None
+    ends: bool = False
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -86,6 +88,10 @@ class Gate:
             if known is not None and usable and known.session in {None, session.number}:
                 return
         raise Refused(13009, "unauthorized", {"reason": "invalid_token"})
+
+    def revoke(self) -> None:
+        """Forget all tokens."""
+        self._tokens.clear()
 
     def forget(self, session: Session) -> None:
         """Drop the tokens that die with a connection."""
@@ -163,6 +169,8 @@ def topics_of(channel: str) -> tuple[str, ...]:
         case ["chart", "trades", name, minutes]:
             known = name in INSTRUMENTS and minutes in {str(item) for item in RESOLUTIONS}
             return (f"chart.{name}.{minutes}",) if known else ()
+        case ["platform_state"]:
+            return ("platform_state",)
         case ["deribit_price_index", index]:
             known = index in {item.price_index for item in INSTRUMENTS.values()}
             return (f"index.{index}",) if known else ()

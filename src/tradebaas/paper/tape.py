@@ -115,6 +115,20 @@ class Tape:
         state.high = state.low = state.price
         self._points = self._turning_points()
 
+    def skip(self, to_ms: int) -> None:
+        """Go along the path until ``to_ms`` while nobody trades."""
+        while not self.ended:
+            price, end_ms = self.leg_end()
+            if end_ms > to_ms:
+                self.move(self.price_at(to_ms))
+                return
+            self.move(price)
+            self.end_leg()
+            if self.state.leg == 3:
+                self.close_bar()
+                self.state.price = self.next_open()
+                self.open_next()
+
     def shock(self, price: Decimal) -> None:
         """Jump to ``price`` and shift every later price of the source by as much."""
         state = self.state

@@ -18,7 +18,9 @@ def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
         return on_tick(tape.price * (1 - BAND)), on_tick(tape.price * (1 + BAND))
 
 
-def ticker_wire(item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int) -> Wire:
+def ticker_wire(
+    item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int, state: str
+) -> Wire:
     """Return ``public/ticker``."""
     shown = depth if depth is not None else UNLIMITED_SHOWN[item.name]
     low, high = price_band(tape)
@@ -26,7 +28,7 @@ def ticker_wire(item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int
     return {
         "instrument_name": item.name,
         "timestamp": now_ms,
-        "state": "open",
+        "state": state,
         "stats": {
             "high": running.high,
             "low": running.low,
@@ -53,15 +55,13 @@ def ticker_wire(item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int
     }
 
 
-def book_wire(
-    item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int, levels: int
-) -> Wire:
+def book_wire(item: Instrument, tape: Tape, ticker: Wire, levels: int) -> Wire:
     """Return ``public/get_order_book``: the ticker plus that many equal levels a side."""
-    wire = ticker_wire(item, tape, depth, now_ms)
+    wire = dict(ticker)
     shown, count = wire["best_bid_amount"], min(levels, 10)
     wire["bids"] = [[tape.bid - item.tick_size * n, shown] for n in range(count)]
     wire["asks"] = [[tape.ask + item.tick_size * n, shown] for n in range(count)]
-    wire["change_id"] = now_ms
+    wire["change_id"] = wire["timestamp"]
     return wire
 
 

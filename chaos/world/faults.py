@@ -1,0 +1,47 @@
+"""Everything that an exchange can inflict, as one table: name -> what is done to it.
+
+A row looks at the exchange, does something or arms something for the next calls, and says in one
+line what it did, or "" when there was nothing to do it to. All chance comes from the scene's
+generator, so the same seed does the same. ``quiet`` ends what is armed or lasting; what has been
+done (an order cancelled by the owner, a channel that fell silent) stays done.
+
+A row changes the books, so it must run as a step of its own:
+
+    said = await server.act(lambda: strike(scene, name))
+
+Rows are in groups, for a nemesis that wants to draw the group first: ``calls`` (lost, late and
+queued calls), ``errors``, ``house`` (sessions, maintenance, stores), ``forms`` (of frames),
+``owner`` (acts of the account's owner), ``foreign`` (positions and orders that are only the
+owner's) and ``market``.
+"""
+
+from collections.abc import Callable
+
+from chaos.world.faults_calls import ROWS as CALLS
+from chaos.world.faults_errors import ROWS as ERRORS
+from chaos.world.faults_forms import ROWS as FORMS
+from chaos.world.faults_house import ROWS as HOUSE
+from chaos.world.faults_market import ROWS as MARKET
+from chaos.world.faults_owner import FOREIGN
+from chaos.world.faults_owner import ROWS as OWNER
+from chaos.world.faults_scene import Scene, quiet
+
+__all__ = ["FAULTS", "GROUPS", "Scene", "quiet", "strike"]
+
+GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
+    "calls": CALLS,
+    "errors": ERRORS,
+    "house": HOUSE,
+    "forms": FORMS,
+    "owner": OWNER,
+    "foreign": FOREIGN,
+    "market": MARKET,
+}
+FAULTS: dict[str, Callable[[Scene], str]] = {
+    name: row for rows in GROUPS.values() for name, row in rows.items()
+}
+
+
+def strike(scene: Scene, name: str) -> str:
+    """Do what a row says; returns what was done, "" for nothing."""
+    return FAULTS[name](scene)

@@ -1,0 +1,181 @@
+"""The forms that the wire may take without saying anything else (protocol sections 2, 8, 10).
+
+A frame is decoded, changed and written again; what it means stays the same, as far as the protocol
+promises. The beginning of a frame, which says what it is, keeps its order.
+
+    unknown fields   new fields anywhere, of any type
+    odd numbers      10, 10.0, 1e1, 1.0E+1 for the same quantity
+    missing fields   whatever the protocol does not promise is left out, at random
+    strings          booleans as strings, where somebody has seen them
+    shuffled keys    the fields of an object in any order
+    odd errors       ``data`` of an error absent, null, a text or an object
+    unknown states   orders that are not ours in states and of types that nobody has heard of
+"""
+
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from tradebaas.core.model import LABEL_PREFIX
+
+FORMS = (
+    *("unknown fields", "odd numbers", "missing fields", "strings"),
+    *("shuffled keys", "odd errors", "unknown states"),
+)
+QUANTITIES = frozenset(
+    {
+        *("amount", "contracts", "filled_amount", "average_price", "price", "trigger_price"),
+        *("fee", "profit_loss", "size", "size_currency", "mark_price", "index_price"),
+        *("settlement_price", "initial_margin", "maintenance_margin", "open_orders_margin"),
+        *("floating_profit_loss", "realized_profit_loss", "total_profit_loss", "delta"),
+        *("best_bid_price", "best_ask_price", "best_bid_amount", "best_ask_amount", "last_price"),
+        *("balance", "equity", "margin_balance", "available_funds", "open", "high", "low"),
+        *("close", "volume", "cost", "tick_size", "contract_size", "min_trade_amount"),
+        *("maker_commission", "taker_commission", "bids", "asks", "session_upl", "session_rpl"),
+    }
+)
+OPTIONAL = frozenset(
+    {
+        *("contracts", "reject_post_only", "mmp", "replaced", "api", "web", "risk_reducing"),
+        *("user_id", "is_liquidation", "cancel_reason", "trigger_fill_condition", "triggered"),
+        *("is_primary_otoco", "matching_id", "self_trade", "tick_direction", "leverage"),
+        *("estimated_liquidation_price", "settlement_price", "interest_value", "delta"),
+        *("open_orders_margin", "realized_funding", "limits", "fee_balance", "spot_reserve"),
+        *("additional_reserve", "locked_balance", "stats", "open_interest", "current_funding"),
+        *("estimated_delivery_price", "funding_8h", "min_price", "max_price"),
+        *("block_trade_commission", "block_trade_min_trade_amount", "block_trade_tick_size"),
+        *("tick_size_steps", "future_type", "max_liquidation_commission", "enabled_features"),
+        *("sid", "positions", "time_in_force", "post_only"),
+    }
+)
+UNKNOWN_STATES = {"open": ("speed_bumped", "queued"), "untriggered": ("new", "armed")}
+UNKNOWN_TYPES = ("trailing_stop", "market_limit", "combo_limit")
+NEW_VALUES: tuple[object, ...] = (
+    *(None, True, 17, Decimal("2.5"), "text", [], {}, [{"a": 1}], {"label": "tb1-not-ours"}),
+)
+Json = Any
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+_MAX_DIGITS = 17
+
+
+def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
+    """The frame in another dress; one that is no JSON object is left as it is."""
+    try:
+        envelope = _decode(frame)
+    except msgspec.DecodeError:
+        return frame
+    if not isinstance(envelope, dict):
+        return frame
+    tailor = _Tailor(frozenset(forms), rng)
+    for key in ("result", "error"):
+        if key in envelope:
+            envelope[key] = tailor.cut(envelope[key], "")
+    if "error" in envelope:
+        tailor.cut_error(envelope["error"])
+    params = envelope.get("params")
+    if isinstance(params, dict) and "data" in params:
+        params["data"] = tailor.cut(params["data"], "")
+        tailor.add(params)
+    tailor.add(envelope)
+    return "".join(_written(envelope, "", tailor)).encode()
+
+
+class _Tailor:
+    """Changes decoded values in place or by new ones."""
+
+    def __init__(self, forms: frozenset[str], rng: Random) -> None:
+        self.forms = forms
+        self.rng = rng
+
+    def cut(self, value: Json, key: str) -> Json:
+        if isinstance(value, list):
+            return [self.cut(item, key) for item in value]
+        if not isinstance(value, dict):
+            return value
+        cut = {name: self.cut(item, name) for name, item in value.items()}
+        if "unknown states" in self.forms:
+            self._estrange(cut)
+        if "strings" in self.forms:
+            self._stringify(cut)
+        if "missing fields" in self.forms:
+            self._thin_out(cut)
+        self.add(cut)
+        if "shuffled keys" in self.forms:
+            names = list(cut)
+            self.rng.shuffle(names)
+            cut = {name: cut[name] for name in names}
+        return cut
+
+    def add(self, value: dict[str, Json]) -> None:
+        if "unknown fields" in self.forms and self.rng.random() < 0.3:
+            value[f"x_{self.rng.randrange(1000)}"] = self.rng.choice(NEW_VALUES)
+
+    def cut_error(self, error: Json) -> None:
+        if "odd errors" not in self.forms or not isinstance(error, dict):
+            return
+        error.pop("data", None)
+        data: object = self.rng.choice(("absent", None, "a text", {"reason": "a reason"}, 7, []))
+        if data != "absent":
+            error["data"] = data
+
+    def _estrange(self, value: dict[str, Json]) -> None:
+        if "order_state" not in value or str(value.get("label", "")).startswith(LABEL_PREFIX):
+            return
+        chance = crc32(str(value.get("order_id")).encode())  # the same for an order for ever
+        states = UNKNOWN_STATES.get(value["order_state"])
+        if states is not None:
+            value["order_state"] = states[chance % len(states)]
+        value["order_type"] = UNKNOWN_TYPES[chance % len(UNKNOWN_TYPES)]
+
+    def _stringify(self, value: dict[str, Json]) -> None:
+        if "trade_id" in value and isinstance(value.get("post_only"), bool):
+            value["post_only"] = str(value["post_only"]).lower()
+        if value.get("locked") in ("true", "false"):
+            value["locked"] = self.rng.choice((value["locked"], value["locked"] == "true"))
+
+    def _thin_out(self, value: dict[str, Json]) -> None:
+        if value.get("label") == "" and self.rng.random() < 0.5:
+            del value["label"]
+        if value.get("profit_loss") == 0 and self.rng.random() < 0.5:
+            value["profit_loss"] = None
+        for name in [name for name in value if name in OPTIONAL]:
+            if self.rng.random() < 0.4:
+                del value[name]
+
+    def number(self, value: int | Decimal, key: str) -> str:
+        """A number in one of its forms, if it is a quantity."""
+        text = _encode(value).decode()
+        if "odd numbers" not in self.forms or key not in QUANTITIES:
+            return text
+        exact = Decimal(text)
+        if len(exact.as_tuple().digits) > _MAX_DIGITS:
+            return text
+        short = f"{exact.normalize():E}"
+        padded = text if "E" in text.upper() else text + (".0" if "." not in text else "0")
+        return self.rng.choice((text, short, short.lower(), padded))
+
+
+def _written(value: Json, key: str, tailor: _Tailor) -> Iterator[str]:
+    match value:
+        case dict():
+            yield "{"
+            for number, (name, item) in enumerate(value.items()):
+                yield f"{',' if number else ''}{_encode(name).decode()}:"
+                yield from _written(item, name, tailor)
+            yield "}"
+        case list():
+            yield "["
+            for number, item in enumerate(value):
+                yield "," if number else ""
+                yield from _written(item, key, tailor)
+            yield "]"
+        case bool() | None | str():
+            yield _encode(value).decode()
+        case _:
+            yield tailor.number(value, key)

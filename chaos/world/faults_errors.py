@@ -1,0 +1,138 @@
+"""Errors as answers: every class of the protocol's code table, and what the exchange really did.
+
+A code alone does not say whether anything was done, so each row also fixes the truth:
+
+    refused          a code that means no, and nothing was done
+    failed           a code that leaves it open, and nothing was done
+    failed, done     the same codes, and it was done all the same
+    failed, queued   the same codes, and it is done some seconds later (``valid_until`` permitting)
+
+Codes that would be a lie by the exchange (not open for an order that is open) are in no row. The
+tables are the harness's own reading of the protocol, not the daemon's.
+"""
+
+from collections.abc import Callable, Sequence
+
+from chaos.world.faults_scene import Scene
+from tradebaas.paper.faults import Kind
+from tradebaas.paper.instruments import Wire
+from tradebaas.paper.params import Refused
+
+QUEUED_MS = (200, 4_000)
+
+PARAMS: tuple[tuple[int, str], ...] = (
+    *((-32700, "Parse error"), (-32602, "Invalid params"), (-32601, "Method not found")),
+    *((-32600, "Invalid Request"), (-32000, "Missing params"), (11029, "invalid_arguments")),
+    *((11043, "bad_argument"), (11049, "bad_arguments"), (11050, "bad_request")),
+)
+RIGHTS: tuple[tuple[int, str], ...] = (
+    *(
+        (11042, "permission_denied"),
+        (11098, "account_locked"),
+        (13012, "unavailable_in_subaccount"),
+    ),
+    *((13021, "forbidden"), (13025, "method_switched_off_by_admin")),
+    *((13031, "verification_required"), (13403, "scope_exceeded")),
+    (13668, "security_key_authorization_error"),
+)
+BOOK: tuple[tuple[int, str], ...] = (
+    *((10002, "qty_too_low"), (10005, "price_too_low 1"), (10006, "price_too_low4idx")),
+    *((10007, "price_too_high 2"), (10008, "price_too_high4idx"), (10009, "not_enough_funds")),
+    *((10011, "price_not_allowed"), (10012, "book_closed"), (10013, "pme_max_total_open_orders")),
+    *((10018, "non_pme_max_future_position_size"), (10019, "locked_by_admin")),
+    *((10020, "invalid_or_unsupported_instrument"), (10021, "invalid_amount")),
+    *((10022, "invalid_quantity"), (10023, "invalid_price"), (10024, "invalid_max_show")),
+    *((10026, "price_precision_exceeded"), (10027, "non_integer_contract_amount")),
+    *((10031, "invalid_args_for_instrument"), (10032, "whole_cost_too_low")),
+    *((10033, "not_implemented"), (10034, "trigger_price_too_high")),
+    *((10035, "trigger_price_too_low"), (10039, "not_enough_funds_in_currency BTC")),
+    *((10043, "price_wrong_tick"), (10044, "trigger_price_wrong_tick")),
+    *((10072, "disabled_while_position_lock"), (11022, "max_spot_order_quantity")),
+    *((11030, "other_reject"), (11035, "no_more_triggers 1"), (11036, "invalid_trigger_price")),
+    *((11047, "unsupported_arg_combination"), (11054, "post_only_reject")),
+    *((11055, "post_only_not_allowed"), (13019, "orderbook_closed")),
+    *((13888, "timed_out"), (13901, "no_more_oto_orders")),
+)
+BUSY: tuple[tuple[int, str], ...] = (
+    *((10040, "retry"), (10041, "settlement_in_progress"), (10047, "matching_engine_queue_full")),
+    *((10050, "lock_time_exceeded"), (10066, "too_many_concurrent_requests")),
+    *((11051, "system_maintenance"), (13028, "temporarily_unavailable"), (13503, "unavailable")),
+)
+BROKEN: tuple[tuple[int, str], ...] = (
+    *((10001, "error"), (10048, "not_on_this_server"), (11031, "other_error")),
+    *((11094, "internal_server_error"), (13008, "request_failed"), (19_999, "invented_tomorrow")),
+)
+OPEN = (*BUSY, *BROKEN, (10003, "order_overlap"), (13666, "request_cancelled_by_user"))
+LOGIN_NO = (
+    *RIGHTS, *PARAMS, (13004, "invalid_credentials"), (13005, "pwd_match_error"),
+    (13006, "security_error"), (13007, "user_not_found"), (13009, "unauthorized"),
+    (11056, "unauthenticated_public_requests_temporarily_disabled"),
+)  # fmt: skip
+READ_NO = (
+    *PARAMS, *RIGHTS, (13009, "unauthorized"), (10000, "authorization_required"),
+    (13020, "not_found"), (10033, "not_implemented"), (13016, "invalid_input"),
+)  # fmt: skip
+CANCEL_NO = (*PARAMS, *RIGHTS, (10045, "can_not_cancel_liquidation_order"))
+UNKNOWN_LOGIN = ((13009, "unauthorized"), (10000, "authorization_required"))
+
+Codes = Sequence[tuple[int, str]]
+# name: (kind of rule, target, codes)
+KINDS: dict[str, tuple[Kind, str, Codes]] = {
+    "order refused": ("reject", "order", (*BOOK, *PARAMS, *RIGHTS)),
+    "order failed": ("reject", "order", OPEN),
+    "order failed, done": ("deny", "order", OPEN),
+    "order failed, queued": ("defer", "order", BUSY),
+    "order without login": ("reject", "order", UNKNOWN_LOGIN),
+    "edit refused": ("reject", "edit", (*BOOK, *PARAMS, *RIGHTS)),
+    "edit failed": ("reject", "edit", OPEN),
+    "edit failed, done": ("deny", "edit", OPEN),
+    "cancel refused": ("reject", "cancel", CANCEL_NO),
+    "cancel failed": ("reject", "cancel", (*BUSY, *BROKEN)),
+    "cancel failed, done": ("deny", "cancel", (*BUSY, *BROKEN)),
+    "cancel failed, queued": ("defer", "cancel", BUSY),
+    "read refused": ("reject", "read", READ_NO),
+    "read failed": ("reject", "read", (*BUSY, *BROKEN)),
+    "login refused": ("reject", "login", LOGIN_NO),
+    "login failed": ("reject", "login", (*BUSY, *BROKEN)),
+}
+
+
+def _row(name: str) -> Callable[[Scene], str]:
+    kind, target, codes = KINDS[name]
+
+    def strike(scene: Scene) -> str:
+        error = _error(scene, codes)
+        count = scene.rng.choice((1, 1, 2, 3))
+        delay_ms = scene.rng.randint(*QUEUED_MS) if kind == "defer" else 0
+        scene.arm(kind, target, count=count, error=error, delay_ms=delay_ms)
+        by = f" by {delay_ms} ms" if delay_ms else ""
+        return f"the next {count}: {name}{by}, {error.code} {error.message}"
+
+    strike.__doc__ = f"The next calls are answered with an error: {name}."
+    return strike
+
+
+def _error(scene: Scene, codes: Codes) -> Refused:
+    code, message = scene.rng.choice(codes)
+    reason: Wire = {"reason": message, "param": "price"}
+    return Refused(code, message, scene.rng.choice((None, reason)))
+
+
+def _credits(target: str, kind: Kind) -> Callable[[Scene], str]:
+    def strike(scene: Scene) -> str:
+        error = Refused(10028, "too_many_requests")
+        scene.arm(kind, target, error=error, ends=True)
+        return f"10028 at the next {target} call, then the session ends"
+
+    strike.__doc__ = f"The credits run out at the next {target} call, which ends the session."
+    return strike
+
+
+ROWS: dict[str, Callable[[Scene], str]] = {
+    **{name: _row(name) for name in KINDS},
+    "credits run out at an order": _credits("order", "reject"),
+    "credits run out after an order": _credits("order", "deny"),
+    "credits run out at a cancel": _credits("cancel", "reject"),
+    "credits run out at a read": _credits("read", "reject"),
+    "credits run out at the login": _credits("login", "reject"),
+}

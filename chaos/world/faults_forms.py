@@ -1,0 +1,50 @@
+"""Odd forms of frames: sent twice, spoilt, or dressed; see ``faults_mail`` and ``faults_dress``."""
+
+from collections.abc import Callable
+
+from chaos.world.faults_dress import FORMS
+from chaos.world.faults_scene import Scene
+
+
+def _dress(form: str) -> Callable[[Scene], str]:
+    def strike(scene: Scene) -> str:
+        if form in scene.mail.forms:
+            return ""
+        scene.mail.forms[form] = True
+        return f"frames now with {form}"
+
+    strike.__doc__ = f"From now on, frames with {form}."
+    return strike
+
+
+def _notes_twice(scene: Scene) -> str:
+    """The next notifications of the account come twice each."""
+    scene.mail.notes_twice = scene.rng.randint(1, 6)
+    return f"the next {scene.mail.notes_twice} notifications come twice"
+
+
+def _answers_twice(scene: Scene) -> str:
+    """The next answers to orders come twice each."""
+    scene.mail.answers_twice = scene.rng.randint(1, 2)
+    return f"the next {scene.mail.answers_twice} answers to orders come twice"
+
+
+def _notes_spoilt(scene: Scene) -> str:
+    """The next notification of the account cannot be read."""
+    scene.mail.notes_spoilt = 1
+    return "the next notification is spoilt"
+
+
+def _answers_spoilt(scene: Scene) -> str:
+    """The next answer to an order cannot be read, though it was executed."""
+    scene.mail.answers_spoilt = 1
+    return "the next answer to an order is spoilt"
+
+
+ROWS: dict[str, Callable[[Scene], str]] = {
+    **{form: _dress(form) for form in FORMS},
+    "notifications twice": _notes_twice,
+    "answers twice": _answers_twice,
+    "notification spoilt": _notes_spoilt,
+    "answer spoilt": _answers_spoilt,
+}

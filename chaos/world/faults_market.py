@@ -1,0 +1,168 @@
+"""What the market does at the worst moment: gaps, empty books, fills that race a cancel.
+
+Moves of the market are journalled as the driver's, as the owner's acts are: a stop that finds no
+liquidity leaves a position naked, and no daemon that is down could have helped it.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from chaos.world.faults_scene import CANCEL, EDIT, Scene
+from tradebaas.paper.instruments import INSTRUMENTS
+from tradebaas.paper.market import on_tick
+from tradebaas.paper.orders import Order
+from tradebaas.paper.tape import MAX_SHOCKS
+
+
+def _jump(scene: Scene) -> str:
+    """The market jumps a little."""
+    return _move(scene, "jumped", _away(scene, scene.rng.choice((-1, 1)), 4))
+
+
+def _gap_stop(scene: Scene) -> str:
+    """The market gaps through a stop of ours, far or near."""
+    return _gap(scene, "stop", [o for o in scene.live(ours=True) if o.is_live_stop])
+
+
+def _gap_take(scene: Scene) -> str:
+    """The market gaps through a take profit of ours."""
+    return _gap(scene, "take", [o for o in scene.live(ours=True) if not o.is_live_stop])
+
+
+def _touch_stop(scene: Scene) -> str:
+    """The market touches a stop of ours and stays there."""
+    return _touch(scene, "stop", [o for o in scene.live(ours=True) if o.is_live_stop])
+
+
+def _touch_take(scene: Scene) -> str:
+    """The market touches a take profit of ours and stays: it fills as far as the book holds."""
+    return _touch(scene, "take", [o for o in scene.live(ours=True) if not o.is_live_stop])
+
+
+def _gap(scene: Scene, what: str, orders: list[Order]) -> str:
+    order = _chosen(scene, orders)
+    if order is None or order.level is None:
+        return ""
+    beyond = _away(scene, 1 if order.waits_for_rise else -1, scene.rng.choice((2, 20, 60)))
+    price = max(order.level, beyond) if order.waits_for_rise else min(order.level, beyond)
+    return _move(scene, f"gapped through our {what} {order.order_id}", price)
+
+
+def _touch(scene: Scene, what: str, orders: list[Order]) -> str:
+    order = _chosen(scene, orders)
+    if order is None or order.level is None:
+        return ""
+    return _move(scene, f"touched our {what} {order.order_id}", order.level)
+
+
+def _chosen(scene: Scene, orders: list[Order]) -> Order | None:
+    return scene.rng.choice(orders) if orders else None
+
+
+def _away(scene: Scene, sign: int, thousandths: int) -> Decimal:
+    share = Decimal(sign * scene.rng.randint(1, 1_000 * thousandths)) / 1_000_000
+    return on_tick(scene.exchange.tape.price * (1 + share))
+
+
+def _move(scene: Scene, what: str, price: Decimal) -> str:
+    if len(scene.exchange.tape.state.shocks) >= MAX_SHOCKS - 1:
+        return ""
+    done = scene.own("admin/price", price=price)
+    return f"market {what}, to {price}" if done is not None else ""
+
+
+def _depth(scene: Scene, thin: str, contracts: int) -> str:
+    amount = INSTRUMENTS[scene.instrument].contract_size * contracts
+    scene.front.own("admin/thin", {"thin": thin})
+    depth = {"instrument_name": scene.instrument, "amount": amount}
+    scene.front.own("admin/depth", depth)
+    return f"{amount} per price level; what a market order does not get is: {thin}"
+
+
+def _thin(scene: Scene) -> str:
+    """Little at each price: orders fill in many parts, and far away; limits only in part."""
+    return _depth(scene, "no", scene.rng.randint(1, 40))
+
+
+def _thin_cancel(scene: Scene) -> str:
+    """Too little to close with: what a market order does not get at once is cancelled."""
+    return _depth(scene, "cancel", scene.rng.choice((0, 0, 1)))
+
+
+def _thin_wait(scene: Scene) -> str:
+    """Too little to close with: market orders wait for the next prices, partly filled."""
+    return _depth(scene, "wait", scene.rng.choice((0, 1, 3)))
+
+
+def _deep(scene: Scene) -> str:
+    """The book is full again; market orders that wait are served."""
+    if scene.instrument not in scene.exchange.matching.depth:
+        return ""
+    scene.front.own("admin/thin", {"thin": "no"})
+    scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": None})
+    return "the book is full again"
+
+
+def _race(method_names: frozenset[str], part: bool) -> Callable[[Scene], str]:
+    what = "partly" if part else "whole"
+
+    def strike(scene: Scene) -> str:
+        def before(method: str, body: bytes) -> None:
+            if method in method_names and _fill_first(scene, body, part):
+                scene.front.before = None
+
+        scene.front.before = before
+        return f"the next order that is to be changed fills {what} just before that"
+
+    strike.__doc__ = f"A fill races the next cancel or edit and wins, {what}."
+    return strike
+
+
+def _fill_first(scene: Scene, body: bytes, part: bool) -> bool:
+    """Have the market reach the order that a cancel names; whether there was such an order."""
+    asked = msgspec.json.decode(body, type=dict[str, object])
+    order = scene.exchange.desk.live.get(str(asked.get("order_id", "")))
+    if order is None or order.level is None or not scene.open:
+        return False
+    matching, name = scene.exchange.matching, order.instrument_name
+    depth = matching.depth.get(name)
+    step = INSTRUMENTS[name].contract_size
+    if part and order.remaining > step:
+        matching.depth[name] = INSTRUMENTS[name].floor_amount(order.remaining / 2)
+    tick = INSTRUMENTS[name].tick_size if not part else Decimal(0)
+    price = order.level + tick if order.waits_for_rise else order.level - tick
+    scene.exchange.shock(price)
+    if depth is None:
+        matching.depth.pop(name, None)
+    else:
+        matching.depth[name] = depth
+    return True
+
+
+def _liquidate(scene: Scene) -> str:
+    """The exchange liquidates the position, in steps, a part of it or all."""
+    if not scene.size:
+        return ""
+    steps = scene.rng.choice((1, 2, 4, 50))
+    done = scene.own("admin/liquidate", steps=steps)
+    return f"liquidation, {done} steps, {scene.size} left" if done else ""
+
+
+ROWS: dict[str, Callable[[Scene], str]] = {
+    "market jumps": _jump,
+    "gap through the stop": _gap_stop,
+    "gap through the take": _gap_take,
+    "touch of the stop": _touch_stop,
+    "touch of the take": _touch_take,
+    "thin book": _thin,
+    "no liquidity, rest cancelled": _thin_cancel,
+    "no liquidity, rest waits": _thin_wait,
+    "liquidity returns": _deep,
+    "fill races a cancel": _race(CANCEL, part=False),
+    "part fill races a cancel": _race(CANCEL, part=True),
+    "fill races an edit": _race(EDIT, part=False),
+    "part fill races an edit": _race(EDIT, part=True),
+    "liquidation": _liquidate,
+}

@@ -1,0 +1,91 @@
+"""What a fault works on: one running exchange, its post, and the generator of all chance.
+
+A scene belongs to one life of the exchange; the post may outlive it. The helpers here say what is
+ours and what is the owner's, and never do anything that the exchange itself could not do.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from chaos.world.faults_mail import Mail
+from tradebaas.core.model import LABEL_PREFIX
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.faults import Kind, Rule
+from tradebaas.paper.methods import METHODS
+from tradebaas.paper.orders import Order
+from tradebaas.paper.params import Refused
+from tradebaas.paper.rpc import Front
+from tradebaas.paper.terms import Terms
+
+ORDER = frozenset({"private/buy", "private/sell"})
+EDIT = frozenset({"private/edit"})
+CANCEL = frozenset({"private/cancel"})
+LOGIN = frozenset({"public/auth"})
+READ = frozenset(name for name in METHODS if name.startswith(("private/get_", "public/get_"))) | {
+    "public/ticker",
+    "public/status",
+    "private/subscribe",
+}
+TARGETS = {"order": ORDER, "edit": EDIT, "cancel": CANCEL, "read": READ, "login": LOGIN}
+
+
+@dataclass
+class Scene:
+    """``instrument`` is the one that is traded."""
+
+    exchange: Exchange
+    front: Front
+    mail: Mail
+    rng: Random
+    instrument: str = "BTC-PERPETUAL"
+
+    @property
+    def size(self) -> Decimal:
+        """The position, signed."""
+        return self.exchange.desk.account.positions[self.instrument].size
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody can trade now."""
+        return self.exchange.terms.open(self.exchange.now_ms)
+
+    def live(self, *, ours: bool) -> list[Order]:
+        """Live orders that bear our prefix, or those that do not; waiting secondaries apart."""
+        return [
+            order
+            for order in self.exchange.desk.live.values()
+            if order.label.startswith(LABEL_PREFIX) is ours
+            and not order.is_secondary
+            and order.instrument_name == self.instrument
+        ]
+
+    def clients(self) -> list[int]:
+        """The connections that are not a driver's."""
+        return [session.number for session in self.exchange.sessions.values() if not session.admin]
+
+    def own(self, method: str, **params: object) -> object | None:
+        """Do something as the account's owner; None when it is refused, or nothing can be done."""
+        if not self.open:
+            return None
+        try:
+            return self.front.own(method, params)
+        except Refused:
+            return None
+
+    def arm(
+        self, kind: Kind, target: str, *, count: int = 1, error: Refused | None = None,
+        delay_ms: int = 0, ends: bool = False,
+    ) -> None:  # fmt: skip
+        """Arm a fault for the next calls of a target."""
+        rule = Rule(kind, TARGETS[target], {}, count, error, delay_ms, ends)
+        self.front.faults.arm(rule)
+
+
+def quiet(scene: Scene) -> None:
+    """End everything that is armed or lasting. Answers and calls that wait stay due."""
+    scene.front.quiet()
+    scene.mail.quiet()
+    scene.exchange.terms.reset(Terms.of(scene.exchange.config))
+    scene.exchange.matching.thin = "no"
+    scene.exchange.matching.depth.clear()
