@@ -3,7 +3,7 @@
     world/    what both drivers share: the ledgers as a judge reads them, and the oracle
     real/     real processes, really hurt (``python -m chaos real``, ``fsync``, ``replay``)
     profiles/ which faults ``chaos real`` draws, and which ends of them are right
-    breaks/   deliberate breakages that the oracle must catch
+    mutants/  deliberately broken daemons, which the harness must catch
 
 Only facts count: the exchange's journal, the daemon's store, and what the driver saw itself.
 """

@@ -7,7 +7,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from chaos.breaks import FSYNC_BREAKS, REAL_BREAKS
+from chaos.mutants import FSYNC_MUTANTS, REAL_MUTANTS
 from chaos.real import campaign, catalogue, fsync, replay, report
 from chaos.real.campaign import Plan
 from chaos.real.faults import FAULTS
@@ -30,7 +30,7 @@ main.add_command(sim_command)
 @click.option("--list", "listing", is_flag=True, help="Show the profiles and what is permitted.")
 @click.option("--rounds", type=click.IntRange(1), help="Instead of the profile's own number.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--break", "broken", type=click.Choice(REAL_BREAKS), help="A deliberate breakage.")
+@click.option("--break", "broken", type=click.Choice(REAL_MUTANTS), help="A mutant.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep ledgers and logs here.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write JSON here.")
 def real_command(
@@ -62,7 +62,7 @@ def real_command(
 
 @main.command("fsync")
 @click.option("--seconds", default=8.0, show_default=True, help="How long to trade under strace.")
-@click.option("--break", "broken", type=click.Choice(FSYNC_BREAKS), help="A deliberate breakage.")
+@click.option("--break", "broken", type=click.Choice(FSYNC_MUTANTS), help="A mutant.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep the trace and ledgers here.")
 def fsync_command(seconds: float, broken: str | None, keep: Path | None) -> None:
     """Show that whatever was acknowledged or sent had reached the disk before."""

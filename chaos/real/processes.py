@@ -2,7 +2,7 @@
 
 Each runs in a process group of its own, and only pids that were started here are ever signalled.
 The daemon can be started under strace, which kills it on entering its n-th fdatasync or send, and
-with a breakage of ``chaos.breaks`` applied. Everything waited for has a deadline.
+with a mutant of ``chaos.mutants`` applied. Everything waited for has a deadline.
 """
 
 import json

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.breaks import REAL_BREAKS
+from chaos.mutants import REAL_MUTANTS
 from chaos.real import campaign
 from chaos.real.campaign import Outcome, Plan
 from chaos.real.faults import FAULTS
@@ -41,7 +41,7 @@ def test_kills_at_random_instants_find_nothing(tmp_path: Path) -> None:
     assert outcome.driver.daemon.kills >= 6
 
 
-@pytest.mark.parametrize("broken", REAL_BREAKS)
+@pytest.mark.parametrize("broken", REAL_MUTANTS)
 def test_a_breakage_is_caught(broken: str, tmp_path: Path) -> None:
     profile, check = CAUGHT_BY[broken]
     outcome = play(profile, ROUNDS_TO_CATCH, tmp_path / "c", broken=broken)

@@ -1,0 +1,100 @@
+"""Mutants of the books: what filled, whose it is, what it was worth, and how much is too much."""
+
+from decimal import ROUND_DOWN, Decimal
+
+from msgspec.structs import replace
+
+from chaos.mutants.mutant import mutant
+from chaos.mutants.patch import Patch
+from tradebaas.actors.session import Session
+from tradebaas.core import admission, position, reconcile
+from tradebaas.core.draft import Draft
+from tradebaas.core.model import ContractKind, Direction, Fill, Instrument
+from tradebaas.core.risk import Limits, NoSize, size_entry
+
+_COIN = Decimal("1e-12")
+
+
+@mutant(
+    "fill-twice",
+    breaks="a fill is counted as often as the exchange reports it",
+    costs="the position in the books is twice the real one, and so is its stop",
+    by="Same, Known",
+    needs="a fill that comes with the answer and as a notification",
+)
+def fill_twice(patch: Patch) -> None:
+    honest = reconcile._fill
+
+    def fill(draft: Draft, fill: Fill, at_ms: int) -> None:
+        other = replace(fill, trade_id=f"{fill.trade_id}/{draft.state.seq}")
+        honest(draft, other, at_ms)
+
+    patch.set(reconcile, "_fill", fill)
+
+
+@mutant(
+    "foreign-is-ours",
+    breaks="every order at the account counts as ours",
+    costs="the owner's own orders are cancelled",
+    by="Known",
+    needs="an owner with an order of the owner's own",
+    profile="owner",
+)
+def foreign_is_ours(patch: Patch) -> None:
+    def is_ours(_label: str) -> bool:
+        return True
+
+    patch.set(reconcile, "is_ours", is_ours)
+
+
+@mutant(
+    "rounded-down",
+    breaks="the value of a fill is rounded down, not half-even",
+    costs="profit and the day's loss drift from the exchange's, a little more with each fill",
+    by="Same",
+    needs="a closed position in an inverse contract",
+    profile="inverse",
+)
+def rounded_down(patch: Patch) -> None:
+    def fill_value(contract: ContractKind, amount: Decimal, price: Decimal) -> Decimal:
+        if contract is ContractKind.LINEAR:
+            return amount * price
+        return (amount / price).quantize(_COIN, ROUND_DOWN)
+
+    patch.set(position, "fill_value", fill_value)
+
+
+@mutant(
+    "sized-twice",
+    breaks="an entry is twice as large as the risk per trade allows",
+    costs="every stop costs two percent where the owner said one",
+    by="Bounded",
+    needs="an entry",
+)
+def sized_twice(patch: Patch) -> None:
+    def twice(
+        instrument: Instrument,
+        direction: Direction,
+        entry: Decimal,
+        stop: Decimal,
+        equity: Decimal,
+        limits: Limits,
+    ) -> Decimal | NoSize:
+        amount = size_entry(instrument, direction, entry, stop, equity, limits)
+        return amount if isinstance(amount, NoSize) else 2 * amount
+
+    patch.set(admission, "size_entry", twice)
+
+
+@mutant(
+    "wall-time",
+    breaks="the wall clock of our machine passes for the exchange's time",
+    costs="entries are refused as late, or a stale one is sent as if it were fresh",
+    by="Alive, Gated",
+    needs="a wall clock that differs from the exchange's",
+)
+def wall_time(patch: Patch) -> None:
+    def now_ms(self: Session) -> int:
+        return self._ctx.ports.clock.wall_ms()
+
+    patch.set(Session, "now_ms", now_ms)

@@ -1,0 +1,128 @@
+"""Mutants of the gate: an entry is admitted although something speaks against it."""
+
+from collections.abc import Callable
+
+import trio
+from msgspec.structs import replace
+
+from chaos.mutants.mutant import mutant
+from chaos.mutants.patch import Patch
+from tradebaas.actors.desk import Desk
+from tradebaas.actors.session import Session
+from tradebaas.core import admission, draft, invariants, reconcile
+from tradebaas.core.model import Intent, Phase
+from tradebaas.core.state import State, phase_of
+
+Question = Callable[[State], str]
+
+
+def _gate(patch: Patch, name: str, changed: Callable[[Question], Question]) -> None:
+    """Change ``barrier`` or ``waiting_reason`` for the admission and for the guard behind it."""
+    for module in (admission, invariants):
+        patch.set(module, name, changed(getattr(module, name)))
+
+
+@mutant(
+    "permit-kept",
+    breaks="after a lost connection the permit stays: the account is read beside the work",
+    costs="an entry goes out while a stop that fired meanwhile, or an owner's act, is unknown",
+    by="Gated",
+    needs="a lost connection while a signal waits",
+    profile="network",
+)
+def permit_kept(patch: Patch) -> None:
+    def changed(honest: Question) -> Question:
+        def waiting_reason(state: State) -> str:
+            read = state.connection if state.read_through_ms else state.reconciled
+            return honest(replace(state, reconciled=read))
+
+        return waiting_reason
+
+    async def run(self: Session, drain: trio.Event) -> None:
+        await self._log_in()
+        await self._prepare()
+        self.reconciled = bool(self._ctx.view().read_through_ms)
+        self._publish_market()
+        async with trio.open_nursery() as nursery:
+            for task in (self._reconcile, *self._tasks()):
+                nursery.start_soon(task)
+            await drain.wait()
+            await self._desk.close(1.0)
+            nursery.cancel_scope.cancel()
+
+    _gate(patch, "waiting_reason", changed)
+    patch.set(Session, "run", run)
+
+
+@mutant(
+    "unknown-ignored",
+    breaks="an order of unknown outcome does not stand in the way of the next entry",
+    costs="two positions where the limits allow for one",
+    by="Gated",
+    needs="an order without an answer, and a signal before its proof",
+    profile="calls",
+)
+def unknown_ignored(patch: Patch) -> None:
+    def known(state: State) -> State:
+        pending = {label: p for label, p in state.pending.items() if not p.unknown}
+        return replace(state, pending=pending)
+
+    def phase(state: State) -> Phase:
+        return phase_of(known(state))
+
+    _gate(patch, "waiting_reason", lambda reason: lambda state: reason(known(state)))
+    for module in (draft, invariants, reconcile):
+        patch.set(module, "phase_of", phase)
+
+
+@mutant(
+    "protect-only-ignored",
+    breaks="protect-only does not keep an entry back",
+    costs="risk is added on a full disk, or by a life that follows two crashes of one kind",
+    by="Gated",
+    needs="a cause for protect-only while the strategy has a signal",
+    profile="full",
+)
+def protect_only_ignored(patch: Patch) -> None:
+    def may_send(self: Desk, intent: Intent) -> bool:
+        return self._is_mine(self._ctx.view(), intent)
+
+    def changed(honest: Question) -> Question:
+        return lambda state: honest(replace(state, protect={}))
+
+    _gate(patch, "barrier", changed)
+    patch.set(Desk, "_may_send", may_send)
+
+
+@mutant(
+    "quarantine-ignored",
+    breaks="orders and positions of the owner's do not keep an entry back",
+    costs="our sizes are computed as if the owner's exposure were not there",
+    by="Gated",
+    needs="an owner with an order of the owner's own",
+    profile="owner",
+)
+def quarantine_ignored(patch: Patch) -> None:
+    def changed(honest: Question) -> Question:
+        return lambda state: honest(replace(state, foreign={}))
+
+    _gate(patch, "barrier", changed)
+
+
+@mutant(
+    "halt-not-asked",
+    breaks="a halt is committed, and admission does not ask for it",
+    costs="the operator has halted it, and it opens the next position",
+    by="Gated",
+    needs="an operator who halts while the strategy is armed",
+    profile="commands",
+)
+def halt_not_asked(patch: Patch) -> None:
+    def may_send(self: Desk, intent: Intent) -> bool:
+        return self._is_mine(self._ctx.view(), intent)
+
+    def changed(honest: Question) -> Question:
+        return lambda state: honest(replace(state, halted=None))
+
+    _gate(patch, "barrier", changed)
+    patch.set(Desk, "_may_send", may_send)

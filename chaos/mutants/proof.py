@@ -1,0 +1,141 @@
+"""Mutants of the proof of absence: an order is called gone without having been looked for."""
+
+from msgspec.structs import replace
+
+from chaos.mutants.mutant import mutant
+from chaos.mutants.patch import Patch
+from tradebaas.actors import survey
+from tradebaas.actors.desk import Desk
+from tradebaas.actors.recovery import RecoveryClock
+from tradebaas.core import reconcile
+from tradebaas.core.events import RecoveryReport
+from tradebaas.core.facts import AbsentFact, Fact
+from tradebaas.core.model import Absence, Instrument, Intent
+from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.risk import Limits
+from tradebaas.core.state import State
+from tradebaas.deribit import reads
+from tradebaas.deribit.calls import Caller
+
+SOON_MS = 500
+
+
+@mutant(
+    "terminal-by-timeout",
+    breaks="an unknown order is abandoned half a second after its intent, if it is not seen then",
+    costs="it arrives while it may still be executed, and another entry is on its way",
+    by="Known, Once",
+    needs="an order that reaches the exchange after the daemon has looked for it",
+    profile="calls",
+)
+def terminal_by_timeout(patch: Patch) -> None:
+    def proves_absence(intent: Intent, evidence: Absence, _limits: Limits) -> bool:
+        return evidence.read_ms > intent.intended_ms + SOON_MS
+
+    patch.set(reconcile, "proves_absence", proves_absence)
+
+
+@mutant(
+    "queue-forgotten",
+    breaks="absence is proven by reads right after valid_until, whatever the exchange still queues",
+    costs="what it took in in time, it executes up to five seconds later",
+    by="Known, Once",
+    needs="an exchange that queues an order past its valid_until",
+    profile="calls",
+)
+def queue_forgotten(patch: Patch) -> None:
+    def proves_absence(intent: Intent, evidence: Absence, _limits: Limits) -> bool:
+        read = set(evidence.sources) >= PROOF_SOURCES
+        return read and evidence.read_ms > intent.valid_until_ms
+
+    patch.set(reconcile, "proves_absence", proves_absence)
+
+
+@mutant(
+    "local-clock",
+    breaks="whether an order may still arrive is told by the wall clock of our machine",
+    costs="a clock that is set forward proves an order absent that is still on its way",
+    by="Known, Once",
+    needs="a wall clock that steps forward while an order's outcome is unknown",
+    profile="clock",
+)
+def local_clock(patch: Patch) -> None:
+    honest, first_seen = Desk._report, dict[str, int]()
+
+    def retimed(self: Desk, fact: Fact) -> Fact:
+        pending = self._ctx.view().pending
+        if not isinstance(fact, AbsentFact) or fact.evidence.label not in pending:
+            return fact
+        intent, wall_ms = pending[fact.evidence.label].intent, self._ctx.ports.clock.wall_ms()
+        passed = (wall_ms - first_seen.setdefault(intent.label, wall_ms)) * self._link.clock.rate
+        read_ms = intent.intended_ms + int(passed)
+        return AbsentFact(evidence=replace(fact.evidence, read_ms=read_ms))
+
+    async def report(self: Desk, facts: tuple[Fact, ...]) -> None:
+        await honest(self, tuple(retimed(self, fact) for fact in facts))
+
+    patch.set(Desk, "_report", report)
+
+
+@mutant(
+    "open-orders-only",
+    breaks="an order that is not among the open ones counts as absent",
+    costs="entries never rest: one that filled is called absent, and its position is nobody's",
+    by="Known, Once",
+    needs="an order that is executed and whose answer never comes",
+)
+def open_orders_only(patch: Patch) -> None:
+    honest = reads.probe
+
+    async def probe(
+        link: Caller, labels: tuple[str, ...], instrument: Instrument, since_ms: int
+    ) -> reads.Found | Absence:
+        read_ms = await reads.server_time(link)
+        listed = await reads.open_orders(link)
+        if any(order.label in labels for order in listed):
+            return await honest(link, labels, instrument, since_ms)
+        return Absence(label=labels[0], read_ms=read_ms, sources=tuple(sorted(PROOF_SOURCES)))
+
+    patch.set(reads, "probe", probe)
+
+
+@mutant(
+    "archive-unread",
+    breaks="only the recent stores of orders and trades are read",
+    costs="what filled and closed during a long outage is missing from the books",
+    by="Same, Known",
+    needs="an outage longer than the recent stores reach back",
+    profile="outage",
+)
+def archive_unread(patch: Patch) -> None:
+    for name in ("RECENT_TRADES_MS", "RECENT_ORDERS_MS"):
+        patch.set(reads, name, 10**15)
+
+
+@mutant(
+    "no-overlap",
+    breaks="trades are read from the last read on, without an overlap",
+    costs="a fill that the store shows late is never seen: the position is not what we think",
+    by="Same, Known",
+    needs="a store of trades that lags, and a connection lost meanwhile",
+    profile="house",
+)
+def no_overlap(patch: Patch) -> None:
+    patch.set(survey, "OVERLAP_MS", 0)
+    patch.set(reconcile, "OVERLAP_MS", 0)
+
+
+@mutant(
+    "recovered-early",
+    breaks="a recovery is reported before the orders that it found unproven are proven",
+    costs="the report says that all is well while an order may still be anywhere",
+    by="Known",
+    needs="a death with an order under way",
+)
+def recovered_early(patch: Patch) -> None:
+    honest = RecoveryClock.report
+
+    def report(self: RecoveryClock, view: State) -> RecoveryReport | None:
+        return honest(self, replace(view, pending={}))
+
+    patch.set(RecoveryClock, "report", report)

@@ -1,0 +1,153 @@
+"""Mutants of the protection: a position without its stop, or with exits that open another one."""
+
+from decimal import Decimal
+
+from chaos.mutants.mutant import mutant
+from chaos.mutants.patch import Patch
+from tradebaas.actors import session
+from tradebaas.core import duties
+from tradebaas.core.duties import unwanted
+from tradebaas.core.events import Event
+from tradebaas.core.model import ZERO, Intent, Leg, Market, Position, Role
+from tradebaas.core.risk import Limits
+from tradebaas.core.state import State, cover, live_orders, naked_amount, pending_with
+from tradebaas.deribit import orders
+from tradebaas.deribit.rpc import Params
+
+
+@mutant(
+    "forget-stop",
+    breaks="a position that is found without a stop is adopted as it is",
+    costs="one bad night takes the account",
+    by="Protected",
+    needs="a stop that somebody cancels",
+    profile="owner",
+)
+def forget_stop(patch: Patch) -> None:
+    def protect(
+        _draft: object, _position: Position, _at_ms: int, _market: Market, _limits: Limits
+    ) -> Event | None:
+        return None
+
+    patch.set(duties, "_protect", protect)
+
+
+@mutant(
+    "take-covers",
+    breaks="a take profit counts as protection",
+    costs="a position whose stop was cancelled keeps only the order that does not protect it",
+    by="Protected",
+    needs="a stop that somebody cancels while the take profit stays",
+    profile="owner",
+)
+def take_covers(patch: Patch) -> None:
+    def shortfall(state: State) -> Decimal:
+        return ZERO if live_orders(state, Role.TAKE) else naked_amount(state)
+
+    patch.set(duties, "naked_amount", shortfall)
+
+
+@mutant(
+    "part-covers",
+    breaks="any stop counts as a full one",
+    costs="what the owner adds to the position is never protected",
+    by="Protected",
+    needs="a position that grows beyond its stop",
+    profile="owner",
+)
+def part_covers(patch: Patch) -> None:
+    def shortfall(state: State) -> Decimal:
+        return ZERO if cover(state) else naked_amount(state)
+
+    patch.set(duties, "naked_amount", shortfall)
+
+
+@mutant(
+    "certainty-first",
+    breaks="no further stop is sent while an earlier attempt is not proven",
+    costs="the position stays naked for as long as an answer does not come",
+    by="Protected",
+    needs="a cancelled stop, and a new one whose answer never comes",
+    profile="owner",
+)
+def certainty_first(patch: Patch) -> None:
+    def awaiting(state: State, _at_ms: int) -> bool:
+        return bool(pending_with(state, Role.STOP))
+
+    patch.set(duties, "_awaiting", awaiting)
+
+
+@mutant(
+    "first-hit",
+    breaks="the first part of an entry that fills brings legs of the full size, not reduce-only",
+    costs="the stop of a half-filled entry opens the opposite position, without any stop",
+    by="Same, Protected, Known",
+    needs="an entry that fills in part",
+    profile="thin",
+)
+def first_hit(patch: Patch) -> None:
+    honest, honest_leg = orders.request, orders._leg
+
+    def request(intent: Intent) -> tuple[str, Params]:
+        method, params = honest(intent)
+        if intent.legs:
+            params["trigger_fill_condition"] = "first_hit"
+        return method, params
+
+    def one_leg(intent: Intent, leg: Leg) -> Params:
+        return {**honest_leg(intent, leg), "reduce_only": False}
+
+    patch.set(orders, "request", request)
+    patch.set(orders, "_leg", one_leg)
+
+
+@mutant(
+    "close-adds",
+    breaks="a close at the market is not reduce-only",
+    costs="when stop and close both fill, the account is as far on the other side",
+    by="Once, Gated",
+    needs="an operator who closes",
+    profile="commands",
+)
+def close_adds(patch: Patch) -> None:
+    honest = orders.request
+
+    def request(intent: Intent) -> tuple[str, Params]:
+        method, params = honest(intent)
+        if intent.role is Role.CLOSE:
+            params["reduce_only"] = False
+        return method, params
+
+    patch.set(orders, "request", request)
+
+
+@mutant(
+    "legs-left",
+    breaks="the legs of a bracket stay at the exchange after the position was closed",
+    costs="the old stop hits the next position, or blocks it for ever",
+    by="Alive, Known",
+    needs="a position that is closed by something else than its legs",
+    profile="commands",
+)
+def legs_left(patch: Patch) -> None:
+    def only_entries(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
+        entries = {order.order_id for order in live_orders(state, Role.ENTRY)}
+        return tuple(i for i in unwanted(state, at_ms, limits, rate) if i in entries)
+
+    patch.set(session, "unwanted", only_entries)
+
+
+@mutant(
+    "stop-first",
+    breaks="the stop is cancelled as soon as a close is asked for, not when it has filled",
+    costs="a close that finds no liquidity leaves a position without any exit",
+    by="Protected",
+    needs="a close that does not fill, in a thin book",
+    profile="thin",
+)
+def stop_first(patch: Patch) -> None:
+    def early(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
+        stops = {order.order_id for order in live_orders(state, Role.STOP) if state.closing}
+        return (*unwanted(state, at_ms, limits, rate), *sorted(stops))
+
+    patch.set(session, "unwanted", early)

@@ -1,0 +1,156 @@
+"""Mutants of the way to the exchange: what is sent twice, too late, or called what it is not."""
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from chaos.mutants.mutant import mutant
+from chaos.mutants.patch import Patch
+from tradebaas.actors import reconciler
+from tradebaas.actors.desk import Desk
+from tradebaas.core import admission
+from tradebaas.core.draft import Draft
+from tradebaas.core.facts import Fact, NotSentFact
+from tradebaas.core.maps import drop
+from tradebaas.core.messages import Propose, Refused
+from tradebaas.core.model import LABEL_PREFIX, Intent, Role
+from tradebaas.core.risk import Limits
+from tradebaas.core.state import State
+from tradebaas.deribit import orders, trade
+from tradebaas.deribit.calls import Caller
+from tradebaas.deribit.rpc import Params
+
+
+@mutant(
+    "resend",
+    breaks="an order without a proven outcome is sent again, under its own label",
+    costs="the exchange does not deduplicate labels: the position is twice as large",
+    by="Once",
+    needs="a death, or a lost connection, with an order under way",
+)
+def resend(patch: Patch) -> None:
+    def is_mine(_self: Desk, view: State, intent: Intent) -> bool:
+        return intent.label in view.pending
+
+    patch.set(Desk, "_is_mine", is_mine)
+
+
+@mutant(
+    "later-life",
+    breaks="a later life sends what an earlier one intended, as long as it is still valid",
+    costs="the earlier life may have sent it in its last moment: two orders for one signal",
+    by="Once, Gated",
+    needs="a death soon after an intent, and a quick restart",
+    profile="crew deaths",
+)
+def later_life(patch: Patch) -> None:
+    honest = Desk._is_mine
+
+    def is_mine(self: Desk, view: State, intent: Intent) -> bool:
+        inherited = intent.life != view.life and self._now_ms() < intent.valid_until_ms
+        return honest(self, view, intent) or (inherited and intent.label in view.pending)
+
+    patch.set(Desk, "_is_mine", is_mine)
+
+
+@mutant(
+    "lost-is-not-sent",
+    breaks="an order that was under way when the connection went counts as not sent",
+    costs="it fills all the same, and the next entry comes on top of it",
+    by="Known, Once",
+    needs="a connection that is lost between a send and its answer",
+    profile="network",
+)
+def lost_is_not_sent(patch: Patch) -> None:
+    def fate(label: str, _taken: bool, reason: str) -> Fact:
+        return NotSentFact(label=label, reason=reason)
+
+    patch.set(reconciler, "_fate", fate)
+
+
+@mutant(
+    "unsent-forgotten",
+    breaks="the fate of an order that was not sent before the connection went is not recorded",
+    costs="nothing is ever sent or proven of it, and it blocks every further entry",
+    by="Alive",
+    needs="a connection that is lost between an intent and its send",
+    profile="network",
+)
+def unsent_forgotten(patch: Patch) -> None:
+    honest = reconciler._fate
+
+    def fate(label: str, taken: bool, reason: str) -> Fact:
+        return honest(label if taken else "", taken, reason)
+
+    patch.set(reconciler, "_fate", fate)
+
+
+@mutant(
+    "timeout-is-refusal",
+    breaks="an order without a usable answer counts as refused",
+    costs="it fills all the same, and the next entry comes on top of it",
+    by="Known, Once",
+    needs="an order that is executed and whose answer never comes",
+    profile="calls",
+)
+def timeout_is_refusal(patch: Patch) -> None:
+    honest = trade.place
+
+    async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> trade.Outcome:
+        outcome = await honest(link, intent, guard)
+        if isinstance(outcome, trade.Lost):
+            return trade.Rejected(code=0, message=outcome.reason)
+        return outcome
+
+    patch.set(trade, "place", place)
+
+
+@mutant(
+    "no-deadline",
+    breaks="orders carry no valid_until",
+    costs="an entry that waited in a queue fills long after it was proven absent",
+    by="Known, Once",
+    needs="an order that reaches the exchange long after it was sent",
+    profile="calls",
+)
+def no_deadline(patch: Patch) -> None:
+    honest = orders.request
+
+    def request(intent: Intent) -> tuple[str, Params]:
+        method, params = honest(intent)
+        return method, {name: value for name, value in params.items() if name != "valid_until"}
+
+    patch.set(orders, "request", request)
+
+
+@mutant(
+    "label-reused",
+    breaks="a label names the life and the role, and nothing more",
+    costs="two orders have one name: what became of one is taken for the other's fate",
+    by="Once",
+    needs="two entries in one life",
+)
+def label_reused(patch: Patch) -> None:
+    def label(self: Draft, role: Role) -> str:
+        return f"{LABEL_PREFIX}{self.state.token}-{self.state.life}-{role.value}"
+
+    patch.set(Draft, "label", label)
+
+
+@mutant(
+    "signal-again",
+    breaks="a candle's signal is admitted as often as it is proposed",
+    costs="after each restart the same candle opens one more position",
+    by="Once",
+    needs="a death after an entry has ended, within its candle",
+    profile="crew deaths",
+)
+def signal_again(patch: Patch) -> None:
+    honest = admission.propose
+
+    def propose(draft: Draft, request: Propose, limits: Limits) -> Refused | None:
+        streams = drop(draft.state.streams, request.signal.stream)
+        draft.state = replace(draft.state, streams=streams)
+        return honest(draft, request, limits)
+
+    patch.set(admission, "propose", propose)
