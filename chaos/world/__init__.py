@@ -3,6 +3,8 @@
     ledger    reads the exchange's journal and the daemon's store, with code of its own
     books     folds the exchange's journal; ``story`` folds the daemon's log
     oracle    pure judgement over books, story and what the driver witnessed
+    bounded   what the owner's limits say of each entry; ``closed``: nothing without ground, which
+                  ``standing`` folds from the log
     deck      chance without luck
     disk      a disk that loses its power, runs full and fails: the model, in prose and code
                   (``inodes`` and ``tree`` what lies on it, ``storage`` faults, ``fates`` dice,

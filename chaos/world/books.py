@@ -92,6 +92,7 @@ class Request:
 class Books:
     """What the journal amounts to, up to line ``n``.
 
+    ``cash`` has each balance by currency with the exchange time since which it was so.
     ``labels`` has every label of ours with the line that had it first, ``logins`` the sessions as
     they logged in, ``our_spans`` those of ``spans`` that are ours; all in the journal's order.
     """
@@ -102,7 +103,7 @@ class Books:
         self.live: dict[str, OrderRow] = {}
         self.sizes: dict[str, Decimal] = {}
         self.balances: dict[str, Decimal] = {}
-        self.first_balances: dict[str, Decimal] = {}
+        self.cash: dict[str, list[tuple[int, Decimal]]] = {}
         self.requests: list[Request] = []
         self.by_label: dict[str, list[Request]] = {}
         self.by_session: dict[int, list[Request]] = {}
@@ -207,7 +208,7 @@ class Books:
     def _balance(self, row: JournalRow) -> None:
         balance = row.body
         assert isinstance(balance, BalanceRow)
-        self.first_balances.setdefault(balance.currency, balance.balance)
+        self.cash.setdefault(balance.currency, []).append((row.at_ms, balance.balance))
         self.balances[balance.currency] = balance.balance
 
     def _session(self, row: JournalRow) -> None:

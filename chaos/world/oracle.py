@@ -66,9 +66,9 @@ class Published:
 
 @dataclass(slots=True)
 class HaltWindow:
-    """Journal lines between the answer to a halt and the request to resume (None: not yet).
+    """Journal lines from the answer to a halt, or from an outage, to its end (None: not yet).
 
-    ``seq`` is the halt's own place in the log: what was intended before it may be on its way.
+    ``seq`` is where the log was when it began: what was intended before it may be on its way.
     """
 
     seq: int
@@ -83,6 +83,7 @@ class Witness:
     promises: list[Promise] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     halts: list[HaltWindow] = field(default_factory=list)
+    outages: list[HaltWindow] = field(default_factory=list)
     expected_causes: set[str] = field(default_factory=lambda: {""})
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chaos.world.ledger import LogRow, Tail
+from chaos.world.standing import Standing
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
     Event,
@@ -71,7 +72,7 @@ class Story:
     """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps.
 
     ``entries`` has the labels of entry intents by signal, ``first_reads`` when (exchange time) the
-    account was first read in full by life and connection.
+    account was first read in full by life and connection, ``groundless`` what entry intents lacked.
     """
 
     remembered: int = REMEMBERED_STATES
@@ -93,6 +94,8 @@ class Story:
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
     ungated: list[tuple[int, str, str]] = field(default_factory=list)
+    standing: Standing = field(default_factory=Standing)
+    groundless: dict[str, str] = field(default_factory=dict)
     daemon_halts: list[tuple[int, str]] = field(default_factory=list)
 
     def take(self, rows: Iterable[LogRow]) -> None:
@@ -100,6 +103,7 @@ class Story:
         for row in rows:
             before = self.state
             self._note(row.seq, row.event, before)
+            self.standing.take(row.event)
             self.state = apply(before, row.event)
             self.tail = Tail(row.seq, row.digest)
             self.states[row.seq] = self.state
@@ -160,6 +164,9 @@ class Story:
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
         if intent.role is Role.ENTRY:
             self.entries.setdefault(intent.signal_id, []).append(intent.label)
+            lacking = self.standing.lacks(intent)
+            if lacking:
+                self.groundless[intent.label] = lacking
             reason = ungated_because(before, intent)
             if reason:
                 self.ungated.append((seq, intent.label, reason))
