@@ -236,10 +236,10 @@ class Books:
         if label.startswith(LABEL_PREFIX):
             self.labels.setdefault(label, n)
 
-    def _admin(self, _row: JournalRow) -> None:
-        """What a driver's act changed was journalled just before the act itself."""
+    def _admin(self, row: JournalRow) -> None:
+        """What a driver's act changed was journalled just before the act itself, at its time."""
         for naked in self._naked_now.values():
-            if naked.start_n >= self._cause_from:
+            if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms:
                 naked.sabotage = True
 
     def _watch_naked(self, row: JournalRow, instrument: str) -> None:

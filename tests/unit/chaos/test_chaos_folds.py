@@ -87,7 +87,9 @@ def test_a_naked_stretch_is_timed_by_the_exchange_and_its_cause_is_known() -> No
     act = (T + 20, admin_row("admin/cancel"))
     (sabotage,) = booked([*entered_rows(), (T + 20, gone), act, back]).naked_all()
     assert sabotage.sabotage
-    # An act that comes later is not the cause.
+    # An act that comes later is not the cause, be it the very next line.
+    next_line = (T + 21, admin_row("admin/hold"))
+    assert not booked([*entered_rows(), (T + 20, gone), next_line]).naked_all()[0].sabotage
     later = [*entered_rows(), (T + 20, gone), (T + 21, entered_rows()[-1][1]), act]
     assert not booked(later).naked_all()[0].sabotage
 
