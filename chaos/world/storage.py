@@ -59,6 +59,11 @@ class Storage:
         """Let a fault strike: at the ``nth`` such operation from now, or each time by chance."""
         self._faults[kind] = Fault(nth, chance, seconds)
 
+    @property
+    def armed(self) -> bool:
+        """Whether a fault still waits to strike."""
+        return bool(self._faults)
+
     def disarm(self) -> None:
         """No fault strikes any more; what they did stays."""
         self._faults.clear()
@@ -67,7 +72,7 @@ class Storage:
 
     def used(self) -> int:
         """Bytes in all files."""
-        return sum(file.cached.size for _, file in self.tree.files())
+        return sum(file.cached.size for file in self.tree.every_file())
 
     def begin(self, process: Process, kind: Kind, path: Path) -> int:
         """Count an operation that is about to happen; returns its number.

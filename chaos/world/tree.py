@@ -65,6 +65,16 @@ class Tree:
                 else:
                     waiting.append((path / name, node))
 
+    def every_file(self) -> Iterator[File]:
+        """As ``files``, without their paths, which are costly."""
+        waiting = [self.root]
+        while waiting:
+            for node in waiting.pop().names.values():
+                if isinstance(node, File):
+                    yield node
+                else:
+                    waiting.append(node)
+
     # --- changing names --------------------------------------------------------------------------
 
     def link(self, serial: int, path: Path, node: Node) -> None:
@@ -126,7 +136,7 @@ class Tree:
 
     def oldest(self, newest: int) -> int:
         """The serial number of the oldest unsynced change, ``newest`` when there is none."""
-        files = (file.unsynced[0][0] for _, file in self.files() if file.unsynced)
+        files = (file.unsynced[0][0] for file in self.every_file() if file.unsynced)
         names = (naming.serial for naming in self._unsynced[:1])
         return min([newest, *files, *names])
 

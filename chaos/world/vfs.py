@@ -11,6 +11,7 @@ the files of a dead process.
 """
 
 import errno
+import sys
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, cast, final
@@ -82,7 +83,7 @@ class WriterVfs(_Vfs):
         try:
             opened = self._disk.open(path, access)
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_CANTOPEN) from error
+            raise _refusal(apsw.SQLITE_CANTOPEN) from error
         new_journal = access == "create" and bool(flags[0] & _JOURNALS)
         return cast(apsw.VFSFile, _Open(self._disk, opened, new_journal))
 
@@ -90,18 +91,18 @@ class WriterVfs(_Vfs):
         path = Path(filename)
         try:
             if not self._disk.exists(path):
-                raise apsw.exception_for(apsw.SQLITE_IOERR_DELETE_NOENT)
+                raise _refusal(apsw.SQLITE_IOERR_DELETE_NOENT)
             self._disk.unlink(path)
             if syncdir:
                 self._disk.sync_directory(path.parent)
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_DELETE) from error
+            raise _refusal(apsw.SQLITE_IOERR_DELETE) from error
 
     def xAccess(self, pathname: str, flags: int) -> bool:  # noqa: ARG002
         try:
             return self._disk.exists(Path(pathname))
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_ACCESS) from error
+            raise _refusal(apsw.SQLITE_IOERR_ACCESS) from error
 
 
 @final
@@ -137,7 +138,7 @@ class ReaderVfs(_Vfs):
                     file = self._owner.storage.tree.file(path)
                     self._frozen[database + side] = file.cached.copy()
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_CANTOPEN) from error
+            raise _refusal(apsw.SQLITE_CANTOPEN) from error
 
 
 class _File:
@@ -177,7 +178,7 @@ class _Open(_File):
         try:
             data = self._opened.pread(amount, offset)
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_READ) from error
+            raise _refusal(apsw.SQLITE_IOERR_READ) from error
         if self._disk.storage.strikes("short read"):
             return data[: amount // 2]
         return data
@@ -186,13 +187,15 @@ class _Open(_File):
         try:
             self._opened.pwrite(data, offset)
         except OSError as error:
-            raise _as_sqlite(error, apsw.SQLITE_IOERR_WRITE) from error
+            full = error.errno == errno.ENOSPC
+            code = apsw.SQLITE_FULL if full else apsw.SQLITE_IOERR_WRITE
+            raise _refusal(code) from error
 
     def xTruncate(self, newsize: int) -> None:
         try:
             self._opened.truncate(newsize)
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_TRUNCATE) from error
+            raise _refusal(apsw.SQLITE_IOERR_TRUNCATE) from error
 
     def xSync(self, flags: int) -> None:  # noqa: ARG002
         try:
@@ -201,13 +204,13 @@ class _Open(_File):
                 self._disk.sync_directory(self._opened.path.parent)
                 self._name_unsynced = False
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC) from error
+            raise _refusal(apsw.SQLITE_IOERR_FSYNC) from error
 
     def xFileSize(self) -> int:
         try:
             return self._opened.size()
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_FSTAT) from error
+            raise _refusal(apsw.SQLITE_IOERR_FSTAT) from error
 
     def xLock(self, level: int) -> None:
         locks = self._opened.file.locks
@@ -240,7 +243,7 @@ class _Private(_File):
         try:
             self._owner.check_read(Path("/private"))
         except OSError as error:
-            raise apsw.exception_for(apsw.SQLITE_IOERR_READ) from error
+            raise _refusal(apsw.SQLITE_IOERR_READ) from error
         return self._content.read(amount, offset)
 
     def xWrite(self, data: bytes, offset: int) -> None:
@@ -278,5 +281,24 @@ def _text(name: str | apsw.URIFilename) -> str:
     return name if isinstance(name, str) else name.filename()
 
 
-def _as_sqlite(error: OSError, code: int) -> Exception:
-    return apsw.exception_for(apsw.SQLITE_FULL if error.errno == errno.ENOSPC else code)
+def _refusal(code: int) -> Exception:
+    """SQLite's error of that code, as apsw must raise it.
+
+    Where SQLite goes on after an error and meets the next one, as when it cannot roll back either,
+    apsw reports the second as an exception that nobody can catch. SQLite was told all the same.
+    """
+    if sys.unraisablehook is not _unraisable:
+        _reported.append(sys.unraisablehook)
+        sys.unraisablehook = _unraisable
+    error = apsw.exception_for(code)
+    error.add_note(_SIMULATED)
+    return error
+
+
+_SIMULATED = "a simulated failure"
+_reported = [sys.unraisablehook]
+
+
+def _unraisable(report: "sys.UnraisableHookArgs") -> None:
+    if _SIMULATED not in getattr(report.exc_value, "__notes__", ()):
+        _reported[-1](report)

@@ -66,23 +66,22 @@ def create_backup(
         DiskFull: It would not leave the ballast's size free.
         StoreDamaged, StoreFault, StoreNewer, Unusable, StoreLocked: The store cannot be read.
     """
-    disk = place.disk
-    disk.mkdir(place.backups)
-    with _only_one(place), open_reader(place) as reader:
-        stated = read_head(place)
-        temporary = place.backups / ".partial"
-        with reading(place, place.db):
+    disk, temporary = place.disk, place.backups / ".partial"
+    with reading(place, place.db), open_reader(place) as reader:
+        disk.mkdir(place.backups)
+        with _only_one(place):
+            stated = read_head(place)
             ballast.require_free(disk, place.backups, _bytes_in(reader))
             copying.copy_database(disk, reader.connection, temporary)
-        since = EMPTY if full else _last_verified(place)
-        checks = _Checks(fold, expected, since, stated, full, progress)
-        facts = _verify(place, temporary, checks)
-        path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
-        info = _describe(path.name, now_ms, disk, temporary, facts, fold)
-        catalogue.write_sidecar(disk, path, info)
-        disk.rename(temporary, path)
-        disk.sync_directory(place.backups)
-        return info
+            since = EMPTY if full else _last_verified(place)
+            checks = _Checks(fold, expected, since, stated, full, progress)
+            facts = _verify(place, temporary, checks)
+            path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
+            info = _describe(path.name, now_ms, disk, temporary, facts, fold)
+            catalogue.write_sidecar(disk, path, info)
+            disk.rename(temporary, path)
+            disk.sync_directory(place.backups)
+    return info
 
 
 def verify_backup(

@@ -22,8 +22,9 @@ def copy_database(disk: Disk, source: apsw.Connection, target: Path) -> None:
     disk.unlink(target)
     destination = schema.connect(disk, target)
     try:
-        with destination.backup("main", source, "main") as backup:
-            backup.step(-1)
+        backup = destination.backup("main", source, "main")
+        backup.step(-1)
+        backup.finish()
         destination.execute("PRAGMA journal_mode=DELETE")
     finally:
         destination.close()

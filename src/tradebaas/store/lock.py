@@ -20,12 +20,13 @@ _MAX_BYTES = 65536
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """The process that took the lock last. ``store`` says that a store was seen or made here."""
+    """The process that took the lock last. ``store`` says that a store was seen or made here; it
+    comes first, so that it lies in the first sector, whatever else is torn."""
 
+    store: bool
     pid: int
     started_ms: int
     command: str
-    store: bool
 
 
 class Lock:
@@ -102,9 +103,12 @@ def _read(text: bytes) -> Holder | None:
 
 
 def _says_store(text: bytes) -> bool:
-    """What cannot be read says yes: refusing to start is the lesser evil."""
+    """What cannot be read says yes, for refusing to start is the lesser evil, unless it is what
+    a power cut may leave of the first line that was ever written here."""
     holder = _read(text)
-    return holder.store if holder is not None else text != b""
+    if holder is None:
+        return not text.startswith((b"\0", b'{"store":false')) and text != b""
+    return holder.store
 
 
 def _busy_message(place: Place, text: bytes) -> str:

@@ -164,7 +164,8 @@ class Log:
 
     def abandon(self) -> None:
         """Let go of everything as a crash would: nothing more is written."""
-        self._connection.close()
+        with suppress(apsw.Error):  # what it could not tidy up is no loss
+            self._connection.close()
         self._opened.close_head()
         self._opened.lock.release()
 

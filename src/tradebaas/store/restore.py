@@ -18,7 +18,7 @@ from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.head import HeadFile
 from tradebaas.store.lock import Lock
-from tradebaas.store.place import Place
+from tradebaas.store.place import Place, moved_aside
 from tradebaas.store.records import Head
 
 
@@ -96,8 +96,15 @@ def _prepare(place: Place, info: BackupInfo, ready: Path) -> Head:
 
 
 def _move_aside(place: Place, now_ms: int) -> Path | None:
-    """The database first and the head last: a store without its head would pass for sound."""
+    """The database first and the head last: a store without its head would pass for sound.
+
+    Each move lasts before the next one begins, and so do those of a restore that died: an old
+    write-ahead log that came back beside the new database would be taken for its own.
+    """
     disk = place.disk
+    for earlier in moved_aside(place):
+        disk.sync_directory(earlier)
+    disk.sync_directory(place.root)
     present = [p for p in (place.db, place.wal, place.shm, place.head) if disk.exists(p)]
     if not present:
         return None
@@ -109,6 +116,6 @@ def _move_aside(place: Place, now_ms: int) -> Path | None:
     disk.mkdir(target)
     for path in present:
         disk.rename(path, target / path.name)
+        disk.sync_directory(target)
         disk.sync_directory(place.root)
-    disk.sync_directory(target)
     return target

@@ -130,19 +130,22 @@ def open_for_reading(disk: Disk, file: Path) -> apsw.Connection:
 def create_database(disk: Disk, file: Path, version: int = SCHEMA_VERSION) -> None:
     """Make an empty store at ``file``, which must not exist, complete and synced.
 
+    The journal mode comes last: what is still in a write-ahead log when a connection closes may
+    fail to reach the file without anyone being told.
+
     Raises:
         apsw.Error: It cannot be made.
     """
     connection = connect(disk, file)
     try:
-        _demand(connection, "PRAGMA journal_mode=WAL", "wal")
         with connection:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={version}")
             for statement in TABLES[version]:
                 connection.execute(statement)
+        _demand(connection, "PRAGMA journal_mode=WAL", "wal")
     finally:
-        connection.close()  # the last one to close moves all into the file and syncs it
+        connection.close()
 
 
 def check_schema(connection: apsw.Connection, file: Path, advice: Advice) -> int:

@@ -75,7 +75,15 @@ def test_the_lock_file_says_who_and_whether_there_is_a_store(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text, had_store", [(b"", False), (b"garbage", True), (b'{"pid":1}\n', True)]
+    "text, had_store",
+    [
+        (b"", False),
+        (b"garbage", True),
+        (b'{"pid":1}\n', True),
+        (b'{"store":true,"pid":1' + bytes(500), True),
+        (b'{"store":false,"pid":1' + bytes(500), False),
+        (bytes(512) + b'and","more"}\n', False),
+    ],
 )
 def test_a_lock_file_that_cannot_be_read_counts_as_a_sign(
     tmp_path: Path, text: bytes, had_store: bool
