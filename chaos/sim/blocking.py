@@ -30,7 +30,9 @@ class SimWorker:
         self._rng = rng
         self._hand_over_s = hand_over_s
         self._disk = disk
-        self._turn = trio.Lock()
+        self._count = 0
+        self._queue: dict[int, None] = {}
+        self._moved = trio.Event()
 
     async def __aenter__(self) -> Self:
         await trio.lowlevel.checkpoint()
@@ -48,14 +50,27 @@ class SimWorker:
         """See ``ports.Blocking.run``."""
         await trio.lowlevel.checkpoint_if_cancelled()
         with trio.CancelScope(shield=True):
-            async with self._turn:
-                await self._pass(self._hand_over_s)
-                try:
-                    result = fn(*args)
-                finally:
-                    await self._pass(self._hand_over_s + self._owed())
+            result = await self._in_turn(fn, *args)
         await trio.lowlevel.checkpoint_if_cancelled()
         return result
+
+    async def _in_turn(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        """One call after another. Whatever ends a call, even while it waits, lets the next in."""
+        self._count += 1
+        number = self._count
+        self._queue[number] = None
+        try:
+            await self._pass(self._hand_over_s)
+            while next(iter(self._queue)) != number:
+                await self._moved.wait()
+            try:
+                return fn(*args)
+            finally:
+                await self._pass(self._hand_over_s + self._owed())
+        finally:
+            del self._queue[number]
+            moved, self._moved = self._moved, trio.Event()
+            moved.set()
 
     def _owed(self) -> float:
         """The seconds that the disk owes, once."""

@@ -59,10 +59,25 @@ def run(
         )
 
 
+def may_throw(task: trio.lowlevel.Task) -> bool:
+    """Whether an exception may be raised at the task's next step.
+
+    Not where a nursery waits for its children: nothing can be raised there but by Trio itself, and
+    its own bookkeeping would be left half done.
+    """
+    at: object = task.coro
+    while at is not None:
+        code = getattr(at, "cr_code", None)
+        if code is not None and code.co_name == "_nested_child_finished":
+            return False
+        at = getattr(at, "cr_await", None)
+    return True
+
+
 def throw(task: trio.lowlevel.Task, error: BaseException) -> None:
     """Have ``task``, which is about to take a step, take it by raising ``error``.
 
-    Only to be called from ``Instrument.before_task_step``. A task that has never run has nothing
+    Only to be called from ``Instrument.before_task_step``, and only where it ``may_throw``. A task that has never run has nothing
     to catch it in: the exception ends it at its first line.
     """
     if inspect.getcoroutinestate(task.coro) == inspect.CORO_CREATED:

@@ -224,11 +224,9 @@ class _Child:
             now_ms = machine.wall.now_ms()
             info = create_backup(place, now_ms=now_ms, fold=STATE_FOLD)
             prune(place, keep)
-        except (BackupFailed, DiskFull, StoreLocked, Fatal) as error:
+        except (BackupFailed, DiskFull, StoreLocked, Fatal, OSError, SystemError) as error:
+            # A sync that fails while a connection is being closed leaves apsw as a SystemError.
             raise ChildFailed(f"it exited 1: {error}") from error
-        except SystemError as error:
-            # A sync that fails while a connection is being closed comes out of apsw like this.
-            raise ChildFailed(f"it crashed: {error}") from error
         finally:
             mount.kill()
         machine.tell("backup", info.name)

@@ -206,6 +206,7 @@ async def _slow(nemesis: Nemesis) -> str:
 async def _full(nemesis: Nemesis) -> str:
     """Nothing but a few blocks is free for a while; the ballast is the daemon's own reserve."""
     disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.5, 12.0)
+    nemesis.world.witness.expected_causes.add("persister DiskFull")  # with the ballast gone as well
     disk.capacity = disk.used() + nemesis.rng.choice((0, 4096, 65_536))
     await trio.sleep(seconds)
     disk.capacity = None

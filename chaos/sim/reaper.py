@@ -140,7 +140,9 @@ class Reaper(trio.abc.Instrument):
             trap.counted += 1
         else:
             return
-        if trap.counted >= trap.number and (trap.deed is not Deed.ERROR or _actor_of(task)):
+        if trap.counted < trap.number:
+            return
+        if trap.deed is not Deed.ERROR or (_actor_of(task) and kernel.may_throw(task)):
             self._spring(process, trap, task)
 
     def _on_disk(self, _number: int, kind: str, path: Path) -> None:

@@ -120,7 +120,7 @@ class Story:
     def _note(self, seq: int, event: Event, before: State) -> None:
         match event:
             case LifeStarted(life=life, cause=cause):
-                self.causes[life] = cause
+                self.causes[life] = cause.removeprefix("last death ")
                 self._note_life(seq, before)
             case OrderIntended(intent=intent):
                 self._note_intent(seq, intent, before)

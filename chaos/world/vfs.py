@@ -44,6 +44,9 @@ class _Vfs(apsw.VFS):
         self._owner = owner
         super().__init__(name, exclude=_UNSUPPORTED)
 
+    def excepthook(self, *_error: object) -> None:  # type: ignore[override]
+        """SQLite knows the error by its code; nobody needs the traceback as well."""
+
     def xFullPathname(self, name: str) -> str:
         return name
 
@@ -143,6 +146,9 @@ class ReaderVfs(_Vfs):
 
 class _File:
     """What SQLite asks of every file and is answered in the same way."""
+
+    def excepthook(self, *_error: object) -> None:
+        """As for the file system."""
 
     def xClose(self) -> None: ...
 

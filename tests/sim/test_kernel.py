@@ -95,6 +95,35 @@ def test_an_exception_is_raised_at_the_chosen_step(at: int) -> None:
     assert done == list(range(1, at))
 
 
+class Asker(trio.abc.Instrument):
+    """Asks at each step of the task named ``parent`` whether it may be thrown at."""
+
+    def __init__(self) -> None:
+        self.answers: list[bool] = []
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if task.name == "parent":
+            self.answers.append(kernel.may_throw(task))
+
+
+def test_nothing_is_thrown_at_a_nursery_that_waits_for_its_children() -> None:
+    asker = Asker()
+
+    async def parent() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep, 1)
+        await trio.sleep(1)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(parent, name="parent")
+
+    kernel.run(main, 1, 10.0, [asker])
+    assert asker.answers[0]
+    assert False in asker.answers
+    assert asker.answers[-1]
+
+
 def test_a_world_that_waits_for_ever_is_told_of() -> None:
     with pytest.raises(kernel.Stalled, match="did not end within 50 s"):
         kernel.run(trio.sleep_forever, 1, 50.0)

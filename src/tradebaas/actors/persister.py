@@ -74,7 +74,10 @@ async def run(
         finally:
             with trio.move_on_after(CLOSE_LIMIT_S, shield=True):
                 for log in held:
-                    await worker.run(log.close)
+                    try:
+                        await worker.run(log.close)
+                    finally:
+                        log.abandon()
 
 
 async def _open(ctx: Context, worker: Blocking, held: list[Log]) -> None:

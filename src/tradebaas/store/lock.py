@@ -36,6 +36,7 @@ class Lock:
         self._file = file
         self._holder = holder
         self.had_store = had_store
+        self._released = False
 
     @classmethod
     def take(cls, place: Place, now_ms: int) -> Self:
@@ -73,8 +74,10 @@ class Lock:
             self.had_store = True
 
     def release(self) -> None:
-        """Let another process in. The file stays: it says that there was a store."""
-        self._file.close()
+        """Let another process in, once. The file stays: it says that there was a store."""
+        if not self._released:
+            self._released = True
+            self._file.close()
 
     def _write(self, holder: Holder) -> None:
         """One line, overwritten in place and then cut: a death in between loses nothing."""

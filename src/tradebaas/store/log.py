@@ -163,7 +163,7 @@ class Log:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of everything as a crash would: nothing more is written."""
+        """Let go of everything as a crash would: nothing more is written. Once more is nothing."""
         with suppress(apsw.Error):  # what it could not tidy up is no loss
             self._connection.close()
         self._opened.close_head()

@@ -18,6 +18,7 @@ from tradebaas.store.lock import Lock
 from tradebaas.store.missing import refuse_if_there_was_one
 from tradebaas.store.place import Place
 from tradebaas.store.records import EMPTY, Head
+from tradebaas.store.rewrite import rewrite_wal
 
 
 class Opened(Struct):
@@ -61,6 +62,7 @@ def open_store(place: Place, now_ms: int) -> Opened:
         if not lock.had_store:
             _sync_names(place)
             lock.mark_store()
+        rewrite_wal(place)
         connection = schema.open_writer(disk, place.db)
         undo.callback(connection.close)
         version = schema.check_schema(connection, place.db, lambda: advice(place))
