@@ -8,6 +8,8 @@ from typing import final
 from chaos.sim.machine import Machine
 from chaos.world import oracle
 from chaos.world.books import Books
+from chaos.world.bounded import Bounds, bounded
+from chaos.world.closed import fail_closed
 from chaos.world.exchange import MemoryJournal
 from chaos.world.ledger import (
     LedgerBroken,
@@ -23,6 +25,8 @@ from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 
 EVERYTHING = 10**9
+GRACE_S = 30
+"""How long, in virtual seconds, news may take to reach the daemon through this network."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 """What the simulated account begins with."""
 
@@ -31,12 +35,24 @@ STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 class Judge:
     """Reads both ledgers from their first line, as far as they go now."""
 
-    def __init__(self, machine: Machine, journal: MemoryJournal, witness: Witness) -> None:
+    def __init__(
+        self, machine: Machine, journal: MemoryJournal, witness: Witness, rate: int
+    ) -> None:
         self.books = Books()
         self.story = Story(remembered=EVERYTHING)
         self.witness = witness
         self.snapshots: list[SnapshotRow] = []
         self.head = Tail()
+        risk = machine.config.risk
+        self._bounds = Bounds(
+            STARTED,
+            risk_percent=risk.risk_percent,
+            max_leverage=risk.max_leverage,
+            max_amount=risk.max_amount,
+            max_entries_per_day=risk.max_entries_per_day,
+            max_daily_loss_percent=risk.max_daily_loss_percent,
+            grace_ms=GRACE_S * 1000 * rate,
+        )
         self._machine = machine
         self._journal = journal
 
@@ -79,7 +95,9 @@ class Judge:
             *oracle.head_agrees(story, self.head),
             *oracle.once(books, story),
             *oracle.protected(books, story, now_ms, limit_ms),
+            *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
+            *fail_closed(books, story, witness),
             *oracle.same(books, story, witness, self.snapshots, flat=flat),
             *oracle.alive(story, witness),
         ]

@@ -77,7 +77,8 @@ def may_throw(task: trio.lowlevel.Task) -> bool:
 def throw(task: trio.lowlevel.Task, error: BaseException) -> None:
     """Have ``task``, which is about to take a step, take it by raising ``error``.
 
-    Only to be called from ``Instrument.before_task_step``, and only where it ``may_throw``. A task that has never run has nothing
+    Only to be called from ``Instrument.before_task_step``, and only where it ``may_throw``. A task
+    that has never run has nothing
     to catch it in: the exception ends it at its first line.
     """
     if inspect.getcoroutinestate(task.coro) == inspect.CORO_CREATED:

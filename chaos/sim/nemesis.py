@@ -8,19 +8,21 @@ it to; what must end later is ended by a task of the deed's own, or by ``calm``.
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import trio
 
 from chaos.sim.wire import CALM, Weather
+from chaos.world.faults import GROUPS, Scene, quiet, strike
 from chaos.world.storage import FaultKind
 from tradebaas.errors import StoreFault
+from tradebaas.paper.server import Stopped
 
 if TYPE_CHECKING:
     from chaos.sim.world import World
 
 Deed = Callable[["Nemesis"], Awaitable[str]]
+T = TypeVar("T")
 STORM = Weather(latency_s=0.02, tail=0.3, tail_s=0.5, split=0.5)
 
 
@@ -37,18 +39,9 @@ class Nemesis:
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Strike until the nursery is cancelled."""
-        rates = self.world.swarm.rates
-        for kind, rate, table in (
-            ("network", rates.network, NETWORK),
-            ("exchange", rates.exchange, EXCHANGE),
-            ("exchange death", rates.exchange_death, EXCHANGE_DEATH),
-            ("owner", rates.owner, OWNER),
-            ("operator", rates.operator, OPERATOR),
-            ("disk", rates.disk, DISK),
-            ("clock", rates.clock, CLOCK),
-        ):
-            if rate and table:
-                nursery.start_soon(self._strike, kind, rate, table)
+        for kind, rate in self.world.swarm.rates.items():
+            if rate:
+                nursery.start_soon(self._strike, kind, rate, TABLES[kind])
         nursery.start_soon(self._care)
 
     async def _care(self) -> None:
@@ -68,17 +61,57 @@ class Nemesis:
                 self.world.timeline.tell(kind, f"{name}: {done}")
 
     async def calm(self) -> None:
-        """End all that goes wrong, and clear up what the owner left."""
+        """End all that goes wrong, and have the owner take back what is only the owner's."""
         world = self.world
         self._calm = True
         world.network.weather = CALM
         world.network.reachable = True
-        for connection in world.network.connections:
-            connection.cut()
+        world.carrier.late = 0.0
         world.machine.wall.offset_ms = 0
         world.disk.disarm()
-        if world.exchange.server is None:
+        if not world.exchange.running():
             await world.exchange.start(world.machine.nursery)
+        scene = self._scene()
+        assert scene is not None
+        await self._act(lambda: quiet(scene))
+        for connection in world.network.connections:
+            connection.cut()
+        await self.clear()
+
+    async def clear(self) -> None:
+        """The owner cancels the owner's orders, and closes a position that is not ours."""
+        scene = self._scene()
+        if scene is None:
+            return
+        while await self._act(lambda: strike(scene, "owner cancels the owner's order")):
+            pass
+        judge = self.world.judge
+        judge.read()
+        span = judge.books.open_spans.get(scene.instrument)
+        if span is not None and not span.ours:
+            await self._act(lambda: strike(scene, "owner closes"))
+
+    async def inflict(self, name: str) -> str:
+        """One row of the exchange's faults."""
+        scene = self._scene()
+        return await self._act(lambda: strike(scene, name)) or "" if scene is not None else ""
+
+    async def _act(self, deed: Callable[[], T]) -> T | None:
+        """Do it as a step of the exchange; None when that has just died."""
+        server = self.world.exchange.server
+        if server is None:
+            return None
+        try:
+            return await server.act(deed)
+        except Stopped:
+            return None
+
+    def _scene(self) -> Scene | None:
+        server = self.world.exchange.server
+        if server is None:
+            return None
+        world = self.world
+        return Scene(server.exchange, server.front, world.mail, self.rng, world.swarm.instrument)
 
     def downtime(self) -> float:
         """Seconds that a dead daemon stays down beyond what systemd waits; mostly none."""
@@ -87,17 +120,6 @@ class Nemesis:
         if self.rng.random() < 0.9:
             return self.rng.uniform(0.0, 3.0)
         return min(60.0, self.rng.paretovariate(0.8))
-
-    async def stir(self) -> None:
-        """Move the market, so that something happens."""
-        world = self.world
-        server = world.exchange.server
-        if server is None:
-            return
-        exchange = server.exchange
-        share = Decimal(self.rng.choice((-6, -3, 3, 6))) / 1000
-        price = exchange.tape.price * (1 + share)
-        await server.act(lambda: exchange.shock((price * 2).to_integral_value() / 2))
 
 
 # ----------------------------------------------------------------------------------------- network
@@ -148,14 +170,6 @@ NETWORK: dict[str, Deed] = {
 # ---------------------------------------------------------------------------------------- exchange
 
 
-async def _gap(nemesis: Nemesis) -> str:
-    await nemesis.stir()
-    return "the market gapped"
-
-
-EXCHANGE: dict[str, Deed] = {"gap": _gap}
-
-
 async def _exchange_dies(nemesis: Nemesis) -> str:
     exchange = nemesis.world.exchange
     if not exchange.running():
@@ -169,7 +183,15 @@ async def _exchange_dies(nemesis: Nemesis) -> str:
 
 
 EXCHANGE_DEATH: dict[str, Deed] = {"killed": _exchange_dies}
-OWNER: dict[str, Deed] = {}
+
+
+def _rows(group: str) -> dict[str, Deed]:
+    """The exchange's own faults of one group as deeds."""
+
+    def deed(name: str) -> Deed:
+        return lambda nemesis: nemesis.inflict(name)
+
+    return {name: deed(name) for name in GROUPS[group]}
 
 
 # -------------------------------------------------------------------------------------------- disk
@@ -217,8 +239,10 @@ async def _read_only(nemesis: Nemesis) -> str:
     disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.1, 2.0)
     nemesis.expected_exits.add(StoreFault.exit_code)
     disk.read_only = True
+    outage = nemesis.world.operator.note_outage()
     await trio.sleep(seconds)
     disk.read_only = False
+    outage.last_n = nemesis.world.operator.journal_n()
     return f"{seconds:.3f} s"
 
 
@@ -252,3 +276,12 @@ async def _step_clock(nemesis: Nemesis) -> str:
 
 
 CLOCK: dict[str, Deed] = {"step": _step_clock}
+
+TABLES: dict[str, dict[str, Deed]] = {
+    "network": NETWORK,
+    "exchange death": EXCHANGE_DEATH,
+    "operator": OPERATOR,
+    "disk": DISK,
+    "clock": CLOCK,
+    **{group: _rows(group) for group in GROUPS},
+}

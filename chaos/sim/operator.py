@@ -49,7 +49,7 @@ class Operator:
         self._machine = machine
         self._assignment = assignment
         self._witness = witness
-        self._journal_n = journal_n
+        self.journal_n = journal_n
         self.answers = 0
 
     async def act(self) -> None:
@@ -114,7 +114,7 @@ class Operator:
         self.answers += 1
         name = type(request).__name__
         if isinstance(request, Halt):
-            self._witness.halts.append(HaltWindow(answer.seq, self._journal_n()))
+            self._witness.halts.append(HaltWindow(answer.seq, self.journal_n()))
         events = tuple(msgspec.json.decode(msgspec.json.encode(e)) for e in answer.events)
         self._witness.promises.append(Promise(name, answer.seq, events))
         self._machine.tell("answer", f"{name} seq {answer.seq}")
@@ -123,7 +123,18 @@ class Operator:
         """From here on entries are allowed again, as far as the operator is concerned."""
         for window in self._witness.halts:
             if window.last_n is None:
-                window.last_n = self._journal_n()
+                window.last_n = self.journal_n()
+
+    def note_outage(self) -> HaltWindow:
+        """From now on nothing can be committed; the driver ends what this gives."""
+        place = Place(self._machine.root, self._machine.disk.view())
+        try:
+            stated = read_head(place)
+        except OSError:
+            stated = None
+        outage = HaltWindow(stated.seq if stated else 0, self.journal_n())
+        self._witness.outages.append(outage)
+        return outage
 
     def _draw(self, state: State) -> Request:
         if state.halted is not None:
@@ -158,6 +169,5 @@ class Operator:
             return
         finally:
             mount.kill()
-        seq = stated.seq if stated else 0
-        self._witness.halts.append(HaltWindow(seq, self._journal_n()))
+        self._witness.halts.append(HaltWindow(stated.seq if stated else 0, self.journal_n()))
         self._machine.tell("answer", "halted while down")

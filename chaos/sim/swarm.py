@@ -30,21 +30,12 @@ DATA = Path("/var/lib/tradebaas")
 
 
 @final
-class Rates(Struct, frozen=True, kw_only=True):
-    """How often something happens, per virtual second; 0 where the seed leaves it out."""
-
-    network: float
-    exchange: float
-    exchange_death: float
-    owner: float
-    operator: float
-    disk: float
-    clock: float
-
-
-@final
 class Swarm(Struct, frozen=True, kw_only=True):
-    """One seed's world. ``rate`` is exchange seconds per virtual second."""
+    """One seed's world. ``rate`` is exchange seconds per virtual second.
+
+    ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
+    share of the exchange's frames that are delayed one by one.
+    """
 
     seed: int
     instrument: str
@@ -52,7 +43,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     deaths: int
     hand_over_s: float
     weather: Weather
-    rates: Rates
+    rates: dict[str, float]
+    late_frames: float
     snapshot_every: int
     backup_every_s: float
     patient: bool
@@ -105,6 +97,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         hand_over_s=rng.choice((0.00005, 0.0003, 0.0003, 0.003)),
         weather=_weather(rng),
         rates=_rates(rng),
+        late_frames=rng.choice((0.0, 0.02, 0.2)),
         snapshot_every=rng.choice((1, 3, 17, 50, 200)),
         backup_every_s=rng.choice((3.0, 20.0, 3600.0)),
         patient=rng.random() < 0.7,
@@ -128,16 +121,23 @@ def _weather(rng: random.Random) -> Weather:
     )
 
 
-def _rates(rng: random.Random) -> Rates:
-    def some(most: float) -> float:
-        return rng.choice((0.0, most / 4, most))
+MOST_OFTEN = {
+    "network": 0.2,
+    "exchange death": 0.05,
+    "operator": 0.2,
+    "disk": 0.1,
+    "clock": 0.05,
+    "calls": 0.4,
+    "errors": 0.3,
+    "house": 0.1,
+    "forms": 0.2,
+    "owner": 0.15,
+    "foreign": 0.05,
+    "market": 1.0,
+}
+"""Strikes per virtual second of each kind of fault, where a seed has most of it."""
 
-    return Rates(
-        network=some(0.2),
-        exchange=some(0.5),
-        exchange_death=some(0.05),
-        owner=some(0.1),
-        operator=some(0.3),
-        disk=some(0.1),
-        clock=some(0.05),
-    )
+
+def _rates(rng: random.Random) -> dict[str, float]:
+    """Each kind never, seldom or often."""
+    return {kind: most * rng.choice((0.0, 0.25, 1.0)) for kind, most in MOST_OFTEN.items()}

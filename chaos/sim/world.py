@@ -20,12 +20,14 @@ from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
 from chaos.sim.nemesis import Nemesis
 from chaos.sim.operator import Operator
+from chaos.sim.post import Carrier
 from chaos.sim.reaper import Death, Reaper
 from chaos.sim.swarm import Swarm
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import Network
 from chaos.world.books import Books
 from chaos.world.disk import SimDisk
+from chaos.world.faults_mail import Mail
 from chaos.world.ledger import JournalRow
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
@@ -39,6 +41,8 @@ LIVE_S = 120.0
 DAY_S = 86_400
 STOP_S = 60.0
 WORLD_S = 3_000.0
+STIRRING = ("market jumps", "gap through the stop", "gap through the take")
+"""What makes trades in a quiet world."""
 RESTART_S = 0.1
 """systemd's RestartSec."""
 
@@ -126,6 +130,10 @@ class World:
         )
         tell = self.timeline.tell
         self.exchange = ExchangeHost(kernel.forked(rng, "exchange"), config, self.network, tell)
+        self.carrier = Carrier(kernel.forked(rng, "carrier"), nursery)
+        self.carrier.late, self.carrier.most_s = swarm.late_frames, 0.5
+        self.mail = Mail(kernel.forked(rng, "mail"), self.carrier.post)
+        self.exchange.post = self.mail.post
         self.machine = Machine(
             rng=kernel.forked(rng, "machine"),
             config=swarm.config(),
@@ -141,7 +149,7 @@ class World:
             kernel.forked(rng, "operator"), self.machine, swarm.assignment(), self.witness,
             lambda: len(self.exchange.journal.lines),
         )  # fmt: skip
-        self.judge = Judge(self.machine, self.exchange.journal, self.witness)
+        self.judge = Judge(self.machine, self.exchange.journal, self.witness, swarm.rate)
         self.nemesis = Nemesis(kernel.forked(rng, "nemesis"), self)
         self.witness.expected_causes |= self.reaper.expected_causes
 
@@ -196,7 +204,7 @@ class World:
         limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.max_entries_per_day < 10 else 0)
         with trio.move_on_after(limit_s):
             while self._state_trades() < before + 1:
-                await self.nemesis.stir()
+                await self.nemesis.inflict(self._rng.choice(STIRRING))
                 await trio.sleep(0.5)
             return True
         self._fail(f"no trade within {limit_s:g} s of quiet", [])
