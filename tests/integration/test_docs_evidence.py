@@ -1,0 +1,99 @@
+"""The page of evidence names only what is there: tests, profiles, faults, situations, mutants."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from chaos.mutants import MUTANTS
+from chaos.real.faults import FAULTS
+from chaos.real.profile import load
+from chaos.sim.rare import SITUATIONS
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "evidence.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+CLAIMS = {"TEST-009": 18, "TEST-010": 14}
+"""How many tests each suite of the predecessor had."""
+
+
+@cache
+def defined_in(file: Path) -> frozenset[str]:
+    """The names of the tests that a file defines."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    functions = (n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(n.name for n in functions if n.name.startswith("test_"))
+
+
+def missing_tests(text: str) -> list[str]:
+    """The tests that a text names and that are not there."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    return [
+        f"{file}::{name}"
+        for file, name in named
+        if not (ROOT / file).exists() or name not in defined_in(ROOT / file)
+    ]
+
+
+def named_after(word: str, quote: str, text: str) -> Iterator[str]:
+    """The names that follow a word: fault `a`, or faults `a`, `b`."""
+    name = f"{quote}([^{quote}|]+){quote}"
+    for run in re.findall(rf"\b{word}s? ({name}(?:(?:, | and ){name})*)", text):
+        yield from re.findall(name, run[0])
+
+
+def rows(text: str, suite: str) -> list[list[str]]:
+    """The cells of a suite's table, without its head."""
+    section = text.partition(f"## {suite}")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if re.match(r"\| \d", line)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    assert len(re.findall(r"::test_", TEXT)) > 40
+    assert missing_tests(TEXT) == []
+
+
+def test_a_test_that_is_not_there_is_found() -> None:
+    here = "tests/integration/test_docs_evidence.py"
+    assert missing_tests(f"`{here}::test_every_test_that_is_named_is_there`") == []
+    assert missing_tests(f"`{here}::test_nothing`") == [f"{here}::test_nothing"]
+    assert missing_tests("`tests/none.py::test_x`") == ["tests/none.py::test_x"]
+    assert missing_tests(f"`{here}::rows`") == [f"{here}::rows"]
+
+
+@pytest.mark.parametrize("suite", CLAIMS)
+def test_each_claim_has_a_row_with_a_name_and_what_shows_it(suite: str) -> None:
+    found = rows(TEXT, suite)
+    assert [int(cells[0]) for cells in found] == list(range(1, CLAIMS[suite] + 1))
+    for cells in found:
+        assert len(cells) == 4
+        assert all(cells)
+        assert "`" in cells[2] or "the same test" in cells[2]
+
+
+@pytest.mark.parametrize(
+    "word, quote, known",
+    [("fault", "`", FAULTS), ("mutant", "`", MUTANTS), ("situation", '"', SITUATIONS)],
+)
+def test_every_other_name_is_known(word: str, quote: str, known: dict[str, object]) -> None:
+    named = set(named_after(word, quote, TEXT))
+    assert len(named) >= 6
+    assert named <= set(known)
+
+
+def test_names_are_found_in_lists() -> None:
+    text = 'faults `a-b`, `c`; mutant `d`; situations "e f" and "g"; `h`'
+    assert list(named_after("fault", "`", text)) == ["a-b", "c"]
+    assert list(named_after("mutant", "`", text)) == ["d"]
+    assert list(named_after("situation", '"', text)) == ["e f", "g"]
+
+
+def test_every_profile_that_is_named_can_be_loaded() -> None:
+    named = set(re.findall(r"chaos real --profile (\w+)", TEXT))
+    assert named
+    for name in named:
+        load(name, FAULTS)
