@@ -28,6 +28,7 @@ ROW = 0.5  # inches for a bar and its name
 MOST_BARS = 14
 HISTOGRAM = 1.55  # inches
 BINS = 48
+EDGE = 0.06  # of an axis
 UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
 INK, SOFT, LINE = "#000001", "#000002", "#000003"
@@ -153,9 +154,16 @@ def _edges(values: Sequence[float]) -> list[float]:
 def _seconds_axis(axes: Axes, edges: Sequence[float], *, labelled: bool) -> None:
     axes.set_xscale("log")
     axes.set_xlim(edges[0], edges[-1])
-    decades = math.log10(edges[-1] / edges[0])
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.5 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.seconds(value)))
+    wide = edges[-1] / edges[0] > 300
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    span = math.log(edges[-1] / edges[0])
+
+    def name(value: float, _: int | None) -> str:
+        """Nothing where the name would reach over the edge of the drawing."""
+        inside = EDGE < math.log(value / edges[0]) / span < 1 - EDGE
+        return words.seconds(value) if inside else ""
+
+    axes.xaxis.set_major_formatter(FuncFormatter(name))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(labelbottom=labelled, length=3)
     axes.tick_params(which="minor", length=0)

@@ -162,6 +162,13 @@ def test_any_sample_can_be_drawn(values: list[float]) -> None:
     assert plots.distribution("n", {"none": Sample()}) == ""
 
 
+def test_no_name_on_an_axis_is_cut_off_at_the_edge() -> None:
+    drawn = plots.distribution("n", {"a": Sample.of([0.00999, 0.1, 1.0, 10.0, 30.0])})
+    assert ">10 ms</text>" not in drawn  # it would stand half outside
+    assert ">100 ms</text>" in drawn
+    assert ">10 s</text>" in drawn
+
+
 def test_progress_has_a_unit_that_fits() -> None:
     for simulated, unit in ((30, "seconds"), (600, "minutes"), (9_000, "hours"), (1e6, "days")):
         drawn = plots.progress("n", (Progress(0, 0, 0), Progress(9, simulated, 70)))
