@@ -19,12 +19,15 @@ from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal
 from chaos.world.faults import Scene, quiet, strike
 from chaos.world.faults_mail import Mail
+from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.link import open_link
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import PATH, Connection, Post, Server
 from tradebaas.runtime.ports import Inline, SeededEntropy, TrioClock, system_ports
 
+GRANT = "client_signature"
 EPOCH_MS = 1_790_000_000_000
 BTC = "BTC-PERPETUAL"
 CHANGES = f"user.changes.{BTC}.raw"
@@ -125,6 +128,23 @@ class World:
             await nursery.start(self.server.run, [self._listener])
             yield self
             nursery.cancel_scope.cancel()
+
+    async def connect(self, host: str, port: int, tls: bool) -> trio.abc.Stream:
+        """A ``Connect`` for whoever wants to connect by ports."""
+        assert (host, port, tls) == ("exchange", 80, False)
+        await trio.lowlevel.checkpoint()
+        return self._listener.connect()
+
+    def link(self, **limits: Any) -> Any:
+        """The daemon's own link, logged in."""
+        ports = dataclasses.replace(
+            system_ports(),
+            clock=TrioClock(EPOCH_MS),
+            entropy=self._entropy,
+            connect=self.connect,
+        )
+        endpoint = Endpoint(f"ws://exchange{PATH}", Credentials("paper", "paper-secret"), GRANT)
+        return open_link(endpoint, ports, **limits)
 
     @asynccontextmanager
     async def client(self, *, login: bool = True) -> AsyncIterator[Client]:

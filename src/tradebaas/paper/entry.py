@@ -83,7 +83,7 @@ def edit(exchange: Exchange, asked: params.Edit) -> Wire:
     check_deadline(exchange, asked.valid_until)
     item = order.instrument
     amount = _amount(item, asked.amount, asked.contracts, order.amount)
-    if amount <= order.filled:
+    if amount <= max(order.filled, order.spawned):
         raise invalid("amount", "must be above the filled amount")
     price = _edited_price(order, "price", order.price, asked.price)
     trigger_price = _edited_price(order, "trigger_price", order.trigger_price, asked.trigger_price)

@@ -85,7 +85,8 @@ def _due(primary: Order, item: Order) -> Decimal:
             with localcontext(CONTEXT):
                 share = item.amount * primary.filled / primary.amount
             target = item.instrument.floor_amount(share)
-    return target - item.spawned
+    # An edit that made the primary larger lowers the share of what has filled.
+    return max(Decimal(0), target - item.spawned)
 
 
 def _leg(desk: Desk, primary: Order, item: Order, amount: Decimal, oco_ref: str | None) -> Order:
