@@ -36,7 +36,8 @@ def _row(way: str, target: str) -> Callable[[Scene], str]:
     def strike(scene: Scene) -> str:
         delay_ms = scene.rng.randint(*delays)
         count = scene.rng.choice((1, 1, 1, 2, 3))
-        scene.arm(kind, target, count=count, delay_ms=delay_ms)
+        if not scene.arm(kind, target, count=count, delay_ms=delay_ms):
+            return ""
         by = f" by {delay_ms} ms" if delay_ms else ""
         return f"the next {count} {target} calls are {way}{by}"
 

@@ -104,7 +104,8 @@ def _row(name: str) -> Callable[[Scene], str]:
         error = _error(scene, codes)
         count = scene.rng.choice((1, 1, 2, 3))
         delay_ms = scene.rng.randint(*QUEUED_MS) if kind == "defer" else 0
-        scene.arm(kind, target, count=count, error=error, delay_ms=delay_ms)
+        if not scene.arm(kind, target, count=count, error=error, delay_ms=delay_ms):
+            return ""
         by = f" by {delay_ms} ms" if delay_ms else ""
         return f"the next {count}: {name}{by}, {error.code} {error.message}"
 
@@ -121,7 +122,8 @@ def _error(scene: Scene, codes: Codes) -> Refused:
 def _credits(target: str, kind: Kind) -> Callable[[Scene], str]:
     def strike(scene: Scene) -> str:
         error = Refused(10028, "too_many_requests")
-        scene.arm(kind, target, error=error, ends=True)
+        if not scene.arm(kind, target, error=error, ends=True):
+            return ""
         return f"10028 at the next {target} call, then the session ends"
 
     strike.__doc__ = f"The credits run out at the next {target} call, which ends the session."

@@ -28,6 +28,8 @@ READ = frozenset(name for name in METHODS if name.startswith(("private/get_", "p
     "private/subscribe",
 }
 TARGETS = {"order": ORDER, "edit": EDIT, "cancel": CANCEL, "read": READ, "login": LOGIN}
+MAX_ARMED = 5
+"""Faults that may wait for the calls of one target."""
 
 
 @dataclass
@@ -76,10 +78,13 @@ class Scene:
     def arm(
         self, kind: Kind, target: str, *, count: int = 1, error: Refused | None = None,
         delay_ms: int = 0, ends: bool = False,
-    ) -> None:  # fmt: skip
-        """Arm a fault for the next calls of a target."""
-        rule = Rule(kind, TARGETS[target], {}, count, error, delay_ms, ends)
-        self.front.faults.arm(rule)
+    ) -> bool:  # fmt: skip
+        """Arm a fault for the next calls of a target; False when enough are armed already."""
+        faults, methods = self.front.faults, TARGETS[target]
+        if sum(rule.methods == methods for rule in faults.rules) >= MAX_ARMED:
+            return False
+        faults.arm(Rule(kind, methods, {}, count, error, delay_ms, ends))
+        return True
 
 
 def quiet(scene: Scene) -> None:

@@ -256,3 +256,14 @@ async def test_every_row_finds_something_to_do_and_ends_when_it_is_quiet(
                 assert world.mail.forms == {}
                 assert FAULTS[name].__doc__
     assert idle == []
+
+
+async def test_no_more_is_armed_than_can_be_met(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.running(), world.client() as client:
+        said = [await world.strike("login refused") for _ in range(200)]
+        assert 0 < sum(map(bool, said)) < 100
+        assert said[-1] == ""
+        await world.quiet()
+        assert await world.strike("read failed")
+        assert "code" in await client.call("private/get_position", instrument_name=BTC)
