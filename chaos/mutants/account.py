@@ -79,8 +79,10 @@ def sized_twice(patch: Patch) -> None:
         stop: Decimal,
         equity: Decimal,
         limits: Limits,
+        *,
+        reference: Decimal,
     ) -> Decimal | NoSize:
-        amount = size_entry(instrument, direction, entry, stop, equity, limits)
+        amount = size_entry(instrument, direction, entry, stop, equity, limits, reference=reference)
         return amount if isinstance(amount, NoSize) else 2 * amount
 
     patch.set(admission, "size_entry", twice)

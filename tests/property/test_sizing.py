@@ -66,6 +66,7 @@ def leverage_of(kind: ContractKind, amount: Decimal, entry: Decimal, equity: Dec
     STEPS,
     st.decimals("0.1", "200", places=1),
     st.decimals("0.1", "200", places=1),
+    st.decimals("0", "0.2", places=4),
 )
 def test_a_size_is_within_every_limit_and_the_next_step_is_not_within_the_risk(
     kind: ContractKind,
@@ -76,12 +77,14 @@ def test_a_size_is_within_every_limit_and_the_next_step_is_not_within_the_risk(
     step: Decimal,
     own_leverage: Decimal,
     their_leverage: Decimal,
+    slippage: Decimal,
 ) -> None:
     contract = instrument(kind, step, Decimal("0.0001"), their_leverage)
     stop = entry + (entry * relative).quantize(Decimal("0.0001"))
     direction = Direction.BUY if stop < entry else Direction.SELL
+    better = entry * (1 - direction.sign * slippage)
     allowed = Limits(risk_percent=percent, max_leverage=own_leverage)
-    amount = size_entry(contract, direction, entry, stop, equity, allowed)
+    amount = size_entry(contract, direction, entry, stop, equity, allowed, reference=better)
     if isinstance(amount, NoSize):
         return
     risk = Fraction(equity) * Fraction(percent) / 100
@@ -90,7 +93,8 @@ def test_a_size_is_within_every_limit_and_the_next_step_is_not_within_the_risk(
     assert loss(kind, amount, entry, stop) <= risk
     assert loss(kind, amount + step, entry, stop) > risk
     highest = min(own_leverage, their_leverage)
-    assert leverage_of(kind, amount, entry, equity) <= Fraction(highest)
+    for price in (entry, better):
+        assert leverage_of(kind, amount, price, equity) <= Fraction(highest)
 
 
 @given(
@@ -115,9 +119,9 @@ def test_more_equity_or_a_nearer_stop_never_sizes_less(
     allowed = Limits(risk_percent=percent, max_leverage=Decimal(100_000))
     stop = entry - direction.sign * entry * relative
     nearer = entry - direction.sign * entry * relative / factor
-    base = size_entry(contract, direction, entry, stop, equity, allowed)
-    richer = size_entry(contract, direction, entry, stop, equity * factor, allowed)
-    closer = size_entry(contract, direction, entry, nearer, equity, allowed)
+    base = size_entry(contract, direction, entry, stop, equity, allowed, reference=entry)
+    richer = size_entry(contract, direction, entry, stop, equity * factor, allowed, reference=entry)
+    closer = size_entry(contract, direction, entry, nearer, equity, allowed, reference=entry)
     if isinstance(base, Decimal):
         assert isinstance(richer, Decimal)
         assert isinstance(closer, Decimal)
@@ -125,7 +129,7 @@ def test_more_equity_or_a_nearer_stop_never_sizes_less(
         assert closer >= base
 
 
-@given(KINDS, SIDES, *([ANY | HUGE] * 10))
+@given(KINDS, SIDES, *([ANY | HUGE] * 11))
 def test_no_number_makes_sizing_raise_or_pass_through(
     kind: ContractKind,
     direction: Direction,
@@ -139,6 +143,7 @@ def test_no_number_makes_sizing_raise_or_pass_through(
     step: Decimal,
     least: Decimal,
     their_leverage: Decimal,
+    reference: Decimal,
 ) -> None:
     contract = Instrument(
         name="X",
@@ -151,7 +156,7 @@ def test_no_number_makes_sizing_raise_or_pass_through(
         taker_commission=Decimal(0),
     )
     allowed = Limits(risk_percent=percent, max_leverage=leverage, max_amount=most)
-    sized = size_entry(contract, direction, entry, stop, equity, allowed)
+    sized = size_entry(contract, direction, entry, stop, equity, allowed, reference=reference)
     if isinstance(sized, NoSize):
         assert sized.reason
     else:
@@ -167,7 +172,7 @@ def test_numbers_beyond_any_market_never_risk_too_much(
     contract = instrument(kind, tiny, tiny, Decimal("1E+999999"))
     direction = Direction.BUY if stop < entry else Direction.SELL
     allowed = Limits(max_leverage=Decimal("1E+999999"))
-    sized = size_entry(contract, direction, entry, stop, equity, allowed)
+    sized = size_entry(contract, direction, entry, stop, equity, allowed, reference=entry)
     assert isinstance(sized, NoSize) or sized.is_finite()
 
 

@@ -94,7 +94,13 @@ def _enter(draft: Draft, signal: Signal, market: Market, limits: Limits) -> None
     )
     refusal = _price_left_bracket(signal, reference, price)
     amount = size_entry(
-        instrument, signal.direction, price, signal.stop, market.account.equity, limits
+        instrument,
+        signal.direction,
+        price,
+        signal.stop,
+        market.account.equity,
+        limits,
+        reference=reference,
     )
     if isinstance(amount, NoSize):
         refusal = refusal or amount.reason

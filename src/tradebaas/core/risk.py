@@ -85,36 +85,48 @@ def size_entry(
     stop: Decimal,
     equity: Decimal,
     limits: Limits,
+    *,
+    reference: Decimal,
 ) -> Decimal | NoSize:
     """The largest amount whose loss at the stop is at most ``risk_percent`` of ``equity``.
 
-    ``entry`` and ``stop`` are prices, ``equity`` is in ``instrument.currency``; the result is in
-    the instrument's amount unit, a multiple of its step. The formula is amount = risk / loss at
-    the stop of one unit, which follows from the contract's payoff: |entry - stop| for linear
-    contracts (amount in coin) and |1/entry - 1/stop| for inverse ones (amount in USD, profit in
-    coin), as Deribit's contract specifications state them. In coin an inverse long loses more on
-    the way down than the linear formula says, so it is smaller by stop/entry; a short is larger.
+    ``entry`` is the worst price at which the order may fill, ``reference`` the price at which it
+    would fill now: the loss is counted from the worst, the leverage at whichever makes more of it,
+    since dollars are worth more coin at a lower price. ``equity`` is in ``instrument.currency``;
+    the result is in the instrument's amount unit, a multiple of its step. The formula is amount =
+    risk / loss at the stop of one unit, which follows from the contract's payoff: |entry - stop|
+    for linear contracts (amount in coin) and |1/entry - 1/stop| for inverse ones (amount in USD,
+    profit in coin), as Deribit's contract specifications state them. In coin an inverse long loses
+    more on the way down than the linear formula says, so it is smaller by stop/entry; a short is
+    larger.
     """
     with localcontext(_DOWN):
-        problem = _bad_number(instrument, entry, stop, equity, limits) or _bad_stop(
+        problem = _bad_number(instrument, entry, stop, equity, limits, reference) or _bad_stop(
             instrument, direction, entry, stop
         )
         if problem:
             return NoSize(problem)
         raw = _raw_amount(instrument.kind, entry, stop, equity * limits.risk_percent / _HUNDRED)
         amount = _on_grid(raw, instrument.amount_step, ROUND_FLOOR)
-        problem = _above_limit(instrument, amount, raw, entry, equity, limits)
+        dearest = _dearest(instrument.kind, entry, reference)
+        problem = _above_limit(instrument, amount, raw, dearest, equity, limits)
         return NoSize(problem) if problem else amount
 
 
 def _bad_number(
-    instrument: Instrument, entry: Decimal, stop: Decimal, equity: Decimal, limits: Limits
+    instrument: Instrument,
+    entry: Decimal,
+    stop: Decimal,
+    equity: Decimal,
+    limits: Limits,
+    reference: Decimal,
 ) -> str:
     """Which input is not a positive number; "" when all are."""
     inputs = (
         (f"equity in {instrument.currency}", equity),
         ("entry price", entry),
         ("stop price", stop),
+        ("reference price", reference),
         ("risk_percent", limits.risk_percent),
         ("max_leverage", limits.max_leverage),
         ("max_amount", _HUNDRED if limits.max_amount is None else limits.max_amount),
@@ -153,15 +165,24 @@ def _raw_amount(kind: ContractKind, entry: Decimal, stop: Decimal, risk: Decimal
             return risk / distance
 
 
+def _dearest(kind: ContractKind, entry: Decimal, reference: Decimal) -> Decimal:
+    """The price of the two at which an amount is worth more in settlement currency."""
+    match kind:
+        case ContractKind.INVERSE:
+            return min(entry, reference)
+        case ContractKind.LINEAR:
+            return max(entry, reference)
+
+
 def _above_limit(
     instrument: Instrument,
     amount: Decimal,
     raw: Decimal,
-    entry: Decimal,
+    price: Decimal,
     equity: Decimal,
     limits: Limits,
 ) -> str:
-    """Which limit ``amount`` breaks; "" when none."""
+    """Which limit ``amount`` breaks, with the leverage counted at ``price``; "" when none."""
     budget = f"{limits.risk_percent}% of {equity} {instrument.currency} at risk"
     if not amount >= instrument.min_amount:
         return (
@@ -169,12 +190,12 @@ def _above_limit(
             f"{instrument.min_amount} of {instrument.name} ({budget}): "
             "more equity or a higher risk_percent is needed"
         )
-    leverage = _leverage(instrument.kind, amount, entry, equity)
+    leverage = _leverage(instrument.kind, amount, price, equity)
     allowed = min(limits.max_leverage, instrument.max_leverage)
     if not leverage <= allowed:
         shown = leverage.quantize(_CENT, ROUND_UP)
         return (
-            f"leverage {shown}x is above the limit {allowed}x (amount {amount} at {entry}, "
+            f"leverage {shown}x is above the limit {allowed}x (amount {amount} at {price}, "
             f"{budget}): a wider stop or a lower risk_percent is needed"
         )
     if limits.max_amount is not None and not amount <= limits.max_amount:
@@ -185,13 +206,13 @@ def _above_limit(
     return ""
 
 
-def _leverage(kind: ContractKind, amount: Decimal, entry: Decimal, equity: Decimal) -> Decimal:
+def _leverage(kind: ContractKind, amount: Decimal, price: Decimal, equity: Decimal) -> Decimal:
     """Notional through equity, both in settlement currency, rounded up."""
     match kind:
         case ContractKind.INVERSE:
-            return _UP.divide(amount, _DOWN.multiply(entry, equity))
+            return _UP.divide(amount, _DOWN.multiply(price, equity))
         case ContractKind.LINEAR:
-            return _UP.divide(_UP.multiply(amount, entry), equity)
+            return _UP.divide(_UP.multiply(amount, price), equity)
 
 
 def worst_entry_price(

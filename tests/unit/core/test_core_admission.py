@@ -201,6 +201,15 @@ def test_the_list_of_foreign_orders_is_bounded_and_says_so() -> None:
     assert story.state.foreign == {}
 
 
+def test_leverage_is_measured_at_the_ask_where_that_makes_more_of_it() -> None:
+    """960 dollars are 0.7543 of the equity at the limit price, 80,040, and 0.7547 at the ask."""
+    allowed = replace(LIMITS, slippage_percent=D("0.05"), max_leverage=D("0.7545"))
+    assert "leverage 0.76x is above the limit" in dropped(Story(limits=allowed).up())
+    story = Story(limits=replace(allowed, max_leverage=D("0.755"))).up()
+    story.propose()
+    assert (story.intent().price, story.intent().amount) == (D(80_040), D(960))
+
+
 def test_entries_per_day_are_limited_by_the_exchanges_day() -> None:
     story = Story(limits=replace(LIMITS, max_entries_per_day=2)).up()
     for candle in (0, 1):

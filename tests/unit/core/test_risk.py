@@ -64,7 +64,9 @@ def side(entry: Decimal, stop: Decimal) -> Direction:
 )
 def test_linear_sizes_of_the_predecessor(equity: str, stop: str, risk: str, notional: str) -> None:
     entry = D(50000)
-    amount = size_entry(OLD_LINEAR, side(entry, D(stop)), entry, D(stop), D(equity), limits(risk))
+    amount = size_entry(
+        OLD_LINEAR, side(entry, D(stop)), entry, D(stop), D(equity), limits(risk), reference=entry
+    )
     assert isinstance(amount, Decimal)
     assert amount * entry == D(notional)
 
@@ -92,14 +94,18 @@ def test_inverse_sizes_differ_from_the_predecessor_by_stop_over_entry(
     less. The exact amount is therefore the predecessor's times stop/entry.
     """
     entry = D(50000)
-    sized = size_entry(OLD_INVERSE, side(entry, D(stop)), entry, D(stop), D(equity), limits("5"))
+    sized = size_entry(
+        OLD_INVERSE, side(entry, D(stop)), entry, D(stop), D(equity), limits("5"), reference=entry
+    )
     assert sized == D(amount) == D(predecessor) * D(stop) / entry
 
 
 def test_a_far_stop_is_sized_exactly_where_the_predecessor_lost_two_and_a_half_times_as_much() -> (
     None
 ):
-    sized = size_entry(OLD_INVERSE, Direction.BUY, D(50000), D(20000), D(1), limits("5"))
+    sized = size_entry(
+        OLD_INVERSE, Direction.BUY, D(50000), D(20000), D(1), limits("5"), reference=D(50000)
+    )
     assert sized == D(1666)  # 4166 in the predecessor: 0.125 BTC lost instead of 0.05
 
 
@@ -212,26 +218,76 @@ def test_refusals_say_what_is_wrong_in_numbers(
     allowed: Limits,
     words: str,
 ) -> None:
-    refused = size_entry(instrument, Direction(direction), D(entry), D(stop), D(equity), allowed)
+    refused = size_entry(
+        instrument, Direction(direction), D(entry), D(stop), D(equity), allowed, reference=D(entry)
+    )
     assert isinstance(refused, NoSize)
     assert words in refused.reason
 
 
 def test_an_amount_above_max_amount_is_refused_and_not_clipped() -> None:
     allowed = Limits(risk_percent=D(5), max_leverage=D(50), max_amount=D("2.4999"))
-    refused = size_entry(LINEAR, Direction.BUY, D(50000), D(49000), D(50000), allowed)
+    refused = size_entry(
+        LINEAR, Direction.BUY, D(50000), D(49000), D(50000), allowed, reference=D(50000)
+    )
     assert isinstance(refused, NoSize)
     assert "amount 2.5000 is above max_amount 2.4999" in refused.reason
     exact = msgspec.structs.replace(allowed, max_amount=D("2.5"))
-    assert size_entry(LINEAR, Direction.BUY, D(50000), D(49000), D(50000), exact) == D("2.5")
+    assert size_entry(
+        LINEAR, Direction.BUY, D(50000), D(49000), D(50000), exact, reference=D(50000)
+    ) == D("2.5")
 
 
 def test_leverage_at_its_limit_is_allowed_and_a_step_above_is_not() -> None:
-    at_limit = size_entry(LINEAR, Direction.BUY, D(50000), D(49000), D(10000), limits("10", "5"))
+    at_limit = size_entry(
+        LINEAR, Direction.BUY, D(50000), D(49000), D(10000), limits("10", "5"), reference=D(50000)
+    )
     assert at_limit == D(1)
-    above = size_entry(LINEAR, Direction.BUY, D(50000), D(49000), D(10000), limits("10.001", "5"))
+    above = size_entry(
+        LINEAR,
+        Direction.BUY,
+        D(50000),
+        D(49000),
+        D(10000),
+        limits("10.001", "5"),
+        reference=D(50000),
+    )
     assert isinstance(above, NoSize)
     assert "leverage 5.01x is above the limit 5x" in above.reason
+
+
+@pytest.mark.parametrize(
+    "instrument, direction, limit, reference, stop, equity, risk, leverage",
+    [
+        (INVERSE, "buy", "50025", "50000", "49900", "1", "1.252", "5.01"),
+        (LINEAR, "sell", "49975", "50000", "50100", "10000", "1.2503", "5.01"),
+    ],
+)
+def test_leverage_counts_at_the_price_at_which_the_order_would_fill_now(
+    instrument: Instrument,
+    direction: str,
+    limit: str,
+    reference: str,
+    stop: str,
+    equity: str,
+    risk: str,
+    leverage: str,
+) -> None:
+    """Within the limit at the limit price, and above it where the order really fills."""
+    order = (instrument, Direction(direction), D(limit), D(stop), D(equity), limits(risk, "5"))
+    assert isinstance(size_entry(*order, reference=D(limit)), Decimal)
+    refused = size_entry(*order, reference=D(reference))
+    assert isinstance(refused, NoSize)
+    assert f"leverage {leverage}x is above the limit 5x" in refused.reason
+    assert f"at {reference}" in refused.reason
+
+
+def test_a_reference_price_that_is_no_price_is_refused() -> None:
+    refused = size_entry(
+        INVERSE, Direction.BUY, D(50000), D(49000), D(1), limits("5"), reference=D("NaN")
+    )
+    assert isinstance(refused, NoSize)
+    assert "reference price is NaN" in refused.reason
 
 
 def test_checks_come_in_a_fixed_order() -> None:
@@ -248,15 +304,21 @@ def test_checks_come_in_a_fixed_order() -> None:
     ]
     allowed = Limits(max_amount=D(10))
     for equity, entry, stop, words in steps:
-        refused = size_entry(INVERSE, Direction.BUY, D(entry), D(stop), D(equity), allowed)
+        refused = size_entry(
+            INVERSE, Direction.BUY, D(entry), D(stop), D(equity), allowed, reference=D(entry)
+        )
         assert isinstance(refused, NoSize)
         assert words in refused.reason
 
 
 def test_amounts_and_prices_have_the_decimals_of_their_step() -> None:
-    amount = size_entry(LINEAR, Direction.BUY, D(50000), D(49000), D("2E+3"), limits("5"))
+    amount = size_entry(
+        LINEAR, Direction.BUY, D(50000), D(49000), D("2E+3"), limits("5"), reference=D(50000)
+    )
     assert str(amount) == "0.1000"
-    coarse = size_entry(INVERSE, Direction.BUY, D("5E+4"), D("4E+4"), D("1E+2"), limits("5"))
+    coarse = size_entry(
+        INVERSE, Direction.BUY, D("5E+4"), D("4E+4"), D("1E+2"), limits("5"), reference=D("5E+4")
+    )
     assert str(coarse) == "1000000"
     assert str(round_price(D("5E+4"), D("0.5"), Rounding.UP)) == "50000.0"
 
@@ -264,13 +326,17 @@ def test_amounts_and_prices_have_the_decimals_of_their_step() -> None:
 def test_a_leverage_beyond_all_numbers_is_refused_and_does_not_raise() -> None:
     coarse = msgspec.structs.replace(LINEAR, amount_step=D("1E+100"))
     entry, stop = D("1E+999900"), D("9" * 50 + "E+999850")
-    refused = size_entry(coarse, Direction.BUY, entry, stop, D("1E+999979"), Limits())
+    refused = size_entry(
+        coarse, Direction.BUY, entry, stop, D("1E+999979"), Limits(), reference=entry
+    )
     assert isinstance(refused, NoSize)
     assert "above the limit 5x" in refused.reason
 
 
 def test_the_defaults_risk_one_percent_at_up_to_five_times() -> None:
-    sized = size_entry(INVERSE, Direction.SELL, D(50000), D(50500), D(1), Limits())
+    sized = size_entry(
+        INVERSE, Direction.SELL, D(50000), D(50500), D(1), Limits(), reference=D(50000)
+    )
     assert sized == D(50500)
 
 
