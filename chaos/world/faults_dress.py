@@ -83,6 +83,8 @@ def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
         params["data"] = tailor.cut(params["data"], "")
         tailor.add(params)
     tailor.add(envelope)
+    if "odd numbers" not in forms:
+        return _encode(envelope)
     return "".join(_written(envelope, "", tailor)).encode()
 
 
@@ -151,7 +153,7 @@ class _Tailor:
     def number(self, value: int | Decimal, key: str) -> str:
         """A number in one of its forms, if it is a quantity."""
         text = _encode(value).decode()
-        if "odd numbers" not in self.forms or key not in QUANTITIES:
+        if key not in QUANTITIES:
             return text
         exact = Decimal(text)
         if len(exact.as_tuple().digits) > _MAX_DIGITS:

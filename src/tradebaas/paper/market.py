@@ -15,6 +15,7 @@ from tradebaas.paper.candles import MINUTE_MS, Candle
 
 TICK = Decimal("0.5")
 BASE_PRICE = Decimal(50_000)
+MAX_POINTS = 10_000
 GENERATED_HISTORY = 5_000
 """Minutes of past that a generated market has at its first start."""
 
@@ -57,6 +58,7 @@ class GeneratedMarket:
         self.live = 0
         self._seed = seed
         self._remembered: OrderedDict[int, Candle] = OrderedDict()
+        self._points: dict[tuple[int, int], Decimal] = {}
 
     def bar(self, number: int) -> Candle | None:
         """Return bar ``number``; the same for the same seed, for ever."""
@@ -86,8 +88,16 @@ class GeneratedMarket:
     def _noise(self, period: int, number: int) -> Decimal:
         """Return a value in -1..1 that moves in straight lines between lattice points."""
         cell, inside = divmod(number, period)
-        left, right = (self._unit(f"noise{period}", at) * 2 - 1 for at in (cell, cell + 1))
+        left, right = self._point(period, cell), self._point(period, cell + 1)
         return left + (right - left) * inside / period
+
+    def _point(self, period: int, cell: int) -> Decimal:
+        """Return a lattice point; neighbours share them, so the last ones are kept."""
+        if (period, cell) not in self._points:
+            if len(self._points) >= MAX_POINTS:
+                self._points.clear()
+            self._points[period, cell] = self._unit(f"noise{period}", cell) * 2 - 1
+        return self._points[period, cell]
 
     def _unit(self, what: str, number: int) -> Decimal:
         """Return a value in 0..1 drawn by hash."""

@@ -240,6 +240,8 @@ class Tape:
             for number in range(max(first, self.market.first), last + 1)
         ]
         known = [bar for bar in bars if bar is not None]
+        if len(known) == 1:
+            return known[0]
         return Candle(
             known[0].open,
             max(bar.high for bar in known),
