@@ -15,6 +15,7 @@ from tradebaas.errors import ConfigError
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
 MAX_BALANCE = Decimal(1_000_000_000)
+MAX_SETTLEMENT_MS = 3_600_000
 MAX_FEE = Decimal("0.01")
 
 
@@ -102,6 +103,10 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(f"pause_s {config.pause_s:g} is not a number of seconds above 0")
     if config.remembered < 1:
         raise ConfigError(f"remembered {config.remembered} is no number of orders; give 1 or more")
+    if not 0 <= config.settlement_ms <= MAX_SETTLEMENT_MS:
+        raise ConfigError(
+            f"settlement_ms {config.settlement_ms} is outside 0 to {MAX_SETTLEMENT_MS}, an hour"
+        )
     if not 0 <= config.idle_exit_s < inf:
         raise ConfigError(
             f"idle_exit {config.idle_exit_s:g} is not a number of seconds; give 0 (never) or more"

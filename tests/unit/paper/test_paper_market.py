@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tradebaas.errors import ConfigError
 from tradebaas.paper.config import ExchangeConfig, check
 from tradebaas.paper.market import GeneratedMarket
 from tradebaas.paper.pace import Pace
+from tradebaas.paper.tape import Tape
 
 D = Decimal
 
@@ -141,6 +143,44 @@ def test_the_clock_is_paced_paused_and_held_before_the_close() -> None:
     assert pace.now_us(101.0) == (T0 + 60_000) * 1000
 
 
+def test_the_pause_follows_the_speed_unless_it_is_given() -> None:
+    def pause_s(**settings: Any) -> float:
+        return ExchangeConfig(directory=Path("/nowhere"), **settings).market_pause_s
+
+    assert (pause_s(), pause_s(speed=300), pause_s(speed=300, pause_s=7.0)) == (0.1, 0.05, 7.0)
+    pace = Pace(60.0, False, T0, 100.0, 5)
+    assert pace.seconds_until(T0 + 90_000, 101.0) == 0.5
+    assert pace.seconds_until(T0, 101.0) == 0
+    pace.follow(T0 + 60_000, None, True, 101.0, 6)
+    assert pace.seconds_until(T0 + 90_000, 101.0) == inf
+
+
+def test_charts_forget_how_old_shocks_moved_them_but_not_where_the_market_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tradebaas.paper.tape.SHOCK_BARS", 50)
+    tape = Tape(GeneratedMarket(1, T0))
+
+    def jump(to_bar: int) -> None:
+        while tape.state.bar < to_bar:
+            tape.state.leg = 3
+            tape.close_bar()
+            tape.state.price = tape.next_open()
+            tape.open_next()
+        tape.shock(tape.price + 100)
+
+    for bar in (1, 2, 3, 52, 53):
+        jump(bar)
+    assert len(tape.state.shocks) == 3
+    assert tape.state.shocks[-1][1] == 500
+    # Bars as old as the forgotten shocks are shown moved by as much as what came after them.
+    opened = tape.chart(1, T0, T0)["open"]
+    source = tape.market.bar(0)
+    assert source is not None
+    assert opened == [source.open + 300]
+    assert min(tape.state.shocked) > 3
+
+
 @pytest.mark.parametrize(
     "settings, text",
     [
@@ -150,6 +190,9 @@ def test_the_clock_is_paced_paused_and_held_before_the_close() -> None:
         ({"balance_btc": D(-1)}, "balance"),
         ({"client_secret": ""}, "client_secret"),
         ({"max_leverage": 51}, "max_leverage"),
+        ({"pause_s": 0.0}, "pause_s"),
+        ({"remembered": 0}, "remembered"),
+        ({"settlement_ms": 3_600_001}, "settlement_ms"),
     ],
 )
 def test_impossible_settings_are_refused(settings: Any, text: str) -> None:
