@@ -6,6 +6,7 @@ depend on which worker played which seed, nor on the order in which they finishe
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -37,5 +38,13 @@ def run(seeds: Iterable[int], deaths: int, say: Say, *, wanted: bool) -> Tally:
     return total
 
 
+class WorldBroke(Exception):
+    """The harness itself failed in a world: a bug in it, never a verdict."""
+
+
 def _one(seed: int, deaths: int, wanted: bool) -> Tally:
-    return tally_of(play(draw(seed, deaths)), wanted)
+    try:
+        return tally_of(play(draw(seed, deaths)), wanted)
+    except Exception as error:
+        # Not every exception survives the way between processes; its words do.
+        raise WorldBroke(f"seed {seed}:\n{''.join(traceback.format_exception(error))}") from None

@@ -27,6 +27,9 @@ from tradebaas.store.reader import open_reader
 EVERYTHING = 10**9
 GRACE_S = 30
 """How long, in virtual seconds, news may take to reach the daemon through this network."""
+NEWS_S = 30
+"""In a faulty world news of a missing stop may be late: until the next full read, or the one after
+it. How fast a stop comes back when nothing else is wrong is tried apart (``World``)."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 """What the simulated account begins with."""
 
@@ -75,11 +78,19 @@ class Judge:
     def settled(self) -> list[Violation]:
         """Where both ledgers differ while nothing moves; reads them anew."""
         self.read()
-        found = oracle.known(self.books, self.story.state)
+        return [*oracle.known(self.books, self.story.state), *self._uncovered()]
+
+    def uncovered(self) -> bool:
+        """Whether a position of ours lacks a full stop now, by the exchange's ledger."""
+        self.books.take(self._journal.rows(self.books.n))
+        return bool(self._uncovered())
+
+    def _uncovered(self) -> list[Violation]:
+        found = []
         for name in sorted(self.books.open_spans):
-            uncovered = self.books.uncovered(name)
-            if uncovered:
-                text = f"{uncovered} of the position in {name} is covered by nothing"
+            amount = self.books.uncovered(name)
+            if amount:
+                text = f"{amount} of the position in {name} is covered by nothing"
                 found.append(Violation("protected", f"uncovered {name}", text))
         return found
 
@@ -94,7 +105,7 @@ class Judge:
             *oracle.durable(story, witness),
             *oracle.head_agrees(story, self.head),
             *oracle.once(books, story),
-            *oracle.protected(books, story, now_ms, limit_ms),
+            *oracle.protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
             *fail_closed(books, story, witness),

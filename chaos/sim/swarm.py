@@ -71,9 +71,14 @@ class Swarm(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def naked_limit_s(self) -> float:
+        """The same in virtual seconds: the daemon's own limit, and the time to send a stop."""
+        return 2.0
+
+    @property
     def naked_limit_ms(self) -> int:
         """How long, in exchange time, a position may be naked while a daemon is there."""
-        return 1_000 * self.rate
+        return int(self.naked_limit_s * 1000) * self.rate
 
     def assignment(self) -> Assignment:
         """What the operator arms."""

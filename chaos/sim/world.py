@@ -39,6 +39,7 @@ FAULTS_S = 600.0
 QUIET_S = 120.0
 LIVE_S = 120.0
 DAY_S = 86_400
+PROVOKE_S = 10.0
 STOP_S = 60.0
 WORLD_S = 3_000.0
 STIRRING = ("market jumps", "gap through the stop", "gap through the take")
@@ -185,6 +186,7 @@ class World:
             return
         self._judge(flat=False)
         self.timeline.tell("phase", "liveness")
+        await self._protects()
         if await self._trades():
             await self._stop()
 
@@ -197,6 +199,18 @@ class World:
         differences = self.judge.settled()
         self._fail(f"not at rest {QUIET_S:g} s after the last fault", differences)
         return False
+
+    async def _protects(self) -> None:
+        """A stop that the owner takes away is back within the limit, now that all is well."""
+        with trio.move_on_after(PROVOKE_S):
+            while not await self.nemesis.inflict("owner cancels our stop"):
+                await trio.sleep(0.05)
+            self.timeline.tell("phase", "a stop was taken away")
+            with trio.move_on_after(self.swarm.naked_limit_s) as limit:
+                await _until(lambda: not self.judge.uncovered(), 0.01)
+            if limit.cancelled_caught:
+                text = f"no stop {self.swarm.naked_limit_s:g} s after the owner had cancelled it"
+                self._find(Violation("protected", "provoked", text))
 
     async def _trades(self) -> bool:
         """Whether a position that is opened from now on is closed again."""

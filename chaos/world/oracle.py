@@ -213,12 +213,19 @@ def _positions_differ(books: Books, state: State) -> list[str]:
 
 
 def protected(
-    books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START
+    books: Books,
+    story: Story,
+    now_ms: int,
+    limit_ms: int,
+    since: Mark = START,
+    sabotage_ms: int | None = None,
 ) -> list[Violation]:
     """No naked stretch is longer than the limit, except by sabotage while no daemon was there.
 
     The daemon is there from a reconcile's reads until its connection ends; both are exchange time.
+    ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
     """
+    sabotage_ms = limit_ms if sabotage_ms is None else sabotage_ms
     found = []
     judged = books.naked_all()[since.naked :]
     windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
@@ -227,10 +234,11 @@ def protected(
         whole = (naked.start_ms, end)
         stretches = windows.meeting(*whole) if naked.sabotage and windows else [whole]
         longest = max((min(end, b) - max(naked.start_ms, a) for a, b in stretches), default=0)
-        if longest > limit_ms:
+        limit = sabotage_ms if naked.sabotage else limit_ms
+        if longest > limit:
             text = (
                 f"{naked.amount} naked for {longest} ms of exchange time "
-                f"({'after sabotage' if naked.sabotage else 'by itself'}), the limit is {limit_ms}"
+                f"({'after sabotage' if naked.sabotage else 'by itself'}), the limit is {limit}"
             )
             found.append(Violation("protected", f"naked {naked.start_n}", text, (_naked(naked),)))
     return found
