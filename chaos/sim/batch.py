@@ -45,6 +45,6 @@ class WorldBroke(Exception):
 def _one(seed: int, deaths: int, wanted: bool) -> Tally:
     try:
         return tally_of(play(draw(seed, deaths)), wanted)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told and raised again
         # Not every exception survives the way between processes; its words do.
         raise WorldBroke(f"seed {seed}:\n{''.join(traceback.format_exception(error))}") from None

@@ -9,6 +9,7 @@ Which tasks belong to a process is told by a context variable, which tasks inher
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from tradebaas.lives import Lives
 from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
 from tradebaas.runtime.supervisor import DeathReport, find_fatal
 from tradebaas.runtime.usage import Usage
+from tradebaas.store import schema
 from tradebaas.store.backup import BackupFailed, create_backup, prune
 from tradebaas.store.faults import DiskFull, StoreLocked
 from tradebaas.store.folding import STATE_FOLD
@@ -120,6 +122,8 @@ class Machine:
     process: Process | None = None
     deaths: list[DeathReport] = field(default_factory=list)
     prepare: Callable[[Process], None] = lambda _process: None
+    within_commit: Callable[[], None] | None = None
+    marks: Counter[str] = field(default_factory=Counter)
 
     @property
     def root(self) -> Path:
@@ -164,6 +168,20 @@ class Machine:
             if text != told and process.alive:
                 self.tell("link", text)
                 told = text
+
+    def migrating(self) -> bool:
+        """Whether the store still has an older schema: whoever opens it migrates it."""
+        place = Place(self.root, self.disk.view())
+        if not place.disk.exists(place.db):
+            return False
+        return schema.version_of(place.disk, place.db) < schema.SCHEMA_VERSION
+
+    def note_operation(self, kind: str, path: Path) -> None:
+        """Told of each operation before it happens: a write to the log is the midst of a commit."""
+        deed = self.within_commit
+        if deed is not None and kind == "write" and path.name.endswith("-wal"):
+            self.within_commit = None
+            deed()
 
     def cut_power(self) -> None:
         """Stop the machine: the process, its children and what the disk had not made durable."""
@@ -211,10 +229,32 @@ class _Child:
         keep = int(arguments[arguments.index("--keep") + 1])
         with trio.move_on_after(within) as limit:
             await trio.sleep(self.rng.uniform(0.05, 0.5))
-            self._back_up(keep)
+            await self._in_a_commit_or_soon(keep)
             await trio.sleep(self.rng.uniform(0.05, 0.5))
         if limit.cancelled_caught:
             raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+
+    async def _in_a_commit_or_soon(self, keep: int) -> None:
+        """Copy in the middle of the daemon's next commit, if there is one soon."""
+        machine, done = self.machine, trio.Event()
+        failed: list[ChildFailed] = []
+
+        def in_a_commit() -> None:
+            try:
+                self._back_up(keep)
+                machine.marks["backup during a commit"] += 1
+            except ChildFailed as error:
+                failed.append(error)
+            done.set()
+
+        machine.within_commit = in_a_commit
+        with trio.move_on_after(self.rng.uniform(0.0, 2.0)):
+            await done.wait()
+        machine.within_commit = None
+        if failed:
+            raise failed[0]
+        if not done.is_set():
+            self._back_up(keep)
 
     def _back_up(self, keep: int) -> None:
         machine = self.machine

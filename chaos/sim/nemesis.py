@@ -119,12 +119,16 @@ class Nemesis:
         return Scene(server.exchange, server.front, world.mail, self.rng, world.swarm.instrument)
 
     def downtime(self) -> float:
-        """Seconds that a dead daemon stays down beyond what systemd waits; mostly none."""
+        """Seconds that a dead daemon stays down beyond what systemd waits; mostly none.
+
+        Seldom it is longer than the exchange's recent stores reach back (half an hour, a day).
+        """
         if self._calm or self.rng.random() < 0.7:
             return 0.0
-        if self.rng.random() < 0.9:
+        if self.rng.random() < 0.85:
             return self.rng.uniform(0.0, 3.0)
-        return min(60.0, self.rng.paretovariate(0.8))
+        hours = self.rng.choice((0.6, 0.75, 0.75, 1.0, 26.0))
+        return min(hours * 3600 / self.world.swarm.rate, 320.0)
 
 
 # ----------------------------------------------------------------------------------------- network

@@ -10,17 +10,20 @@ from decimal import Decimal
 
 from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
-from chaos.world.ledger import RequestRow, TradeRow
+from chaos.world.ledger import OrderRow, RequestRow, TradeRow
 from tradebaas.core.events import (
     Filled,
     Halted,
     LifeStarted,
     LinkLost,
+    OrderAdopted,
     OrderNotSent,
     OrderUnknown,
     ProtectOnlyEntered,
+    Reconciled,
 )
 from tradebaas.core.model import Role, role_of
+from tradebaas.deribit.reads import RECENT_ORDERS_MS
 
 Count = Callable[[Outcome], int]
 
@@ -72,8 +75,24 @@ def _fired_while_down(role: Role) -> Count:
     return count
 
 
-def _marks(name: str) -> Count:
+def _mark(name: str) -> Count:
+    return lambda outcome: outcome.marks[name]
+
+
+def _fault(name: str) -> Count:
     return lambda outcome: outcome.faults[name]
+
+
+def _archived(outcome: Outcome) -> int:
+    """Unknown orders that were adopted when they had left the recent store long ago."""
+    ended = {row.body.label: row.at_ms for row in outcome.lines if isinstance(row.body, OrderRow)}
+    found, read_ms = 0, 0
+    for event in outcome.story.events.values():
+        if isinstance(event, Reconciled):
+            read_ms = event.read_ms
+        elif isinstance(event, OrderAdopted):
+            found += read_ms - ended.get(event.label, read_ms) > RECENT_ORDERS_MS
+    return found
 
 
 def _late_fill(outcome: Outcome) -> int:
@@ -119,5 +138,9 @@ SITUATIONS: dict[str, Count] = {
     "protect-only": _count(ProtectOnlyEntered, lambda _: True),
     "death in the recovery of a recovery": _deaths(lambda d: d.depth >= 2),
     "power cut inside a commit": _deaths(lambda d: d.deed is Deed.POWER and d.place is Place.DISK),
+    "label found only in the archive": _archived,
+    "death inside a migration": _mark("death inside a migration"),
+    "backup during a commit": _mark("backup during a commit"),
+    "two answers for one id": _fault("forms: answers twice"),
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
 }

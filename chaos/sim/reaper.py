@@ -51,7 +51,7 @@ class Injected(Exception):
     """Raised in an actor by the harness, at a step of its choice."""
 
 
-MOST = {Place.STEP: 6000, Place.DISK: 300, Place.SEND: 150, Place.RECEIVE: 200, Place.TIME: 30_000}
+MOST = {Place.STEP: 6000, Place.DISK: 300, Place.SEND: 150, Place.RECEIVE: 200, Place.TIME: 8_000}
 """The latest number at which a trap may spring; time is in ms."""
 PLACES = (*(Place.STEP,) * 8, *(Place.DISK,) * 5, Place.SEND, Place.SEND, Place.RECEIVE, Place.TIME)
 DEEDS = {
@@ -146,6 +146,8 @@ class Reaper(trio.abc.Instrument):
             self._spring(process, trap, task)
 
     def _on_disk(self, _number: int, kind: str, path: Path) -> None:
+        assert self.machine is not None
+        self.machine.note_operation(kind, path)
         self._count(Place.DISK, f"{kind} {path.name}")
 
     def _on_receive(self, _end: End, _data: bytes) -> None:
@@ -204,6 +206,8 @@ class Reaper(trio.abc.Instrument):
 
     def _note(self, process: Process, trap: Trap) -> None:
         """Enter the death in the list. A life that has shown no state yet is one that recovers."""
+        machine = self.machine
+        assert machine is not None
         board = process.lives.board
         state = board.view.value
         shown = process.lives.life_up()
@@ -212,6 +216,8 @@ class Reaper(trio.abc.Instrument):
         recovering = not shown or state is None or bool(state.recovering.cause)
         self._depth = self._depth + 1 if recovering else 0
         self.deaths.append(Death(self._phase, trap.deed, trap.place, self._depth))
+        if trap.place is Place.DISK and machine.migrating():
+            machine.marks["death inside a migration"] += 1
 
     def disarm(self) -> None:
         """No more deaths."""

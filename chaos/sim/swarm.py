@@ -45,6 +45,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     weather: Weather
     rates: dict[str, float]
     late_frames: float
+    old_store: bool
     snapshot_every: int
     backup_every_s: float
     patient: bool
@@ -103,12 +104,13 @@ def draw(seed: int, deaths: int) -> Swarm:
         weather=_weather(rng),
         rates=_rates(rng),
         late_frames=rng.choice((0.0, 0.02, 0.2)),
+        old_store=rng.random() < 0.15,
         snapshot_every=rng.choice((1, 3, 17, 50, 200)),
         backup_every_s=rng.choice((3.0, 20.0, 3600.0)),
         patient=rng.random() < 0.7,
         risk_percent=rng.choice((Decimal("0.1"), Decimal("0.25"), Decimal("0.02"))),
         max_entries_per_day=10**6,
-        market_pause_s=rng.choice((0.05, 0.1, 0.25)),
+        market_pause_s=rng.choice((0.1, 0.25, 0.5)),
     )
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)

@@ -14,7 +14,7 @@ from typing import final
 
 import trio
 
-from chaos.sim import kernel
+from chaos.sim import kernel, legacy
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
@@ -34,6 +34,7 @@ from chaos.world.story import Story
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
+from tradebaas.store.place import Place
 
 FAULTS_S = 600.0
 QUIET_S = 120.0
@@ -60,6 +61,7 @@ class Outcome:
     lines: list[JournalRow] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
     answers: int = 0
     processes: int = 0
     virtual_s: float = 0.0
@@ -116,6 +118,7 @@ class World:
         outcome.lines = self.exchange.journal.rows(0)
         outcome.deaths = self.reaper.deaths
         outcome.faults = Counter(self.nemesis.deeds)
+        outcome.marks = self.machine.marks
         outcome.faults.update(str(death.deed) for death in self.reaper.deaths)
         outcome.answers = self.operator.answers
         outcome.processes = self.machine.count
@@ -146,6 +149,10 @@ class World:
             prepare=self.reaper.watch,
         )
         self.reaper.machine = self.machine
+        if swarm.old_store:
+            mount = self.disk.mount()
+            legacy.lay(Place(self.machine.root, mount))
+            mount.kill()
         self.operator = Operator(
             kernel.forked(rng, "operator"), self.machine, swarm.assignment(), self.witness,
             lambda: len(self.exchange.journal.lines),
@@ -203,7 +210,9 @@ class World:
     async def _protects(self) -> None:
         """A stop that the owner takes away is back within the limit, now that all is well."""
         with trio.move_on_after(PROVOKE_S):
-            while not await self.nemesis.inflict("owner cancels our stop"):
+            while True:
+                if await self.nemesis.inflict("owner cancels our stop"):
+                    break
                 await trio.sleep(0.05)
             self.timeline.tell("phase", "a stop was taken away")
             with trio.move_on_after(self.swarm.naked_limit_s) as limit:
