@@ -95,11 +95,20 @@ class Nemesis:
     async def inflict(self, name: str) -> str:
         """One row of the exchange's faults."""
         scene = self._scene()
-        if scene is None:
+        if scene is None or (name == "owner opens" and self._may_enter()):
             return ""
         if len(scene.front.faults.rules) > MOST_ARMED:  # of calls that the daemon never makes
             await self._act(lambda: quiet(scene))
         return await self._act(lambda: strike(scene, name)) or ""
+
+    def _may_enter(self) -> bool:
+        """Whether an entry of ours may be on its way: one that meets a position which the owner
+        has just opened turns it round, and whose fee is whose is then anybody's word."""
+        process = self.world.machine.process
+        state = process.lives.board.view.value if process is not None else None
+        if process is None or state is None:
+            return False
+        return bool(state.pending) or (process.alive and state.armed and state.halted is None)
 
     async def _act(self, deed: Callable[[], T]) -> T | None:
         """Do it as a step of the exchange; None when that has just died."""

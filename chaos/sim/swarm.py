@@ -95,10 +95,11 @@ class Swarm(Struct, frozen=True, kw_only=True):
 def draw(seed: int, deaths: int) -> Swarm:
     """The world of ``seed``, with about ``deaths`` deaths in it."""
     rng = random.Random(f"swarm {seed}")
+    rate = rng.choice((20, 60, 60, 120, 300))
     swarm = Swarm(
         seed=seed,
         instrument=rng.choice(INSTRUMENTS),
-        rate=rng.choice((20, 60, 60, 120, 300)),
+        rate=rate,
         deaths=deaths,
         hand_over_s=rng.choice((0.00005, 0.0003, 0.0003, 0.003)),
         weather=_weather(rng),
@@ -110,10 +111,11 @@ def draw(seed: int, deaths: int) -> Swarm:
         patient=rng.random() < 0.7,
         risk_percent=rng.choice((Decimal("0.1"), Decimal("0.25"), Decimal("0.02"))),
         max_entries_per_day=10**6,
-        market_pause_s=rng.choice((0.1, 0.25, 0.5)),
+        market_pause_s=rng.choice((5.0, 10.0, 15.0)) / rate,  # well below a candle
     )
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)
+        swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
     return swarm
 
 
