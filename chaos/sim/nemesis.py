@@ -258,9 +258,11 @@ async def _read_only(nemesis: Nemesis) -> str:
     nemesis.expected_exits.add(StoreFault.exit_code)
     disk.read_only = True
     outage = nemesis.world.operator.note_outage()
-    await trio.sleep(seconds)
-    disk.read_only = False
-    outage.last_n = nemesis.world.operator.journal_n()
+    try:
+        await trio.sleep(seconds)
+    finally:
+        disk.read_only = False
+        outage.last_n = nemesis.world.operator.journal_n()
     return f"{seconds:.3f} s"
 
 

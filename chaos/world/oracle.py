@@ -213,13 +213,9 @@ def _positions_differ(books: Books, state: State) -> list[str]:
 
 
 def protected(
-    books: Books,
-    story: Story,
-    now_ms: int,
-    limit_ms: int,
-    since: Mark = START,
+    books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
     sabotage_ms: int | None = None,
-) -> list[Violation]:
+) -> list[Violation]:  # fmt: skip
     """No naked stretch is longer than the limit, except by sabotage while no daemon was there.
 
     The daemon is there from a reconcile's reads until its connection ends; both are exchange time.
@@ -296,14 +292,9 @@ def _while_halted(
 
 
 def same(
-    books: Books,
-    story: Story,
-    witness: Witness,
-    snapshots: Iterable[SnapshotRow],
-    *,
-    flat: bool,
-    since: Mark = START,
-) -> list[Violation]:
+    books: Books, story: Story, witness: Witness, snapshots: Iterable[SnapshotRow],
+    *, flat: bool, since: Mark = START,
+) -> list[Violation]:  # fmt: skip
     """Published parts, stored snapshots and trades equal the fold; ``flat``: all trades are in."""
     found = [_published(story, shown) for shown in witness.published]
     for row in snapshots:
