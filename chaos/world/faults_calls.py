@@ -1,10 +1,10 @@
 """Calls that are lost, late or queued: the exchange works, its answers do not arrive in time.
 
 Each row is a way and a target. "lost" is before execution, "done" after it; what is cut takes the
-connection with it. The delays are exchange time; they straddle the daemon's own limits: the time
-that it waits for an answer, an order's ``valid_until``, and the queue bound of the proof of
-absence. A queued order is executed when its turn comes, or refused with 13888 after its
-``valid_until``: the exchange itself sees to that.
+connection with it. The delays straddle the daemon's own limits: the time that it waits for an
+answer, an order's ``valid_until``, and the queue bound of the proof of absence. A queued order is
+executed when its turn comes, or refused with 13888 after its ``valid_until``: the exchange itself
+sees to that.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ from chaos.world.faults_scene import TARGETS, Scene
 from tradebaas.paper.faults import Kind
 
 LATE_MS = (50, 4_000)
-VERY_LATE_MS = (8_000, 60_000)
-QUEUED_MS = (100, 6_000)
+VERY_LATE_MS = (6_000, 30_000)
+QUEUED_MS = (20, 600)
+"""In a client's time; a short one, since nothing can be protected meanwhile."""
 ALL, CHANGING = tuple(TARGETS), ("order", "edit", "cancel")
 
 # way: (kind of rule, delay, targets)
@@ -34,7 +35,7 @@ def _row(way: str, target: str) -> Callable[[Scene], str]:
     kind, delays, _ = WAYS[way]
 
     def strike(scene: Scene) -> str:
-        delay_ms = scene.rng.randint(*delays)
+        delay_ms = scene.stretch(*delays)
         count = scene.rng.choice((1, 1, 1, 2, 3))
         if not scene.arm(kind, target, count=count, delay_ms=delay_ms):
             return ""

@@ -13,12 +13,11 @@ tables are the harness's own reading of the protocol, not the daemon's.
 
 from collections.abc import Callable, Sequence
 
+from chaos.world.faults_calls import QUEUED_MS
 from chaos.world.faults_scene import Scene
 from tradebaas.paper.faults import Kind
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Refused
-
-QUEUED_MS = (200, 4_000)
 
 PARAMS: tuple[tuple[int, str], ...] = (
     *((-32700, "Parse error"), (-32602, "Invalid params"), (-32601, "Method not found")),
@@ -103,7 +102,7 @@ def _row(name: str) -> Callable[[Scene], str]:
     def strike(scene: Scene) -> str:
         error = _error(scene, codes)
         count = scene.rng.choice((1, 1, 2, 3))
-        delay_ms = scene.rng.randint(*QUEUED_MS) if kind == "defer" else 0
+        delay_ms = scene.stretch(*QUEUED_MS) if kind == "defer" else 0
         if not scene.arm(kind, target, count=count, error=error, delay_ms=delay_ms):
             return ""
         by = f" by {delay_ms} ms" if delay_ms else ""

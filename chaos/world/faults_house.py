@@ -1,7 +1,8 @@
 """What the exchange does to everybody: sessions end, logins vanish, stores lag, doors close.
 
-Times are exchange time. Stores lag and shrink by as much as the protocol lets one expect: the
-recent store by less than the queue bound of the proof of absence, the archive by minutes.
+Doors close for moments of a client's time, however fast the exchange runs. Stores lag and shrink,
+in exchange time, by as much as the protocol lets one expect: the recent store by less than the
+queue bound of the proof of absence, the archive by minutes.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def _maintenance(scene: Scene) -> str:
     """A maintenance is announced; when it begins, connections are closed and none is let in."""
     if scene.exchange.terms.maintenance is not None:
         return ""
-    after_ms, for_ms = scene.rng.randint(0, 20_000), scene.rng.randint(2_000, 120_000)
+    after_ms, for_ms = scene.stretch(0, 2_000), scene.stretch(100, 4_000)
     begins_ms = scene.exchange.now_ms + after_ms
     scene.exchange.plan_maintenance(begins_ms, begins_ms + for_ms)
     return f"maintenance in {after_ms} ms for {for_ms} ms"
@@ -54,7 +55,7 @@ def _settlement(scene: Scene) -> str:
     """The daily settlement begins now: orders cannot be changed for some seconds (10041)."""
     terms = scene.exchange.terms
     terms.settlement_at_ms = scene.exchange.now_ms % DAY_MS
-    terms.settlement_ms = scene.rng.randint(1_000, 20_000)
+    terms.settlement_ms = scene.stretch(50, 500)
     return f"settlement for {terms.settlement_ms} ms"
 
 

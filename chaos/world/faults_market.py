@@ -1,7 +1,8 @@
 """What the market does at the worst moment: gaps, empty books, fills that race a cancel.
 
 Moves of the market are journalled as the driver's, as the owner's acts are: a stop that finds no
-liquidity leaves a position naked, and no daemon that is down could have helped it.
+liquidity leaves a position naked, and no daemon that is down could have helped it. Without any
+liquidity nothing can be closed either, so that lasts for moments only.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from tradebaas.paper.instruments import INSTRUMENTS
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import Order
 from tradebaas.paper.tape import MAX_SHOCKS
+
+DRY_MS = (50, 500)
+"""How long there is no liquidity, in a client's time."""
 
 
 def _jump(scene: Scene) -> str:
@@ -73,34 +77,38 @@ def _move(scene: Scene, what: str, price: Decimal) -> str:
     return f"market {what}, to {price}" if done is not None else ""
 
 
-def _depth(scene: Scene, thin: str, contracts: int) -> str:
+def _depth(scene: Scene, contracts: int) -> str:
     amount = INSTRUMENTS[scene.instrument].contract_size * contracts
-    scene.front.own("admin/thin", {"thin": thin})
-    depth = {"instrument_name": scene.instrument, "amount": amount}
-    scene.front.own("admin/depth", depth)
-    return f"{amount} per price level; what a market order does not get is: {thin}"
+    scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": amount})
+    return f"{amount} per price level"
+
+
+def _dry(scene: Scene, thin: str, contracts: int) -> str:
+    for_ms = scene.stretch(*DRY_MS)
+    scene.front.own("admin/thin", {"thin": thin, "for_ms": for_ms})
+    return f"{_depth(scene, contracts)}, for {for_ms} ms the rest of market orders: {thin}"
 
 
 def _thin(scene: Scene) -> str:
     """Little at each price: orders fill in many parts, and far away; limits only in part."""
-    return _depth(scene, "no", scene.rng.randint(1, 40))
+    return _depth(scene, scene.rng.randint(1, 40))
 
 
 def _thin_cancel(scene: Scene) -> str:
     """Too little to close with: what a market order does not get at once is cancelled."""
-    return _depth(scene, "cancel", scene.rng.choice((0, 0, 1)))
+    return _dry(scene, "cancel", scene.rng.choice((0, 0, 1)))
 
 
 def _thin_wait(scene: Scene) -> str:
     """Too little to close with: market orders wait for the next prices, partly filled."""
-    return _depth(scene, "wait", scene.rng.choice((0, 1, 3)))
+    return _dry(scene, "wait", scene.rng.choice((0, 1, 3)))
 
 
 def _deep(scene: Scene) -> str:
     """The book is full again; market orders that wait are served."""
     if scene.instrument not in scene.exchange.matching.depth:
         return ""
-    scene.front.own("admin/thin", {"thin": "no"})
+    scene.front.own("admin/thin", {"thin": "no", "for_ms": 0})
     scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": None})
     return "the book is full again"
 

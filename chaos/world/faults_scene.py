@@ -52,6 +52,10 @@ class Scene:
         """Whether anybody can trade now."""
         return self.exchange.terms.open(self.exchange.now_ms)
 
+    def stretch(self, low_ms: int, high_ms: int) -> int:
+        """A stretch of a client's own time, drawn, as exchange time: the exchange may run fast."""
+        return self.rng.randint(low_ms, high_ms) * max(1, round(self.exchange.config.speed))
+
     def live(self, *, ours: bool) -> list[Order]:
         """Live orders that bear our prefix, or those that do not; waiting secondaries apart."""
         return [
@@ -92,5 +96,5 @@ def quiet(scene: Scene) -> None:
     scene.front.quiet()
     scene.mail.quiet()
     scene.exchange.terms.reset(Terms.of(scene.exchange.config))
-    scene.exchange.matching.thin = "no"
+    scene.exchange.matching.thin_out("no", 0)
     scene.exchange.matching.depth.clear()

@@ -197,3 +197,14 @@ async def test_the_recent_stores_shrink(autojump_clock: MockClock) -> None:
         assert (await traded(client), await traded(client, historical=True)) == ([], ["one"])
         await world.quiet()
         assert await traded(client) == ["one"]
+
+
+async def test_doors_close_for_moments_of_a_clients_time(autojump_clock: MockClock) -> None:
+    """However fast the exchange runs, it is closed for at most half a second of its clients'."""
+    world = World(speed=60.0)
+    async with world.running(), world.client() as client:
+        assert await world.strike("settlement")
+        assert 60 * 50 <= world.exchange.terms.settlement_ms <= 60 * 500
+        assert (await client.call("private/buy", **buy(10)))["code"] == 10041
+        await trio.sleep(0.6)
+        assert "order" in await client.call("private/buy", **buy(10))

@@ -13,6 +13,7 @@ import msgspec
 from tradebaas.paper import entry, params, queries
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
+from tradebaas.paper.matching import Thin
 from tradebaas.paper.methods import Call, Method, cancel_all
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
@@ -52,8 +53,9 @@ class Liquidate(Params):
     steps: PositiveCount = 1
 
 
-class Thin(Params):
-    thin: Literal["no", "cancel", "wait"]
+class ThinOut(Params):
+    thin: Thin
+    for_ms: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Maintenance(Params):
@@ -130,8 +132,9 @@ def _liquidate(call: Call, asked: Liquidate) -> int:
     return done
 
 
-def _thin(call: Call, asked: Thin) -> str:
-    call.exchange.matching.thin = asked.thin
+def _thin(call: Call, asked: ThinOut) -> str:
+    exchange = call.exchange
+    exchange.matching.thin_out(asked.thin, exchange.now_ms + asked.for_ms)
     return "ok"
 
 
@@ -216,7 +219,7 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/price": Method(Price, _price),
     "admin/depth": Method(Depth, _depth),
     "admin/liquidate": Method(Liquidate, _liquidate),
-    "admin/thin": Method(Thin, _thin),
+    "admin/thin": Method(ThinOut, _thin),
     "admin/maintenance": Method(Maintenance, _maintenance),
     "admin/revoke_logins": Method(Params, lambda call, _: call.exchange.revoke_logins()),
     "admin/pause": Method(Params, _pause),

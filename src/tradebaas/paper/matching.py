@@ -6,10 +6,10 @@ A resting limit order fills at its own price when the market reaches it, a trigg
 the market reaches its trigger price; what a move sets off is executed in the order in which the
 move meets it. In a gap nothing trades in between, so stops fill where the market opens.
 
-A market order takes what it wants, however far the price must go for it. ``thin`` changes that
-where ``depth`` is set: the book has a few levels only, and what a market order does not find there
-within its protective price is cancelled, or waits and takes what the next prices hold; which of
-the two Deribit does is not documented.
+A market order takes what it wants, however far the price must go for it. ``thin_out`` changes
+that for a while where ``depth`` is set: the book has a few levels only, and what a market order
+does not find there within its protective price is cancelled, or waits and takes what the next
+prices hold; which of the two Deribit does is not documented.
 
 Families of linked orders are settled afterwards by ``families``; this module only notes what
 filled and what ended.
@@ -31,6 +31,7 @@ MAX_LEVELS = 1_000
 """Price levels that one order may eat; the last one gives a market order all it still wants."""
 THIN_LEVELS = 5
 """Price levels that a thin book has."""
+Thin = Literal["no", "cancel", "wait"]
 LIQUIDATION_FEE = Decimal("0.01")
 """Share of the value that a liquidation costs (``max_liquidation_commission``)."""
 
@@ -42,9 +43,19 @@ class Matching:
         self.desk = desk
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
-        self.thin: Literal["no", "cancel", "wait"] = "no"
+        self._thin: Thin = "no"
+        self._thin_until_ms = 0
         self._rates = {"M": maker, "T": taker}
         self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
+
+    @property
+    def thin(self) -> Thin:
+        """Return what becomes of the rest of a market order: it has none, or what it does."""
+        return self._thin if self.desk.now_ms < self._thin_until_ms else "no"
+
+    def thin_out(self, thin: Thin, until_ms: int) -> None:
+        """Have thin books until a moment of exchange time."""
+        self._thin, self._thin_until_ms = thin, until_ms
 
     def price_moved(self) -> None:
         """Fill up every level again: a new price has a new book."""
