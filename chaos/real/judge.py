@@ -11,8 +11,10 @@ from decimal import Decimal
 from chaos.real.driver import INSTRUMENT, Driver
 from chaos.world import oracle
 from chaos.world.books import Books
+from chaos.world.known import fills, known
 from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
 from chaos.world.mark import START, Mark, mark
+from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 
@@ -73,7 +75,7 @@ class Judge:
 
     def _differences(self) -> list[Violation]:
         books = self._driver.books
-        found = oracle.known(books, self._driver.state)
+        found = known(books, self._driver.story, self._mark)
         uncovered = books.uncovered(INSTRUMENT)
         if uncovered:
             text = f"{uncovered} of the position is not covered after the recovery"
@@ -101,7 +103,7 @@ class Judge:
     ) -> list[Violation]:
         limit_ms = int(NAKED_LIMIT_REAL_S * 1000 * self._driver.exchange.speed)
         return [
-            *oracle.once(books, story, since),
+            *once(books, story, since),
             *oracle.protected(books, story, now_ms, limit_ms, since),
             *oracle.gated(books, story, witness, since),
             *oracle.alive(story, witness, since),
@@ -121,6 +123,7 @@ class Judge:
             found.append(Violation("durable", "journal", "the exchange's journal has lost lines"))
         witness = Witness(halts=driver.witness.halts)
         witness.expected_causes = driver.witness.expected_causes
+        found += fills(books, story, self._origin)
         found += self._judged(books, story, witness, books.at_ms, self._origin)
         found += oracle.same(books, story, witness, (), flat=True, since=self._origin)
         return found + oracle.balances(books, story, STARTED)

@@ -11,6 +11,7 @@ from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
 from chaos.world.closed import fail_closed
 from chaos.world.exchange import MemoryJournal
+from chaos.world.known import known
 from chaos.world.ledger import (
     LedgerBroken,
     SnapshotRow,
@@ -19,6 +20,7 @@ from chaos.world.ledger import (
     log_rows,
     snapshot_rows,
 )
+from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 from tradebaas.store.place import Place
@@ -78,7 +80,7 @@ class Judge:
     def settled(self) -> list[Violation]:
         """Where both ledgers differ while nothing moves; reads them anew."""
         self.read()
-        return [*oracle.known(self.books, self.story.state), *self._uncovered()]
+        return [*known(self.books, self.story), *self._uncovered()]
 
     def uncovered(self) -> bool:
         """Whether a position of ours lacks a full stop now, by the exchange's ledger."""
@@ -104,7 +106,7 @@ class Judge:
         found = [
             *oracle.durable(story, witness),
             *oracle.head_agrees(story, self.head),
-            *oracle.once(books, story),
+            *once(books, story),
             *oracle.protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),

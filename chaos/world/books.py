@@ -27,7 +27,10 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Span:
-    """A position from flat to flat, as the exchange booked it; ``ours`` once an entry filled."""
+    """A position from flat to flat, as the exchange booked it; ``ours`` once an entry filled.
+
+    ``mixed`` says that something was added after something had been taken away.
+    """
 
     instrument: str
     currency: str
@@ -38,6 +41,8 @@ class Span:
     fees: Decimal = ZERO
     closed_ms: int = 0
     ours: bool = False
+    reduced: bool = False
+    mixed: bool = False
     trade_ids: list[str] = field(default_factory=list)
 
     @property
@@ -93,15 +98,18 @@ class Books:
     """What the journal amounts to, up to line ``n``.
 
     ``cash`` has each balance by currency with the exchange time since which it was so.
-    ``labels`` has every label of ours with the line that had it first, ``logins`` the sessions as
-    they logged in, ``our_spans`` those of ``spans`` that are ours; all in the journal's order.
+    ``labels`` has every label of ours with the line that had it first, ``trades`` every fill with
+    its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
+    ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too.
     """
 
     def __init__(self) -> None:
         self.n = 0
         self.at_ms = 0
         self.live: dict[str, OrderRow] = {}
+        self.labels_by_id: dict[str, str] = {}
         self.sizes: dict[str, Decimal] = {}
+        self.averages: dict[str, Decimal] = {}
         self.balances: dict[str, Decimal] = {}
         self.cash: dict[str, list[tuple[int, Decimal]]] = {}
         self.requests: list[Request] = []
@@ -110,6 +118,7 @@ class Books:
         self.labels: dict[str, int] = {}
         self.sessions: dict[int, Session] = {}
         self.logins: list[Session] = []
+        self.trades: dict[str, tuple[int, TradeRow]] = {}
         self.spans: list[Span] = []
         self.our_spans: list[Span] = []
         self.open_spans: dict[str, Span] = {}
@@ -129,11 +138,11 @@ class Books:
 
     def ours_live(self) -> dict[str, OrderRow]:
         """Live orders that bear our prefix."""
-        return {i: o for i, o in self.live.items() if o.label.startswith(LABEL_PREFIX)}
+        return {i: o for i, o in self.live.items() if o.is_ours}
 
     def foreign_live(self) -> dict[str, OrderRow]:
         """Live orders of the account's owner."""
-        return {i: o for i, o in self.live.items() if not o.label.startswith(LABEL_PREFIX)}
+        return {i: o for i, o in self.live.items() if not o.is_ours}
 
     def requests_after(self, n: int) -> list[Request]:
         """The order-changing calls after line ``n``."""
@@ -162,6 +171,7 @@ class Books:
         order = row.body
         assert isinstance(order, OrderRow)
         self._note_label(order.label, row.n)
+        self.labels_by_id[order.order_id] = order.label
         if order.live:
             self.live[order.order_id] = order
         else:
@@ -170,6 +180,7 @@ class Books:
     def _trade(self, row: JournalRow) -> None:
         trade = row.body
         assert isinstance(trade, TradeRow)
+        self.trades[trade.key] = row.n, trade
         name = trade.instrument_name
         signed = trade.amount if trade.direction == "buy" else -trade.amount
         span = self.open_spans.get(name)
@@ -190,6 +201,9 @@ class Books:
             self.open_spans[name] = span
         if span.size == 0 or (span.size > 0) == (signed > 0):
             span.entered += abs(signed)
+            span.mixed = span.mixed or span.reduced
+        else:
+            span.reduced = True
         span.size += signed
         span.fees += fee
         span.gross += profit
@@ -204,6 +218,7 @@ class Books:
         position = row.body
         assert isinstance(position, PositionRow)
         self.sizes[position.instrument_name] = position.size
+        self.averages[position.instrument_name] = position.average_price
 
     def _balance(self, row: JournalRow) -> None:
         balance = row.body
@@ -227,9 +242,8 @@ class Books:
         request = Request(row.n, row.at_ms, body)
         self.requests.append(request)
         self.by_session.setdefault(body.session, []).append(request)
-        if body.label:
-            self.by_label.setdefault(body.label, []).append(request)
         for label in body.labels:
+            self.by_label.setdefault(label, []).append(request)
             self._note_label(label, row.n)
 
     def _note_label(self, label: str, n: int) -> None:

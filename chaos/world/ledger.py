@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from tradebaas.core import events as event_module
 from tradebaas.core.events import Event
+from tradebaas.core.model import LABEL_PREFIX
 
 GENESIS = bytes(32)
 _FIXED = struct.Struct(">QqqqII")
@@ -50,6 +51,9 @@ class OrderRow(Struct, frozen=True):
     reduce_only: bool = False
     filled_amount: Decimal = Decimal(0)
     is_secondary_oto: bool = False
+    price: float | str | None = None
+    trigger_price: Decimal | None = None
+    trigger_order_id: str | None = None
 
     @property
     def live(self) -> bool:
@@ -58,6 +62,16 @@ class OrderRow(Struct, frozen=True):
     @property
     def remaining(self) -> Decimal:
         return self.amount - self.filled_amount
+
+    @property
+    def is_ours(self) -> bool:
+        return self.label.startswith(LABEL_PREFIX)
+
+    @property
+    def limit(self) -> Decimal | None:
+        """Its limit price; None for one that trades at the market."""
+        market = self.price is None or self.price == "market_price"
+        return None if market else Decimal(str(self.price))
 
 
 class TradeRow(Struct, frozen=True):
@@ -75,6 +89,15 @@ class TradeRow(Struct, frozen=True):
     fee_currency: str
     label: str = ""
 
+    @property
+    def is_ours(self) -> bool:
+        return self.label.startswith(LABEL_PREFIX)
+
+    @property
+    def key(self) -> str:
+        """Trade ids are unique per currency only."""
+        return f"{self.instrument_name}/{self.trade_id}"
+
 
 class PositionRow(Struct, frozen=True):
     """The net position after a change; ``live_stop_amount`` is the exchange's own count."""
@@ -82,6 +105,7 @@ class PositionRow(Struct, frozen=True):
     instrument_name: str
     size: Decimal
     live_stop_amount: Decimal
+    average_price: Decimal = Decimal(0)
 
 
 class BalanceRow(Struct, frozen=True):

@@ -1,21 +1,20 @@
 """Pure judgement: what the ledgers and the driver's own witness say about the invariants.
 
 Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
-violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7.
+violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7;
+what is not here is in a module of its own (``once``, ``known``, ``bounded``, ``closed``).
 A check may run after every round: it looks at everything known so far or, told a ``Mark``, at what
 came after it and whatever of the time before that touches; the caller drops repeats by ``key``.
 Nothing here reads a file or a clock.
 
     durable     1  what was answered 2xx is in the store, seq never goes back
-    once        2  one entry request per signal and per label; every label has its intent
-    known       3  live orders and positions at the exchange are those in the state
     protected   4  no naked stretch beyond the limit while a reconciled daemon was up
     gated       6  no entry before a reconcile, from a wrong connection, or while halted
     same        9  published = fold = snapshot; trades, profit and fees equal the exchange's
     alive       8  no life ends of anything but our kills (waiting too long is the driver's to say)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -28,7 +27,6 @@ from chaos.world.mark import START, Mark
 from chaos.world.story import Story
 from chaos.world.tally import trade_differs
 from chaos.world.windows import Windows
-from tradebaas.core.model import LABEL_PREFIX
 from tradebaas.core.state import FOLD_VERSION, State
 
 Json = dict[str, object]
@@ -124,91 +122,6 @@ def head_agrees(story: Story, head: Tail) -> list[Violation]:
     return []
 
 
-# ---------------------------------------------------------------------------------------- 2 once
-
-
-def once(books: Books, story: Story, since: Mark = START) -> list[Violation]:
-    """At most one entry per signal and per label; nothing without a committed intent."""
-    found: dict[str, Violation] = {}
-    for request in books.requests_after(since.n):
-        label = request.row.label
-        if not label.startswith(LABEL_PREFIX):
-            continue
-        groups = {f"label {label}": books.by_label[label]}
-        intent = story.intents.get(label)
-        if request.is_entry and intent is not None:
-            groups[f"signal {intent.signal_id}"] = _entries(books, story, intent.signal_id)
-        for name, requests in groups.items():
-            if len(requests) > 1:
-                text = f"{len(requests)} order requests reached the exchange for {name}"
-                rows = tuple(map(_request_line, requests))
-                found[name] = Violation("once", name, text, rows)
-    return [*found.values(), *_unintended(books, story, since)]
-
-
-def _entries(books: Books, story: Story, signal_id: str) -> list[Request]:
-    """The requests for an entry of one signal, whatever their labels."""
-    labels = story.entries.get(signal_id, ())
-    return [r for label in labels for r in books.by_label.get(label, ()) if r.is_entry]
-
-
-def _unintended(books: Books, story: Story, since: Mark) -> Iterator[Violation]:
-    """Labels of ours in the exchange's journal without a committed intent."""
-    for label, n in reversed(books.labels.items()):
-        if n <= since.n:
-            return
-        if story.intent_of(label) is None:
-            text = f"label {label} is in the exchange's journal and no intent of it is committed"
-            yield Violation("once", f"unintended {label}", text, (f"journal line {n}",))
-
-
-# --------------------------------------------------------------------------------------- 3 known
-
-
-def known(books: Books, state: State) -> list[Violation]:
-    """Where the state and the exchange differ; both must have been read while nothing moved."""
-    found: list[str] = []
-    live = books.ours_live()
-    expected = set(state.pending) | {
-        leg.label for pending in state.pending.values() for leg in pending.intent.legs
-    }
-    for order_id, order in live.items():
-        held = state.orders.get(order_id)
-        if held is None:
-            if order.label not in expected:
-                found.append(f"order {order_id} {order.label} is live at the exchange only")
-            continue
-        if (held.amount, held.filled) != (order.amount, order.filled_amount):
-            found.append(
-                f"order {order_id}: {held.filled} of {held.amount} in the state, "
-                f"{order.filled_amount} of {order.amount} at the exchange"
-            )
-    found += [
-        f"order {i} {o.label} is live in the state only"
-        for i, o in state.orders.items()
-        if i not in live
-    ]
-    found += [
-        f"foreign order {i} is live and not in the state"
-        for i in books.foreign_live()
-        if f"order {i}" not in state.foreign
-    ]
-    found += _positions_differ(books, state)
-    return [Violation("known", text, text) for text in found]
-
-
-def _positions_differ(books: Books, state: State) -> list[str]:
-    position = state.position
-    found = []
-    names = {*books.sizes, *([position.instrument] if position else [])}
-    for name in sorted(names):
-        held = position.size if position is not None and position.instrument == name else ZERO
-        if held == books.size(name) or f"position {name}" in state.foreign:
-            continue
-        found.append(f"position in {name}: {held} in the state, {books.size(name)} at the exchange")
-    return found
-
-
 # ----------------------------------------------------------------------------------- 4 protected
 
 
@@ -263,7 +176,7 @@ def gated(books: Books, story: Story, witness: Witness, since: Mark = START) -> 
             found.append(Violation("gated", f"session {intent.label}", text))
         if request.is_entry and story.first_reads.get(owner, request.at_ms + 1) > request.at_ms:
             text = f"entry {intent.label} reached the exchange before a reconcile of {owner}"
-            row = (_request_line(request),)
+            row = (request_line(request),)
             found.append(Violation("gated", f"reconcile {intent.label}", text, row))
     return found + list(_while_halted(books, story, fresh, witness))
 
@@ -285,7 +198,7 @@ def _while_halted(
             if later and window.first_n < request.n <= last:
                 text = f"entry {request.row.label} reached the exchange while halted"
                 key = f"halt {request.row.label}"
-                yield Violation("gated", key, text, (_request_line(request),))
+                yield Violation("gated", key, text, (request_line(request),))
 
 
 # ---------------------------------------------------------------------------------------- 9 same
@@ -387,7 +300,8 @@ def _plain(value: object) -> Json:
     return plain
 
 
-def _request_line(request: Request) -> str:
+def request_line(request: Request) -> str:
+    """A request as a line of evidence."""
     row = request.row
     return (
         f"journal line {request.n} at {request.at_ms}: {row.method} {row.label} "

@@ -8,12 +8,15 @@ entry that nothing stood in its way (the gate), by the log's order alone. Pure: 
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from chaos.world.ledger import LogRow, Tail
+from chaos.world.signals import Signals
 from chaos.world.standing import Standing
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
     Event,
+    Filled,
     Halted,
     LifeStarted,
     OrderAbandoned,
@@ -33,6 +36,8 @@ from tradebaas.core.model import Intent, Phase, Role, Trade
 from tradebaas.core.state import State
 
 REMEMBERED_STATES = 4_000
+REST = "/rest"
+"""What the log adds to the id of a fill for the part of it that is beyond zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,8 @@ class Unknown:
 class Story:
     """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps.
 
-    ``entries`` has the labels of entry intents by signal, ``first_reads`` when (exchange time) the
-    account was first read in full by life and connection, ``groundless`` what entry intents lacked.
+    ``fills`` has how much of each fill was booked, ``first_reads`` when (exchange time) the account
+    was first read in full by life and connection, ``groundless`` what entry intents lacked.
     """
 
     remembered: int = REMEMBERED_STATES
@@ -86,7 +91,8 @@ class Story:
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_seqs: dict[str, int] = field(default_factory=dict)
     leg_labels: dict[str, str] = field(default_factory=dict)
-    entries: dict[str, list[str]] = field(default_factory=dict)
+    signals: Signals = field(default_factory=Signals)
+    fills: dict[str, Decimal] = field(default_factory=dict)
     unknowns: dict[str, Unknown] = field(default_factory=dict)
     reconciles: list[Reconcile] = field(default_factory=list)
     first_reads: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -104,6 +110,7 @@ class Story:
             before = self.state
             self._note(row.seq, row.event, before)
             self.standing.take(row.event)
+            self.signals.take(row.event)
             self.state = apply(before, row.event)
             self.tail = Tail(row.seq, row.digest)
             self.states[row.seq] = self.state
@@ -139,6 +146,9 @@ class Story:
             case Reconciled(connection=connection, read_ms=read_ms):
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
                 self.first_reads.setdefault((before.life, connection), read_ms)
+            case Filled(fill=fill):
+                key = fill.key.removesuffix(REST)
+                self.fills[key] = self.fills.get(key, Decimal(0)) + fill.amount
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
             case Recovered(report=report):
@@ -163,7 +173,6 @@ class Story:
         self.intent_seqs[intent.label] = seq
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
         if intent.role is Role.ENTRY:
-            self.entries.setdefault(intent.signal_id, []).append(intent.label)
             lacking = self.standing.lacks(intent)
             if lacking:
                 self.groundless[intent.label] = lacking

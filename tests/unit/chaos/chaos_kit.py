@@ -235,7 +235,7 @@ def entered_rows() -> list[tuple[int, Body]]:
         (T + 10, order_row("SL-1", STOP)),
         (T + 10, order_row("t1", TAKE, "open", order_type="limit")),
         (T + 10, trade_row(1, "buy", "50000", ENTRY, T + 10, "0")),
-        (T + 10, PositionRow(NAME, D(1000), D(1000))),
+        (T + 10, PositionRow(NAME, D(1000), D(1000), D(50_000))),
         (T + 10, BalanceRow("BTC", D("0.999993"))),
         (T + 10, request_row()),
     ]

@@ -28,7 +28,9 @@ from chaos_kit import (
 from msgspec.structs import replace
 
 from chaos.world import oracle
-from chaos.world.ledger import Body, PositionRow, SessionRow, SnapshotRow, Tail
+from chaos.world.known import known
+from chaos.world.ledger import Body, SessionRow, SnapshotRow, Tail
+from chaos.world.once import once
 from chaos.world.oracle import HaltWindow, Promise, Published, Violation, Witness
 from tradebaas.core.events import (
     Disarmed,
@@ -55,8 +57,8 @@ def everything(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violat
     books, story = booked(rows), told(events)
     return [
         *oracle.durable(story, NOBODY),
-        *oracle.once(books, story),
-        *oracle.known(books, story.state),
+        *once(books, story),
+        *known(books, story),
         *oracle.protected(books, story, T + 100_000, LIMIT_MS),
         *oracle.gated(books, story, NOBODY),
         *oracle.same(books, story, NOBODY, [], flat=True),
@@ -98,59 +100,6 @@ def test_a_head_beyond_the_log_or_of_another_record_is_found() -> None:
     assert oracle.head_agrees(story, Tail(3, bytes([3]) * 32)) == []
     assert oracle.head_agrees(story, Tail(5, bytes([5]) * 32))
     assert oracle.head_agrees(story, Tail(4, bytes([9]) * 32))
-
-
-# -------------------------------------------------------------------------------------------- once
-
-
-def test_a_label_that_is_sent_twice_is_found() -> None:
-    rows = [*entered_rows(), (T + 11, request_row())]
-    found = oracle.once(booked(rows), told(entered()))
-    assert {v.key for v in found} == {f"label {ENTRY}", "signal sig"}
-
-
-def test_a_second_entry_for_one_signal_is_found() -> None:
-    second = "tb1-aa-9-e"
-    events = [*entered(), OrderIntended(intent=intent(second))]
-    rows = [*entered_rows(), (T + 11, request_row(second))]
-    found = oracle.once(booked(rows), told(events))
-    assert [v.key for v in found] == ["signal sig"]
-
-
-@pytest.mark.parametrize("label", ["tb1-zz-1-e", "tb1-aa-6-x"])
-def test_a_label_without_a_committed_intent_is_found(label: str) -> None:
-    request = [*entered_rows(), (T + 11, request_row(label))]
-    assert "once" in checks(oracle.once(booked(request), told(entered())))
-    order = [*entered_rows(), (T + 11, order_row("x", label, "cancelled"))]
-    assert "once" in checks(oracle.once(booked(order), told(entered())))
-
-
-# ------------------------------------------------------------------------------------------- known
-
-
-DIFFERENT: list[tuple[str, tuple[int, Body]]] = [
-    ("live at the exchange only", (T + 11, order_row("SL-9", STOP))),
-    ("live in the state only", (T + 11, order_row("SL-1", STOP, "cancelled"))),
-    ("of 900 at the exchange", (T + 11, order_row("SL-1", STOP, amount=D(900)))),
-    ("foreign order f1", (T + 11, order_row("f1", ""))),
-    ("position in", (T + 11, PositionRow(NAME, D(900), D(1000)))),
-    ("position in OTHER", (T + 11, PositionRow("OTHER", D(5), D(0)))),
-]
-
-
-@pytest.mark.parametrize("words, row", DIFFERENT)
-def test_a_difference_between_state_and_exchange_is_found(
-    words: str, row: tuple[int, Body]
-) -> None:
-    found = oracle.known(booked([*entered_rows(), row]), told(entered()).state)
-    assert len(found) == 1
-    assert words in found[0].text
-
-
-def test_an_order_whose_intent_is_not_proven_yet_is_known() -> None:
-    story = told([*begun(), OrderIntended(intent=intent())])
-    rows = [*logged_in(), (T + 5, order_row("SL-1", STOP))]
-    assert oracle.known(booked(rows), story.state) == []
 
 
 # --------------------------------------------------------------------------------------- protected
