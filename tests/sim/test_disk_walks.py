@@ -9,41 +9,35 @@ good. Beside the deaths, the same is asked after every operation that can fail.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
 from random import Random
 
-import apsw
 import pytest
 from disk_kit import ROOT, deaths, points
-from store_kit import COUNTING, FOLD, NOW_MS, fill, folded, new, open_log, state_after
+from disk_stores import (
+    BACKUP,
+    HOUR_MS,
+    OLD_EVENTS,
+    Promises,
+    commit_and_lose_power,
+    disk_of,
+    lay_old_store,
+    lay_store_with_backup,
+    power_cut,
+    some_commits,
+    whole,
+)
+from store_kit import COUNTING, NOW_MS, fill, new, open_log, state_after
 
 from chaos.world.disk import SimDisk
 from chaos.world.mount import MountedDisk
-from chaos.world.storage import Kind
-from tradebaas.errors import Fatal, StoreDamaged
+from tradebaas.errors import StoreDamaged
 from tradebaas.store import log as log_module
-from tradebaas.store.backup import BackupFailed, Mark, create_backup, prune
+from tradebaas.store.backup import Mark, create_backup, prune
 from tradebaas.store.catalogue import file_digest, list_backups, verified_backups
-from tradebaas.store.faults import DiskFull
 from tradebaas.store.halt import clear_halt, read_halt, write_halt
-from tradebaas.store.head import HeadFile, read_head
-from tradebaas.store.log import Log
+from tradebaas.store.head import read_head
 from tradebaas.store.place import Place
-from tradebaas.store.records import Head
 from tradebaas.store.restore import restore
-
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "store-schema1.db"
-OLD_EVENTS = 6
-BACKUP = "tradebaas-20220115T235900Z-000000000010.db"
-HOUR_MS = 3_600_000
-Work = Callable[[MountedDisk], None]
-
-
-class Promises:
-    """What the work has been told so far; what it means is up to the walk."""
-
-    def __init__(self) -> None:
-        self.made = 0
 
 
 @pytest.fixture
@@ -56,49 +50,6 @@ def disk() -> Iterator[SimDisk]:
 @pytest.fixture
 def promises() -> Promises:
     return Promises()
-
-
-def whole(place: Place, at_least: int, at_most: int) -> Log:
-    """The opened log, whose records are those that were written, as many as promised."""
-    log = open_log(ROOT, place.disk)
-    assert at_least <= log.head.seq <= at_most
-    bodies = [record.body for record in log.read(0, at_most + 1)]
-    assert bodies == [new(number).body for number in range(1, log.head.seq + 1)]
-    return log
-
-
-def disk_of(place: Place) -> SimDisk:
-    """The disk under the place."""
-    assert isinstance(place.disk, MountedDisk)
-    assert isinstance(place.disk.storage, SimDisk)
-    return place.disk.storage
-
-
-def power_cut(place: Place) -> Place:
-    """The same place after a power cut."""
-    disk = disk_of(place)
-    disk.power_cut()
-    return Place(ROOT, disk.mount())
-
-
-def commit_and_lose_power(place: Place, log: Log) -> None:
-    """What the next life commits is as durable as ever."""
-    head = log.append([new(log.head.seq + 1)])
-    log.abandon()
-    whole(power_cut(place), head.seq, head.seq).abandon()
-
-
-def some_commits(promises: Promises, last: int) -> Work:
-    """Open the store, commit up to record ``last``, with a snapshot now and then, and close."""
-
-    def work(process: MountedDisk) -> None:
-        log = open_log(ROOT, process)
-        for number in range(log.head.seq + 1, last + 1):
-            log.append([new(number)], folded(number) if number % 5 == 0 else None)
-            promises.made = number
-        log.close()
-
-    return work
 
 
 # --- deaths --------------------------------------------------------------------------------------
@@ -263,119 +214,3 @@ def end_of_restore(place: Place) -> str:
         return "old" if log.head.seq == 14 else f"{log.head.seq} records"
     assert read_halt(place)
     return "restored"
-
-
-# --- failing operations --------------------------------------------------------------------------
-
-
-def lay_old_store(disk: SimDisk) -> None:
-    """The store that the first version wrote, with its head."""
-    disk.put(ROOT / "tradebaas.db", FIXTURE.read_bytes())
-    connection = apsw.Connection(str(FIXTURE), apsw.SQLITE_OPEN_READONLY)
-    digest = connection.execute("SELECT digest FROM events WHERE seq = 6").get
-    connection.close()
-    assert isinstance(digest, bytes)
-    HeadFile.create(Place(ROOT, disk.mount()), Head(OLD_EVENTS, digest)).close()
-
-
-def lay_store_with_backup(disk: SimDisk) -> None:
-    """Fourteen records, and a backup of the first ten."""
-    process = disk.mount()
-    log = open_log(ROOT, process)
-    fill(log, 1, 10)
-    info = create_backup(Place(ROOT, process), now_ms=NOW_MS, fold=COUNTING)
-    assert info.name == BACKUP
-    fill(log, 11, 14)
-    log.abandon()
-    process.kill()
-
-
-def commit_three(process: MountedDisk) -> None:
-    log = Log.open(Place(ROOT, process), now_ms=NOW_MS)
-    try:
-        list(log.recover(FOLD).tail)
-        fill(log, log.head.seq + 1, log.head.seq + 3)
-        log.close()
-    except BaseException:
-        log.abandon()
-        raise
-
-
-def back_up(process: MountedDisk) -> None:
-    create_backup(Place(ROOT, process), now_ms=NOW_MS + HOUR_MS, fold=COUNTING)
-
-
-def restore_it(process: MountedDisk) -> None:
-    restore(Place(ROOT, process), BACKUP, now_ms=NOW_MS + HOUR_MS)
-
-
-def fail_at(disk: SimDisk, fault: str, nth: int) -> Callable[[], bool]:
-    """Arm the ``nth`` failure of a kind; the answer says whether it struck."""
-    if fault in ("read", "short read", "write", "sync"):
-        disk.arm(fault, nth=nth)  # type: ignore[arg-type]
-        return lambda: not disk.armed
-
-    first = disk.operations
-
-    def strike(index: int, kind: Kind, path: Path) -> None:
-        if index == first + nth:
-            disk.read_only = fault == "read only"
-            disk.capacity = disk.used() if fault == "full" else None
-
-    disk.on_operation = strike
-    return lambda: disk.operations >= first + nth
-
-
-@pytest.mark.parametrize("fault", ["read", "short read", "write", "sync", "full", "read only"])
-@pytest.mark.parametrize(
-    "lay, work, may_be",
-    [
-        (lambda _: None, commit_three, {0, 1, 2, 3}),
-        (lay_old_store, commit_three, {6, 7, 8, 9}),
-        (lay_store_with_backup, back_up, {14}),
-        (lay_store_with_backup, restore_it, {10, 14}),
-    ],
-    ids=["first start", "migration", "backup", "restore"],
-)
-def test_any_operation_may_fail(
-    disk: SimDisk,
-    lay: Callable[[SimDisk], None],
-    work: Work,
-    may_be: set[int],
-    fault: str,
-) -> None:
-    """The failure has a name, and the next start finds a store as whole as before."""
-    lay(disk)
-    for nth in range(1, 200):
-        twin = disk.fork(Random(nth))
-        struck = fail_at(twin, fault, nth)
-        try:
-            work(twin.mount())
-        except (Fatal, DiskFull, BackupFailed):
-            assert struck()
-        hit = struck()
-        twin.on_operation = None
-        twin.disarm()
-        if nth % 2:
-            twin.power_cut()
-        else:
-            twin.mounts[0].kill()
-        found_after(Place(ROOT, twin.mount()), may_be)
-        twin.close()
-        if not hit:
-            assert nth > 3
-            return
-    raise AssertionError("the work has no end")
-
-
-def found_after(place: Place, may_be: set[int]) -> None:
-    try:
-        log = open_log(ROOT, place.disk)
-    except StoreDamaged:
-        assert 10 in may_be  # a restore was at work, and goes on
-        restore(place, BACKUP, now_ms=NOW_MS + 2 * HOUR_MS)
-        log = open_log(ROOT, place.disk)
-    assert log.head.seq in may_be
-    log.abandon()
-    for info in verified_backups(place):
-        assert file_digest(place.disk, place.backups / info.name) == info.file_digest

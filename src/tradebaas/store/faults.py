@@ -33,7 +33,8 @@ class StoreLocked(Exception):
 Advice = Callable[[], str]
 """Says what to do about a file that cannot be used; asked only then: it may read every backup."""
 
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The system's error numbers that mean: no space is left."""
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR})
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError, apsw.SQLError)
 _BUSY = (apsw.BusyError, apsw.LockedError)
@@ -90,7 +91,7 @@ def _extended(error: apsw.Error) -> int:
 def _unopened(error: apsw.Error, disk: Disk, file: Path, advice: Advice) -> Exception:
     """SQLite does not say why it could not open a file; the system's error number may."""
     number = _errno_of_opening(disk, file)
-    if number in _NO_SPACE:
+    if number in NO_SPACE:
         return _full(file)
     if number in _NO_PERMISSION:
         return _denied(file, str(error), disk, file, advice)
@@ -106,7 +107,7 @@ def _errno_of_opening(disk: Disk, file: Path) -> int:
 
 
 def _system_meaning(error: OSError, disk: Disk, file: Path, advice: Advice) -> Exception:
-    if error.errno in _NO_SPACE:
+    if error.errno in NO_SPACE:
         return _full(file)
     where = Path(error.filename) if isinstance(error.filename, str) else file
     if error.errno in _NO_PERMISSION:

@@ -58,12 +58,16 @@ class HeadFile:
         """
         temporary = place.root / "head.new"
         file = place.disk.open(temporary, "fresh")
-        file.pwrite(bytes(_SLOTS * _STRIDE), 0)
-        head_file = cls(file)
-        head_file.write(head)
-        file.sync()
-        place.disk.rename(temporary, place.head)
-        place.disk.sync_directory(place.root)
+        try:
+            file.pwrite(bytes(_SLOTS * _STRIDE), 0)
+            head_file = cls(file)
+            head_file.write(head)
+            file.sync()
+            place.disk.rename(temporary, place.head)
+            place.disk.sync_directory(place.root)
+        except BaseException:
+            file.close()
+            raise
         return head_file
 
     def write(self, head: Head) -> None:

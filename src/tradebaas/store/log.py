@@ -221,12 +221,19 @@ class Log:
         Only after a commit: its sync covers all that the log holds. What a killed process wrote
         and did not sync can be recovered and still be lost in a power cut; a head that names it
         would then condemn a sound store.
+
+        Without space it stays behind, which is normal: the records are stored, and whoever heard
+        of a full disk now would store them again.
         """
-        if self._opened.stated_head is None or self._opened.head_file is None:
-            self._opened.close_head()
-            self._opened.head_file = HeadFile.create(self._place, head)
-        else:
-            self._opened.head_file.write(head)
+        try:
+            if self._opened.stated_head is None or self._opened.head_file is None:
+                self._opened.close_head()
+                self._opened.head_file = HeadFile.create(self._place, head)
+            else:
+                self._opened.head_file.write(head)
+        except OSError as error:
+            if error.errno not in faults.NO_SPACE:
+                raise
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         """SQLite's report, after each commit, of how long the write-ahead log is."""
