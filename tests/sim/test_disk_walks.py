@@ -61,7 +61,7 @@ def test_the_first_start_may_die_anywhere(disk: SimDisk, promises: Promises) -> 
     kinds = Counter(point.kind for point in found)
     assert min(kinds[kind] for kind in ("mkdir", "create", "rename", "sync", "sync names")) > 1
     made = next(n for n, point in enumerate(found) if point.name == "tradebaas.db")
-    for _, point, place in chain(deaths(found[:made], 12), deaths(found[made:], 4)):
+    for _, point, place in chain(deaths(found[:made], 12), deaths(found[made:], 2)):
         log = whole(place, point.promised, 3)
         commit_and_lose_power(place, log)
 
@@ -73,7 +73,7 @@ def test_commits_checkpoints_and_closings_may_die_anywhere(
     some_commits(promises, 12)(disk.mount())
     found = points(disk, some_commits(promises, 30), lambda: promises.made)
     assert sum(point.name == "tradebaas.db" and point.kind == "write" for point in found) > 5
-    for death, point, place in deaths(found, 3):
+    for death, point, place in deaths(found, 2):
         guard = read_head(place)
         assert guard is None or guard.seq <= 30
         if death.startswith("kill"):
@@ -132,7 +132,7 @@ def test_a_migration_may_die_anywhere(disk: SimDisk, promises: Promises) -> None
         promises.made = log.append([new(7)]).seq
         log.close()
 
-    for _, point, place in deaths(points(disk, work, lambda: promises.made), 4):
+    for _, point, place in deaths(points(disk, work, lambda: promises.made), 2):
         log = open_log(ROOT, place.disk)
         assert max(OLD_EVENTS, point.promised) <= log.head.seq <= OLD_EVENTS + 1
         head = log.append([new(8)])
@@ -157,7 +157,7 @@ def test_a_backup_may_die_anywhere(disk: SimDisk, promises: Promises) -> None:
             promises.made += 1
         prune(place, keep=1)
 
-    for _, point, place in deaths(points(disk, work, lambda: promises.made), 3):
+    for _, point, place in deaths(points(disk, work, lambda: promises.made), 2):
         infos = verified_backups(place)
         assert len(infos) >= min(point.promised, 1)
         for info in infos:
@@ -175,7 +175,7 @@ def test_a_restore_may_die_anywhere(disk: SimDisk, promises: Promises) -> None:
         promises.made = 1
 
     ends = Counter[str]()
-    for death, point, place in deaths(points(disk, work, lambda: promises.made), 6):
+    for death, point, place in deaths(points(disk, work, lambda: promises.made), 4):
         end = end_of_restore(place)
         ends[end] += 1
         assert end == "restored" or not point.promised
@@ -199,7 +199,7 @@ def test_a_damaged_store_is_never_taken_for_sound_while_it_is_replaced(
         restore(Place(ROOT, process), BACKUP, now_ms=NOW_MS)
         promises.made = 1
 
-    for _, point, place in deaths(points(disk, work, lambda: promises.made), 8):
+    for _, point, place in deaths(points(disk, work, lambda: promises.made), 4):
         end = end_of_restore(place)
         assert end == "restored" or (end == "refused" and not point.promised)
 
