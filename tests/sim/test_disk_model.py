@@ -9,11 +9,12 @@ import pytest
 from disk_kit import outcomes
 
 from chaos.world.disk import SimDisk
-from chaos.world.inodes import SECTOR, UNSYNCED_MAX
+from chaos.world.inodes import UNSYNCED_MAX
 from chaos.world.mount import MountedDisk
 from tradebaas.store.disk import Disk, DiskFile
 
 A, B = Path("/a"), Path("/b")
+SECTOR = 512
 OLD, NEW = b"o" * SECTOR, b"n" * SECTOR
 
 

@@ -17,6 +17,7 @@ from store_kit import fill, new, open_log
 from chaos.world.disk import SimDisk
 from chaos.world.mount import MountedDisk
 from tradebaas.errors import Fatal
+from tradebaas.store import log as log_module
 from tradebaas.store import schema
 from tradebaas.store.disk import Disk
 from tradebaas.store.place import Place
@@ -55,6 +56,19 @@ def test_a_reader_sees_what_was_committed_when_it_opened(disk: SimDisk) -> None:
     log.close()
     with open_reader(Place(ROOT, disk.view())) as judge:  # no write-ahead log any more
         assert judge.last().seq == 11
+
+
+def test_a_reader_keeps_what_it_opened_whatever_the_writer_does(
+    disk: SimDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "CHECKPOINT_PAGES", 5)
+    place = Place(ROOT, disk.mount())
+    log = open_log(ROOT, place.disk)
+    fill(log, 1, 5)
+    with open_reader(place) as reader:
+        fill(log, 6, 60)  # the write-ahead log begins again from its start, several times
+        log.close()
+        assert [record.body for record in reader.each(0)] == [new(n).body for n in range(1, 6)]
 
 
 def test_a_judge_is_struck_by_no_fault_and_outlives_every_death(disk: SimDisk) -> None:
