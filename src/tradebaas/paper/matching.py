@@ -27,7 +27,7 @@ from tradebaas.paper.orders import MARKET_TYPES, Order
 from tradebaas.paper.tape import Tape
 from tradebaas.paper.views import price_band
 
-MAX_LEVELS = 1_000
+MAX_LEVELS = 100
 """Price levels that one order may eat; the last one gives a market order all it still wants."""
 THIN_LEVELS = 5
 """Price levels that a thin book has."""
