@@ -11,6 +11,8 @@ from decimal import Decimal
 from chaos.real.driver import INSTRUMENT, Driver
 from chaos.world import oracle
 from chaos.world.books import Books
+from chaos.world.bounded import Bounds, bounded
+from chaos.world.closed import fail_closed
 from chaos.world.known import fills, known
 from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
 from chaos.world.mark import START, Mark, mark
@@ -18,7 +20,14 @@ from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 
+CHECKED = (
+    *("durable", "once", "known", "protected", "bounded", "gated", "fail closed"),
+    *("alive", "same"),
+)
+"""The invariants that every campaign judges."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
+GRACE_REAL_S = 3
+"""How long news of the account may take to reach the daemon, on a loaded machine."""
 NAKED_LIMIT_REAL_S = 1.0
 """Grace for the exchange's notifications plus the time to send a stop, on a loaded machine."""
 
@@ -105,9 +114,17 @@ class Judge:
         return [
             *once(books, story, since),
             *oracle.protected(books, story, now_ms, limit_ms, since),
+            *bounded(books, story, self._bounds(), since),
             *oracle.gated(books, story, witness, since),
+            *fail_closed(books, story, witness, since),
             *oracle.alive(story, witness, since),
         ]
+
+    def _bounds(self) -> Bounds:
+        """What the daemon's own configuration allows it."""
+        driver = self._driver
+        text = driver.daemon.configuration.read_text("utf-8")
+        return Bounds.of(text, STARTED, int(GRACE_REAL_S * 1000 * driver.exchange.speed))
 
     def _anew(self) -> list[Violation]:
         """Both ledgers read anew say the same as when they were read as they grew, and hold."""
@@ -121,7 +138,7 @@ class Judge:
             found.append(Violation("durable", "anew", text))
         if books.n < driver.books.n:
             found.append(Violation("durable", "journal", "the exchange's journal has lost lines"))
-        witness = Witness(halts=driver.witness.halts)
+        witness = Witness(halts=driver.witness.halts, outages=driver.witness.outages)
         witness.expected_causes = driver.witness.expected_causes
         found += fills(books, story, self._origin)
         found += self._judged(books, story, witness, books.at_ms, self._origin)
@@ -129,7 +146,7 @@ class Judge:
         return found + oracle.balances(books, story, STARTED)
 
     def _count(self) -> None:
-        for check in ("durable", "once", "known", "protected", "gated", "same", "alive"):
+        for check in CHECKED:
             self.checked[check] = self.checked.get(check, 0) + 1
 
     def _forget_proven(self) -> None:

@@ -162,6 +162,10 @@ class Daemon:
         return self.home / "data"
 
     @property
+    def configuration(self) -> Path:
+        return self.home / "tradebaas.toml"
+
+    @property
     def store(self) -> Path:
         return self.data / "tradebaas.db"
 
@@ -183,14 +187,14 @@ class Daemon:
         text = CONFIG.format(
             data=json.dumps(str(self.data)), url=json.dumps(url), snapshot_every=snapshot_every
         )
-        (self.home / "tradebaas.toml").write_text(text, encoding="utf-8")
+        self.configuration.write_text(text, encoding="utf-8")
 
     def command(self) -> list[str]:
         """How the daemon is started, a breakage applied."""
         program = ["-m", "chaos.broken", self.broken] if self.broken else ["-m", "tradebaas"]
         return [
             *(sys.executable, *program, "run", "--chaos"),
-            *("--config", str(self.home / "tradebaas.toml")),
+            *("--config", str(self.configuration)),
         ]
 
     def start(self, prefix: list[str] | None = None) -> None:

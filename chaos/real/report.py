@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from chaos.real.campaign import Outcome
 from chaos.real.driver import Driver
 from chaos.real.fault import End
+from chaos.real.judge import CHECKED
 from chaos.real.scene import Round
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
@@ -31,8 +32,6 @@ from chaos.report.verdict import Run as ReportedRun
 from chaos.world.books import Naked
 from tradebaas.core.model import Phase
 
-CHECKED = ("durable", "once", "known", "protected", "gated", "alive", "same")
-"""The invariants that every campaign must judge."""
 NEW_PROCESS, NEW_CREW, SAME_CREW = "new process", "new crew", "same crew"
 
 

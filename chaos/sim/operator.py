@@ -152,11 +152,8 @@ class Operator:
         )
 
     def _look(self, state: State, process: Process) -> None:
-        """What the API would show now is shown: it must be in the store for ever."""
-        part = msgspec.json.decode(msgspec.json.encode(state))
-        part = {name: part[name] for name in ("position", "orders", "pending", "phase")}
-        shown = Published(f"process {process.number}", state.seq, state.life, part)
-        self._witness.published.append(shown)
+        """The whole view is shown: it must be in the store for ever, and the fold of the log."""
+        self._witness.published.append(Published.whole(f"process {process.number}", state))
 
     def _halt_while_down(self) -> None:
         """``tradebaas halt`` with no daemon running writes the file itself."""

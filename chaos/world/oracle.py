@@ -9,7 +9,8 @@ Nothing here reads a file or a clock.
 
     durable     1  what was answered 2xx is in the store, seq never goes back
     protected   4  no naked stretch beyond the limit while a reconciled daemon was up
-    gated       6  no entry before a reconcile, from a wrong connection, or while halted
+    gated       6  no entry before a reconcile, from a wrong connection, while halted, or against
+                   anything else that ``standing`` folds from the log
     same        9  published = fold = snapshot; trades, profit and fees equal the exchange's
     alive       8  no life ends of anything but our kills (waiting too long is the driver's to say)
 """
@@ -61,6 +62,11 @@ class Published:
     life: int
     part: Json
 
+    @classmethod
+    def whole(cls, what: str, state: State) -> "Published":
+        """A view that was shown with everything in it."""
+        return cls(what, state.seq, state.life, plain(state))
+
 
 @dataclass(slots=True)
 class HaltWindow:
@@ -100,9 +106,9 @@ def durable(story: Story, witness: Witness) -> list[Violation]:
         first = promise.seq - len(promise.events) + 1
         for seq, wanted in enumerate(promise.events, start=first):
             kept = story.events.get(seq)
-            if kept is not None and _plain(kept) != wanted:
+            if kept is not None and plain(kept) != wanted:
                 text = f"{promise.what} was answered with another event {seq} than the store has"
-                found.append(Violation("durable", key, text, (str(wanted), str(_plain(kept)))))
+                found.append(Violation("durable", key, text, (str(wanted), str(plain(kept)))))
     found += [
         Violation("durable", f"shown {p.what} {p.seq}", f"{p.what} showed seq {p.seq}, not stored")
         for p in witness.published
@@ -230,7 +236,7 @@ def _published(story: Story, shown: Published) -> Violation | None:
     state = story.states.get(shown.seq)
     if state is None:
         return None
-    whole = _plain(state)
+    whole = plain(state)
     differing = {
         name: (value, whole.get(name))
         for name, value in {**shown.part, "life": shown.life}.items()
@@ -295,9 +301,10 @@ def alive(story: Story, witness: Witness, since: Mark = START) -> list[Violation
 # ----------------------------------------------------------------------------------------- words
 
 
-def _plain(value: object) -> Json:
-    plain: Json = msgspec.json.decode(msgspec.json.encode(value))
-    return plain
+def plain(value: object) -> Json:
+    """A value as its JSON reads."""
+    decoded: Json = msgspec.json.decode(msgspec.json.encode(value))
+    return decoded
 
 
 def request_line(request: Request) -> str:

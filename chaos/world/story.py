@@ -130,7 +130,7 @@ class Story:
                 self.causes[life] = cause.removeprefix("last death ")
                 self._note_life(seq, before)
             case OrderIntended(intent=intent):
-                self._note_intent(seq, intent, before)
+                self._note_intent(seq, intent)
             case OrderUnknown(label=label, reason=reason):
                 self.unknowns[label] = Unknown(label, reason)
             case OrderAdopted(label=label):
@@ -168,7 +168,7 @@ class Story:
             if not pending.unknown:
                 self.unknowns[label] = Unknown(label, f"life {before.life} ended")
 
-    def _note_intent(self, seq: int, intent: Intent, before: State) -> None:
+    def _note_intent(self, seq: int, intent: Intent) -> None:
         self.intents[intent.label] = intent
         self.intent_seqs[intent.label] = seq
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
@@ -176,7 +176,7 @@ class Story:
             lacking = self.standing.lacks(intent)
             if lacking:
                 self.groundless[intent.label] = lacking
-            reason = ungated_because(before, intent)
+            reason = "; ".join(filter(None, (lacking, self.standing.forbids())))
             if reason:
                 self.ungated.append((seq, intent.label, reason))
 
@@ -184,25 +184,3 @@ class Story:
         unknown = self.unknowns.get(label)
         if unknown is not None and not unknown.outcome:
             unknown.outcome = outcome
-
-
-def ungated_because(state: State, intent: Intent) -> str:
-    """Why an entry may not be intended in ``state`` (DESIGN section 7, gated); "" when it may.
-
-    Written against the state's plain fields, not the daemon's own gate.
-    """
-    unknown = [label for label, pending in state.pending.items() if pending.unknown]
-    reasons = (
-        (state.connection == 0, "no connection"),
-        (state.reconciled != state.connection, "no reconcile since the last connect"),
-        (bool(unknown), f"{', '.join(unknown)} is unknown"),
-        (bool(state.pending), "another intent is not proven"),
-        (state.halted is not None, "halted"),
-        (bool(state.protect), f"protect-only: {', '.join(state.protect)}"),
-        (bool(state.foreign), f"quarantine: {', '.join(state.foreign)}"),
-        (state.position is not None, "a position is open"),
-        (bool(state.orders), "orders of an earlier position are live"),
-        (intent.life != state.life, "it names another life"),
-        (intent.connection != state.connection, "it names another connection"),
-    )
-    return "; ".join(text for broken, text in reasons if broken)

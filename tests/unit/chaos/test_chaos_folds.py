@@ -137,6 +137,6 @@ def test_a_sound_story_has_nothing_ungated_and_one_trade() -> None:
 
 def test_an_entry_of_another_life_or_connection_is_ungated() -> None:
     other = told([*begun(), OrderIntended(intent=intent(life=7))])
-    assert "another life" in other.ungated[0][2]
+    assert "life 1 is not its own, 7" in other.ungated[0][2]
     stale = told([*begun(), Linked(connection=2, account="me"), OrderIntended(intent=intent())])
-    assert "no reconcile" in stale.ungated[0][2]
+    assert "the account was not read since the connect" in stale.ungated[0][2]

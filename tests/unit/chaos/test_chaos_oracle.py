@@ -43,7 +43,7 @@ from tradebaas.core.events import (
     PositionCorrected,
     TradeClosed,
 )
-from tradebaas.core.state import FOLD_VERSION
+from tradebaas.core.state import FOLD_VERSION, State
 
 NOBODY = Witness()
 LIMIT_MS = 1_000
@@ -195,6 +195,23 @@ def test_a_published_part_that_is_not_the_fold_is_found() -> None:
     assert oracle.same(books, story, Witness(published=[right]), [], flat=False) == []
     for shown in (wrong, other_life):
         assert oracle.same(books, story, Witness(published=[shown]), [], flat=False)
+
+
+def test_a_whole_view_must_be_the_fold_in_every_field() -> None:
+    story, books = told(closed()), booked(closed_rows())
+    empty, state = State(), story.state
+
+    def judged(shown: State) -> list[str]:
+        witness = Witness(published=[Published.whole("process 1", shown)])
+        return checks(oracle.same(books, story, witness, [], flat=False))
+
+    assert judged(state) == []
+    fields = {
+        name for name in state.__struct_fields__ if getattr(state, name) != getattr(empty, name)
+    }
+    assert {"armed", "counters", "day", "streams", "last_trade"} <= fields
+    for name in sorted(fields - {"seq"}):
+        assert judged(replace(state, **{name: getattr(empty, name)})) == ["same"], name
 
 
 def test_a_snapshot_that_is_not_the_fold_is_found() -> None:
