@@ -22,7 +22,7 @@ from tradebaas.core.events import (
     ProtectOnlyEntered,
     Reconciled,
 )
-from tradebaas.core.model import Role, role_of
+from tradebaas.core.model import Phase, Role, role_of
 from tradebaas.deribit.reads import RECENT_ORDERS_MS
 
 Count = Callable[[Outcome], int]
@@ -46,6 +46,10 @@ def _ended(how: str) -> Count:
 
 def _deaths(test: Callable[..., bool]) -> Count:
     return lambda outcome: sum(map(test, outcome.deaths))
+
+
+def _died_in(phase: Phase) -> Count:
+    return _deaths(lambda death: death.phase is phase)
 
 
 def _refused(code: int) -> Count:
@@ -96,15 +100,15 @@ def _archived(outcome: Outcome) -> int:
 
 
 def _late_fill(outcome: Outcome) -> int:
-    """A fill of an order, or of its bracket, after the daemon had asked to cancel it."""
-    asked: set[str] = set()
+    """Cancels that came to an order which was filled before them, or at the same moment."""
+    filled: set[str] = set()
     found = 0
     for row in outcome.lines:
         body = row.body
-        if isinstance(body, RequestRow) and body.method == "private/cancel":
-            asked.add(str(body.params.get("order_id")))
-        elif isinstance(body, TradeRow):
-            found += body.order_id in asked
+        if isinstance(body, TradeRow):
+            filled.add(body.order_id)
+        elif isinstance(body, RequestRow) and body.method == "private/cancel":
+            found += body.params.get("order_id") in filled
     return found
 
 
@@ -131,7 +135,7 @@ SITUATIONS: dict[str, Count] = {
     "entry filled in part": _partial,
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
-    "late fill after a cancel": _late_fill,
+    "order filled before its cancel came": _late_fill,
     "entry came after its deadline": _refused(13888),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
@@ -143,4 +147,5 @@ SITUATIONS: dict[str, Count] = {
     "backup during a commit": _mark("backup during a commit"),
     "two answers for one id": _fault("forms: answers twice"),
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
+    **{f"death in {phase}": _died_in(phase) for phase in Phase},
 }

@@ -1,7 +1,7 @@
 """Death, at any step: decides when the living process dies, where exactly, and how.
 
-A trap is set for each process. It counts one thing (task steps, operations on the disk, writes to
-the wire, reads from it, or time) and springs at a number drawn so that early moments, which are
+A trap is set for each process. It counts one thing (task steps, those in one lifecycle state,
+operations on the disk, writes to the wire, reads from it, or time) and springs at a number drawn so that early moments, which are
 those of recovery, come as often as late ones. Then it does one deed: SIGKILL, a power cut, an
 exception in the very task that is about to run, or the death of a named actor. A deed that leaves
 the process alive sets the next trap, so a life can die while it recovers from a death, and again.
@@ -35,6 +35,7 @@ class Place(StrEnum):
     SEND = "send"
     RECEIVE = "receive"
     TIME = "time"
+    PHASE = "step in a lifecycle state"
 
 
 class Deed(StrEnum):
@@ -51,15 +52,30 @@ class Injected(Exception):
     """Raised in an actor by the harness, at a step of its choice."""
 
 
-MOST = {Place.STEP: 6000, Place.DISK: 300, Place.SEND: 150, Place.RECEIVE: 200, Place.TIME: 8_000}
+MOST = {
+    Place.STEP: 6000,
+    Place.DISK: 300,
+    Place.SEND: 150,
+    Place.RECEIVE: 200,
+    Place.TIME: 8_000,
+    Place.PHASE: 40,
+}
 """The latest number at which a trap may spring; time is in ms."""
-PLACES = (*(Place.STEP,) * 8, *(Place.DISK,) * 5, Place.SEND, Place.SEND, Place.RECEIVE, Place.TIME)
+PLACES = (
+    *(Place.STEP,) * 7,
+    *(Place.DISK,) * 5,
+    *(Place.PHASE,) * 2,
+    *(Place.SEND, Place.SEND, Place.RECEIVE, Place.TIME),
+)
+PHASES = (Phase.SIGNAL_DETECTED, Phase.ENTERING_POSITION, Phase.POSITION_OPEN, Phase.CLOSING)
+"""Lifecycle states that a trap may wait for; without it the short ones would hardly be met."""
 DEEDS = {
     Place.STEP: (Deed.SIGKILL, Deed.POWER, Deed.ERROR, Deed.ERROR, Deed.KILL),
     Place.DISK: (Deed.SIGKILL, Deed.POWER, Deed.POWER),
     Place.SEND: (Deed.SIGKILL, Deed.POWER, Deed.BREAK, Deed.KILL),
     Place.RECEIVE: (Deed.SIGKILL, Deed.POWER, Deed.KILL),
     Place.TIME: (Deed.SIGKILL, Deed.POWER, Deed.KILL),
+    Place.PHASE: (Deed.SIGKILL, Deed.POWER, Deed.ERROR, Deed.KILL),
 }
 
 
@@ -86,11 +102,12 @@ class Death:
 
 @dataclass(slots=True)
 class Trap:
-    """Springs when ``place`` has been counted to ``number``."""
+    """Springs when ``place`` has been counted to ``number``; ``phase`` is for ``Place.PHASE``."""
 
     place: Place
     number: int
     deed: Deed
+    phase: Phase
     counted: int = 0
 
 
@@ -136,7 +153,7 @@ class Reaper(trio.abc.Instrument):
             return
         if trap.place is Place.TIME:
             trap.counted = int((trio.current_time() - self._set_at) * 1000)
-        elif trap.place is Place.STEP:
+        elif trap.place is Place.STEP or _is_in(process, trap):
             trap.counted += 1
         else:
             return
@@ -230,7 +247,7 @@ class Reaper(trio.abc.Instrument):
         rng = self._rng
         place = rng.choice(PLACES)
         number = max(1, int(math.exp(rng.uniform(0.0, math.log(MOST[place])))))
-        self._trap = Trap(place, number, rng.choice(DEEDS[place]))
+        self._trap = Trap(place, number, rng.choice(DEEDS[place]), rng.choice(PHASES))
         self._set_at = trio.current_time()
 
     def _process(self) -> Process | None:
@@ -238,6 +255,14 @@ class Reaper(trio.abc.Instrument):
         if machine is None or machine.process is None or not machine.process.alive:
             return None
         return machine.process
+
+
+def _is_in(process: Process, trap: Trap) -> bool:
+    """Whether the trap waits for a lifecycle state, and this is it."""
+    if trap.place is not Place.PHASE:
+        return False
+    state = process.lives.board.view.value
+    return state is not None and state.phase is trap.phase
 
 
 def _actor_of(task: trio.lowlevel.Task) -> str:
