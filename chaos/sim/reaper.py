@@ -1,10 +1,11 @@
 """Death, at any step: decides when the living process dies, where exactly, and how.
 
-A trap is set for each process. It counts one thing (task steps, those in one lifecycle state,
-operations on the disk, writes to the wire, reads from it, or time) and springs at a number drawn so that early moments, which are
-those of recovery, come as often as late ones. Then it does one deed: SIGKILL, a power cut, an
-exception in the very task that is about to run, or the death of a named actor. A deed that leaves
-the process alive sets the next trap, so a life can die while it recovers from a death, and again.
+A trap is set for each process. It counts one thing: task steps, those in one lifecycle state,
+operations on the disk, writes to the wire, reads from it, or time. It springs at a number drawn so
+that early moments, which are those of recovery, come as often as late ones. Then it does one deed:
+SIGKILL, a power cut, an exception in the very task that is about to run, or the death of a named
+actor. A deed that leaves the process alive sets the next trap, so a life can die while it recovers
+from a death, and again.
 
 An instrument must not raise; whatever can fail here is done by flags that others look at.
 """

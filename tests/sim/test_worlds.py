@@ -1,0 +1,56 @@
+"""Whole simulated worlds: equal seeds give equal bytes, and seeds that once failed pass."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from chaos.sim import rare
+from chaos.sim.swarm import draw
+from chaos.sim.tally import tally_of
+from chaos.sim.world import Outcome, play
+
+SEEDS = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text(encoding="utf-8"))
+SCRIPT = (
+    "from chaos.sim.swarm import draw; from chaos.sim.world import play;"
+    "print(play(draw({seed}, {deaths})).timeline.digest())"
+)
+
+
+def told(outcome: Outcome) -> str:
+    return "\n".join(f"{v.check}: {v.text}" for v in outcome.violations)
+
+
+def test_equal_seeds_give_equal_journals_in_any_process() -> None:
+    here = play(draw(7, 4)).timeline.digest()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": "src:."}
+        there = subprocess.run(
+            [sys.executable, "-c", SCRIPT.format(seed=7, deaths=4)],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert there.stdout.strip() == here
+
+
+def test_other_seeds_give_other_journals() -> None:
+    assert play(draw(7, 2)).timeline.digest() != play(draw(8, 2)).timeline.digest()
+
+
+@pytest.mark.parametrize("bug", SEEDS["bug"], ids=lambda bug: f"seed {bug['seed']}")
+def test_a_seed_that_once_failed_passes(bug: dict[str, object]) -> None:
+    outcome = play(draw(int(str(bug["seed"])), int(str(bug["deaths"]))))
+    assert outcome.passed, f"{bug['found']}\n{told(outcome)}"
+
+
+def test_a_world_is_tallied() -> None:
+    outcome = play(draw(11, 3))
+    tally = tally_of(outcome, wanted=True)
+    assert outcome.passed, told(outcome)
+    assert tally.died == len(outcome.deaths) == 3
+    assert set(tally.rare) == set(rare.SITUATIONS)
+    assert all(visits.wanted == 1 for visits in tally.rare.values())
+    assert tally.simulated_ms > 0
+    assert all(tally.checked.values())
