@@ -14,7 +14,7 @@ from tests.unit.cli.stores import HALTED, tradebaas, write_store
 from tradebaas import daemon
 from tradebaas.cli import Commands
 from tradebaas.config import DEMO, Config
-from tradebaas.paper import server
+from tradebaas.paper import process as exchange_process
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.store.place import Place
 
@@ -133,7 +133,7 @@ def exchange_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ExchangeC
         configs.append(config)
         return 0
 
-    monkeypatch.setattr(server, "main", serve)
+    monkeypatch.setattr(exchange_process, "main", serve)
     result = tradebaas("exchange", *arguments)
     assert result.exit_code == 0, result.output
     return configs[0]
