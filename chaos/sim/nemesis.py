@@ -36,7 +36,7 @@ class Nemesis:
         self.world = world
         self.deeds: Counter[str] = Counter()
         self.expected_exits: set[int] = set() if world.swarm.patient else {70}
-        self._calm = False
+        self.calmed = trio.Event()
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Strike until the nursery is cancelled."""
@@ -64,7 +64,7 @@ class Nemesis:
     async def calm(self) -> None:
         """End all that goes wrong, and have the owner take back what is only the owner's."""
         world = self.world
-        self._calm = True
+        self.calmed.set()
         world.network.weather = CALM
         world.network.reachable = True
         world.carrier.late = 0.0
@@ -132,7 +132,7 @@ class Nemesis:
 
         Seldom it is longer than the exchange's recent stores reach back (half an hour, a day).
         """
-        if self._calm or self.rng.random() < 0.7:
+        if self.calmed.is_set() or self.rng.random() < 0.7:
             return 0.0
         if self.rng.random() < 0.85:
             return self.rng.uniform(0.0, 3.0)

@@ -170,7 +170,9 @@ class World:
             await process.ended.wait()
             if not self.stopping:
                 self._note_exit(process)
-                await trio.sleep(RESTART_S + self.nemesis.downtime())
+                await trio.sleep(RESTART_S)
+                with trio.move_on_after(self.nemesis.downtime()):
+                    await self.nemesis.calmed.wait()
 
     def _note_exit(self, process: Process) -> None:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
