@@ -108,8 +108,7 @@ def open_orders_only(patch: Patch) -> None:
     profile="outage",
 )
 def archive_unread(patch: Patch) -> None:
-    for name in ("RECENT_TRADES_MS", "RECENT_ORDERS_MS"):
-        patch.set(reads, name, 10**15)
+    patch.set(reads, "STORES", (False,))
 
 
 @mutant(

@@ -24,6 +24,7 @@ from tradebaas.core.invariants import BROKEN
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import RecordRecovery, Refused, Report, Tend
 from tradebaas.core.model import Instrument, Market, Phase
+from tradebaas.core.reconcile import UNREAD
 from tradebaas.core.state import managed_instrument
 from tradebaas.deribit import reads, stream
 from tradebaas.deribit.link import Link
@@ -33,6 +34,8 @@ from tradebaas.strategies.protocol import TIMEFRAMES
 
 RECONCILE_EVERY_S = 30.0
 DOUBT_EVERY_S = 2.0
+SURVEY_PAUSE_S = 0.25
+"""Between two full reads: an exchange that talks nonsense must not make us read all the time."""
 DOUBTS = frozenset({BROKEN, CORRECTED})
 TEND_EVERY_S = 0.1
 DRAIN_S = 8.0
@@ -143,6 +146,7 @@ class Session:
                     *(OrderFact(order=order) for order in orders),
                 )
             case stream.Unreadable(raw=raw, reason=reason):
+                self._desk.survey_wanted.set()  # it may have told of a fill, or of a stop that went
                 return (FrameFact(raw=raw, reason=reason),)
             case stream.TickerTick() | stream.BarTick() | stream.AccountTick():
                 if self._feed is not None and self._feed.take(item):
@@ -193,10 +197,11 @@ class Session:
                 await self._until_a_survey_is_wanted()
             self._desk.survey_wanted = trio.Event()
             await self._reconcile()
+            await trio.sleep(SURVEY_PAUSE_S)
 
     async def _until_a_survey_is_wanted(self) -> None:
         """An order vanished, or a doubt is left that only a full read of a quiet account ends."""
-        while not self._desk.survey_wanted.is_set():
+        while not self._desk.survey_wanted.is_set() and UNREAD not in self._ctx.view().protect:
             with trio.move_on_after(DOUBT_EVERY_S):
                 await self._desk.survey_wanted.wait()
             view = self._ctx.view()

@@ -146,7 +146,8 @@ def _resumed(state: State, event: Resumed) -> State:
 
 
 def _protect_entered(state: State, event: ProtectOnlyEntered) -> State:
-    return replace(state, protect=put(state.protect, event.cause, event.detail))
+    protect = put(state.protect, event.cause, event.detail)
+    return replace(state, protect=protect, doubted_ms=max(state.doubted_ms, event.at_ms))
 
 
 def _protect_left(state: State, event: ProtectOnlyLeft) -> State:

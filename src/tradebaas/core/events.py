@@ -204,10 +204,14 @@ class Resumed(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class ProtectOnlyEntered(Struct, frozen=True, tag=True, kw_only=True):
-    """A cause that forbids opening, but not keeping, tightening or closing."""
+    """A cause that forbids opening, but not keeping, tightening or closing.
+
+    ``at_ms`` is exchange time where the end of the cause depends on it, else 0.
+    """
 
     cause: str
     detail: str
+    at_ms: int = 0
 
 
 class ProtectOnlyLeft(Struct, frozen=True, tag=True, kw_only=True):

@@ -7,6 +7,7 @@ seen without its position, and what a read lacks is judged after what it has. Th
 nothing (see ``duties``) and admits nothing.
 """
 
+import re
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -58,6 +59,9 @@ FRAMES_PER_HOUR = 60
 CLOCK_BACK = "clock went back"
 CLOCK_BACK_MS = 600_000
 """More than a killed embedded exchange loses of its time, at its fastest pace."""
+UNREAD = "account unread"
+"""The exchange said something about the account that is not in the state; until a full read."""
+PUBLIC = re.compile(r'"channel":\s*"(?!user\.)')
 FRAME_CHARS = 4096
 _REPEAT_RECONCILED_MS = 3_600_000
 _MANY_FILLS = 64
@@ -107,14 +111,18 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
     if CLOCK_BACK in state.protect:
         draft.emit(ProtectOnlyLeft(cause=CLOCK_BACK))
         state = draft.state
+    doubt_over = UNREAD in state.protect and read_ms > state.doubted_ms
     due = (
         state.reconciled != connection
+        or doubt_over
         or (state.naked_since_ms is not None and not state.naked_confirmed)
         or read_ms - state.read_through_ms > _REPEAT_RECONCILED_MS
         or len(state.recent_fills) > _MANY_FILLS
     )
     if due:
         draft.emit(Reconciled(connection=connection, read_ms=read_ms))
+    if doubt_over:
+        draft.emit(ProtectOnlyLeft(cause=UNREAD))
     state = draft.state
     if phase_of(state) in QUIET and not violations(state):
         for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):
@@ -195,6 +203,18 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
             draft.emit(Filled(fill=part))
             if fill.label in state.abandoned:
                 _halt(draft, f"order {fill.label} was proven absent and filled later")
+        elif _is_news(state, part):
+            _doubt(draft, f"a fill of order {fill.order_id} on {fill.instrument}", at_ms)
+
+
+def _is_news(state: State, fill: Fill) -> bool:
+    """A fill of the owner's that no known position explains, and that no full read has covered."""
+    known = foreign.position_key(fill.instrument) in state.foreign or is_ours(fill.label)
+    return not known and fill.at_ms > state.read_through_ms
+
+
+def _doubt(draft: Draft, what: str, at_ms: int) -> None:
+    draft.emit(ProtectOnlyEntered(cause=UNREAD, detail=f"{what} is not understood", at_ms=at_ms))
 
 
 def _fills_known_before(state: State) -> int:
@@ -293,3 +313,6 @@ def _frame(draft: Draft, fact: FrameFact, at_ms: int) -> None:
     if seen < FRAMES_PER_HOUR:
         raw, reason = fact.raw[:FRAME_CHARS], fact.reason[:FRAME_CHARS]
         draft.emit(FrameRefused(at_ms=at_ms, raw=raw, reason=reason))
+    doubted = UNREAD in draft.state.protect and seen >= FRAMES_PER_HOUR
+    if not doubted and not PUBLIC.search(fact.raw):
+        _doubt(draft, "a frame", at_ms)

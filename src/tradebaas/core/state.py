@@ -25,7 +25,7 @@ from tradebaas.core.model import (
     Trade,
 )
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 
@@ -109,6 +109,7 @@ class State(Struct, frozen=True, kw_only=True):
 
     ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
     ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
+    ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
     ``tried``: when a reduce-only order of each role was last intended.
     """
 
@@ -137,6 +138,7 @@ class State(Struct, frozen=True, kw_only=True):
     foreign: dict[str, str] = {}
     halted: HaltLatch | None = None
     protect: dict[str, str] = {}
+    doubted_ms: int = 0
     naked_since_ms: int | None = None
     naked_confirmed: bool = False
     tried: dict[str, int] = {}

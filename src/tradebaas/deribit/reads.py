@@ -24,10 +24,12 @@ from tradebaas.deribit.stream import Timeframe
 
 MAX_BARS = 5000
 AHEAD_MS = 60_000
-RECENT_TRADES_MS = 23 * 3_600_000
-"""Trades older than this are looked for in the archive too; an hour less than it says."""
+STORES = (False, True)
+"""Both stores are read, the recent one and the archive, and never one alone: how far the recent one
+reaches back is the exchange's to change (protocol dossier section 10: a day of trades, half an hour
+of orders), and a gap between what it holds and what we believe it holds would hide a fill."""
 RECENT_ORDERS_MS = 25 * 60_000
-"""Orders older than this are looked for in the archive too; five minutes less than it says."""
+"""Orders older than this have moved, or move just now, from the recent store to the archive."""
 BEFORE_MS = 60_000
 """How long before the intent to begin looking: its stamp is an estimate of exchange time."""
 
@@ -185,9 +187,9 @@ async def orders_by_label(link: Caller, currency: str, label: str) -> tuple[Orde
 async def trades(link: Caller, instrument: Instrument, start_ms: int) -> tuple[Fill, ...]:
     """All executions on futures in the instrument's currency since ``start_ms``, oldest first."""
     now_ms = await server_time(link)
-    found = await _trades(link, instrument.currency, start_ms, now_ms + AHEAD_MS, False)
-    if start_ms < now_ms - RECENT_TRADES_MS:
-        found |= await _trades(link, instrument.currency, start_ms, now_ms + AHEAD_MS, True)
+    found: dict[tuple[str, str], Fill] = {}
+    for historical in STORES:
+        found |= await _trades(link, instrument.currency, start_ms, now_ms + AHEAD_MS, historical)
     return tuple(sorted(found.values(), key=lambda fill: (fill.at_ms, fill.trade_id)))
 
 
@@ -305,9 +307,7 @@ async def _everywhere(
         by_label = await orders_by_label(witness, instrument.currency, label)
         keep("order_state_by_label", by_label)
     keep("open_orders", await open_orders(witness))
-    now_ms = await server_time(witness)
-    stores = (False, True) if since_ms < now_ms - RECENT_ORDERS_MS else (False,)
-    for historical in stores:
+    for historical in STORES:
         ended = await histories.order_history(witness, instrument, since_ms, historical)
         keep("order_history", ended)
     fired = await histories.trigger_history(witness, instrument, since_ms)

@@ -12,11 +12,11 @@ from tradebaas.core.events import (
     ProtectOnlyEntered,
     TradeClosed,
 )
-from tradebaas.core.facts import FrameFact
+from tradebaas.core.facts import FillFact, FrameFact
 from tradebaas.core.invariants import violations
 from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link
 from tradebaas.core.model import Phase
-from tradebaas.core.reconcile import CLOCK_BACK, CLOCK_BACK_MS
+from tradebaas.core.reconcile import CLOCK_BACK, CLOCK_BACK_MS, UNREAD
 from tradebaas.core.state import barrier, expecting, naked_amount
 
 HOUR = 3_600_000
@@ -293,7 +293,7 @@ def test_bad_frames_are_kept_raw_cut_and_capped_per_hour() -> None:
     story.now -= HOUR
     assert story.facts(FrameFact(raw="x", reason="an hour that is over")) == ()
     story.now += 2 * HOUR
-    assert len(story.facts(FrameFact(raw="x", reason="the next hour"))) == 1
+    assert only(story.facts(FrameFact(raw="x", reason="the next hour")), FrameRefused)
     assert story.state.counters.frames_refused == 61
 
 
@@ -309,3 +309,30 @@ def test_an_exchange_whose_clock_went_far_back_is_another_ledger() -> None:
     story.reconcile()
     assert CLOCK_BACK not in story.state.protect
     assert story.state.reconciled == 2
+
+
+def test_an_unreadable_frame_forbids_risk_until_a_full_read_that_began_later() -> None:
+    story = Story().up()
+    story.facts(FrameFact(raw='{"params":{"channel":"user.changes.any","data":', reason="cut"))
+    assert UNREAD in story.state.protect
+    story.now -= 1
+    story.reconcile()
+    assert UNREAD in story.state.protect, "that read began before the frame came"
+    story.now += 2
+    story.reconcile()
+    assert UNREAD not in story.state.protect
+
+
+def test_an_unreadable_frame_of_a_public_channel_is_no_doubt() -> None:
+    story = Story().up()
+    story.facts(FrameFact(raw='{"params":{"channel":"ticker.BTC-PERPETUAL.raw"', reason="cut"))
+    assert UNREAD not in story.state.protect
+
+
+def test_a_fill_that_no_position_explains_is_a_doubt() -> None:
+    """The owner opens a position while nothing is armed: whoever arms now must not enter yet."""
+    story = Story().up()
+    story.now += 1
+    fill = replace(story.fill("", "10").fill, instrument="ETH-PERPETUAL")
+    story.facts(FillFact(fill=fill))
+    assert UNREAD in story.state.protect
