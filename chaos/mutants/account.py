@@ -38,7 +38,7 @@ def fill_twice(patch: Patch) -> None:
     costs="the owner's own orders are cancelled",
     by="Known",
     needs="an owner with an order of the owner's own",
-    profile="owner",
+    profile="foreign",
 )
 def foreign_is_ours(patch: Patch) -> None:
     def is_ours(_label: str) -> bool:
@@ -53,7 +53,7 @@ def foreign_is_ours(patch: Patch) -> None:
     costs="profit and the day's loss drift from the exchange's, a little more with each fill",
     by="Same",
     needs="a closed position in an inverse contract",
-    profile="inverse",
+    profile="deaths",
 )
 def rounded_down(patch: Patch) -> None:
     def fill_value(contract: ContractKind, amount: Decimal, price: Decimal) -> Decimal:

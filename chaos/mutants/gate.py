@@ -100,7 +100,7 @@ def protect_only_ignored(patch: Patch) -> None:
     costs="our sizes are computed as if the owner's exposure were not there",
     by="Gated",
     needs="an owner with an order of the owner's own",
-    profile="owner",
+    profile="foreign",
 )
 def quarantine_ignored(patch: Patch) -> None:
     def changed(honest: Question) -> Question:

@@ -38,7 +38,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
 
 
 def mutant(
-    name: str, *, breaks: str, costs: str, by: str, needs: str, profile: str = "plain"
+    name: str, *, breaks: str, costs: str, by: str, needs: str, profile: str = "deaths"
 ) -> Callable[[Apply], Mutant]:
     """Make a mutant of the function that applies it; ``by`` may name several, with commas."""
 

@@ -83,6 +83,7 @@ def local_clock(patch: Patch) -> None:
     costs="entries never rest: one that filled is called absent, and its position is nobody's",
     by="Known, Once",
     needs="an order that is executed and whose answer never comes",
+    profile="calls",
 )
 def open_orders_only(patch: Patch) -> None:
     honest = reads.probe
@@ -117,7 +118,7 @@ def archive_unread(patch: Patch) -> None:
     costs="a fill that the store shows late is never seen: the position is not what we think",
     by="Same, Known",
     needs="a store of trades that lags, and a connection lost meanwhile",
-    profile="house",
+    profile="stores",
 )
 def no_overlap(patch: Patch) -> None:
     patch.set(survey, "OVERLAP_MS", 0)

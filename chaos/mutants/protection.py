@@ -68,7 +68,7 @@ def part_covers(patch: Patch) -> None:
     costs="the position stays naked for as long as an answer does not come",
     by="Protected",
     needs="a cancelled stop, and a new one whose answer never comes",
-    profile="owner",
+    profile="answers",
 )
 def certainty_first(patch: Patch) -> None:
     def awaiting(state: State, _at_ms: int) -> bool:

@@ -41,7 +41,7 @@ def resend(patch: Patch) -> None:
     costs="the earlier life may have sent it in its last moment: two orders for one signal",
     by="Once, Gated",
     needs="a death soon after an intent, and a quick restart",
-    profile="crew deaths",
+    profile="crew",
 )
 def later_life(patch: Patch) -> None:
     honest = Desk._is_mine
@@ -143,7 +143,7 @@ def label_reused(patch: Patch) -> None:
     costs="after each restart the same candle opens one more position",
     by="Once",
     needs="a death after an entry has ended, within its candle",
-    profile="crew deaths",
+    profile="crew",
 )
 def signal_again(patch: Patch) -> None:
     honest = admission.propose

@@ -23,6 +23,7 @@ from chaos.world.ledger import (
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
+from chaos.world.truth import truthful
 from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 
@@ -111,6 +112,7 @@ class Judge:
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
             *fail_closed(books, story, witness),
+            *truthful(books, story),
             *oracle.same(books, story, witness, self.snapshots, flat=flat),
             *oracle.alive(story, witness),
         ]

@@ -41,8 +41,10 @@ class Nemesis:
     def begin(self, nursery: trio.Nursery) -> None:
         """Strike until the nursery is cancelled."""
         for kind, rate in self.world.swarm.rates.items():
-            if rate:
-                nursery.start_soon(self._strike, kind, rate, TABLES[kind])
+            only = self.world.swarm.deeds
+            table = {n: d for n, d in TABLES[kind].items() if not only or n in only}
+            if rate and table:
+                nursery.start_soon(self._strike, kind, rate, table)
         nursery.start_soon(self._care)
 
     async def _care(self) -> None:
@@ -132,6 +134,9 @@ class Nemesis:
 
         Seldom it is longer than the exchange's recent stores reach back (half an hour, a day).
         """
+        outage_s = self.world.swarm.outage_s
+        if outage_s:
+            return self.rng.uniform(outage_s / 2, outage_s)
         if self.calmed.is_set() or self.rng.random() < 0.7:
             return 0.0
         if self.rng.random() < 0.85:

@@ -78,7 +78,7 @@ class Operator:
             await self.command(Arm(assignment=self._assignment))
 
     async def insist(self, wanted: Callable[[State], bool]) -> None:
-        """Resume and arm until the state is as wanted; for the quiet at the end."""
+        """Resume, arm and close what only a flat account ends; for the quiet at the end."""
         while True:
             process = self._machine.process
             state = process.lives.board.view.value if process and process.alive else None
@@ -88,6 +88,8 @@ class Operator:
                 await self.command(Resume(by="operator"))
             elif state is not None and not state.armed:
                 await self.command(Arm(assignment=self._assignment))
+            elif state is not None and state.protect and state.position is not None:
+                await self.command(ClosePosition(reason="protect-only until flat"))
             await trio.sleep(0.2)
 
     async def wait(self, wanted: Callable[[State], bool]) -> None:

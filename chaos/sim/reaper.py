@@ -12,19 +12,22 @@ An instrument must not raise; whatever can fail here is done by flags that other
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import trio
 
 from chaos.sim import kernel
 from chaos.sim.machine import PROCESS, Machine, Process
+from chaos.sim.swarm import Swarm
 from chaos.sim.wire import End
 from tradebaas.core.model import Phase
 from tradebaas.runtime.crew import Killed
 
+S = TypeVar("S", bound=str)
 ACTORS = ("persister", "reconciler", "backups", "metrics", "strategy")
 
 
@@ -116,11 +119,13 @@ class Trap:
 class Reaper(trio.abc.Instrument):
     """Watches one machine. ``left`` is how many deaths are still to come; none are at zero."""
 
-    def __init__(self, rng: random.Random, left: int) -> None:
-        self.left = left
+    def __init__(self, rng: random.Random, swarm: Swarm) -> None:
+        self.left = swarm.deaths
         self.deaths: list[Death] = []
         self.machine: Machine | None = None
         self._rng = rng
+        self._kills = {p: _some(deeds, swarm.kills) for p, deeds in DEEDS.items()}
+        self._places = [p for p in _some(PLACES, swarm.traps) if self._kills[p]]
         self._trap: Trap | None = None
         self._set_at = 0.0
         self._phase = Phase.IDLE
@@ -246,9 +251,9 @@ class Reaper(trio.abc.Instrument):
         if self.left <= 0:
             return
         rng = self._rng
-        place = rng.choice(PLACES)
+        place = rng.choice(self._places)
         number = max(1, int(math.exp(rng.uniform(0.0, math.log(MOST[place])))))
-        self._trap = Trap(place, number, rng.choice(DEEDS[place]), rng.choice(PHASES))
+        self._trap = Trap(place, number, rng.choice(self._kills[place]), rng.choice(PHASES))
         self._set_at = trio.current_time()
 
     def _process(self) -> Process | None:
@@ -274,3 +279,8 @@ def _actor_of(task: trio.lowlevel.Task) -> str:
             return str(at.name)
         at = at.parent_nursery.parent_task if at.parent_nursery is not None else None
     return ""
+
+
+def _some(names: Sequence[S], only: tuple[str, ...]) -> list[S]:
+    """Those of ``names`` that are named in ``only``, or all when it is empty."""
+    return [name for name in names if not only or name in only]

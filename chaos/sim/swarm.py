@@ -34,7 +34,11 @@ class Swarm(Struct, frozen=True, kw_only=True):
     """One seed's world. ``rate`` is exchange seconds per virtual second.
 
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
-    share of the exchange's frames that are delayed one by one.
+    share of the exchange's frames that are delayed one by one. The rest narrows a world to some of
+    what could happen in it (() and 0: nothing is narrowed): ``deeds`` are the only faults that
+    strike, ``traps`` the only places where death waits, ``kills`` its only forms; ``faults_s``
+    ends the faults before all deaths have come, ``outage_s`` is about how long the daemon is down,
+    and ``quiet_s`` how long it may take to come to rest afterwards.
     """
 
     seed: int
@@ -52,6 +56,12 @@ class Swarm(Struct, frozen=True, kw_only=True):
     risk_percent: Decimal
     max_entries_per_day: int
     market_pause_s: float
+    deeds: tuple[str, ...] = ()
+    traps: tuple[str, ...] = ()
+    kills: tuple[str, ...] = ()
+    faults_s: float = 600.0
+    outage_s: float = 0.0
+    quiet_s: float = 120.0
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""

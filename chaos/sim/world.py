@@ -28,16 +28,15 @@ from chaos.sim.wire import Network
 from chaos.world.books import Books
 from chaos.world.disk import SimDisk
 from chaos.world.faults_mail import Mail
-from chaos.world.ledger import JournalRow
+from chaos.world.ledger import JournalRow, LedgerBroken
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
+from tradebaas.runtime.supervisor import leaves
 from tradebaas.store.place import Place
 
-FAULTS_S = 600.0
-QUIET_S = 120.0
 LIVE_S = 120.0
 DAY_S = 86_400
 PROVOKE_S = 10.0
@@ -73,18 +72,24 @@ class Outcome:
         return not self.violations
 
 
-def play(swarm: Swarm) -> Outcome:
-    """Run the world of ``swarm`` to its end."""
+Enough = Callable[[list[Violation]], bool]
+
+
+def play(swarm: Swarm, enough: Enough | None = None) -> Outcome:
+    """Run the world of ``swarm`` to its end, or to the violations that are ``enough``."""
     outcome = Outcome(swarm)
     rng = random.Random(f"world {swarm.seed}")
-    reaper = Reaper(kernel.forked(rng, "reaper"), swarm.deaths)
-    world = World(outcome, rng, reaper)
+    reaper = Reaper(kernel.forked(rng, "reaper"), swarm)
+    world = World(outcome, rng, reaper, enough)
     try:
         kernel.run(world.main, swarm.seed, WORLD_S, [reaper])
-    except kernel.Stalled as stalled:
-        outcome.violations.append(Violation("alive", "stalled", str(stalled)))
-    world.conclude()
-    world.disk.close()
+    except* kernel.Stalled as stalled:
+        outcome.violations.append(Violation("alive", "stalled", _words(stalled)))
+    except* LedgerBroken as broken:
+        outcome.violations.append(Violation("durable", "broken", _words(broken)))
+    finally:
+        world.conclude()
+        world.disk.close()
     return outcome
 
 
@@ -92,13 +97,16 @@ def play(swarm: Swarm) -> Outcome:
 class World:
     """Everything in one world, and the order of its phases."""
 
-    def __init__(self, outcome: Outcome, rng: random.Random, reaper: Reaper) -> None:
+    def __init__(
+        self, outcome: Outcome, rng: random.Random, reaper: Reaper, enough: Enough | None
+    ) -> None:
         self.outcome = outcome
         self.swarm = outcome.swarm
         self.timeline = outcome.timeline
         self.witness = Witness()
         self.reaper = reaper
         self._rng = rng
+        self._enough = enough
         self.stopping = False
 
     async def main(self) -> None:
@@ -185,11 +193,13 @@ class World:
     async def _play(self) -> None:
         async with trio.open_nursery() as strikes:
             self.nemesis.begin(strikes)
-            with trio.move_on_after(FAULTS_S):
-                await _until(lambda: self.reaper.left <= 0, 0.25)
+            with trio.move_on_after(self.swarm.faults_s):
+                await _until(lambda: self.swarm.deaths > 0 >= self.reaper.left, 0.25)
             strikes.cancel_scope.cancel()
         self.timeline.tell("phase", "quiet")
         self.reaper.disarm()
+        if self._found_enough():
+            return
         await self.nemesis.calm()
         if not await self._comes_to_rest():
             return
@@ -201,12 +211,12 @@ class World:
 
     async def _comes_to_rest(self) -> bool:
         """Whether the operator gets it to trade again, with both ledgers in agreement."""
-        with trio.move_on_after(QUIET_S):
+        with trio.move_on_after(self.swarm.quiet_s):
             await self.operator.insist(_free)
             await _until(lambda: not self.judge.settled(), 0.1)
             return True
         differences = self.judge.settled()
-        self._fail(f"not at rest {QUIET_S:g} s after the last fault", differences)
+        self._fail(f"not at rest {self.swarm.quiet_s:g} s after the last fault", differences)
         return False
 
     async def _protects(self) -> None:
@@ -260,6 +270,13 @@ class World:
         for violation in self.judge.verdict(self._now_ms(), limit_ms, flat=flat):
             self._find(violation)
 
+    def _found_enough(self) -> bool:
+        """Whether the faults alone have shown what was looked for."""
+        if self._enough is None:
+            return False
+        self._judge(flat=False)
+        return self._enough(self.outcome.violations)
+
     def _find(self, violation: Violation) -> None:
         known = {(v.check, v.key) for v in self.outcome.violations}
         if (violation.check, violation.key) not in known:
@@ -301,6 +318,10 @@ async def _until(done: Callable[[], bool], pause_s: float) -> None:
         if done():
             return
         await trio.sleep(pause_s)
+
+
+def _words(error: BaseException) -> str:
+    return "; ".join(str(leaf) for _, leaf in leaves(error))
 
 
 def _free(state: State) -> bool:

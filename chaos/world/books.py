@@ -100,7 +100,9 @@ class Books:
     ``cash`` has each balance by currency with the exchange time since which it was so.
     ``labels`` has every label of ours with the line that had it first, ``trades`` every fill with
     its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
-    ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too.
+    ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too,
+    ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
+    were taken while a position of ours was open, with their line and what was open.
     """
 
     def __init__(self) -> None:
@@ -116,6 +118,8 @@ class Books:
         self.by_label: dict[str, list[Request]] = {}
         self.by_session: dict[int, list[Request]] = {}
         self.labels: dict[str, int] = {}
+        self.ordered: dict[str, int] = {}
+        self.beside: list[tuple[int, str, str]] = []
         self.sessions: dict[int, Session] = {}
         self.logins: list[Session] = []
         self.trades: dict[str, tuple[int, TradeRow]] = {}
@@ -172,10 +176,19 @@ class Books:
         assert isinstance(order, OrderRow)
         self._note_label(order.label, row.n)
         self.labels_by_id[order.order_id] = order.label
+        self._note_ordered(order.label, row.n)
         if order.live:
             self.live[order.order_id] = order
         else:
             self.live.pop(order.order_id, None)
+
+    def _note_ordered(self, label: str, n: int) -> None:
+        """An entry's own fills are told after its order, so what is open then is older."""
+        if label.startswith(LABEL_PREFIX) and label not in self.ordered:
+            self.ordered[label] = n
+            if role_of(label) is Role.ENTRY:
+                ours = [span for span in self.open_spans.values() if span.ours]
+                self.beside += [(n, label, f"{s.size} {s.instrument} was open") for s in ours]
 
     def _trade(self, row: JournalRow) -> None:
         trade = row.body

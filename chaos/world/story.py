@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from chaos.world.ledger import LogRow, Tail
+from chaos.world.ledger import LedgerBroken, LogRow, Tail
 from chaos.world.signals import Signals
 from chaos.world.standing import Standing
 from tradebaas.core.apply import apply
@@ -78,6 +78,8 @@ class Story:
 
     ``fills`` has how much of each fill was booked, ``first_reads`` when (exchange time) the account
     was first read in full by life and connection, ``groundless`` what entry intents lacked.
+    ``denied`` has the orders that never were, says the log, with the event that says so and how,
+    ``premature`` the recoveries that were reported before all that they had found was settled.
     """
 
     remembered: int = REMEMBERED_STATES
@@ -103,15 +105,21 @@ class Story:
     standing: Standing = field(default_factory=Standing)
     groundless: dict[str, str] = field(default_factory=dict)
     daemon_halts: list[tuple[int, str]] = field(default_factory=list)
+    denied: dict[str, tuple[int, str]] = field(default_factory=dict)
+    premature: list[tuple[int, str]] = field(default_factory=list)
 
     def take(self, rows: Iterable[LogRow]) -> None:
-        """Fold more events."""
+        """Fold more events.
+
+        Raises:
+            LedgerBroken: one of them cannot have come after those before it.
+        """
         for row in rows:
-            before = self.state
-            self._note(row.seq, row.event, before)
-            self.standing.take(row.event)
-            self.signals.take(row.event)
-            self.state = apply(before, row.event)
+            try:
+                self._fold(row)
+            except (LookupError, ValueError) as error:
+                what = f"event {row.seq}, {row.event}, does not follow from those before it"
+                raise LedgerBroken(f"{what}: {error!r}") from error
             self.tail = Tail(row.seq, row.digest)
             self.states[row.seq] = self.state
             self.events[row.seq] = row.event
@@ -119,6 +127,13 @@ class Story:
             if len(self.states) > self.remembered:
                 for remembered in (self.states, self.events, self.digests):
                     remembered.popitem(last=False)
+
+    def _fold(self, row: LogRow) -> None:
+        before = self.state
+        self._note(row.seq, row.event, before)
+        self.standing.take(row.event)
+        self.signals.take(row.event)
+        self.state = apply(before, row.event)
 
     def intent_of(self, label: str) -> Intent | None:
         """The committed intent that a label, or a leg's label, belongs to."""
@@ -136,11 +151,11 @@ class Story:
             case OrderAdopted(label=label):
                 self._end(label, "adopted")
             case OrderAbandoned(label=label):
-                self._end(label, "abandoned")
+                self._deny(seq, label, "abandoned")
             case OrderRejected(label=label):
-                self._end(label, "rejected")
+                self._deny(seq, label, "rejected")
             case OrderNotSent(label=label):
-                self._end(label, "not sent")
+                self._deny(seq, label, "not sent")
             case OrderUpdated(order=order):
                 self._end(order.label, "found")
             case Reconciled(connection=connection, read_ms=read_ms):
@@ -152,13 +167,20 @@ class Story:
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
             case Recovered(report=report):
-                self.reports[report.life] = report
+                self._note_report(seq, report, before)
             case PositionCorrected():
                 self.corrections.append((seq, event))
             case Halted(by="daemon", reason=reason):
                 self.daemon_halts.append((seq, reason))
             case _:
                 pass  # the state has it
+
+    def _note_report(self, seq: int, report: RecoveryReport, before: State) -> None:
+        self.reports[report.life] = report
+        open_still = [label for label in report.unresolved if label in before.pending]
+        if open_still:
+            text = f"life {report.life} reported its recovery with {open_still} unproven"
+            self.premature.append((seq, text))
 
     def _note_life(self, seq: int, before: State) -> None:
         if before.life_open:
@@ -179,6 +201,10 @@ class Story:
             reason = "; ".join(filter(None, (lacking, self.standing.forbids())))
             if reason:
                 self.ungated.append((seq, intent.label, reason))
+
+    def _deny(self, seq: int, label: str, how: str) -> None:
+        self.denied[label] = (seq, how)
+        self._end(label, how)
 
     def _end(self, label: str, outcome: str) -> None:
         unknown = self.unknowns.get(label)

@@ -1,0 +1,106 @@
+"""What the log says of an order is held against the exchange for good, however it ends."""
+
+import pytest
+from chaos_kit import (
+    ENTRY,
+    SIGNAL,
+    STOP,
+    T,
+    begun,
+    booked,
+    closed,
+    closed_rows,
+    entered,
+    entered_rows,
+    intent,
+    log,
+    logged_in,
+    order_row,
+    told,
+)
+
+from chaos.world.ledger import Body, LedgerBroken
+from chaos.world.oracle import Violation
+from chaos.world.story import Story
+from chaos.world.truth import truthful
+from tradebaas.core.events import (
+    Event,
+    LifeStarted,
+    OrderAbandoned,
+    OrderIntended,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
+    Recovered,
+    RecoveryReport,
+    SignalDetected,
+)
+from tradebaas.core.model import Absence, Phase
+from tradebaas.core.reconcile import PROOF_SOURCES
+
+INTENDED: list[Event] = [
+    *begun(), SignalDetected(signal=SIGNAL), OrderIntended(intent=intent())
+]  # fmt: skip
+SAID: dict[str, Event] = {
+    "rejected": OrderRejected(label=ENTRY, code=10009, message="no"),
+    "not sent": OrderNotSent(label=ENTRY, reason="connection lost"),
+    "abandoned": OrderAbandoned(
+        label=ENTRY,
+        evidence=Absence(label=ENTRY, read_ms=T + 9_000, sources=tuple(sorted(PROOF_SOURCES))),
+    ),
+}
+TAKEN = order_row("e1", ENTRY, "filled", direction="buy", order_type="limit", reduce_only=False)
+
+
+def found(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violation]:
+    return truthful(booked(rows), told(events))
+
+
+def test_sound_ledgers_are_left_alone() -> None:
+    assert found(logged_in(), begun()) == []
+    assert found(entered_rows(), entered()) == []
+    assert found(closed_rows(), closed()) == []
+
+
+@pytest.mark.parametrize("how", SAID)
+def test_an_order_that_never_was_may_not_be_at_the_exchange(how: str) -> None:
+    events = [*INTENDED, SAID[how]]
+    assert found(logged_in(), events) == []
+    (violation,) = found([*logged_in(), (T + 9, TAKEN)], events)
+    assert violation.check == "known"
+    assert how in violation.text
+
+
+def report(*unresolved: str) -> Event:
+    return Recovered(
+        report=RecoveryReport(
+            life=2, cause="killed", phase=Phase.ENTERING_POSITION, events_replayed=0,
+            unresolved=unresolved, findings=(), position="flat", naked_ms=0, store_notes=(),
+            steps={}, recovered_seconds=0.1, settle_seconds=0.0,
+        )
+    )  # fmt: skip
+
+
+def test_a_recovery_may_not_be_reported_before_its_orders_are_proven() -> None:
+    again = [*INTENDED, LifeStarted(life=2, token="bb", wall_ms=T)]
+    assert found(logged_in(), [*again, SAID["abandoned"], report(ENTRY)]) == []
+    (violation,) = found(logged_in(), [*again, report(ENTRY)])
+    assert violation.check == "known"
+    assert ENTRY in violation.text
+
+
+def test_no_entry_may_be_taken_beside_a_position_of_ours() -> None:
+    second = order_row("e2", "tb1-bb-9-e", "filled", direction="buy", reduce_only=False)
+    assert found([*closed_rows(), (T + 30, second)], closed()) == []
+    (violation,) = found([*entered_rows(), (T + 15, second)], entered())
+    assert violation.check == "gated"
+    assert "1000" in violation.text
+
+
+def test_a_stop_that_is_taken_beside_the_position_is_in_order() -> None:
+    assert found([*entered_rows(), (T + 15, order_row("SL-2", STOP))], entered()) == []
+
+
+def test_an_event_that_cannot_follow_breaks_the_ledger() -> None:
+    with pytest.raises(LedgerBroken, match="does not follow"):
+        Story().take(log([OrderUnknown(label=ENTRY, reason="lost")]))
