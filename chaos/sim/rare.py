@@ -143,6 +143,8 @@ SITUATIONS: dict[str, Count] = {
     "death in the recovery of a recovery": _deaths(lambda d: d.depth >= 2),
     "power cut inside a commit": _deaths(lambda d: d.deed is Deed.POWER and d.place is Place.DISK),
     "label found only in the archive": _archived,
+    "refused a damaged store": _mark("refused a damaged store"),
+    "restored from a backup": _mark("restored from a backup"),
     "death inside a migration": _mark("death inside a migration"),
     "backup during a commit": _mark("backup during a commit"),
     "two answers for one id": _fault("forms: answers twice"),

@@ -2,8 +2,8 @@
 
 Phases: faults (deaths and everything else that goes wrong), then quiet (nothing goes wrong any
 more, and the operator wants it to trade), then judgement, then liveness (it must open and close a
-position), then an orderly stop and the last judgement, to the last digit. A world is a function of
-its ``Swarm``: equal values give equal timelines.
+position), then a stop and the last judgement, to the last digit; and then a file is spoilt. A world
+is a function of its ``Swarm``: equal values give equal timelines.
 """
 
 import random
@@ -14,7 +14,7 @@ from typing import final
 
 import trio
 
-from chaos.sim import kernel, legacy
+from chaos.sim import damage, kernel, legacy
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
@@ -105,7 +105,7 @@ class World:
         self.timeline = outcome.timeline
         self.witness = Witness()
         self.reaper = reaper
-        self._rng = rng
+        self.rng = rng
         self._enough = enough
         self.stopping = False
 
@@ -126,7 +126,7 @@ class World:
         outcome.lines = self.exchange.journal.rows(0)
         outcome.deaths = self.reaper.deaths
         outcome.faults = Counter(self.nemesis.deeds)
-        outcome.marks = self.machine.marks
+        outcome.marks.update(self.machine.marks)
         outcome.faults.update(str(death.deed) for death in self.reaper.deaths)
         outcome.answers = self.operator.answers
         outcome.processes = self.machine.count
@@ -134,7 +134,7 @@ class World:
             outcome.exchange_ms = outcome.lines[-1].at_ms - outcome.lines[0].at_ms
 
     def _build(self, nursery: trio.Nursery) -> None:
-        swarm, rng = self.swarm, self._rng
+        swarm, rng = self.swarm, self.rng
         self.network = Network(kernel.forked(rng, "network"), swarm.weather)
         self.disk = SimDisk(kernel.forked(rng, "disk"))
         config = exchange_config(
@@ -186,7 +186,7 @@ class World:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
         if isinstance(process.exit, int) and process.exit not in self.nemesis.expected_exits:
             text = f"process {process.number} ended with {process.exit}: {process.words}"
-            self._find(Violation("alive", f"exit {process.number}", text))
+            self.find(Violation("alive", f"exit {process.number}", text))
 
     # -------------------------------------------------------------------------------- phases
 
@@ -206,8 +206,8 @@ class World:
         self._judge(flat=False)
         self.timeline.tell("phase", "liveness")
         await self._protects()
-        if await self._trades():
-            await self._stop()
+        if await self._trades() and await self._ends():
+            await damage.spoil(self)
 
     async def _comes_to_rest(self) -> bool:
         """Whether the operator gets it to trade again, with both ledgers in agreement."""
@@ -231,7 +231,7 @@ class World:
                 await _until(lambda: not self.judge.uncovered(), 0.01)
             if limit.cancelled_caught:
                 text = f"no stop {self.swarm.naked_limit_s:g} s after the owner had cancelled it"
-                self._find(Violation("protected", "provoked", text))
+                self.find(Violation("protected", "provoked", text))
 
     async def _trades(self) -> bool:
         """Whether a position that is opened from now on is closed again."""
@@ -239,11 +239,22 @@ class World:
         limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.max_entries_per_day < 10 else 0)
         with trio.move_on_after(limit_s):
             while self._state_trades() < before + 1:
-                await self.nemesis.inflict(self._rng.choice(STIRRING))
+                await self.nemesis.inflict(self.rng.choice(STIRRING))
                 await trio.sleep(0.5)
             return True
         self._fail(f"no trade within {limit_s:g} s of quiet", [])
         return False
+
+    async def _ends(self) -> bool:
+        """In order, or by one more kill with whatever is open; whether all is well."""
+        if self.rng.random() < 0.7:
+            await self._stop()
+        else:
+            self.stopping = True
+            assert self.machine.process is not None
+            self.machine.process.kill()
+            self.judge.read()
+        return not self.outcome.violations
 
     async def _stop(self) -> None:
         """Stop the strategy with its position, then the process, in order."""
@@ -268,7 +279,7 @@ class World:
         limit_ms = self.swarm.naked_limit_ms
         self.outcome.judged += 1
         for violation in self.judge.verdict(self._now_ms(), limit_ms, flat=flat):
-            self._find(violation)
+            self.find(violation)
 
     def _found_enough(self) -> bool:
         """Whether the faults alone have shown what was looked for."""
@@ -277,7 +288,8 @@ class World:
         self._judge(flat=False)
         return self._enough(self.outcome.violations)
 
-    def _find(self, violation: Violation) -> None:
+    def find(self, violation: Violation) -> None:
+        """Note a violation, each once."""
         known = {(v.check, v.key) for v in self.outcome.violations}
         if (violation.check, violation.key) not in known:
             self.outcome.violations.append(violation)
@@ -285,7 +297,7 @@ class World:
 
     def _fail(self, what: str, differences: list[Violation]) -> None:
         text = "; ".join([what, *(v.text for v in differences), self._described()])
-        self._find(Violation("alive", what, text))
+        self.find(Violation("alive", what, text))
         self._judge(flat=False)
 
     def _described(self) -> str:
