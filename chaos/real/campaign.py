@@ -26,6 +26,7 @@ from chaos.real.processes import Daemon, DidNotStart, Exchange
 from chaos.real.profile import BadProfile, Profile
 from chaos.real.rounds import play
 from chaos.real.scene import Round, Scene
+from chaos.real.stage import Stage, build, relayed
 from chaos.world.deck import Deck
 from chaos.world.ledger import LedgerBroken
 from chaos.world.oracle import Violation
@@ -117,12 +118,14 @@ def why_not(name: str) -> str:
 
 def _run_in(home: Path, outcome: Outcome, say: Say) -> None:
     plan = outcome.plan
-    exchange = Exchange(home / "exchange", plan.seed, plan.profile.start.speed)
+    start, stage = plan.profile.start, Stage()
+    exchange = Exchange(home / "exchange", plan.seed, start.speed)
     daemon = Daemon(home, plan.broken)
     try:
+        build(stage, start, home, daemon)
         exchange.start()
-        daemon.configure(exchange.url, SNAPSHOT_EVERY)
-        campaign = _Campaign(outcome, exchange, daemon, say)
+        daemon.configure(relayed(stage, start, exchange.url, plan.seed), SNAPSHOT_EVERY)
+        campaign = _Campaign(outcome, exchange, daemon, stage, say)
         try:
             campaign.run()
         except Stuck:
@@ -139,16 +142,20 @@ def _run_in(home: Path, outcome: Outcome, say: Say) -> None:
         if daemon.running:
             daemon.kill()
         exchange.end()
+        stage.end()
         outcome.backoffs = [float(found) for found in BACKOFF.findall(daemon.whole_log())]
 
 
 class _Campaign:
-    def __init__(self, outcome: Outcome, exchange: Exchange, daemon: Daemon, say: Say) -> None:
+    def __init__(
+        self, outcome: Outcome, exchange: Exchange, daemon: Daemon, stage: Stage, say: Say
+    ) -> None:
         rng = random.Random(outcome.plan.seed)
         self.outcome = outcome
         self.plan = outcome.plan
         self.say = say
-        self.driver = Driver(Path(outcome.home), rng, exchange, daemon, Admin(exchange.url))
+        admin = Admin(exchange.url)
+        self.driver = Driver(Path(outcome.home), rng, exchange, daemon, admin, stage)
         self.judge = Judge(self.driver)
         outcome.driver, outcome.judge = self.driver, self.judge
         cards = [name for name in self.plan.profile.cards() if name not in outcome.skipped]
@@ -187,10 +194,10 @@ class _Campaign:
         ends = section.ends if section is not None else [End.KILLED]  # a breakage's own opening
         played = Round(number, target, name)
         scene = Scene(self.driver, played, owner=self.plan.profile.owner)
-        found = play(self.driver, FAULTS[name], ends, scene)
+        play(self.driver, FAULTS[name], ends, scene)
         self.visits[played.phase] += 1
         self.outcome.rounds.append(played)
-        return played, self.judge.round(number, found)
+        return played, self.judge.round(scene)
 
     def _draw(self, number: int) -> tuple[str, Phase]:
         """The fault, and the state for it that was visited least; first what shows a breakage."""

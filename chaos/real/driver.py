@@ -14,6 +14,7 @@ from pathlib import Path
 from chaos.real.admin import Admin
 from chaos.real.api import Answer, Api, Json, NoAnswer, wait_for_api
 from chaos.real.processes import Daemon, Exchange, Point
+from chaos.real.stage import Stage
 from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.ledger import Tail, read_head, read_journal, read_log
@@ -38,7 +39,8 @@ class Stuck(Exception):
 class Driver:
     """One campaign's processes, clients, ledgers and witness.
 
-    ``kinds`` says what each life that died was struck by; ``decks`` are what is drawn from.
+    ``kinds`` says what each life that died was struck by; ``decks`` are what is drawn from;
+    ``calm_since`` is when the daemon recovered last, in monotonic seconds.
     """
 
     home: Path
@@ -46,11 +48,13 @@ class Driver:
     exchange: Exchange
     daemon: Daemon
     admin: Admin
+    stage: Stage = field(default_factory=Stage)
     books: Books = field(default_factory=Books)
     story: Story = field(default_factory=Story)
     witness: Witness = field(default_factory=Witness)
     kinds: dict[int, str] = field(default_factory=dict)
     decks: dict[str, Deck] = field(default_factory=dict)
+    calm_since: float = 0.0
     _api: Api | None = None
 
     def draw(self, what: str, cards: Sequence[str], first: Sequence[str] = ()) -> str:
@@ -200,9 +204,19 @@ class Driver:
 
     # -------------------------------------------------------------------------- killing, starting
 
+    def start_exchange(self) -> None:
+        """Start the exchange again, where it was."""
+        self.admin.close()
+        self.exchange.start()
+        self.admin = Admin(self.exchange.url)
+
+    def forget_api(self) -> None:
+        """The process is about to end: what it serves ends with it."""
+        self._api = None
+
     def kill_process(self) -> None:
         """SIGKILL the daemon."""
-        self._api = None
+        self.forget_api()
         self.peek()
         self.daemon.kill()
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Act: TypeAlias = "Callable[[Scene], None]"
 
+UNHELD = tuple(phase for phase in Phase if phase is not Phase.SIGNAL_DETECTED)
+"""All states but the one that is made by holding back every login: no fault heals that."""
+
 
 class End(StrEnum):
     """What became of the daemon: of its process, up to the moment at which it traded again."""

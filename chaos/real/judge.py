@@ -6,9 +6,11 @@ watches over it from there on. At the end both ledgers are read again from their
 whole is judged once.
 """
 
+from collections import Counter
 from decimal import Decimal
 
 from chaos.real.driver import INSTRUMENT, Driver
+from chaos.real.scene import Scene
 from chaos.world import oracle
 from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
@@ -37,7 +39,7 @@ class Judge:
 
     def __init__(self, driver: Driver) -> None:
         self.violations: list[tuple[int, Violation]] = []
-        self.checked: dict[str, int] = {}
+        self.checked = Counter[str]()
         self.promises = 0
         self.shown = 0
         self._driver = driver
@@ -45,17 +47,18 @@ class Judge:
         self._mark = START
         self._origin = START
 
-    def round(self, number: int, found: list[Violation]) -> list[Violation]:
-        """Judge what is new since the last time; the violations that were not seen before.
+    def round(self, scene: Scene) -> list[Violation]:
+        """Judge what is new since the last time, and what the round itself found amiss.
 
-        ``found`` is what the round itself found amiss.
+        Gives the violations that were not seen before.
         """
         driver = self._driver
         driver.look()
-        found = [*found, *self._agreement(), *self._ledgers(self._mark, flat=False)]
+        self.checked += scene.checked
+        found = [*scene.found, *self._agreement(), *self._ledgers(self._mark, flat=False)]
         self._mark = mark(driver.books, driver.story, self._mark)
         self._forget_proven()
-        return self.note(number, found)
+        return self.note(scene.played.number, found)
 
     def end(self, number: int) -> None:
         """Everything once more, from the first line of both ledgers; the account is flat."""
@@ -146,8 +149,7 @@ class Judge:
         return found + oracle.balances(books, story, STARTED)
 
     def _count(self) -> None:
-        for check in CHECKED:
-            self.checked[check] = self.checked.get(check, 0) + 1
+        self.checked.update(CHECKED)
 
     def _forget_proven(self) -> None:
         """A promise that was found in the chain stays there: the chain itself is watched."""

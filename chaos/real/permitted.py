@@ -37,6 +37,28 @@ def tried(*command: str) -> str:
     return "" if done.returncode == 0 else f"{command[0]}: {last.removeprefix(command[0] + ': ')}"
 
 
+def _always() -> str:
+    return ""
+
+
+def _namespace() -> str:
+    return tried("unshare", "--net", "ip", "link", "set", "lo", "up")
+
+
+def _netem() -> str:
+    return tried("unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay",
+                 "1ms")  # fmt: skip
+
+
+def _firewall() -> str:
+    return tried("unshare", "--net", "nft", "add", "table", "inet", "tb")
+
+
 _PROBES: dict[Need, Callable[[], str]] = {
     Need.STRACE: _strace,
+    Need.RELAY: _always,
+    Need.WATCHDOG: _always,
+    Need.NAMESPACE: _namespace,
+    Need.NETEM: _netem,
+    Need.FIREWALL: _firewall,
 }

@@ -11,8 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 20.0
@@ -107,11 +110,12 @@ class Exchange:
     seed: int = 1
     speed: float = 300.0
     candles: Path | None = None
+    port: int = 0
     url: str = ""
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
-        """Start it and wait until it listens.
+        """Start it and wait until it listens: at the port of the first time, from then on.
 
         Raises:
             DidNotStart.
@@ -122,7 +126,7 @@ class Exchange:
             market = ["--speed", "lockstep", "--candles", str(self.candles)]
         command = [
             *(sys.executable, "-m", "tradebaas", "exchange", "--admin", *market),
-            *("--data", str(self.directory), "--idle-exit", "0"),
+            *("--data", str(self.directory), "--idle-exit", "0", "--port", str(self.port)),
         ]
         log = self.directory / "exchange.log"
         self.process = _spawn(command, log)
@@ -131,6 +135,7 @@ class Exchange:
             address = _json(self.directory / "address")
             if address.get("pid") == self.process.pid:
                 self.url = str(address["url"])
+                self.port = urlsplit(self.url).port or 0
                 return
             time.sleep(0.01)
         stop(self.process)
@@ -140,6 +145,13 @@ class Exchange:
     def journal(self) -> Path:
         return self.directory / "exchange.db"
 
+    def signal(self, number: int) -> None:
+        """Send it a signal; after a SIGKILL wait for its end."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.process.wait(10)
+
     def end(self) -> None:
         """Ask it to end."""
         if self.process is not None:
@@ -148,18 +160,26 @@ class Exchange:
 
 @dataclass(slots=True)
 class Daemon:
-    """The daemon on one data directory, one process at a time. ``broken`` names a breakage."""
+    """The daemon on one data directory, one process at a time. ``broken`` names a breakage.
+
+    ``prologue`` are shell commands that the process runs before it becomes the daemon, in an
+    environment with ``extra``; ``place`` is where its data lies, if not in ``home``.
+    """
 
     home: Path
     broken: str = ""
+    place: Path | None = None
+    prologue: list[str] = field(default_factory=list)
+    extra: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
     spawned_at: float = 0.0
     starts: int = 0
     kills: int = 0
+    words_from: int = 0
 
     @property
     def data(self) -> Path:
-        return self.home / "data"
+        return (self.place or self.home) / "data"
 
     @property
     def configuration(self) -> Path:
@@ -182,7 +202,7 @@ class Daemon:
         return self.process.pid if self.process is not None else 0
 
     def configure(self, url: str, snapshot_every: int) -> None:
-        """Write the configuration file."""
+        """Write the configuration file and make the data directory."""
         self.data.mkdir(parents=True, exist_ok=True)
         text = CONFIG.format(
             data=json.dumps(str(self.data)), url=json.dumps(url), snapshot_every=snapshot_every
@@ -204,7 +224,10 @@ class Daemon:
         with self.log.open("ab") as log:
             log.write(f"--- start {self.starts} ---\n".encode())
         self.spawned_at = time.monotonic()
-        self.process = _spawn([*(prefix or []), *self.command()], self.log)
+        before = ["sh", "-ec", "\n".join([*self.prologue, 'exec "$@"']), "sh"]
+        command = [*(before if self.prologue else []), *(prefix or []), *self.command()]
+        self.words_from = self.log.stat().st_size
+        self.process = _spawn(command, self.log, self.extra)
 
     @property
     def running(self) -> bool:
@@ -217,6 +240,11 @@ class Daemon:
             self.process.send_signal(signal.SIGKILL)
             self.kills += 1
         self.process.wait(10)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal that it may survive."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def wait_dead(self, limit: float) -> bool:
         """Whether it died by itself within ``limit`` seconds."""
@@ -235,6 +263,12 @@ class Daemon:
     def words(self) -> str:
         """The end of its log."""
         return last_words(self.log)
+
+    def said(self) -> str:
+        """All that the present process, or the last one, has said."""
+        with self.log.open("rb") as log:
+            log.seek(self.words_from)
+            return log.read().decode(errors="replace")
 
     def whole_log(self) -> str:
         """All of its log; "" when it never started."""
@@ -260,14 +294,16 @@ def last_words(log: Path) -> str:
         return "(nothing)"
 
 
-def _spawn(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+def _spawn(
+    command: list[str], log: Path, extra: Mapping[str, str] = MappingProxyType({})
+) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment(),
+            env={**environment(), **extra},
             start_new_session=True,
         )
 

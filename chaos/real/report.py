@@ -62,7 +62,10 @@ def _tally(outcome: Outcome, command: str) -> Tally:
         skipped=tuple(Skipped(name, why) for name, why in sorted(outcome.skipped.items())),
         recovery=_recovery(outcome.rounds),
         settle=Sample.of(played.settle for played in outcome.rounds if played.renewed),
-        checked={invariant(n): judge.checked.get(n, 0) if judge else 0 for n in CHECKED},
+        checked={
+            invariant(name): judge.checked[name] if judge else 0
+            for name in (*CHECKED, *(judge.checked if judge else ()))
+        },
         findings=tuple(
             Finding(invariant(v.check), f"round {number}", v.text, "", v.evidence, command)
             for number, v in outcome.violations

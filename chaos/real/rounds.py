@@ -11,7 +11,6 @@ from chaos.real import nemesis, steer
 from chaos.real.driver import Driver
 from chaos.real.fault import End, Fault
 from chaos.real.scene import Scene
-from chaos.world.oracle import Violation
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 
@@ -20,8 +19,8 @@ UNDISTURBED = (Phase.SIGNAL_DETECTED, Phase.ENTERING_POSITION)
 """States in which a lost connection would undo what the round was led to."""
 
 
-def play(driver: Driver, fault: Fault, ends: list[End], scene: Scene) -> list[Violation]:
-    """Play one round up to a recovered daemon with a clean account; what the fault found amiss.
+def play(driver: Driver, fault: Fault, ends: list[End], scene: Scene) -> None:
+    """Play one round up to a recovered daemon with a clean account.
 
     Raises:
         Stuck: something that had to happen did not.
@@ -48,7 +47,6 @@ def play(driver: Driver, fault: Fault, ends: list[End], scene: Scene) -> list[Vi
     clear(driver, scene)
     scene.finish()
     played.took = time.monotonic() - began
-    return scene.found
 
 
 def _wrong(end: End, ends: list[End]) -> str:

@@ -6,11 +6,12 @@ took. Nothing here judges ledgers; what a fault demands beyond that becomes a vi
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos.real import nemesis
-from chaos.real.driver import POLL_S, Driver, Stuck
+from chaos.real.driver import INSTRUMENT, POLL_S, Driver, Stuck
 from chaos.real.fault import End
 from chaos.world.oracle import Violation
 from tradebaas.core.model import Phase
@@ -45,19 +46,23 @@ class Round:
 
 @dataclass(slots=True)
 class Scene:
-    """A round under way. ``life`` is the one that the fault struck; ``mended_at`` monotonic.
+    """A round under way. ``life`` and ``link`` (its connection) are those that the fault struck.
 
-    ``must_die`` says that this life has to end, though the process may go on.
+    ``must_die`` says that this life has to end, though the process may go on; ``fate`` is its end
+    where another process runs already, or a restore belongs to it. ``mended_at`` is
+    monotonic seconds. ``checked`` counts what the fault demanded, by invariant.
     """
 
     driver: Driver
     played: Round
     owner: bool = False
     life: int = 0
-    restored: bool = False
+    link: int = 0
+    fate: End | None = None
     must_die: bool = False
     mended_at: float = 0.0
     found: list[Violation] = field(default_factory=list)
+    checked: Counter[str] = field(default_factory=Counter)
 
     def note(self, text: str) -> None:
         """Something for the line of this round."""
@@ -65,6 +70,7 @@ class Scene:
 
     def demand(self, good: bool, check: str, text: str) -> None:
         """What must be true; ``check`` is the invariant that it belongs to."""
+        self.checked[check] += 1
         if not good:
             number, fault = self.played.number, self.played.fault
             said = self.driver.describe(f"{fault}: {text}")
@@ -73,7 +79,11 @@ class Scene:
     def begin(self) -> None:
         """The fault is about to strike."""
         state = self.driver.peek()
-        self.life, self.played.phase = state.life, state.phase
+        self.life, self.link, self.played.phase = state.life, state.connection, state.phase
+        keeper, pid = self.driver.stage.keeper, self.driver.daemon.pid
+        if keeper is not None:
+            silence = keeper.longest_silence(pid, self.driver.calm_since)
+            self.demand(silence < keeper.seconds, "alive", f"no pat for {silence:.1f} s in health")
 
     # --------------------------------------------------------------------------- while it lasts
 
@@ -89,6 +99,28 @@ class Scene:
             time.sleep(POLL_S)
         return False
 
+    def is_link_new(self) -> bool:
+        """Whether the connection that the fault struck is over."""
+        state = self.driver.state
+        return (state.life, state.connection) != (self.life, self.link)
+
+    def is_linked_anew(self, state: State) -> bool:
+        """Whether another connection is up, and the account was read through it."""
+        return self.is_link_new() and 0 < state.connection == state.reconciled
+
+    def entries(self) -> int:
+        """How many entries have reached the exchange so far."""
+        return sum(request.is_entry for request in self.driver.read_journal().requests)
+
+    def stays_protected(self) -> None:
+        """What rests at the exchange covers the position, whatever the daemon can do now."""
+        bare = self.driver.read_journal().uncovered(INSTRUMENT)
+        self.demand(not bare, "protected", f"{bare} of the position is not covered meanwhile")
+
+    def mended(self) -> None:
+        """From here on the daemon can recover."""
+        self.mended_at = time.monotonic()
+
     # -------------------------------------------------------------------------- and comes back
 
     def end(self) -> End:
@@ -97,8 +129,8 @@ class Scene:
         Raises:
             Stuck: It ended in a way that no contract names.
         """
-        if self.restored:
-            return End.RESTORED
+        if self.fate is not None:
+            return self.fate
         process = self.driver.daemon.process
         code = process.poll() if process is not None else None
         if code is None:
@@ -130,6 +162,7 @@ class Scene:
         if played.renewed:
             report = driver.story.reports[life]
             played.settle, played.own = report.settle_seconds, report.recovered_seconds
+        driver.calm_since = recovered_at
         played.recovery = max(recovered_at - self.mended_at - played.settle, 0.0)
 
     def finish(self) -> None:

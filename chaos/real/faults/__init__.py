@@ -1,6 +1,11 @@
 """The table of all faults, by name: what a profile may draw from."""
 
 from chaos.real.fault import Fault
-from chaos.real.faults import kills
+from chaos.real.faults import exchanges, kills, stops, wires
 
-FAULTS: dict[str, Fault] = {**kills.FAULTS}
+FAULTS: dict[str, Fault] = {
+    **kills.FAULTS,
+    **stops.FAULTS,
+    **exchanges.FAULTS,
+    **wires.FAULTS,
+}

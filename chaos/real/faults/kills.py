@@ -140,7 +140,7 @@ def _actor(*actors: str) -> Act:
 def _kill_actor(scene: Scene, actor: str) -> None:
     if not scene.driver.kill_actor(actor):
         raise Stuck(scene.driver.describe(f"the daemon did not take the kill of {actor}"))
-    scene.mended_at = time.monotonic()
+    scene.mended()
     scene.note(actor)
 
 
@@ -151,7 +151,7 @@ def _actor_twice(scene: Scene) -> None:
     time.sleep(driver.rng.random() * 0.06)
     second = driver.draw("second actors", ACTORS)
     if driver.kill_actor(second):
-        scene.mended_at = time.monotonic()
+        scene.mended()
         scene.note(f"then {second}")
         time.sleep(0.02)  # it may take a moment to die
 

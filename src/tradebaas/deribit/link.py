@@ -8,7 +8,7 @@ again. A call's guard is asked synchronously, immediately before its bytes go to
 never reconnects and never repeats a call that could change anything.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import assert_never, cast, final
@@ -36,6 +36,7 @@ from tradebaas.deribit.inbox import Inbox
 from tradebaas.deribit.login import HEARTBEAT_S, Login, hint
 from tradebaas.deribit.pending import Call, Pending, Withheld
 from tradebaas.deribit.rpc import Answer, Failure, Garbage, Params, Priority
+from tradebaas.runtime.carrier import Carrier
 from tradebaas.runtime.ports import Ports
 
 __all__ = ["CallFailed", "Endpoint", "Link", "LinkLost", "Unanswered", "open_link"]
@@ -78,38 +79,6 @@ async def open_link(
         if len(group.exceptions) > 1:
             raise
         raise group.exceptions[0]  # noqa: B904 (a group of one says nothing more)
-
-
-@final
-class _Wire(trio.abc.Stream):
-    """The byte stream under the WebSocket: asks once more before the writer's bytes go out.
-
-    The WebSocket library takes a lock, and so lets other tasks run, between a decision to send and
-    the write. Here nothing can come between any more.
-    """
-
-    def __init__(self, inner: trio.abc.Stream) -> None:
-        self._inner = inner
-        self.established = False
-        self.writer: trio.lowlevel.Task | None = None
-        self.before: Callable[[], None] = _nothing
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if trio.lowlevel.current_task() is self.writer:
-            self.before()
-        await self._inner.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._inner.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._inner.receive_some(max_bytes)
-        if not data and not self.established:
-            raise HandshakeError("closed in the middle of the handshake")  # the library would hang
-        return data
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 @final
@@ -208,36 +177,37 @@ class Link:
                 try:
                     if isinstance(socket, trio.SSLStream):
                         await socket.do_handshake()
-                    await self._converse(_Wire(socket), url.netloc, url.path or "/")
+                    carrier = Carrier(socket, _nothing)
+                    await self._converse(carrier, url.netloc, url.path or "/")
                 finally:
                     await trio.aclose_forcefully(socket)
             except* _BROKEN as group:
                 self.end(f"{self.url}: {_describe(group)}")
 
-    async def _converse(self, wire: _Wire, host: str, resource: str) -> None:
+    async def _converse(self, carrier: Carrier, host: str, resource: str) -> None:
         async with trio.open_nursery() as nursery:
             # The library works on any stream, though its annotation names two.
-            carrier = cast(trio.SocketStream, wire)
+            stream = cast(trio.SocketStream, carrier)
             websocket = await wrap_client_stream(
-                nursery, carrier, host, resource, max_message_size=MAX_MESSAGE_BYTES
+                nursery, stream, host, resource, max_message_size=MAX_MESSAGE_BYTES
             )
-            wire.established = True
+            carrier.established = True
             self._opened.set()
-            nursery.start_soon(self._write, websocket, wire)
+            nursery.start_soon(self._write, websocket, carrier)
             nursery.start_soon(self._watch)
             while True:
                 self._receive(await websocket.get_message())
 
-    async def _write(self, websocket: WebSocketConnection, wire: _Wire) -> None:
+    async def _write(self, websocket: WebSocketConnection, carrier: Carrier) -> None:
         """Write what waits. A broken socket is left to the reader, which may have answers yet."""
-        wire.writer = trio.lowlevel.current_task()
+        carrier.writer = trio.lowlevel.current_task()
         while True:
             call = self._pending.next_to_write()
             if call is None:
                 self._work = trio.Event()
                 await self._work.wait()
                 continue
-            wire.before = partial(self._begin, call)
+            carrier.before = partial(self._begin, call)
             try:
                 await websocket.send_message(call.frame)
             except Withheld:
@@ -359,5 +329,7 @@ def _describe(error: BaseException) -> str:
     if isinstance(error, ConnectionClosed):
         closed = error.reason
         return f"closed, code {closed.code} {closed.reason or ''}".rstrip() if closed else "closed"
-    cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
-    return f"{type(error).__name__} {error}{cause}"
+    cause = error.__cause__
+    members = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause,)
+    why = "; ".join(dict.fromkeys(str(member) for member in members if member is not None))
+    return f"{type(error).__name__} {error}{f' ({why})' if why else ''}"
