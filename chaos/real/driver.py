@@ -188,6 +188,15 @@ class Driver:
             if window.last_n is None:
                 window.last_n = self.admin.n()
 
+    def health(self) -> Json | None:
+        """What /health says, if the process serves HTTP and answers."""
+        if not self.has_api():
+            return None
+        try:
+            return self.api().get("/health").body
+        except NoAnswer:
+            return None
+
     def look(self) -> None:
         """Note what the reading endpoints show, if HTTP is up; the oracle compares it."""
         if not self.has_api():
@@ -213,6 +222,26 @@ class Driver:
     def forget_api(self) -> None:
         """The process is about to end: what it serves ends with it."""
         self._api = None
+
+    def poke(self, seconds: float) -> bool:
+        """Command it, that it must commit, until it ends; whether it has ended in time.
+
+        Looks at nothing: the file system may be one that nobody can look at.
+        """
+        until, paths = time.monotonic() + seconds, ("/api/strategy/stop", "/api/strategy/start")
+        while time.monotonic() < until:
+            for path in paths:
+                if self._api is not None:
+                    self.command(path, {}, 0.5)
+            if self.daemon.wait_dead(0.05):
+                self.forget_api()
+                return True
+        return False
+
+    def end_process(self) -> None:
+        """SIGKILL the daemon if it still runs, without a look at what it has written."""
+        self.forget_api()
+        self.daemon.kill()
 
     def kill_process(self) -> None:
         """SIGKILL the daemon."""

@@ -7,11 +7,15 @@ person can act on; the reason is what the report shows for a skipped fault.
 import functools
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from chaos.real.fault import Need
+from chaos.real.volume import Kind, Volume
 
 PROBE_LIMIT_S = 20.0
+PROBE_MIB = 8
 
 
 @functools.cache
@@ -41,6 +45,26 @@ def _always() -> str:
     return ""
 
 
+def _mounted(kind: Kind) -> str:
+    if shutil.which("mkfs.ext4") is None:
+        return "mkfs.ext4 is not installed"
+    with tempfile.TemporaryDirectory(prefix="tradebaas-probe-") as home:
+        try:
+            Volume(Path(home), kind, PROBE_MIB).end()
+        except OSError as error:
+            return str(error)
+    return ""
+
+
+def _ext4() -> str:
+    return _mounted("ext4")
+
+
+def _volume() -> str:
+    """Of either kind: what is permitted of one is of the other, but for the loop device."""
+    return _mounted("tmpfs")
+
+
 def _namespace() -> str:
     return tried("unshare", "--net", "ip", "link", "set", "lo", "up")
 
@@ -56,6 +80,8 @@ def _firewall() -> str:
 
 _PROBES: dict[Need, Callable[[], str]] = {
     Need.STRACE: _strace,
+    Need.VOLUME: _volume,
+    Need.EXT4: _ext4,
     Need.RELAY: _always,
     Need.WATCHDOG: _always,
     Need.NAMESPACE: _namespace,

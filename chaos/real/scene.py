@@ -85,6 +85,10 @@ class Scene:
             silence = keeper.longest_silence(pid, self.driver.calm_since)
             self.demand(silence < keeper.seconds, "alive", f"no pat for {silence:.1f} s in health")
 
+    def struck_dead(self, fate: End = End.KILLED) -> None:
+        """The process that was struck is gone, and the fault starts the next one itself."""
+        self.fate, self.must_die = fate, True
+
     # --------------------------------------------------------------------------- while it lasts
 
     def watch(self, seconds: float, until: Callable[[State], bool] | None = None) -> bool:

@@ -15,6 +15,7 @@ from chaos.real.keeper import Keeper
 from chaos.real.permitted import refusal
 from chaos.real.processes import Daemon
 from chaos.real.profile import Start
+from chaos.real.volume import Volume
 from chaos.real.wire import Wire
 
 
@@ -24,6 +25,7 @@ class Stage:
 
     keeper: Keeper | None = None
     wire: Wire | None = None
+    volume: Volume | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
 
     def end(self) -> None:
@@ -37,6 +39,10 @@ def build(stage: Stage, start: Start, home: Path, daemon: Daemon) -> None:
     given = {need for need in start.gives() if not refusal(need)}
     if Need.NAMESPACE in given:
         stage.undo.append(network.enter())
+    if Need.VOLUME in given and start.filesystem:
+        volume = stage.volume = Volume(home, start.filesystem, start.megabytes)
+        stage.undo.append(volume.end)
+        daemon.place = volume.root
     if Need.WATCHDOG in given:
         keeper = stage.keeper = Keeper(start.watchdog_seconds)
         stage.undo.append(keeper.close)

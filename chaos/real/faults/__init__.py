@@ -1,11 +1,12 @@
 """The table of all faults, by name: what a profile may draw from."""
 
 from chaos.real.fault import Fault
-from chaos.real.faults import exchanges, kills, stops, wires
+from chaos.real.faults import disks, exchanges, kills, stops, wires
 
 FAULTS: dict[str, Fault] = {
     **kills.FAULTS,
     **stops.FAULTS,
     **exchanges.FAULTS,
     **wires.FAULTS,
+    **disks.FAULTS,
 }

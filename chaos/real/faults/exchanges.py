@@ -7,7 +7,7 @@ die of it nor trade without it, and must be back once it answers.
 import signal
 import time
 
-from chaos.real.fault import UNHELD, End, Fault
+from chaos.real.fault import UNHELD, Fault
 from chaos.real.scene import Scene
 
 DOWN_S = ("0.1", "0.5", "1.5")
@@ -45,7 +45,7 @@ def _rises_alone(scene: Scene) -> None:
     driver = scene.driver
     if "daemon first" not in scene.played.notes:
         return
-    scene.fate, scene.must_die = End.KILLED, True
+    scene.struck_dead()
     driver.start()
     scene.watch(UP_LIMIT_S, lambda _: driver.has_api())
     answer = driver.api().get("/health")
