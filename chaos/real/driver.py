@@ -6,6 +6,7 @@ raises ``Stuck`` with what was waited for, the last state seen and the daemon's 
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ RECOVERY_LIMIT_S = 10.0
 API_LIMIT_S = 15.0
 STATE_LIMIT_S = 15.0
 SNAPSHOT_EVERY = 100
+SERVES = re.compile(r"HTTP on (http://\S+)")
+"""How the daemon's log tells where it serves."""
 
 
 class Stuck(Exception):
@@ -150,6 +153,14 @@ class Driver:
         """Whether the running process is known to serve HTTP."""
         if self._api is None:
             self._api = wait_for_api(self.daemon.data, self.daemon.pid, 0.02)
+        return self._api is not None
+
+    def find_api_by_words(self) -> bool:
+        """Likewise, by what the process says of itself: a full disk may have no room for a file."""
+        found = SERVES.search(self.daemon.said())
+        if not self.has_api() and found is not None:
+            token = (self.daemon.data / "token").read_text(encoding="ascii").strip()
+            self._api = Api(found[1], token)
         return self._api is not None
 
     def command(self, path: str, body: Json | None = None, limit: float = 3.0) -> Answer | None:

@@ -3,7 +3,7 @@
 All figures come from the two ledgers and the driver's clock. Naked seconds are exchange time as
 the journal stamps it, given in real seconds of the campaign (divided by its speed). Recovery runs
 from the harm (a new process: from its start) to the committed recovery as the driver sees it,
-without the settle of unproven intents, which has a sample of its own. Pure.
+without the settle of unproven intents, which has a sample of its own.
 """
 
 import shlex
@@ -15,12 +15,14 @@ from chaos.real.driver import Driver
 from chaos.real.fault import End
 from chaos.real.judge import CHECKED
 from chaos.real.scene import Round
+from chaos.report import machine
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
     RECOVERY,
     Counts,
     Finding,
     Grid,
+    Run,
     Skipped,
     Tally,
     Verdict,
@@ -28,28 +30,27 @@ from chaos.report.verdict import (
     invariant,
     tallied,
 )
-from chaos.report.verdict import Run as ReportedRun
 from chaos.world.books import Naked
 from tradebaas.core.model import Phase
 
 NEW_PROCESS, NEW_CREW, SAME_CREW = "new process", "new crew", "same crew"
 
 
-def verdict_of(outcome: Outcome, made: ReportedRun) -> Verdict:
-    """The verdict; ``made`` says where and when it was made, the rest is filled in here."""
+def verdict_of(outcome: Outcome, started: str) -> Verdict:
+    """The verdict; ``started`` is wall time in words. Asks for the machine and the commit."""
     plan = outcome.plan
     command = ["python", "-m", "chaos", "real", "--profile", plan.profile.name]
     command += ["--rounds", str(plan.rounds), "--seed", str(plan.seed)]
     command += ["--break", plan.broken] if plan.broken else []
-    run = ReportedRun(
+    run = Run(
         title=f"real processes, profile {plan.profile.name}: {plan.profile.about}",
         command=shlex.join(command),
         unit="rounds",
         trials=len(outcome.rounds),
         which=f"seed {plan.seed}",
-        commit=made.commit,
-        machine=made.machine,
-        started=made.started,
+        commit=machine.commit(),
+        machine=machine.describe(),
+        started=started,
         seconds=round(outcome.seconds, 1),
     )
     return Verdict(run, _tally(outcome, run.command))

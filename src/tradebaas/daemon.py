@@ -6,13 +6,12 @@ has its permit (or after three seconds), so that its imports cost no trading tim
 decides about trading; it wires, starts and stops.
 """
 
-import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -236,6 +235,7 @@ class _Daemon:
         await self.lives.board.recovery.wait_newer(0)
 
     async def _serve_http(self, _plan: LifePlan) -> None:
+        from tradebaas.web.address import keep_address
         from tradebaas.web.app import create_app
         from tradebaas.web.server import serve
         from tradebaas.web.shell import Shell
@@ -259,9 +259,11 @@ class _Daemon:
             url = await nursery.start(
                 partial(serve, app, settings.host, settings.port, shutdown=self.http_down)
             )
-            with _address(self.config, str(url)):
+            async with trio.open_nursery() as telling:
+                await telling.start(keep_address, self.config.data_dir / "address", str(url))
                 await say(f"HTTP on {url} (health, metrics, API)")
                 await self.http_down.wait()
+                telling.cancel_scope.cancel()
 
     def _token(self) -> str:
         try:
@@ -292,16 +294,3 @@ def _judge(config: Config, assignment: Assignment) -> Assignment | BadParameter:
         own = unusable.key in ("name", "timeframe", "parameters")
         key = unusable.key if own else f"parameters.{unusable.key}"
         return BadParameter(key, str(unusable))
-
-
-@contextmanager
-def _address(config: Config, url: str) -> Iterator[None]:
-    """Say where HTTP answers, in ``data/address``, for as long as it does."""
-    path = config.data_dir / "address"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"http": url, "pid": os.getpid()}), encoding="utf-8")
-    fresh.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)

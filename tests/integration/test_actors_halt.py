@@ -220,7 +220,10 @@ async def test_a_full_disk_releases_the_ballast_and_protects_only(
         await world.agree()
 
 
-async def test_a_halt_holds_on_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+async def test_a_halt_holds_on_a_full_disk(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persister, "SPACE_CHECK_S", 0.05)
     async with new_world(tmp_path, data=small_disk / "data") as world:
         fill(small_disk)
         await world.command(Halt(by="operator", reason="full"))
@@ -228,6 +231,15 @@ async def test_a_halt_holds_on_a_full_disk(tmp_path: Path, small_disk: Path) -> 
         assert world.state.halted is not None
         assert not world.of(Resumed)
         assert world.lives.deaths == 0
+        # The file took the ballast's place: without a reserve nothing may be opened.
+        assert persister.DISK_FULL in world.state.protect
+        (small_disk / "filler").unlink()
+
+        async def held() -> bool:
+            await world.ask(Ping())
+            return ballast_held(Place(world.data))
+
+        await world.poll(held, "the ballast to be back")
 
 
 async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_disk: Path) -> None:

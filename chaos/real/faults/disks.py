@@ -95,7 +95,7 @@ def _rises_protecting(scene: Scene) -> None:
 
 def _waits_inside(scene: Scene) -> None:
     driver = scene.driver
-    scene.watch(UP_LIMIT_S, lambda _: driver.has_api())
+    scene.watch(UP_LIMIT_S, lambda _: driver.find_api_by_words())
     scene.watch(UP_LIMIT_S, lambda _: _told(scene, "no space"))
     scene.demand(_told(scene, "no space"), "fail closed", "/health does not say that it is full")
     scene.stays_protected()

@@ -255,12 +255,16 @@ class _Scribe:
             return (await self._commit([guard, *requests]))[1:]
 
     async def _write_halt(self, reason: str) -> None:
-        """Write the halt file, with the ballast's space if there is no other."""
+        """Write the halt file, with the ballast's space if there is no other.
+
+        Then the reserve is gone and the disk is full, as after any other write.
+        """
         try:
             await self._on_disk(write_halt, reason)
-        except DiskFull:
+        except DiskFull as full:
             await self._on_disk(release_ballast)
             await self._on_disk(write_halt, reason)
+            await self._commit([Guard(cause=DISK_FULL, active=True, detail=str(full))])
 
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""

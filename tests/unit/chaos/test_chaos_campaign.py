@@ -11,7 +11,6 @@ from chaos.real.faults import FAULTS
 from chaos.real.profile import load
 from chaos.real.report import NEW_CREW, NEW_PROCESS, SAME_CREW, verdict_of
 from chaos.real.scene import Round
-from chaos.report.verdict import Run
 from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.oracle import Violation
@@ -20,7 +19,7 @@ from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
 
 KILL = load("kill", FAULTS)
-MADE = Run("", "", "", 0, commit="abc")
+MADE = "2026-01-01 00:00:00 UTC"
 
 
 class Ledgers:

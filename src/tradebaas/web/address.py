@@ -1,0 +1,45 @@
+"""``data/address``: where HTTP answers, for as long as it does, so that the commands find it.
+
+A disk that does not take the file (full, read-only) is no reason not to serve: it is when people
+most need to see what is wrong. It is tried again until the disk does.
+"""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import trio
+
+RETRY_S = 2.0
+
+
+async def keep_address(
+    file: Path, url: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Write ``file`` whole as soon as it can be, and take it away when cancelled."""
+    try:
+        written = _write(file, url)
+        task_status.started()
+        while not written:
+            await trio.sleep(RETRY_S)
+            written = _write(file, url)
+        await trio.sleep_forever()
+    finally:
+        _remove(file)
+
+
+def _write(file: Path, url: str) -> bool:
+    fresh = file.with_suffix(".new")
+    try:
+        fresh.write_text(json.dumps({"http": url, "pid": os.getpid()}), encoding="utf-8")
+        fresh.replace(file)
+    except OSError:
+        _remove(fresh)
+        return False
+    return True
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
