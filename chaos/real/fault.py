@@ -65,6 +65,7 @@ class Fault:
     """A row of the table. ``states`` are those that it is done in.
 
     ``steered`` False: the daemon is not led into a state first; the fault strikes wherever it is.
+    ``kind`` is what the death of a process by it is counted as.
     """
 
     says: str
@@ -75,3 +76,4 @@ class Fault:
     needs: tuple[Need, ...] = ()
     states: tuple[Phase, ...] = tuple(Phase)
     steered: bool = True
+    kind: str = "process"

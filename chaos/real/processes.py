@@ -82,19 +82,23 @@ def environment() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where strace kills: on entering the ``nth`` call of ``syscall`` (of the thread that sends).
+    """Where strace strikes: on entering the ``nth`` call of ``syscall``, counted by thread.
 
-    The call itself is not executed.
+    It kills, and the call is not executed, or it does what ``what`` says in strace's own words, to
+    calls on ``files`` alone if there are any.
     """
 
     syscall: str
     nth: int
+    what: str = "signal=KILL"
+    files: tuple[Path, ...] = ()
 
     def command(self, trace_file: Path) -> list[str]:
-        inject = f"inject={self.syscall}:signal=KILL:when={self.nth}"
+        inject = f"inject={self.syscall}:{self.what}:when={self.nth}"
+        only = [word for file in self.files for word in ("-P", str(file))]
         # -D keeps the daemon our direct child, with its own pid.
         return [
-            *("strace", "-D", "-f", "-qq", "-o", str(trace_file)),
+            *("strace", "-D", "-f", "-qq", "-o", str(trace_file), *only),
             *("-e", f"trace={self.syscall}", "-e", inject, "--"),
         ]
 

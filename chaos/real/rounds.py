@@ -45,7 +45,7 @@ def play(driver: Driver, fault: Fault, ends: list[End], scene: Scene) -> None:
     if scene.owner and not early:
         scene.note(nemesis.disturb(driver))
     clear(driver, scene)
-    scene.finish()
+    scene.finish(fault.kind)
     played.took = time.monotonic() - began
 
 

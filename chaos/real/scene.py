@@ -169,9 +169,8 @@ class Scene:
         driver.calm_since = recovered_at
         played.recovery = max(recovered_at - self.mended_at - played.settle, 0.0)
 
-    def finish(self) -> None:
-        """Name the deaths of this round: of the process, of an actor, or of the crew by itself."""
-        kind = "process"
+    def finish(self, kind: str) -> None:
+        """Name the deaths of this round: ``kind`` of the process, of an actor, or of the crew."""
         if self.played.end is End.LIVES:
             kind = "actor" if self.must_die else "crew"
         for life in range(self.life, self.driver.state.life):

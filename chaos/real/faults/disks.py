@@ -7,9 +7,11 @@ it then holds; the next start, on a disk that works again, has everything that w
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from chaos.real.fault import UNHELD, Act, Fault, Need, nothing
 from chaos.real.lock import held_commit
+from chaos.real.processes import Point
 from chaos.real.scene import Scene
 from chaos.real.tracer import injected
 from chaos.real.volume import Volume
@@ -22,6 +24,7 @@ END_LIMIT_S = 10.0
 SPACE_LIMIT_S = 15.0
 """The daemon looks for space every 5 s."""
 UP_LIMIT_S = 6.0
+MOST_READS = 12
 FOREIGN_LOCK_S = 1.6
 """The daemon waits for a second."""
 
@@ -111,6 +114,7 @@ def _trades_again(scene: Scene) -> None:
     driver = scene.driver
     driver.wait(lambda state: DISK_FULL not in state.protect, "the end of protect-only",
                 SPACE_LIMIT_S)  # fmt: skip
+    scene.played.recovery = time.monotonic() - scene.mended_at
     scene.demand((driver.daemon.data / "ballast").exists(), "alive", "the ballast is not back")
 
 
@@ -173,8 +177,23 @@ def _failing(syscall: str, error: str) -> Act:
         log = driver.home / "strace.out"
         with injected(driver.daemon.pid, syscall, f"error={error}", log):
             driver.poke(END_LIMIT_S)
+        scene.mended()
 
     return inject
+
+
+def _unreadable(scene: Scene) -> None:
+    """The next start cannot read its store: it refuses, or had no need of what it could not read."""
+    driver = scene.driver
+    store = driver.daemon.store
+    driver.kill_process()
+    nth = driver.rng.randint(1, MOST_READS)
+    scene.note(f"read {nth}")
+    files = (store, store.with_name(f"{store.name}-wal"))
+    driver.start(Point("pread64", nth, "error=EIO", files))
+    scene.must_die = True
+    life = driver.state.life
+    scene.watch(END_LIMIT_S, lambda state: state.life > life and state.life in driver.story.reports)
 
 
 def _slow(scene: Scene) -> None:
@@ -211,8 +230,8 @@ def _lock(scene: Scene) -> None:
     scene.mended()
 
 
-def _on_volume(says: str, inject: Act, lasting: Act, after: Act = _trades_again) -> Fault:
-    return Fault(says, inject, lasting, _free, after, needs=(Need.VOLUME,), states=UNHELD)
+def _on_volume(says: str, inject: Act, lasting: Act) -> Fault:
+    return Fault(says, inject, lasting, _free, _trades_again, needs=(Need.VOLUME,), states=UNHELD)
 
 
 def _on_ext4(says: str, inject: Act, lasting: Act = nothing) -> Fault:
@@ -225,18 +244,18 @@ def _traced(says: str, inject: Act) -> Fault:
 
 FAULTS: dict[str, Fault] = {
     "disk-full": _on_volume("the disk fills up", _fill, _notices),
-    "disk-full-halt": _on_volume("the disk fills up, then a halt", _fill, _halts, nothing),
+    "disk-full-halt": _on_volume("the disk fills up, then a halt", _fill, _halts),
     "disk-full-hard": _on_volume("the ballast's space fills up too", _fill, _gives_all),
     "disk-full-start": _on_volume("started on a full disk", _kill_and_fill, _rises_protecting),
     "disk-full-start-hard": _on_volume("started without any space", _kill_and_fill_all,
                                        _waits_inside),
-    "disk-full-inodes": _on_volume("no file can be made", _fill_inodes, _halts, nothing),
+    "disk-full-inodes": _on_volume("no file can be made", _fill_inodes, _halts),
     "disk-read-only": _on_ext4("the file system goes read-only", _break_off, _ends),
     "disk-gone": _on_ext4("the disk is gone, the process lives", _take_away, _ends),
-    "power-cut": _on_ext4("unsynced writes are lost", _cut_power),
+    "power-cut": replace(_on_ext4("unsynced writes are lost", _cut_power), kind="power cut"),
     "eio-sync": _traced("fdatasync fails (EIO)", _failing("fdatasync", "EIO")),
     "eio-write": _traced("pwrite fails (EIO)", _failing("pwrite64", "EIO")),
-    "eio-read": _traced("pread fails (EIO)", _failing("pread64", "EIO")),
+    "eio-read": _traced("a read at the start fails (EIO)", _unreadable),
     "slow-sync": _traced("fdatasync takes its time", _slow),
     "stall": Fault("no write returns for a while", _stall, needs=(Need.VOLUME,), states=UNHELD),
     "locked": Fault("a foreign lock on the store", _lock),
