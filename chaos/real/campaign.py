@@ -76,13 +76,6 @@ class Outcome:
     driver: Driver | None = None
     judge: Judge | None = None
 
-    def deaths(self) -> Counter[tuple[Phase, str]]:
-        """Deaths by lifecycle state and by the fault that they are owed to."""
-        if self.driver is None:
-            return Counter()
-        kinds = self.driver.kinds
-        return Counter((d.phase, kinds.get(d.life, "")) for d in self.driver.story.deaths)
-
     def least_deaths(self) -> int:
         """How many deaths each lifecycle state needs; a short or broken campaign needs none."""
         profile = self.plan.profile

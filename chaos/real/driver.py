@@ -8,6 +8,7 @@ raises ``Stuck`` with what was waited for, the last state seen and the daemon's 
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +39,22 @@ class Stuck(Exception):
     """Something that had to happen did not; the campaign cannot go on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A death that was counted: in which state, of what, and whether during a recovery."""
+
+    phase: Phase
+    kind: str
+    recovering: bool
+
+
 @dataclass(slots=True)
 class Driver:
     """One campaign's processes, clients, ledgers and witness.
 
-    ``kinds`` says what each life that died was struck by; ``decks`` are what is drawn from;
-    ``calm_since`` is when the daemon recovered last, in monotonic seconds.
+    ``decks`` are what is drawn from; ``calm_since`` is when the daemon recovered last (monotonic).
+    ``deaths`` and ``outcomes`` (of unknown orders) are counted over all stories: a store that was
+    restored from a backup begins a new one.
     """
 
     home: Path
@@ -55,10 +66,37 @@ class Driver:
     books: Books = field(default_factory=Books)
     story: Story = field(default_factory=Story)
     witness: Witness = field(default_factory=Witness)
-    kinds: dict[int, str] = field(default_factory=dict)
+    deaths: list[Buried] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
     decks: dict[str, Deck] = field(default_factory=dict)
     calm_since: float = 0.0
+    _counted: int = 0
+    _unread: int = 0
     _api: Api | None = None
+
+    def bury(self, kind: str) -> None:
+        """Count the deaths that the log has told of since the last time as deaths of ``kind``."""
+        fresh = self.story.deaths[self._counted :] if self._counted >= 0 else []
+        self.deaths += [Buried(death.phase, kind, death.recovering) for death in fresh]
+        self._counted = len(self.story.deaths)
+
+    def unknown_outcomes(self) -> Counter[str]:
+        """What became of orders whose outcome was not known; "open" where it is not known yet."""
+        now = (unknown.outcome or "open" for unknown in self.story.unknowns.values())
+        return self.outcomes + Counter(now)
+
+    def drop_story(self) -> None:
+        """The store was restored: what it says from here on is another story, from its beginning.
+
+        What was promised of the old one is void. Deaths that it has in common are not counted. It
+        is not looked at before the daemon has begun to write on it.
+        """
+        self.outcomes = self.unknown_outcomes()
+        self.story = Story()
+        self._counted = -1
+        self._unread = self.head().seq
+        self.witness.promises.clear()
+        self.witness.published.clear()
 
     def draw(self, what: str, cards: Sequence[str], first: Sequence[str] = ()) -> str:
         """The next card of the deck ``what``, made of ``cards``; those of ``first`` come first."""
@@ -83,7 +121,7 @@ class Driver:
 
     def peek(self) -> State:
         """As ``read_store``, but only if ``data/head`` says that there is more."""
-        if read_head(self.daemon.head).seq > self.story.tail.seq:
+        if read_head(self.daemon.head).seq > max(self.story.tail.seq, self._unread):
             self.read_store()
         return self.story.state
 

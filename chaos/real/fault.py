@@ -37,6 +37,8 @@ class End(StrEnum):
     SPENT = "exit 70"
     STORE = "exit 75"
     REFUSED = "exit 78"
+    RECOVERED = "recovers"
+    """The next process began with what it found, and nothing was lost."""
     RESTORED = "restored"
     """It refused its store, and the command that it named brought it back, halted."""
 

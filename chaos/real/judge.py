@@ -7,6 +7,7 @@ whole is judged once.
 """
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 from chaos.real.driver import INSTRUMENT, Driver
@@ -54,11 +55,25 @@ class Judge:
         """
         driver = self._driver
         driver.look()
+        if scene.judge_anew:
+            self._begin_anew()
         self.checked += scene.checked
         found = [*scene.found, *self._agreement(), *self._ledgers(self._mark, flat=False)]
         self._mark = mark(driver.books, driver.story, self._mark)
         self._forget_proven()
         return self.note(scene.played.number, found)
+
+    def _begin_anew(self) -> None:
+        """The store was restored and the account is flat: judge what comes from here on.
+
+        What the log forgot between the backup and the damage is told nowhere but at the exchange.
+        """
+        driver = self._driver
+        driver.read_store()
+        driver.read_journal()
+        now = mark(driver.books, driver.story)
+        trades, spans = len(driver.story.trades), len(driver.books.our_spans)
+        self._mark = self._origin = replace(now, trades=trades, spans=spans)
 
     def end(self, number: int) -> None:
         """Everything once more, from the first line of both ledgers; the account is flat."""
@@ -146,7 +161,7 @@ class Judge:
         found += fills(books, story, self._origin)
         found += self._judged(books, story, witness, books.at_ms, self._origin)
         found += oracle.same(books, story, witness, (), flat=True, since=self._origin)
-        return found + oracle.balances(books, story, STARTED)
+        return found + (oracle.balances(books, story, STARTED) if self._origin is START else [])
 
     def _count(self) -> None:
         self.checked.update(CHECKED)

@@ -84,27 +84,28 @@ def _with_ledgers(tally: Tally, outcome: Outcome, driver: Driver) -> Tally:
         settle=tally.settle,
         checked=tally.checked,
         findings=tally.findings,
-        deaths=_deaths(outcome),
+        deaths=_deaths(driver),
         recovering=_recovering(driver),
         naked={
             "own": _naked((n for n in stretches if not n.sabotage), speed),
             "by sabotage": _naked((n for n in stretches if n.sabotage), speed),
         },
-        unknown=tallied(u.outcome or "open" for u in driver.story.unknowns.values()),
-        rare=_wanted(outcome),
+        unknown=dict(driver.unknown_outcomes().most_common()),
+        rare=_wanted(outcome, driver),
         figures=_figures(outcome, driver),
     )
 
 
-def _deaths(outcome: Outcome) -> Grid:
+def _deaths(driver: Driver) -> Grid:
+    counted = Counter((str(death.phase), death.kind) for death in driver.deaths)
     grid: Grid = {}
-    for (phase, kind), count in sorted(outcome.deaths().items()):
-        grid.setdefault(str(phase), {})[kind] = count
+    for (phase, kind), count in sorted(counted.items()):
+        grid.setdefault(phase, {})[kind] = count
     return grid
 
 
 def _recovering(driver: Driver) -> Grid:
-    counted = Counter(str(death.phase) for death in driver.story.deaths if death.recovering)
+    counted = Counter(str(death.phase) for death in driver.deaths if death.recovering)
     return {phase: {RECOVERY: count} for phase, count in sorted(counted.items())}
 
 
@@ -124,12 +125,10 @@ def _naked(stretches: Iterable[Naked], speed: float) -> Sample:
     )
 
 
-def _wanted(outcome: Outcome) -> dict[str, Visits]:
+def _wanted(outcome: Outcome, driver: Driver) -> dict[str, Visits]:
     """Each lifecycle state with the deaths that a whole campaign of the profile needs in it."""
     least = outcome.least_deaths()
-    counted = Counter[Phase]()
-    for (phase, _), count in outcome.deaths().items():
-        counted[phase] += count
+    counted = Counter(death.phase for death in driver.deaths)
     return {f"death in {p}": Visits(counted[p], least) for p in Phase if least}
 
 

@@ -49,7 +49,8 @@ class Scene:
     """A round under way. ``life`` and ``link`` (its connection) are those that the fault struck.
 
     ``must_die`` says that this life has to end, though the process may go on; ``fate`` is its end
-    where another process runs already, or a restore belongs to it. ``mended_at`` is
+    where another process runs already, or a restore belongs to it. ``judge_anew``: the store was
+    restored, and what it forgot cannot be judged. ``mended_at`` is
     monotonic seconds. ``checked`` counts what the fault demanded, by invariant.
     """
 
@@ -60,6 +61,7 @@ class Scene:
     link: int = 0
     fate: End | None = None
     must_die: bool = False
+    judge_anew: bool = False
     mended_at: float = 0.0
     found: list[Violation] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
@@ -88,6 +90,12 @@ class Scene:
     def struck_dead(self, fate: End = End.KILLED) -> None:
         """The process that was struck is gone, and the fault starts the next one itself."""
         self.fate, self.must_die = fate, True
+
+    def forget_story(self) -> None:
+        """The store was restored from a backup: nothing of what was read of it holds any more."""
+        self.driver.bury("process")
+        self.driver.drop_story()
+        self.life, self.must_die = 0, False
 
     # --------------------------------------------------------------------------- while it lasts
 
@@ -173,5 +181,4 @@ class Scene:
         """Name the deaths of this round: ``kind`` of the process, of an actor, or of the crew."""
         if self.played.end is End.LIVES:
             kind = "actor" if self.must_die else "crew"
-        for life in range(self.life, self.driver.state.life):
-            self.driver.kinds[life] = kind
+        self.driver.bury(kind)

@@ -1,7 +1,7 @@
 """The table of all faults, by name: what a profile may draw from."""
 
 from chaos.real.fault import Fault
-from chaos.real.faults import disks, exchanges, kills, stops, wires
+from chaos.real.faults import damage, disks, exchanges, kills, stops, wires
 
 FAULTS: dict[str, Fault] = {
     **kills.FAULTS,
@@ -9,4 +9,5 @@ FAULTS: dict[str, Fault] = {
     **exchanges.FAULTS,
     **wires.FAULTS,
     **disks.FAULTS,
+    **damage.FAULTS,
 }

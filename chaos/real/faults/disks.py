@@ -183,7 +183,7 @@ def _failing(syscall: str, error: str) -> Act:
 
 
 def _unreadable(scene: Scene) -> None:
-    """The next start cannot read its store: it refuses, or had no need of what it could not read."""
+    """The next start cannot read its store."""
     driver = scene.driver
     store = driver.daemon.store
     driver.kill_process()

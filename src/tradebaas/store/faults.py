@@ -68,6 +68,8 @@ def _meaning(error: apsw.Error, disk: Disk, file: Path, advice: Advice) -> Excep
             return _full(file)
         case apsw.IOError() if _extended(error) == apsw.SQLITE_IOERR_SHMSIZE:
             return _full(file)  # the wal-index could not grow
+        case apsw.IOError() if _extended(error) == apsw.SQLITE_IOERR_SHORT_READ:
+            return damaged(file, "it ends in the middle of a page", advice)
         case apsw.IOError() | apsw.ReadOnlyError():
             return _fault(file, str(error))
         case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():

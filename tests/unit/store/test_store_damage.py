@@ -4,6 +4,7 @@ One small store, abandoned as by a crash with records both in the database and i
 log, is damaged in every way that fits in seconds, each on a fresh copy.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from store_kit import FOLD, NOW_MS, contents, fill, new, open_log, outcome, snap
 from tradebaas.errors import Fatal, StoreDamaged, StoreNewer
 from tradebaas.store import ballast, log, rows
 from tradebaas.store.place import Place
+from tradebaas.store.records import NewSnapshot
 
 LAST = 30
 TRUTH = (LAST, b"state after 20", [new(n).body for n in range(21, LAST + 1)])
@@ -149,6 +151,21 @@ def test_a_file_cut_short_never_makes_a_wrong_state(copy: Callable[[], Path], na
         case = f"{name} cut to {length}"
         if not _judge(data_dir, case):
             _goes_on(data_dir, case)
+
+
+def test_a_database_that_ends_in_the_middle_of_a_page_is_damaged(tmp_path: Path) -> None:
+    """Of a large state SQLite calls it an I/O error; but the disk is sound: a restore mends it."""
+    large = NewSnapshot(fold_version=FOLD, body=b"x" * 30_000, state_digest=bytes(32))
+    store = open_log(tmp_path)
+    store.append([new(1)], large)
+    store.close()
+    store = open_log(tmp_path)
+    fill(store, 2, 3)
+    store.abandon()
+    size = (tmp_path / "tradebaas.db").stat().st_size
+    os.truncate(tmp_path / "tradebaas.db", size - 2 * 4096 - 100)
+    with pytest.raises(StoreDamaged, match="ends in the middle of a page"):
+        contents(tmp_path)
 
 
 @pytest.mark.parametrize(
