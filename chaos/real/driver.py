@@ -53,7 +53,7 @@ class Driver:
     """One campaign's processes, clients, ledgers and witness.
 
     ``decks`` are what is drawn from; ``calm_since`` is when the daemon recovered last (monotonic).
-    ``deaths`` and ``outcomes`` (of unknown orders) are counted over all stories: a store that was
+    ``deaths`` and ``outcomes`` (of unknown orders) are kept over all stories: a store that was
     restored from a backup begins a new one.
     """
 
@@ -67,7 +67,7 @@ class Driver:
     story: Story = field(default_factory=Story)
     witness: Witness = field(default_factory=Witness)
     deaths: list[Buried] = field(default_factory=list)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, str] = field(default_factory=dict)
     decks: dict[str, Deck] = field(default_factory=dict)
     calm_since: float = 0.0
     _counted: int = 0
@@ -82,8 +82,10 @@ class Driver:
 
     def unknown_outcomes(self) -> Counter[str]:
         """What became of orders whose outcome was not known; "open" where it is not known yet."""
-        now = (unknown.outcome or "open" for unknown in self.story.unknowns.values())
-        return self.outcomes + Counter(now)
+        return Counter({**self.outcomes, **self._outcomes_now()}.values())
+
+    def _outcomes_now(self) -> dict[str, str]:
+        return {label: u.outcome or "open" for label, u in self.story.unknowns.items()}
 
     def drop_story(self) -> None:
         """The store was restored: what it says from here on is another story, from its beginning.
@@ -91,7 +93,7 @@ class Driver:
         What was promised of the old one is void. Deaths that it has in common are not counted. It
         is not looked at before the daemon has begun to write on it.
         """
-        self.outcomes = self.unknown_outcomes()
+        self.outcomes |= self._outcomes_now()
         self.story = Story()
         self._counted = -1
         self._unread = self.head().seq
@@ -312,11 +314,11 @@ class Driver:
             self.witness.expected_causes.add(f"{actor} Killed")
         return answer.ok
 
-    def start(self, point: Point | None = None) -> None:
-        """Start the daemon, perhaps under strace."""
+    def start(self, point: Point | None = None, before: str = "") -> None:
+        """Start the daemon, perhaps under strace, or after a shell command of its own."""
         self._api = None
         prefix = point.command(self.home / "strace.out") if point else None
-        self.daemon.start(prefix)
+        self.daemon.start(prefix, before)
 
     def await_recovery(self, after_life: int) -> float:
         """Wait until a life after ``after_life`` has recovered; when, in monotonic seconds.

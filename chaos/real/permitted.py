@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from chaos.real import faketime
 from chaos.real.fault import Need
+from chaos.real.memory import MemoryGroup
 from chaos.real.volume import Kind, Volume
 
 PROBE_LIMIT_S = 20.0
@@ -65,6 +67,19 @@ def _volume() -> str:
     return _mounted("tmpfs")
 
 
+def _memory() -> str:
+    try:
+        MemoryGroup().end()
+    except OSError as error:
+        return f"a memory control group cannot be made: {error}"
+    return ""
+
+
+def _faketime() -> str:
+    with tempfile.TemporaryDirectory(prefix="tradebaas-probe-") as home:
+        return faketime.refusal(Path(home))
+
+
 def _namespace() -> str:
     return tried("unshare", "--net", "ip", "link", "set", "lo", "up")
 
@@ -82,6 +97,8 @@ _PROBES: dict[Need, Callable[[], str]] = {
     Need.STRACE: _strace,
     Need.VOLUME: _volume,
     Need.EXT4: _ext4,
+    Need.MEMORY: _memory,
+    Need.FAKETIME: _faketime,
     Need.RELAY: _always,
     Need.WATCHDOG: _always,
     Need.NAMESPACE: _namespace,

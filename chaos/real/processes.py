@@ -221,15 +221,19 @@ class Daemon:
             *("--config", str(self.configuration)),
         ]
 
-    def start(self, prefix: list[str] | None = None) -> None:
-        """Start a new process, perhaps under a tracer; does not wait for anything."""
+    def start(self, prefix: list[str] | None = None, before: str = "") -> None:
+        """Start a new process, perhaps under a tracer; does not wait for anything.
+
+        ``before`` is a further command of its prologue, for this time only.
+        """
         assert not self.running, "the daemon runs already"
         self.starts += 1
         with self.log.open("ab") as log:
             log.write(f"--- start {self.starts} ---\n".encode())
         self.spawned_at = time.monotonic()
-        before = ["sh", "-ec", "\n".join([*self.prologue, 'exec "$@"']), "sh"]
-        command = [*(before if self.prologue else []), *(prefix or []), *self.command()]
+        lines = [*self.prologue, *([before] if before else [])]
+        shell = ["sh", "-ec", "\n".join([*lines, 'exec "$@"']), "sh"]
+        command = [*(shell if lines else []), *(prefix or []), *self.command()]
         self.words_from = self.log.stat().st_size
         self.process = _spawn(command, self.log, self.extra)
 

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chaos.real import nemesis
+from chaos.real import nemesis, steer
 from chaos.real.driver import INSTRUMENT, POLL_S, Driver, Stuck
 from chaos.real.fault import End
 from chaos.world.oracle import Violation
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 
-READY_LIMIT_S = 15.0
+BUSY_POLL_S = 0.02
 _BY_SIGNAL = {-signal.SIGKILL: End.KILLED, -signal.SIGABRT: End.ABORTED}
 _BY_CODE = {0: End.STOPPED, 70: End.SPENT, 75: End.STORE, 78: End.REFUSED}
 
@@ -132,6 +132,23 @@ class Scene:
     def mended(self) -> None:
         """From here on the daemon can recover."""
         self.mended_at = time.monotonic()
+
+    def busy(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
+        """Move the market with each bar, that there is something to do; True once ``until`` holds.
+
+        A daemon that ends meanwhile ends the bustle.
+        """
+        driver, over, sign = self.driver, time.monotonic() + seconds, 1
+        bar = driver.admin.bar()
+        while time.monotonic() < over and driver.daemon.running:
+            driver.peek()
+            if until is not None and until():
+                return True
+            if driver.admin.bar() != bar:
+                bar, sign = driver.admin.bar(), -sign
+                steer.jump(driver, sign * steer.NUDGE)
+            time.sleep(BUSY_POLL_S)
+        return False
 
     # -------------------------------------------------------------------------- and comes back
 

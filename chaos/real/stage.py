@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos.real import network
+from chaos.real.faketime import FakeTime
 from chaos.real.fault import Need
 from chaos.real.keeper import Keeper
+from chaos.real.memory import MemoryGroup
 from chaos.real.permitted import refusal
 from chaos.real.processes import Daemon
 from chaos.real.profile import Start
@@ -26,6 +28,8 @@ class Stage:
     keeper: Keeper | None = None
     wire: Wire | None = None
     volume: Volume | None = None
+    group: MemoryGroup | None = None
+    clock: FakeTime | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
 
     def end(self) -> None:
@@ -43,6 +47,13 @@ def build(stage: Stage, start: Start, home: Path, daemon: Daemon) -> None:
         volume = stage.volume = Volume(home, start.filesystem, start.megabytes)
         stage.undo.append(volume.end)
         daemon.place = volume.root
+    if Need.MEMORY in given:
+        group = stage.group = MemoryGroup()
+        stage.undo.append(group.end)
+        daemon.prologue.append(group.prologue)
+    if Need.FAKETIME in given:
+        clock = stage.clock = FakeTime(home)
+        daemon.extra |= clock.environment
     if Need.WATCHDOG in given:
         keeper = stage.keeper = Keeper(start.watchdog_seconds)
         stage.undo.append(keeper.close)

@@ -1,7 +1,7 @@
 """The table of all faults, by name: what a profile may draw from."""
 
 from chaos.real.fault import Fault
-from chaos.real.faults import damage, disks, exchanges, kills, stops, wires
+from chaos.real.faults import clocks, damage, disks, exchanges, kills, limits, stops, wires
 
 FAULTS: dict[str, Fault] = {
     **kills.FAULTS,
@@ -10,4 +10,6 @@ FAULTS: dict[str, Fault] = {
     **wires.FAULTS,
     **disks.FAULTS,
     **damage.FAULTS,
+    **limits.FAULTS,
+    **clocks.FAULTS,
 }

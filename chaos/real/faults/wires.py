@@ -7,9 +7,7 @@ The market is moved meanwhile, so that there are orders to hurt.
 
 import subprocess
 import time
-from collections.abc import Callable
 
-from chaos.real import steer
 from chaos.real.fault import UNHELD, Act, Fault, Need, nothing
 from chaos.real.relay import Order, Shape, Way
 from chaos.real.scene import Scene
@@ -50,7 +48,7 @@ def _cut_inside(scene: Scene) -> None:
     after = scene.driver.rng.randint(0, 60)
     scene.note(f"{way}, after {after} bytes")
     _order(scene, Order("cut inside", way=way, after=after))
-    if not _busy(scene, 3.0, scene.is_link_new):
+    if not scene.busy(3.0, scene.is_link_new):
         _order(scene, Order("cut"))
     scene.mended()
 
@@ -78,7 +76,7 @@ def _lasts(scene: Scene) -> None:
     """For a drawn time, with a market that moves."""
     seconds = float(scene.driver.draw("wire lasts", LASTS))
     scene.note(f"{seconds:g} s")
-    _busy(scene, seconds)
+    scene.busy(seconds)
     scene.stays_protected()
 
 
@@ -112,24 +110,9 @@ def _nobody_answers(scene: Scene) -> None:
     cut_off = scene.watch(5.0, lambda state: state.connection == 0)
     scene.demand(cut_off, "fail closed", "the loss of the connection was not noted within 5 s")
     entries = scene.entries()
-    _busy(scene, float(scene.driver.draw("refused", ("0.5", "1", "2"))))
+    scene.busy(float(scene.driver.draw("refused", ("0.5", "1", "2"))))
     scene.demand(scene.entries() == entries, "fail closed", "an entry without a connection")
     scene.stays_protected()
-
-
-def _busy(scene: Scene, seconds: float, until: Callable[[], bool] | None = None) -> bool:
-    """Move the market with each bar; True as soon as ``until`` holds."""
-    driver, over, sign = scene.driver, time.monotonic() + seconds, 1
-    bar = driver.admin.bar()
-    while time.monotonic() < over and driver.daemon.running:
-        driver.peek()
-        if until is not None and until():
-            return True
-        if driver.admin.bar() != bar:
-            bar, sign = driver.admin.bar(), -sign
-            steer.jump(driver, sign * steer.NUDGE)
-        time.sleep(0.02)
-    return False
 
 
 # ------------------------------------------------------------------------- by the kernel itself
