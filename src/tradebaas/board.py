@@ -71,12 +71,12 @@ class BackupStatus(Struct, frozen=True, kw_only=True):
 class Vitals(Struct, frozen=True, kw_only=True):
     """One sample of the process by the metrics actor; ``at`` is monotonic seconds."""
 
-    at: float
-    ping_seconds: float
-    memory_bytes: int
-    memory_percent: float
-    cpu_percent: float
-    disk_free_bytes: int
+    at: float = 0.0
+    ping_seconds: float = 0.0
+    memory_bytes: int = 0
+    memory_percent: float = 0.0
+    cpu_percent: float = 0.0
+    disk_free_bytes: int = 0
 
 
 @final

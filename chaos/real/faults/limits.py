@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chaos.real.admin import AdminRefused
 from chaos.real.driver import Stuck
-from chaos.real.fault import UNHELD, End, Fault, Need
+from chaos.real.fault import UNHELD, Fault, Need
 from chaos.real.memory import MIB, MemoryGroup
 from chaos.real.scene import Scene
 
@@ -20,7 +20,8 @@ ROOM_MIB = 8
 FILLING_MIB = 256
 RISE_LIMIT_S = 15.0
 STARVES_S = ("0.5", "2", "5")
-ORDERLY = (End.SPENT, End.STORE, End.REFUSED)
+FEWEST = 10
+"""With fewer files Python itself does not start."""
 
 
 def _group(scene: Scene) -> MemoryGroup:
@@ -103,10 +104,10 @@ def _allow_again(scene: Scene) -> None:
 
 
 def _rise_with_few(scene: Scene) -> None:
-    """The next process may open so few files that it cannot even read its own code."""
+    """The next process may not open all the files that it needs; it must say so."""
     driver = scene.driver
     driver.kill_process()
-    allowed, life = driver.rng.randint(6, 40), driver.state.life
+    allowed, life = driver.rng.randint(FEWEST, 30), driver.state.life
     scene.note(f"{allowed} files")
     driver.start(before=f"ulimit -n {allowed}")
     scene.must_die = True

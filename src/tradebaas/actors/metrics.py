@@ -6,6 +6,7 @@ watchdog listens to: no answered ping, no pat. It never asks the persister for a
 """
 
 import trio
+from msgspec.structs import replace
 
 from tradebaas.board import Context, Vitals
 from tradebaas.core.messages import Ping
@@ -28,14 +29,22 @@ async def _sample(ctx: Context) -> None:
     asked = clock.monotonic()
     await ctx.asker.ask(Ping())
     answered = clock.monotonic()
-    usage = ctx.ports.measure()
-    ctx.board.vitals.set(
-        Vitals(
-            at=answered,
-            ping_seconds=answered - asked,
-            memory_bytes=usage.memory_bytes,
-            memory_percent=usage.memory_percent,
-            cpu_percent=usage.cpu_percent,
-            disk_free_bytes=ctx.place.disk.free_bytes(ctx.data_dir),
-        )
+    figures = _measured(ctx)
+    ctx.board.vitals.set(replace(figures, at=answered, ping_seconds=answered - asked))
+
+
+def _measured(ctx: Context) -> Vitals:
+    """The figures of now; those of before where no file can be opened to read them from.
+
+    A process that may open no more files goes on protecting: its pulse matters, not its figures.
+    """
+    try:
+        usage, free = ctx.ports.measure(), ctx.place.disk.free_bytes(ctx.data_dir)
+    except OSError:
+        return ctx.board.vitals.value or Vitals()
+    return Vitals(
+        memory_bytes=usage.memory_bytes,
+        memory_percent=usage.memory_percent,
+        cpu_percent=usage.cpu_percent,
+        disk_free_bytes=free,
     )

@@ -36,6 +36,7 @@ Advice = Callable[[], str]
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The system's error numbers that mean: no space is left."""
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EISDIR})
+_NO_MORE_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.SchemaChangeError, apsw.SQLError)
 _BUSY = (apsw.BusyError, apsw.LockedError)
 
@@ -97,7 +98,7 @@ def _unopened(error: apsw.Error, disk: Disk, file: Path, advice: Advice) -> Exce
         return _full(file)
     if number in _NO_PERMISSION:
         return _denied(file, str(error), disk, file, advice)
-    return _fault(file, str(error))
+    return _too_many(file) if number in _NO_MORE_FILES else _fault(file, str(error))
 
 
 def _errno_of_opening(disk: Disk, file: Path) -> int:
@@ -114,11 +115,18 @@ def _system_meaning(error: OSError, disk: Disk, file: Path, advice: Advice) -> E
     where = Path(error.filename) if isinstance(error.filename, str) else file
     if error.errno in _NO_PERMISSION:
         return _denied(where, str(error), disk, file, advice)
-    return _fault(where, str(error))
+    return _too_many(where) if error.errno in _NO_MORE_FILES else _fault(where, str(error))
 
 
 def _full(file: Path) -> DiskFull:
     return DiskFull(f"no space is left for {file}: free some space; nothing was lost")
+
+
+def _too_many(file: Path) -> Fatal:
+    return StoreFault(
+        f"{file} could not be opened: no more files may be open at a time. Allow more "
+        "(LimitNOFILE= in the unit, or `ulimit -n`) before starting again; nothing was lost"
+    )
 
 
 def _denied(where: Path, why: str, disk: Disk, database: Path, advice: Advice) -> Fatal:

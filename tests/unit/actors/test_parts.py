@@ -1,23 +1,26 @@
 """The pure parts of the actors: recovery clock, backup schedule, memory limit, what is wanted."""
 
+import errno
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import trio
 from msgspec.structs import replace as struct_replace
 
-from tradebaas.actors import backups, persister
+from tradebaas.actors import backups, metrics, persister
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.actors.session import _wanted
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
-from tradebaas.board import BackupStatus, Board, Context, StoreStatus, limits_of
+from tradebaas.board import BackupStatus, Board, Context, StoreStatus, Vitals, limits_of
 from tradebaas.config import Config, StrategySection
 from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Assignment, ContractKind, Direction, Phase, Position
 from tradebaas.core.state import Pending, Recovering, State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
 from tradebaas.runtime.ports import system_ports
+from tradebaas.runtime.usage import Usage
 from tradebaas.store.disk import SYSTEM_DISK
 
 
@@ -162,3 +165,21 @@ async def test_a_queue_that_is_over_is_an_empty_batch() -> None:
     ends[0].close()
     with trio.fail_after(1):
         assert await persister._next(ends[1]) == []
+
+
+# ------------------------------------------------------------------------------------- metrics
+
+
+def test_figures_that_cannot_be_read_are_those_of_before(tmp_path: Path) -> None:
+    """A process that may open no more files must not lose its crew for it."""
+
+    def refuse() -> Usage:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    made, _ = context(Config(data=str(tmp_path)))
+    blind = replace(made, ports=replace(made.ports, measure=refuse))
+    assert metrics._measured(blind) == Vitals()
+    known = metrics._measured(made)
+    assert known.memory_bytes > 0
+    blind.board.vitals.set(known)
+    assert metrics._measured(blind) == known

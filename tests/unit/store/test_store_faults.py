@@ -107,6 +107,15 @@ def test_a_forbidden_database_has_the_restore_command_as_well(tmp_path: Path) ->
     assert "ADVICE" not in str(caught.value)  # a restore needs the lock, too
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_too_many_open_files_are_told_as_such(tmp_path: Path, number: int) -> None:
+    place = Place(tmp_path)
+    with pytest.raises(StoreFault, match="LimitNOFILE") as caught, _mapped(place):
+        raise OSError(number, "Too many open files", str(place.head))
+    assert str(place.head) in str(caught.value)
+    assert "dmesg" not in str(caught.value)
+
+
 def _mapped(place: Place) -> AbstractContextManager[None]:
     return mapped(place.disk, place.db, lambda: "ADVICE")
 
