@@ -214,9 +214,6 @@ class _Daemon:
         """Serve once trading is possible, under a budget of its own; never takes the crew down."""
         with trio.move_on_after(HTTP_WAITS_S):
             await self._recovered()
-        async with self.ports.open_blocking("imports") as worker:
-            await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
-            await worker.run(import_module, "tradebaas.web.server")
         budget = Budget(deaths=20, period=600.0)
         try:
             await supervise(
@@ -235,6 +232,9 @@ class _Daemon:
         await self.lives.board.recovery.wait_newer(0)
 
     async def _serve_http(self, _plan: LifePlan) -> None:
+        async with self.ports.open_blocking("imports") as worker:
+            await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
+            await worker.run(import_module, "tradebaas.web.server")
         from tradebaas.web.address import keep_address
         from tradebaas.web.app import create_app
         from tradebaas.web.server import serve

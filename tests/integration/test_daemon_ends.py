@@ -225,6 +225,21 @@ def test_a_port_in_use_is_said_and_the_crew_goes_on(run: Run, exchange: Books) -
     assert exchange.protected()
 
 
+def test_a_web_side_that_cannot_be_loaded_leaves_the_crew_alone(
+    run: Run, exchange: Books, tmp_path: Path
+) -> None:
+    """As when no more files may be opened, while it reads its own code."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "quart.py").write_text("raise OSError(24, 'Too many open files')\n")
+    run.start(PYTHONPATH=os.pathsep.join([str(broken), environment()["PYTHONPATH"]]))
+    run.poll(lambda: "HTTP died" in run.words(), "the message")
+    run.covered()
+    run.signal(signal.SIGTERM)
+    assert run.wait_end() == 0
+    assert exchange.protected()
+
+
 # ------------------------------------------------------------------------------------- systemd
 
 
