@@ -35,9 +35,8 @@ def play(driver: Driver, fault: Fault, ends: list[End], scene: Scene) -> None:
     scene.begin()
     fault.inject(scene)
     fault.lasting(scene)
-    end = scene.end()
     fault.heal(scene)
-    played.end = scene.end() if end is not End.LIVES else end
+    played.end = scene.end()
     scene.demand(played.end in ends, "alive", _wrong(played.end, ends))
     steer.relax(driver)
     scene.come_back()

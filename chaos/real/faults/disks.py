@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from chaos.real.fault import UNHELD, Act, Fault, Need, nothing
+from chaos.real.fault import UNHELD, Act, End, Fault, Need, nothing
 from chaos.real.lock import held_commit
 from chaos.real.processes import Point
 from chaos.real.scene import Scene
@@ -164,7 +164,9 @@ def _ends(scene: Scene) -> None:
 
 
 def _repair(scene: Scene) -> None:
-    scene.driver.end_process()
+    if scene.driver.daemon.running:
+        scene.fate = End.LIVES
+        scene.driver.end_process()
     _volume(scene).repair()
     scene.mended()
 

@@ -2,44 +2,42 @@
 
 import random
 from collections import Counter
+from pathlib import Path
+from typing import cast
 
-from chaos_kit import booked, closed, closed_rows, told
+from chaos_kit import booked, closed, closed_rows, log, told
 
+from chaos.real.admin import Admin
 from chaos.real.campaign import OPENINGS, Outcome, Plan
+from chaos.real.driver import Driver
 from chaos.real.fault import End
 from chaos.real.faults import FAULTS
+from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import load
 from chaos.real.report import NEW_CREW, NEW_PROCESS, SAME_CREW, verdict_of
 from chaos.real.scene import Round
-from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.oracle import Violation
-from chaos.world.story import Story
 from tradebaas.core.events import LifeStarted
 from tradebaas.core.model import Phase
 
 KILL = load("kill", FAULTS)
+NOBODY = cast(Admin, None)
 MADE = "2026-01-01 00:00:00 UTC"
 
 
-class Ledgers:
-    """What the report reads of a driver."""
-
-    def __init__(self, books: Books, story: Story, kinds: dict[int, str]) -> None:
-        self.books, self.story, self.kinds = books, story, kinds
-        self.exchange, self.daemon = Paced(), Paced()
-
-
-class Paced:
-    speed = 300.0
-    kills = 7
-
-
 def outcome(rounds: int = 3, broken: str = "") -> Outcome:
-    deaths = [LifeStarted(life=life, token="bb", wall_ms=1) for life in range(2, 8)]
-    story = told([*closed(), *deaths])
+    """Six lives that died, the first of an actor; nothing runs."""
+    where = Path("nowhere")
+    driver = Driver(where, random.Random(1), Exchange(where), Daemon(where), admin=NOBODY)
+    driver.books = booked(closed_rows())
+    driver.story = told([*closed(), LifeStarted(life=2, token="bb", wall_ms=1)])
+    driver.bury("actor")
+    lives = [LifeStarted(life=life, token="bb", wall_ms=1) for life in range(2, 8)]
+    driver.story.take(log([*closed(), *lives])[-5:])
+    driver.bury("process")
     made = Outcome(Plan(KILL, rounds, 1, broken))
-    made.driver = Ledgers(booked(closed_rows()), story, {1: "actor", 2: "process"})  # type: ignore[assignment]
+    made.driver = driver
     return made
 
 
@@ -76,7 +74,7 @@ def test_the_verdict_counts_by_what_happened() -> None:
     }  # fmt: skip
     assert tally.settle.count == 3
     assert tally.died == 6
-    assert tally.deaths["IDLE"]["process"] == 1
+    assert tally.deaths["IDLE"] == {"actor": 1, "process": 5}
     assert tally.faults == {"sigkill": 4}
     assert [skipped.fault for skipped in tally.skipped] == ["disk-full"]
     assert tally.figures["entries at the exchange"] == 1
