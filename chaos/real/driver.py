@@ -311,12 +311,14 @@ class Driver:
         except NoAnswer:
             return False
         if answer.ok:
-            self.witness.expected_causes.add(f"{actor} Killed")
+            self.witness.injected("Killed")
         return answer.ok
 
     def start(self, point: Point | None = None, before: str = "") -> None:
         """Start the daemon, perhaps under strace, or after a shell command of its own."""
         self._api = None
+        halt_file = (self.daemon.data / "HALT").exists()
+        self.witness.begin(self.story.state.life, halt_file=halt_file)
         prefix = point.command(self.home / "strace.out") if point else None
         self.daemon.start(prefix, before)
 

@@ -13,9 +13,11 @@ from decimal import Decimal
 from chaos.real.driver import INSTRUMENT, Driver
 from chaos.real.scene import Scene
 from chaos.world import oracle
+from chaos.world.alive import alive
 from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
 from chaos.world.closed import fail_closed
+from chaos.world.durable import durable, head_agrees, head_is_last
 from chaos.world.known import fills, known
 from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
 from chaos.world.mark import START, Mark, mark
@@ -71,6 +73,7 @@ class Judge:
         driver = self._driver
         driver.read_store()
         driver.read_journal()
+        driver.witness.forget_starts(driver.state.life)
         now = mark(driver.books, driver.story)
         trades, spans = len(driver.story.trades), len(driver.books.our_spans)
         self._mark = self._origin = replace(now, trades=trades, spans=spans)
@@ -102,7 +105,11 @@ class Judge:
 
     def _differences(self) -> list[Violation]:
         books = self._driver.books
-        found = known(books, self._driver.story, self._mark)
+        driver = self._driver
+        found = [
+            *known(books, driver.story, self._mark),
+            *head_is_last(driver.story, driver.head()),
+        ]
         uncovered = books.uncovered(INSTRUMENT)
         if uncovered:
             text = f"{uncovered} of the position is not covered after the recovery"
@@ -119,8 +126,8 @@ class Judge:
         books, story, witness = driver.books, driver.story, driver.witness
         self._count()
         return [
-            *oracle.durable(story, witness),
-            *oracle.head_agrees(story, head),
+            *durable(story, witness),
+            *head_agrees(story, head),
             *self._judged(books, story, witness, now_ms, since),
             *oracle.same(books, story, witness, snapshots, flat=flat, since=since),
         ]
@@ -135,7 +142,7 @@ class Judge:
             *bounded(books, story, self._bounds(), since),
             *oracle.gated(books, story, witness, since),
             *fail_closed(books, story, witness, since),
-            *oracle.alive(story, witness, since),
+            *alive(story, witness, since),
         ]
 
     def _bounds(self) -> Bounds:
@@ -156,8 +163,8 @@ class Judge:
             found.append(Violation("durable", "anew", text))
         if books.n < driver.books.n:
             found.append(Violation("durable", "journal", "the exchange's journal has lost lines"))
-        witness = Witness(halts=driver.witness.halts, outages=driver.witness.outages)
-        witness.expected_causes = driver.witness.expected_causes
+        seen = driver.witness
+        witness = Witness(halts=seen.halts, outages=seen.outages, starts=seen.starts)
         found += fills(books, story, self._origin)
         found += self._judged(books, story, witness, books.at_ms, self._origin)
         found += oracle.same(books, story, witness, (), flat=True, since=self._origin)

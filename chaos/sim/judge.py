@@ -5,11 +5,14 @@ store, and what the driver witnessed. It asks no running actor and reads no memo
 from decimal import Decimal
 from typing import final
 
+from chaos.sim import legacy
 from chaos.sim.machine import Machine
 from chaos.world import oracle
+from chaos.world.alive import alive
 from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
 from chaos.world.closed import fail_closed
+from chaos.world.durable import durable, head_agrees, head_is_last
 from chaos.world.exchange import MemoryJournal
 from chaos.world.known import known
 from chaos.world.ledger import (
@@ -24,6 +27,7 @@ from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 from chaos.world.truth import truthful
+from tradebaas.errors import Fatal
 from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 
@@ -78,10 +82,29 @@ class Judge:
         if place.disk.exists(place.head):
             self.head = head_of(place.disk.read(place.head))
 
+    def halted(self) -> bool:
+        """Whether data/HALT lies on the disk now."""
+        place = Place(self._machine.root, self._machine.disk.view())
+        return place.disk.exists(place.halt)
+
+    def last_life(self) -> int:
+        """The last life in the log as it lies there; what is not durable may yet be lost again."""
+        if self._machine.migrating():
+            return legacy.LIVES
+        known = self.witness.starts[-1].life if self.witness.starts else 0
+        place = Place(self._machine.root, self._machine.disk.view())
+        try:
+            with open_reader(place) as reader:
+                life = reader.connection.execute("SELECT max(life) FROM events").get
+        except Fatal:  # there is no store yet, or none that is whole
+            return known
+        return int(str(life or 0))
+
     def settled(self) -> list[Violation]:
         """Where both ledgers differ while nothing moves; reads them anew."""
         self.read()
-        return [*known(self.books, self.story), *self._uncovered()]
+        story = self.story
+        return [*known(self.books, story), *head_is_last(story, self.head), *self._uncovered()]
 
     def uncovered(self) -> bool:
         """Whether a position of ours lacks a full stop now, by the exchange's ledger."""
@@ -104,9 +127,10 @@ class Judge:
         except LedgerBroken as error:
             return [Violation("durable", "broken", str(error))]
         books, story, witness = self.books, self.story, self.witness
+        witness.see_halt(self.halted(), f"at exchange time {now_ms}")
         found = [
-            *oracle.durable(story, witness),
-            *oracle.head_agrees(story, self.head),
+            *durable(story, witness),
+            *head_agrees(story, self.head),
             *once(books, story),
             *oracle.protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
             *bounded(books, story, self._bounds),
@@ -114,6 +138,6 @@ class Judge:
             *fail_closed(books, story, witness),
             *truthful(books, story),
             *oracle.same(books, story, witness, self.snapshots, flat=flat),
-            *oracle.alive(story, witness),
+            *alive(story, witness),
         ]
         return found + (oracle.balances(books, story, STARTED) if flat else [])

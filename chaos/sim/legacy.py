@@ -7,6 +7,7 @@ import apsw
 from tradebaas.store import schema
 from tradebaas.store.place import Place
 
+LIVES = 1
 EVENTS = (
     ("LifeStarted", b'{"type":"LifeStarted","life":1,"token":"01d5701e","wall_ms":1700000000000}'),
     ("LifeEnded", b'{"type":"LifeEnded","life":1,"wall_ms":1700000060000}'),

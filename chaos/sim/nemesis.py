@@ -26,6 +26,8 @@ T = TypeVar("T")
 MOST_ARMED = 20
 LONGEST_S = 60.0
 """Half an hour of an exchange that runs at 60 times real speed, and more."""
+DISK_FULL = "persister DiskFull"
+"""What a life may die of while the disk is full, with the ballast gone as well."""
 STORM = Weather(latency_s=0.02, tail=0.3, tail_s=0.5, split=0.5)
 
 
@@ -251,7 +253,7 @@ async def _slow(nemesis: Nemesis) -> str:
 async def _full(nemesis: Nemesis) -> str:
     """Nothing but a few blocks is free for a while; the ballast is the daemon's own reserve."""
     disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.5, 12.0)
-    nemesis.world.witness.expected_causes.add("persister DiskFull")  # with the ballast gone as well
+    nemesis.world.witness.excuse(DISK_FULL)
     disk.capacity = disk.used() + nemesis.rng.choice((0, 4096, 65_536))
     await trio.sleep(seconds)
     disk.capacity = None

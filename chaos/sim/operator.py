@@ -51,6 +51,7 @@ class Operator:
         self._witness = witness
         self.journal_n = journal_n
         self.answers = 0
+        self._resumes = 0
 
     async def act(self) -> None:
         """One command, drawn by what the state allows."""
@@ -107,6 +108,8 @@ class Operator:
         assert process is not None
         if isinstance(request, Resume):
             self.end_halts()
+            self._resumes += 1
+        resumes = self._resumes
         try:
             answer = await process.lives.door.ask(request, PATIENCE_S)
         except (AskTimeout, LifeEnded):
@@ -116,7 +119,10 @@ class Operator:
         self.answers += 1
         name = type(request).__name__
         if isinstance(request, Halt):
-            self._witness.halts.append(HaltWindow(answer.seq, self.journal_n()))
+            window = HaltWindow(answer.seq, self.journal_n())
+            # Somebody may have asked to resume while the answer was under way.
+            window.last_n = None if resumes == self._resumes else window.first_n
+            self._witness.halts.append(window)
         events = tuple(msgspec.json.decode(msgspec.json.encode(e)) for e in answer.events)
         self._witness.promises.append(Promise(name, answer.seq, events))
         self._machine.tell("answer", f"{name} seq {answer.seq}")
@@ -155,6 +161,8 @@ class Operator:
 
     def _look(self, state: State, process: Process) -> None:
         """The whole view is shown: it must be in the store for ever, and the fold of the log."""
+        place = Place(self._machine.root, self._machine.disk.view())
+        self._witness.see_halt(place.disk.exists(place.halt), f"as seq {state.seq} was shown")
         self._witness.published.append(Published.whole(f"process {process.number}", state))
 
     def _halt_while_down(self) -> None:

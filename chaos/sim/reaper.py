@@ -12,7 +12,7 @@ An instrument must not raise; whatever can fail here is done by flags that other
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -117,12 +117,16 @@ class Trap:
 
 @final
 class Reaper(trio.abc.Instrument):
-    """Watches one machine. ``left`` is how many deaths are still to come; none are at zero."""
+    """Watches one machine. ``left`` is how many deaths are still to come; none are at zero.
+
+    ``injected`` is told the name of each exception that a life is made to die of.
+    """
 
     def __init__(self, rng: random.Random, swarm: Swarm) -> None:
         self.left = swarm.deaths
         self.deaths: list[Death] = []
         self.machine: Machine | None = None
+        self.injected: Callable[[str], None] = lambda _kind: None
         self._rng = rng
         self._kills = {p: _some(deeds, swarm.kills) for p, deeds in DEEDS.items()}
         self._places = [p for p in _some(PLACES, swarm.traps) if self._kills[p]]
@@ -130,12 +134,6 @@ class Reaper(trio.abc.Instrument):
         self._set_at = 0.0
         self._phase = Phase.IDLE
         self._depth = 0
-
-    @property
-    def expected_causes(self) -> set[str]:
-        """What lives may die of without anything being wrong."""
-        kinds = (Injected.__name__, Killed.__name__)
-        return {f"{actor} {kind}" for actor in ("crew", *ACTORS) for kind in kinds}
 
     def watch(self, process: Process) -> None:
         """Set a trap for a process that is about to start."""
@@ -221,10 +219,12 @@ class Reaper(trio.abc.Instrument):
             case Deed.ERROR:
                 assert task is not None
                 kernel.throw(task, Injected(f"at step {trap.counted}"))
+                self.injected(Injected.__name__)
                 self._set()
             case Deed.KILL:
                 if process.lives.crew is not None:
                     process.lives.kill(self._rng.choice(ACTORS))
+                    self.injected(Killed.__name__)
                 self._set()
 
     def _note(self, process: Process, trap: Trap) -> None:

@@ -18,7 +18,7 @@ from chaos.sim import damage, kernel, legacy
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
-from chaos.sim.nemesis import Nemesis
+from chaos.sim.nemesis import DISK_FULL, Nemesis
 from chaos.sim.operator import Operator
 from chaos.sim.post import Carrier
 from chaos.sim.reaper import Death, Reaper
@@ -46,6 +46,8 @@ STIRRING = ("market jumps", "gap through the stop", "gap through the take")
 """What makes trades in a quiet world."""
 RESTART_S = 0.1
 """systemd's RestartSec."""
+RECOVERY_S = 0.5
+"""From the start of a process to reconciled and protected, when nothing is wrong."""
 
 
 @dataclass(slots=True)
@@ -167,13 +169,14 @@ class World:
         )  # fmt: skip
         self.judge = Judge(self.machine, self.exchange.journal, self.witness, swarm.rate)
         self.nemesis = Nemesis(kernel.forked(rng, "nemesis"), self)
-        self.witness.expected_causes |= self.reaper.expected_causes
+        self.reaper.injected = self.witness.injected
 
     # ------------------------------------------------------------------------------- systemd
 
     async def _keep_running(self) -> None:
         """Start the daemon whenever it has ended, as its unit file says."""
         while not self.stopping:
+            self._note_start()
             process = self.machine.start()
             await process.ended.wait()
             if not self.stopping:
@@ -181,6 +184,11 @@ class World:
                 await trio.sleep(RESTART_S)
                 with trio.move_on_after(self.nemesis.downtime()):
                     await self.nemesis.calmed.wait()
+
+    def _note_start(self) -> None:
+        self.witness.begin(self.judge.last_life(), halt_file=self.judge.halted())
+        if self.disk.capacity is not None:
+            self.witness.excuse(DISK_FULL)
 
     def _note_exit(self, process: Process) -> None:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
@@ -206,6 +214,7 @@ class World:
         self._judge(flat=False)
         self.timeline.tell("phase", "liveness")
         await self._protects()
+        await self._recovers()
         if await self._trades() and await self._ends():
             await damage.spoil(self)
 
@@ -232,6 +241,30 @@ class World:
             if limit.cancelled_caught:
                 text = f"no stop {self.swarm.naked_limit_s:g} s after the owner had cancelled it"
                 self.find(Violation("protected", "provoked", text))
+
+    async def _recovers(self) -> None:
+        """A process that is killed now is followed by one that is soon reconciled and protected."""
+        killed = self.machine.process
+        assert killed is not None
+        self.timeline.tell("phase", "killed in a healthy world")
+        killed.kill()
+        began = trio.current_time()
+        with trio.move_on_after(RESTART_S + RECOVERY_S) as limit:
+            await _until(lambda: self._reconciled(killed) and not self.judge.uncovered(), 0.005)
+        if limit.cancelled_caught:
+            text = f"a recovery in a healthy world took more than {RECOVERY_S:g} s"
+            self.find(Violation("alive", "recovery", f"{text}: {self._described()}"))
+        else:
+            took = trio.current_time() - began - RESTART_S
+            self.timeline.tell("phase", f"recovered within {took:.3f} s")
+
+    def _reconciled(self, after: Process) -> bool:
+        """Whether the process that followed has read the account in full."""
+        process = self.machine.process
+        if process is None or process is after:
+            return False
+        state = process.lives.board.view.value
+        return state is not None and 0 < state.connection == state.reconciled
 
     async def _trades(self) -> bool:
         """Whether a position that is opened from now on is closed again."""

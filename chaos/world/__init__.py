@@ -3,6 +3,8 @@
     ledger    reads the exchange's journal and the daemon's store, with code of its own
     books     folds the exchange's journal; ``story`` folds the daemon's log
     oracle    pure judgement over books, story and what the driver witnessed
+    durable   what was told is there; ``alive``: nothing dies but of us (``starts``: which process
+                  each life belongs to)
     once      no order twice (``signals``: which entries are one signal's); ``known``: the state is
                   what the exchange has, in every particular
     bounded   what the owner's limits say of each entry; ``closed``: nothing without ground, which

@@ -27,7 +27,7 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Span:
-    """A position from flat to flat, as the exchange booked it; ``ours`` once an entry filled.
+    """A position from flat to flat, as the exchange booked it; ``ours`` once an entry added to it.
 
     ``mixed`` says that something was added after something had been taken away.
     """
@@ -215,12 +215,12 @@ class Books:
         if span.size == 0 or (span.size > 0) == (signed > 0):
             span.entered += abs(signed)
             span.mixed = span.mixed or span.reduced
+            span.ours = span.ours or role_of(trade.label) is Role.ENTRY
         else:
             span.reduced = True
         span.size += signed
         span.fees += fee
         span.gross += profit
-        span.ours = span.ours or role_of(trade.label) is Role.ENTRY
         span.trade_ids.append(trade.trade_id)
         if span.size == 0:
             span.closed_ms = trade.timestamp

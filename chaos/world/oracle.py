@@ -2,28 +2,27 @@
 
 Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
 violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7;
-what is not here is in a module of its own (``once``, ``known``, ``bounded``, ``closed``).
+what is not here is in a module of its own (``durable``, ``once``,
+``known``, ``bounded``, ``closed``, ``alive``).
 A check may run after every round: it looks at everything known so far or, told a ``Mark``, at what
 came after it and whatever of the time before that touches; the caller drops repeats by ``key``.
 Nothing here reads a file or a clock.
 
-    durable     1  what was answered 2xx is in the store, seq never goes back
     protected   4  no naked stretch beyond the limit while a reconciled daemon was up
     gated       6  no entry before a reconcile, from a wrong connection, while halted, or against
                    anything else that ``standing`` folds from the log
     same        9  published = fold = snapshot; trades, profit and fees equal the exchange's
-    alive       8  no life ends of anything but our kills (waiting too long is the driver's to say)
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import islice
 
 import msgspec
 
 from chaos.world.books import Books, Naked, Request
-from chaos.world.ledger import SnapshotRow, Tail
+from chaos.world.ledger import SnapshotRow
 from chaos.world.mark import START, Mark
 from chaos.world.story import Story
 from chaos.world.tally import trade_differs
@@ -73,59 +72,70 @@ class HaltWindow:
     """Journal lines from the answer to a halt, or from an outage, to its end (None: not yet).
 
     ``seq`` is where the log was when it began: what was intended before it may be on its way.
+    ``filed`` says that data/HALT has to lie there until the end.
     """
 
     seq: int
     first_n: int
     last_n: int | None = None
+    filed: bool = True
+
+
+@dataclass(slots=True)
+class Start:
+    """A start of the daemon's process, and what the driver does to that process from then on.
+
+    ``life`` is the last one in the log before it, ``halt_file`` whether data/HALT was there.
+    ``deaths`` counts the injected deaths that a next life tells of, by the name of the exception;
+    causes in ``excused``, with the actor's name, may come any number of times.
+    """
+
+    life: int
+    halt_file: bool = False
+    deaths: Counter[str] = field(default_factory=Counter)
+    excused: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Witness:
-    """What the driver saw with its own eyes."""
+    """What the driver saw with its own eyes, and what it did.
+
+    ``lost_halts`` has the moments at which data/HALT should have been there and was not.
+    """
 
     promises: list[Promise] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     halts: list[HaltWindow] = field(default_factory=list)
     outages: list[HaltWindow] = field(default_factory=list)
-    expected_causes: set[str] = field(default_factory=lambda: {""})
+    starts: list[Start] = field(default_factory=list)
+    lost_halts: list[str] = field(default_factory=list)
 
+    def begin(self, life: int, *, halt_file: bool) -> None:
+        """The daemon's process is about to start; ``life`` is the last one in the log."""
+        self.starts.append(Start(life, halt_file))
+        self.see_halt(halt_file, f"at start {len(self.starts)}")
 
-# ------------------------------------------------------------------------------------- 1 durable
+    def see_halt(self, there: bool, moment: str) -> None:
+        """Whether data/HALT was there at a moment; it is owed while a halt is not resumed."""
+        if not there and any(window.last_n is None and window.filed for window in self.halts):
+            self.lost_halts.append(moment)
 
+    def take_halt_file(self) -> None:
+        """The driver itself takes data/HALT away."""
+        for window in self.halts:
+            window.filed = False
 
-def durable(story: Story, witness: Witness) -> list[Violation]:
-    """Every acknowledged event is in the store, as it was answered."""
-    found = []
-    for promise in witness.promises:
-        key = f"{promise.what} {promise.seq}"
-        if promise.seq > story.tail.seq:
-            text = f"{promise.what} was answered with seq {promise.seq}, the store ends at "
-            found.append(Violation("durable", key, text + str(story.tail.seq)))
-            continue
-        first = promise.seq - len(promise.events) + 1
-        for seq, wanted in enumerate(promise.events, start=first):
-            kept = story.events.get(seq)
-            if kept is not None and plain(kept) != wanted:
-                text = f"{promise.what} was answered with another event {seq} than the store has"
-                found.append(Violation("durable", key, text, (str(wanted), str(plain(kept)))))
-    found += [
-        Violation("durable", f"shown {p.what} {p.seq}", f"{p.what} showed seq {p.seq}, not stored")
-        for p in witness.published
-        if p.seq > story.tail.seq
-    ]
-    return found
+    def forget_starts(self, life: int) -> None:
+        """The log was restored: lives are counted anew, and those up to ``life`` were judged."""
+        self.starts[:] = [Start(life)]
 
+    def injected(self, kind: str) -> None:
+        """A death was injected into the running process: an exception of that name."""
+        self.starts[-1].deaths[kind] += 1
 
-def head_agrees(story: Story, head: Tail) -> list[Violation]:
-    """The log is never behind ``data/head``, and holds the record that it names."""
-    digest = story.digests.get(head.seq)
-    if head.seq > story.tail.seq:
-        text = f"data/head says {head.seq}, the log ends at {story.tail.seq}"
-        return [Violation("durable", f"head {head.seq}", text)]
-    if digest is not None and digest != head.digest:
-        return [Violation("durable", f"head {head.seq}", "data/head names another record")]
-    return []
+    def excuse(self, cause: str) -> None:
+        """From now on the running process may die of this, as often as it likes."""
+        self.starts[-1].excused.add(cause)
 
 
 # ----------------------------------------------------------------------------------- 4 protected
@@ -277,24 +287,6 @@ def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Vi
         if ours != counted:
             text = f"net {currency}: {counted} by the log, {ours} by the exchange"
             found.append(Violation("same", f"net {currency}", text))
-    return found
-
-
-# --------------------------------------------------------------------------------------- 8 alive
-
-
-def alive(story: Story, witness: Witness, since: Mark = START) -> list[Violation]:
-    """Lives end only of our kills, and the daemon never halts itself."""
-    fresh = islice(reversed(story.causes.items()), len(story.causes) - since.causes)
-    found = [
-        Violation("alive", f"life {life}", f"life {life - 1} died of {cause}, which we did not do")
-        for life, cause in fresh
-        if not set(cause.split(", ")) <= witness.expected_causes
-    ]
-    found += [
-        Violation("known", f"halt {seq}", f"the daemon halted itself: {reason}", (f"event {seq}",))
-        for seq, reason in story.daemon_halts[since.halts :]
-    ]
     return found
 
 

@@ -77,7 +77,8 @@ class Story:
     """What the log amounts to, up to ``tail``; ``remembered`` is how many states it keeps.
 
     ``fills`` has how much of each fill was booked, ``first_reads`` when (exchange time) the account
-    was first read in full by life and connection, ``groundless`` what entry intents lacked.
+    was first read in full by life and connection, ``groundless`` what entry intents lacked,
+    ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
     ``premature`` the recoveries that were reported before all that they had found was settled.
     """
@@ -105,6 +106,7 @@ class Story:
     standing: Standing = field(default_factory=Standing)
     groundless: dict[str, str] = field(default_factory=dict)
     daemon_halts: list[tuple[int, str]] = field(default_factory=list)
+    born_halted: dict[int, bool] = field(default_factory=dict)
     denied: dict[str, tuple[int, str]] = field(default_factory=dict)
     premature: list[tuple[int, str]] = field(default_factory=list)
 
@@ -143,6 +145,7 @@ class Story:
         match event:
             case LifeStarted(life=life, cause=cause):
                 self.causes[life] = cause.removeprefix("last death ")
+                self.born_halted[life] = self.standing.halted
                 self._note_life(seq, before)
             case OrderIntended(intent=intent):
                 self._note_intent(seq, intent)
@@ -170,8 +173,11 @@ class Story:
                 self._note_report(seq, report, before)
             case PositionCorrected():
                 self.corrections.append((seq, event))
-            case Halted(by="daemon", reason=reason):
-                self.daemon_halts.append((seq, reason))
+            case Halted(by=by, reason=reason):
+                if isinstance(self.events.get(seq - 1), LifeStarted):
+                    self.born_halted[before.life] = True
+                if by == "daemon":
+                    self.daemon_halts.append((seq, reason))
             case _:
                 pass  # the state has it
 

@@ -158,6 +158,7 @@ def _let_something_happen(scene: Scene) -> None:
 def _halt_and_delete(scene: Scene) -> None:
     """The halt file is gone; the log knows of the halt all the same."""
     scene.driver.insist("/api/halt", {"reason": "chaos"})
+    scene.driver.witness.take_halt_file()
     _harmed(_delete("HALT"), 0)(scene)
 
 

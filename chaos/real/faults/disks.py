@@ -44,7 +44,7 @@ def _fill(scene: Scene) -> None:
 
 def _notices(scene: Scene) -> None:
     """It gives up the ballast, goes on, and opens nothing."""
-    scene.driver.witness.expected_causes.add("persister DiskFull")
+    scene.driver.witness.excuse("persister DiskFull")
     seen = _commit_until(scene, lambda state: DISK_FULL in state.protect)
     scene.demand(seen, "alive", f"a full disk was not noticed within {NOTICE_LIMIT_S:g} s")
     scene.stays_protected()
@@ -52,7 +52,7 @@ def _notices(scene: Scene) -> None:
 
 def _halts(scene: Scene) -> None:
     """A halt must hold, space or not."""
-    scene.driver.witness.expected_causes.add("persister DiskFull")
+    scene.driver.witness.excuse("persister DiskFull")
     answer = scene.driver.insist("/api/halt", {"reason": "chaos"})
     scene.demand(answer.ok, "durable", f"a halt on a full disk was answered {answer.status}")
     latch = scene.driver.daemon.data / "HALT"
@@ -88,6 +88,7 @@ def _kill_and_fill_all(scene: Scene) -> None:
 def _start(scene: Scene) -> None:
     scene.struck_dead()
     scene.driver.start()
+    scene.driver.witness.excuse("persister DiskFull")
 
 
 def _rises_protecting(scene: Scene) -> None:
@@ -223,7 +224,7 @@ def _stall(scene: Scene) -> None:
 def _lock(scene: Scene) -> None:
     """A foreign program holds SQLite's lock: the life ends, the next one starts from the log."""
     driver = scene.driver
-    driver.witness.expected_causes.add("persister StoreLocked")
+    driver.witness.excuse("persister StoreLocked")
     driver.api()
     with held_commit(driver.daemon.store):
         path = "/api/strategy/stop" if driver.state.armed else "/api/strategy/start"

@@ -52,6 +52,18 @@ def test_a_fill_that_crosses_zero_leaves_its_fee_with_the_closing_part() -> None
     assert (rest.size, rest.fees, rest.entered, rest.ours) == (D(-500), D(0), D(500), False)
 
 
+def test_an_entry_that_closes_the_owners_position_does_not_make_that_ours() -> None:
+    rows = [
+        (T + 9, trade_row(9, "sell", "50000", "", T + 9, "0", "300")),
+        (T + 10, trade_row(1, "buy", "50000", ENTRY, T + 10, "0")),
+    ]
+    books = booked(rows)
+    (span,), rest = books.spans, books.open_spans[NAME]
+    assert (span.ours, span.entered, span.fees) == (False, D(300), D("0.000014"))
+    assert (rest.ours, rest.entered, rest.fees) == (True, D(700), D(0))
+    assert books.our_spans == []
+
+
 def test_adding_and_reducing_count_the_entered_amount_once() -> None:
     rows = [
         *entered_rows(),

@@ -22,6 +22,7 @@ from chaos_kit import (
 from msgspec.structs import replace
 
 from chaos.world import oracle
+from chaos.world.alive import alive
 from chaos.world.books import Books
 from chaos.world.ledger import Body, JournalRow, SessionRow
 from chaos.world.mark import START, Mark, mark
@@ -42,7 +43,7 @@ def judged(books: Books, story: Story, since: Mark) -> list[Violation]:
         *oracle.protected(books, story, END_MS, LIMIT_MS, since),
         *oracle.gated(books, story, witness, since),
         *oracle.same(books, story, witness, (), flat=False, since=since),
-        *oracle.alive(story, witness, since),
+        *alive(story, witness, since),
     ]
 
 

@@ -28,16 +28,16 @@ from chaos_kit import (
 from msgspec.structs import replace
 
 from chaos.world import oracle
+from chaos.world.alive import alive
+from chaos.world.durable import durable
 from chaos.world.known import known
-from chaos.world.ledger import Body, SessionRow, SnapshotRow, Tail
+from chaos.world.ledger import Body, SessionRow, SnapshotRow
 from chaos.world.once import once
-from chaos.world.oracle import HaltWindow, Promise, Published, Violation, Witness
+from chaos.world.oracle import HaltWindow, Published, Violation, Witness
 from tradebaas.core.events import (
-    Disarmed,
     Event,
     Filled,
     Halted,
-    LifeStarted,
     LinkLost,
     OrderIntended,
     PositionCorrected,
@@ -56,13 +56,13 @@ def checks(found: list[Violation]) -> list[str]:
 def everything(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violation]:
     books, story = booked(rows), told(events)
     return [
-        *oracle.durable(story, NOBODY),
+        *durable(story, NOBODY),
         *once(books, story),
         *known(books, story),
         *oracle.protected(books, story, T + 100_000, LIMIT_MS),
         *oracle.gated(books, story, NOBODY),
         *oracle.same(books, story, NOBODY, [], flat=True),
-        *oracle.alive(story, NOBODY),
+        *alive(story, NOBODY),
     ]
 
 
@@ -70,36 +70,6 @@ def test_sound_ledgers_are_left_alone() -> None:
     assert everything(logged_in(), begun()) == []
     assert everything(entered_rows(), entered()) == []
     assert everything(closed_rows(), closed()) == []
-
-
-# ----------------------------------------------------------------------------------------- durable
-
-
-def test_an_answer_that_the_store_does_not_have_is_found() -> None:
-    story = told(begun())
-    lost = Witness(promises=[Promise("/api/halt", 5, ({"type": "Halted"},))])
-    assert checks(oracle.durable(story, lost)) == ["durable"]
-
-
-def test_an_answer_with_another_event_than_the_store_has_is_found() -> None:
-    story = told([*begun(), Disarmed(reason="a")])
-    kept: oracle.Json = {"type": "Disarmed", "reason": "a"}
-    assert oracle.durable(story, Witness(promises=[Promise("stop", 5, (kept,))])) == []
-    other: oracle.Json = {"type": "Disarmed", "reason": "b"}
-    assert checks(oracle.durable(story, Witness(promises=[Promise("stop", 5, (other,))])))
-
-
-def test_a_shown_seq_that_is_not_stored_is_found() -> None:
-    shown = Witness(published=[Published("/api/orders", 9, 1, {})])
-    assert checks(oracle.durable(told(begun()), shown)) == ["durable"]
-
-
-def test_a_head_beyond_the_log_or_of_another_record_is_found() -> None:
-    story = told(begun())
-    assert oracle.head_agrees(story, Tail(4, bytes([4]) * 32)) == []
-    assert oracle.head_agrees(story, Tail(3, bytes([3]) * 32)) == []
-    assert oracle.head_agrees(story, Tail(5, bytes([5]) * 32))
-    assert oracle.head_agrees(story, Tail(4, bytes([9]) * 32))
 
 
 # --------------------------------------------------------------------------------------- protected
@@ -263,22 +233,6 @@ def test_a_balance_that_the_trades_do_not_explain_is_found() -> None:
     assert oracle.balances(books, story, {"BTC": D("1.000000000001")})
     bent = told([e for e in closed() if not isinstance(e, TradeClosed)])
     assert [v.key for v in oracle.balances(books, bent, {"BTC": D(1)})] == ["net BTC"]
-
-
-# ------------------------------------------------------------------------------------------- alive
-
-
-def test_a_life_that_died_of_something_else_is_found() -> None:
-    killed = LifeStarted(life=2, token="bb", wall_ms=T, cause="strategy Killed")
-    bug = LifeStarted(life=2, token="bb", wall_ms=T, cause="persister AssertionError")
-    ours = Witness(expected_causes={"", "strategy Killed"})
-    assert oracle.alive(told([*begun(), killed]), ours) == []
-    assert checks(oracle.alive(told([*begun(), bug]), ours)) == ["alive"]
-
-
-def test_a_halt_by_the_daemon_itself_is_found() -> None:
-    story = told([*begun(), Halted(by="daemon", reason="proven absent and appeared later")])
-    assert checks(oracle.alive(story, NOBODY)) == ["known"]
 
 
 def test_the_kit_has_one_signal() -> None:
