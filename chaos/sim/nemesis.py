@@ -15,6 +15,8 @@ import trio
 from chaos.sim.wire import CALM, Weather
 from chaos.world.faults import GROUPS, Scene, quiet, strike
 from chaos.world.storage import FaultKind
+from tradebaas.core.messages import Arm, Disarm
+from tradebaas.core.model import Phase
 from tradebaas.errors import StoreFault
 from tradebaas.paper.server import Stopped
 
@@ -41,6 +43,7 @@ class Nemesis:
         self.deeds: Counter[str] = Counter()
         self.expected_exits: set[int] = set() if world.swarm.patient else {70}
         self.calmed = trio.Event()
+        self.cared = True
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Strike until the nursery is cancelled."""
@@ -55,7 +58,8 @@ class Nemesis:
         """An operator who wants it to trade: lifts halts and starts what is stopped."""
         while True:
             await trio.sleep(self.rng.expovariate(1.0))
-            await self.world.operator.care()
+            if self.cared:
+                await self.world.operator.care()
 
     async def _strike(self, kind: str, rate: float, table: dict[str, Deed]) -> None:
         names = list(table)
@@ -291,7 +295,32 @@ async def _command(nemesis: Nemesis) -> str:
     return "acted"
 
 
-OPERATOR: dict[str, Deed] = {"command": _command}
+async def _arm_unlinked(nemesis: Nemesis) -> str:
+    """Stopped, cut off, and started again on a new candle: the signal has to wait for a permit."""
+    world = nemesis.world
+    minute_s = 60.0 / world.swarm.rate
+    await world.operator.try_command(Disarm(reason="before the cut"))
+    nemesis.cared = False
+    try:
+        await trio.sleep(1.5 * minute_s)
+        world.network.reachable = False
+        for connection in world.network.connections:
+            connection.cut()
+        await trio.sleep(0.05)
+        if nemesis.rng.random() < 0.7:
+            world.reaper.wait_for(Phase.SIGNAL_DETECTED)
+        await world.operator.try_command(Arm(assignment=world.swarm.assignment()))
+        await trio.sleep(minute_s)
+    finally:
+        nemesis.cared = True
+        world.network.reachable = True
+    return "armed without a link"
+
+
+OPERATOR: dict[str, Deed] = {
+    "command": _command,
+    "start without a link": _arm_unlinked,
+}
 
 
 async def _step_clock(nemesis: Nemesis) -> str:

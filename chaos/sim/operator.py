@@ -102,6 +102,12 @@ class Operator:
                 return
             await trio.sleep(0.05)
 
+    async def try_command(self, request: Request) -> None:
+        """Ask if there is a process to ask."""
+        process = self._machine.process
+        if process is not None and process.alive:
+            await self.command(request)
+
     async def command(self, request: Request) -> None:
         """Ask, and keep the promise if there is one."""
         process = self._machine.process

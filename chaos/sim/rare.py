@@ -19,6 +19,7 @@ from tradebaas.core.events import (
     OrderAdopted,
     OrderNotSent,
     OrderUnknown,
+    OrderUpdated,
     ProtectOnlyEntered,
     Reconciled,
 )
@@ -100,15 +101,14 @@ def _archived(outcome: Outcome) -> int:
 
 
 def _late_fill(outcome: Outcome) -> int:
-    """Cancels that came to an order which was filled before them, or at the same moment."""
-    filled: set[str] = set()
+    """Fills that the daemon learnt of when it already held their order for cancelled."""
+    cancelled: set[str] = set()
     found = 0
-    for row in outcome.lines:
-        body = row.body
-        if isinstance(body, TradeRow):
-            filled.add(body.order_id)
-        elif isinstance(body, RequestRow) and body.method == "private/cancel":
-            found += body.params.get("order_id") in filled
+    for event in outcome.story.events.values():
+        if isinstance(event, OrderUpdated) and event.order.state == "cancelled":
+            cancelled.add(event.order.order_id)
+        elif isinstance(event, Filled):
+            found += event.fill.order_id in cancelled
     return found
 
 
@@ -125,7 +125,7 @@ def _partial(outcome: Outcome) -> int:
 SITUATIONS: dict[str, Count] = {
     "unknown entry or exit found and adopted": _ended("adopted"),
     "unknown order proven absent": _ended("abandoned"),
-    "connection lost before the send": _count(OrderNotSent, lambda e: "connection" in e.reason),
+    "intent that was never sent": _count(OrderNotSent, lambda _: True),
     "connection lost with an order under way": _count(
         OrderUnknown, lambda e: "connection lost" in e.reason
     ),
@@ -135,7 +135,7 @@ SITUATIONS: dict[str, Count] = {
     "entry filled in part": _partial,
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
-    "order filled before its cancel came": _late_fill,
+    "late fill of an order held for cancelled": _late_fill,
     "entry came after its deadline": _refused(13888),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),

@@ -242,6 +242,12 @@ class Reaper(trio.abc.Instrument):
         if trap.place is Place.DISK and machine.migrating():
             machine.marks["death inside a migration"] += 1
 
+    def wait_for(self, phase: Phase) -> None:
+        """Set the trap anew, for a step in this lifecycle state."""
+        if self._trap is not None:
+            number = self._rng.randint(1, 20)
+            self._trap = Trap(Place.PHASE, number, self._rng.choice(DEEDS[Place.PHASE]), phase)
+
     def disarm(self) -> None:
         """No more deaths."""
         self.left, self._trap = 0, None
