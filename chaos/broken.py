@@ -2,17 +2,19 @@
 
 import sys
 
-from chaos.mutants import MUTANTS, applied
+from chaos.mutants.patch import Patch
+from chaos.real.breakages import ALL
 
 
 def main() -> None:
     """Apply the mutant named first, then run the rest as ``tradebaas`` would."""
     name = sys.argv[1] if len(sys.argv) > 1 else ""
-    if name not in MUTANTS:
-        sys.exit(f"usage: python -m chaos.broken {{{','.join(sorted(MUTANTS))}}} run ...")
+    if name not in ALL:
+        sys.exit(f"usage: python -m chaos.broken {{{','.join(sorted(ALL))}}} run ...")
     from tradebaas.cli import main as tradebaas
 
-    with applied(name):
+    with Patch() as patch:
+        ALL[name].apply(patch)
         tradebaas(sys.argv[2:], prog_name="tradebaas")
 
 

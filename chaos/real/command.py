@@ -1,18 +1,22 @@
 """``python -m chaos real``: a campaign on real processes and its verdict, or what can be played."""
 
+import time
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from chaos.mutants import MUTANTS
 from chaos.real import campaign, catalogue
+from chaos.real.breakages import ALL
 from chaos.real.campaign import Plan
 from chaos.real.faults import FAULTS
 from chaos.real.profile import BadProfile, load
+from chaos.real.proofs import PROOFS
+from chaos.real.proofs import prove as prove_all
 from chaos.real.report import verdict_of
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
+from chaos.report.verdict import Run, Verdict
 
 
 @click.command("real")
@@ -20,7 +24,8 @@ from chaos.report.output import Output, deliver, output_options
 @click.option("--list", "listing", is_flag=True, help="Show the profiles and what is permitted.")
 @click.option("--rounds", type=click.IntRange(1), help="Instead of the profile's own number.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--break", "broken", type=click.Choice(sorted(MUTANTS)), help="A mutant.")
+@click.option("--break", "broken", type=click.Choice(sorted(ALL)), help="A mutant.")
+@click.option("--prove", is_flag=True, help="Play the mutants that each kind of fault must find.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep ledgers and logs here.")
 @output_options
 def real_command(
@@ -29,6 +34,7 @@ def real_command(
     rounds: int | None,
     seed: int,
     broken: str | None,
+    prove: bool,
     keep: Path | None,
     output: Output,
 ) -> None:
@@ -39,6 +45,8 @@ def real_command(
     if keep is not None and any(keep.glob("*")):
         raise click.BadParameter(f"{keep} is not empty; give a new directory", param_hint="--keep")
     started = machine.now()
+    if prove:
+        raise SystemExit(_prove(seed, keep, started, output))
     try:
         profile = load(name, FAULTS)
         plan = Plan(profile, rounds or profile.rounds, seed, broken or "", keep)
@@ -49,3 +57,20 @@ def real_command(
     if outcome.violations:
         click.echo(f"ledgers and logs are kept in {outcome.home}")
     raise SystemExit(code)
+
+
+def _prove(seed: int, keep: Path | None, started: str, output: Output) -> int:
+    """Whether each kind of fault finds what it exists to find; the exit code."""
+    began = time.monotonic()
+    tally = prove_all(PROOFS, seed, keep, click.echo)
+    run = Run(
+        title="Broken daemons as real processes",
+        command=f"python -m chaos real --prove --seed {seed}",
+        unit="mutants",
+        trials=len(tally.mutants),
+        commit=machine.commit(),
+        machine=machine.describe(),
+        started=started,
+        seconds=round(time.monotonic() - began, 1),
+    )
+    return deliver(Verdict(run, tally), output, Console())

@@ -52,7 +52,7 @@ class Buried:
 class Driver:
     """One campaign's processes, clients, ledgers and witness.
 
-    ``decks`` are what is drawn from; ``calm_since`` is when the daemon recovered last (monotonic).
+    ``decks`` are what is drawn from.
     ``deaths`` and ``outcomes`` (of unknown orders) are kept over all stories: a store that was
     restored from a backup begins a new one.
     """
@@ -69,7 +69,6 @@ class Driver:
     deaths: list[Buried] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     decks: dict[str, Deck] = field(default_factory=dict)
-    calm_since: float = 0.0
     _counted: int = 0
     _unread: int = 0
     _api: Api | None = None
@@ -263,6 +262,12 @@ class Driver:
                 self.witness.published.append(Published(path, seq, life, part_of(body)))
 
     # -------------------------------------------------------------------------- killing, starting
+
+    def end_outages(self) -> None:
+        """From here on commits succeed again."""
+        for outage in self.witness.outages:
+            if outage.last_n is None:
+                outage.last_n = self.admin.n()
 
     def start_exchange(self) -> None:
         """Start the exchange again, where it was."""

@@ -42,6 +42,7 @@ class Keeper:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(str(self._folder / "notify"))
         self._signs: list[Sign] = []
+        self._harmed: list[tuple[float, float]] = []
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -67,15 +68,23 @@ class Keeper:
         os.kill(pid, signal.SIGABRT)
         os.kill(pid, signal.SIGCONT)
 
-    def longest_silence(self, pid: int, since: float) -> float:
-        """The longest time without a pat from READY=1, or from ``since`` if later, until now."""
+    def harmed(self, begin: float, end: float) -> None:
+        """A stretch in which nobody may expect a pat, since the process was being hurt."""
+        self._harmed.append((begin, end))
+
+    def longest_silence(self, pid: int) -> float:
+        """The longest time without a pat since READY=1 until now, without stretches of harm."""
         signs = self._of(pid)
         ready = next((sign.at for sign in signs if "READY=1" in sign.words), None)
         if ready is None:
             return 0.0
-        start = max(ready, since)
-        times = [start, *(sign.at for sign in signs if sign.at > start), time.monotonic()]
-        return max(later - earlier for earlier, later in pairwise(times))
+        times = [ready, *(sign.at for sign in signs if sign.at > ready), time.monotonic()]
+        return max(
+            later - earlier - self._hurt(earlier, later) for earlier, later in pairwise(times)
+        )
+
+    def _hurt(self, begin: float, end: float) -> float:
+        return sum(max(min(end, b) - max(begin, a), 0.0) for a, b in self._harmed)
 
     def close(self) -> None:
         """Listen no more."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from chaos.real import nemesis, steer
 from chaos.real.driver import INSTRUMENT, POLL_S, Driver, Stuck
 from chaos.real.fault import End
-from chaos.world.oracle import Violation
+from chaos.world.oracle import HaltWindow, Violation
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 
 BUSY_POLL_S = 0.02
+ANY_SEQ = 1 << 62
 _BY_SIGNAL = {-signal.SIGKILL: End.KILLED, -signal.SIGABRT: End.ABORTED}
 _BY_CODE = {0: End.STOPPED, 70: End.SPENT, 75: End.STORE, 78: End.REFUSED}
 
@@ -50,7 +51,7 @@ class Scene:
 
     ``must_die`` says that this life has to end, though the process may go on; ``fate`` is its end
     where another process runs already, or a restore belongs to it. ``judge_anew``: the store was
-    restored, and what it forgot cannot be judged. ``mended_at`` is
+    restored, and what it forgot cannot be judged. ``struck_at`` and ``mended_at`` are
     monotonic seconds. ``checked`` counts what the fault demanded, by invariant.
     """
 
@@ -62,6 +63,7 @@ class Scene:
     fate: End | None = None
     must_die: bool = False
     judge_anew: bool = False
+    struck_at: float = 0.0
     mended_at: float = 0.0
     found: list[Violation] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
@@ -82,9 +84,10 @@ class Scene:
         """The fault is about to strike."""
         state = self.driver.peek()
         self.life, self.link, self.played.phase = state.life, state.connection, state.phase
+        self.struck_at = time.monotonic()
         keeper, pid = self.driver.stage.keeper, self.driver.daemon.pid
         if keeper is not None:
-            silence = keeper.longest_silence(pid, self.driver.calm_since)
+            silence = keeper.longest_silence(pid)
             self.demand(silence < keeper.seconds, "alive", f"no pat for {silence:.1f} s in health")
 
     def struck_dead(self, fate: End = End.KILLED) -> None:
@@ -96,6 +99,13 @@ class Scene:
         self.driver.bury("process")
         self.driver.drop_story()
         self.life, self.must_die = 0, False
+
+    def nothing_is_kept(self) -> None:
+        """From here until the daemon comes back no commit succeeds: no entry may be sent then.
+
+        What had been committed may still be on its way.
+        """
+        self.driver.witness.outages.append(HaltWindow(ANY_SEQ, self.driver.admin.n()))
 
     # --------------------------------------------------------------------------- while it lasts
 
@@ -176,6 +186,7 @@ class Scene:
             Stuck: It does not recover in time.
         """
         driver, played = self.driver, self.played
+        driver.end_outages()
         after = self.life if self.must_die else 0
         if not driver.daemon.running:
             after = driver.state.life
@@ -191,7 +202,8 @@ class Scene:
         if played.renewed:
             report = driver.story.reports[life]
             played.settle, played.own = report.settle_seconds, report.recovered_seconds
-        driver.calm_since = recovered_at
+        if driver.stage.keeper is not None:
+            driver.stage.keeper.harmed(self.struck_at, recovered_at)
         played.recovery = max(recovered_at - self.mended_at - played.settle, 0.0)
 
     def finish(self, kind: str) -> None:

@@ -64,6 +64,7 @@ def _gives_all(scene: Scene) -> None:
     """When the ballast's space is gone too the daemon waits inside, and says what it waits for."""
     _notices(scene)
     _volume(scene).fill()
+    scene.nothing_is_kept()
     _commit_until(scene, lambda _: _told(scene, "no space"))
     scene.demand(_told(scene, "no space"), "fail closed", "/health does not say that it is full")
     scene.stays_protected()
@@ -146,6 +147,7 @@ def _told(scene: Scene, words: str) -> bool:
 
 def _break_off(scene: Scene) -> None:
     _volume(scene).break_off()
+    scene.nothing_is_kept()
 
 
 def _cut_power(scene: Scene) -> None:
@@ -156,6 +158,7 @@ def _cut_power(scene: Scene) -> None:
 
 def _take_away(scene: Scene) -> None:
     _volume(scene).cut_power()
+    scene.nothing_is_kept()
 
 
 def _ends(scene: Scene) -> None:
@@ -179,6 +182,7 @@ def _failing(syscall: str, error: str) -> Act:
         driver = scene.driver
         log = driver.home / "strace.out"
         with injected(driver.daemon.pid, syscall, f"error={error}", log):
+            scene.nothing_is_kept()
             driver.poke(END_LIMIT_S)
         scene.mended()
 

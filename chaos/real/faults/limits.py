@@ -5,6 +5,7 @@ must neither lie half dead nor end without a word: it goes on, or ends with a co
 and is whole again once it may open files.
 """
 
+import itertools
 import resource
 import time
 from pathlib import Path
@@ -76,7 +77,7 @@ def _few(scene: Scene) -> None:
     driver.has_api()
     spare = driver.rng.randint(0, 2)
     scene.note(f"{spare} spare")
-    _allow(pid, _open_files(pid) + spare)
+    _allow(pid, _limit_leaving(pid, spare))
 
 
 def _needs_some(scene: Scene) -> None:
@@ -131,9 +132,11 @@ def _allow(pid: int, number: int | None) -> None:
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard if number is None else number, hard))
 
 
-def _open_files(pid: int) -> int:
-    """One more than the highest descriptor: that is what the limit counts."""
-    return max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()) + 1
+def _limit_leaving(pid: int, spare: int) -> int:
+    """The limit under which ``spare`` more files may be opened: it counts numbers, not files."""
+    taken = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    free = (number for number in itertools.count() if number not in taken)
+    return next(itertools.islice(free, spare, None))
 
 
 FAULTS: dict[str, Fault] = {
