@@ -87,9 +87,11 @@ HOLDING = (
 FLAT = ("nothing", "nothing", "foreign order")
 
 
-def holding(driver: Driver) -> bool:
-    """Whether the account holds a position; reads the journal."""
-    return bool(driver.read_journal().size(INSTRUMENT))
+def act(driver: Driver) -> str:
+    """The next act on the account; of a position the first is to take its stop away."""
+    holds = bool(driver.read_journal().size(INSTRUMENT))
+    drawn = driver.draw("holding", HOLDING, HOLDING[:1]) if holds else driver.draw("flat", FLAT)
+    return ACTS[drawn](driver)
 
 
 def disturb(driver: Driver) -> str:

@@ -191,9 +191,7 @@ class Scene:
         if not driver.daemon.running:
             after = driver.state.life
             if self.owner:
-                deck = nemesis.HOLDING if nemesis.holding(driver) else nemesis.FLAT
-                what = "holding" if deck is nemesis.HOLDING else "flat"
-                self.note(nemesis.ACTS[driver.draw(what, deck)](driver))
+                self.note(nemesis.act(driver))
             driver.start()
             self.mended_at = driver.daemon.spawned_at
         recovered_at = driver.await_recovery(after)

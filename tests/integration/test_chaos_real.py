@@ -42,6 +42,15 @@ def test_kills_at_random_instants_find_nothing(tmp_path: Path) -> None:
     assert outcome.driver.daemon.kills >= 6
 
 
+def test_a_mix_of_everything_finds_nothing(tmp_path: Path) -> None:
+    """As far as this machine permits it; what it does not permit is named with a reason."""
+    outcome = play("short", 6, tmp_path / "c", seed=3)
+    assert outcome.violations == []
+    assert len(outcome.rounds) == 6
+    assert not {played.fault for played in outcome.rounds} & set(outcome.skipped)
+    assert all(outcome.skipped.values())
+
+
 @pytest.mark.parametrize("broken", REAL_MUTANTS)
 def test_a_breakage_is_caught(broken: str, tmp_path: Path) -> None:
     profile, check = CAUGHT_BY[broken]
