@@ -23,6 +23,7 @@ from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
 from chaos.world.mark import START, Mark, mark
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
+from chaos.world.protected import protected
 from chaos.world.story import Story
 
 CHECKED = (
@@ -138,7 +139,7 @@ class Judge:
         limit_ms = int(NAKED_LIMIT_REAL_S * 1000 * self._driver.exchange.speed)
         return [
             *once(books, story, since),
-            *oracle.protected(books, story, now_ms, limit_ms, since),
+            *protected(books, story, now_ms, limit_ms, since),
             *bounded(books, story, self._bounds(), since),
             *oracle.gated(books, story, witness, since),
             *fail_closed(books, story, witness, since),

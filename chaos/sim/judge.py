@@ -25,6 +25,7 @@ from chaos.world.ledger import (
 )
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
+from chaos.world.protected import protected
 from chaos.world.story import Story
 from chaos.world.truth import truthful
 from tradebaas.errors import Fatal
@@ -37,6 +38,8 @@ GRACE_S = 30
 NEWS_S = 30
 """In a faulty world news of a missing stop may be late: until the next full read, or the one after
 it. How fast a stop comes back when nothing else is wrong is tried apart (``World``)."""
+REST_S = 10
+"""How long an exit may rest in the book: the longest that nobody can trade, and some more."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 """What the simulated account begins with."""
 
@@ -48,7 +51,7 @@ class Judge:
     def __init__(
         self, machine: Machine, journal: MemoryJournal, witness: Witness, rate: int
     ) -> None:
-        self.books = Books()
+        self.books = Books(REST_S * 1000 * rate)
         self.story = Story(remembered=EVERYTHING)
         self.witness = witness
         self.snapshots: list[SnapshotRow] = []
@@ -132,7 +135,7 @@ class Judge:
             *durable(story, witness),
             *head_agrees(story, self.head),
             *once(books, story),
-            *oracle.protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
+            *protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
             *fail_closed(books, story, witness),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from chaos.world.cover import REST_MS, Cover
 from chaos.world.ledger import (
     AdminRow,
     BalanceRow,
@@ -29,7 +30,8 @@ ZERO = Decimal(0)
 class Span:
     """A position from flat to flat, as the exchange booked it; ``ours`` once an entry added to it.
 
-    ``mixed`` says that something was added after something had been taken away.
+    ``mixed`` says that something was added after something had been taken away. ``price`` is that
+    of its first fill, ``label`` that of our entry.
     """
 
     instrument: str
@@ -43,6 +45,8 @@ class Span:
     ours: bool = False
     reduced: bool = False
     mixed: bool = False
+    price: Decimal = ZERO
+    label: str = ""
     trade_ids: list[str] = field(default_factory=list)
 
     @property
@@ -102,10 +106,11 @@ class Books:
     its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
     ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too,
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
-    were taken while a position of ours was open, with their line and what was open.
+    were taken while a position of ours was open, with their line and what was open. ``rest_ms`` is
+    how long, in exchange time, an exit of ours may rest in the book and still cover a position.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rest_ms: int = REST_MS) -> None:
         self.n = 0
         self.at_ms = 0
         self.live: dict[str, OrderRow] = {}
@@ -127,6 +132,7 @@ class Books:
         self.our_spans: list[Span] = []
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
+        self._cover = Cover(rest_ms)
         self._naked_now: dict[str, Naked] = {}
         self._cause_from = 1
 
@@ -137,7 +143,10 @@ class Books:
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):
                 self._watch_naked(row, row.body.instrument_name)
-            elif not isinstance(row.body, BalanceRow):
+                continue
+            for name in self.open_spans if self._cover.passes else ():
+                self._watch_naked(row, name)
+            if not isinstance(row.body, BalanceRow):
                 self._cause_from = row.n + 1
 
     def ours_live(self) -> dict[str, OrderRow]:
@@ -157,17 +166,12 @@ class Books:
         return self.sizes.get(instrument, ZERO)
 
     def uncovered(self, instrument: str) -> Decimal:
-        """How much of our position neither a live stop nor an exit under way covers."""
+        """How much of our position nothing covers now (``cover``)."""
         span = self.open_spans.get(instrument)
         if span is None or not span.ours:
             return ZERO
-        closing = "sell" if span.size > 0 else "buy"
-        covers = (
-            order.remaining
-            for order in self.live.values()
-            if order.instrument_name == instrument and order.direction == closing and _covers(order)
-        )
-        return max(abs(span.size) - sum(covers, ZERO), ZERO)
+        covered = self._cover.amount(span, self.live.values(), self.at_ms)
+        return max(abs(span.size) - covered, ZERO)
 
     # ---------------------------------------------------------------------------------- the steps
 
@@ -177,6 +181,7 @@ class Books:
         self._note_label(order.label, row.n)
         self.labels_by_id[order.order_id] = order.label
         self._note_ordered(order.label, row.n)
+        self._cover.note(order, row.at_ms)
         if order.live:
             self.live[order.order_id] = order
         else:
@@ -210,12 +215,13 @@ class Books:
     ) -> None:
         span = self.open_spans.get(name)
         if span is None:
-            span = Span(name, trade.fee_currency, trade.timestamp)
+            span = Span(name, trade.fee_currency, trade.timestamp, price=trade.price)
             self.open_spans[name] = span
         if span.size == 0 or (span.size > 0) == (signed > 0):
             span.entered += abs(signed)
             span.mixed = span.mixed or span.reduced
-            span.ours = span.ours or role_of(trade.label) is Role.ENTRY
+            if role_of(trade.label) is Role.ENTRY:
+                span.ours, span.label = True, trade.label
         else:
             span.reduced = True
         span.size += signed
@@ -293,12 +299,3 @@ class Books:
         RequestRow: _request,
         AdminRow: _admin,
     }
-
-
-def _covers(order: OrderRow) -> bool:
-    """A stop that fires by itself, or an order of ours that is closing the position now."""
-    if order.is_secondary_oto and order.order_state == "untriggered":
-        return False
-    if order.order_type in ("stop_market", "stop_limit"):
-        return order.order_state == "untriggered"
-    return order.reduce_only and role_of(order.label) in (Role.STOP, Role.CLOSE)

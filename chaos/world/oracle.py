@@ -3,12 +3,11 @@
 Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
 violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7;
 what is not here is in a module of its own (``durable``, ``once``,
-``known``, ``bounded``, ``closed``, ``alive``).
+``known``, ``protected``, ``bounded``, ``closed``, ``alive``).
 A check may run after every round: it looks at everything known so far or, told a ``Mark``, at what
 came after it and whatever of the time before that touches; the caller drops repeats by ``key``.
 Nothing here reads a file or a clock.
 
-    protected   4  no naked stretch beyond the limit while a reconciled daemon was up
     gated       6  no entry before a reconcile, from a wrong connection, while halted, or against
                    anything else that ``standing`` folds from the log
     same        9  published = fold = snapshot; trades, profit and fees equal the exchange's
@@ -21,12 +20,11 @@ from decimal import Decimal
 
 import msgspec
 
-from chaos.world.books import Books, Naked, Request
+from chaos.world.books import Books, Request
 from chaos.world.ledger import SnapshotRow
 from chaos.world.mark import START, Mark
 from chaos.world.story import Story
 from chaos.world.tally import trade_differs
-from chaos.world.windows import Windows
 from tradebaas.core.state import FOLD_VERSION, State
 
 Json = dict[str, object]
@@ -136,37 +134,6 @@ class Witness:
     def excuse(self, cause: str) -> None:
         """From now on the running process may die of this, as often as it likes."""
         self.starts[-1].excused.add(cause)
-
-
-# ----------------------------------------------------------------------------------- 4 protected
-
-
-def protected(
-    books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
-    sabotage_ms: int | None = None,
-) -> list[Violation]:  # fmt: skip
-    """No naked stretch is longer than the limit, except by sabotage while no daemon was there.
-
-    The daemon is there from a reconcile's reads until its connection ends; both are exchange time.
-    ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
-    """
-    sabotage_ms = limit_ms if sabotage_ms is None else sabotage_ms
-    found = []
-    judged = books.naked_all()[since.naked :]
-    windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
-    for naked in judged:
-        end = now_ms if naked.end_ms is None else naked.end_ms
-        whole = (naked.start_ms, end)
-        stretches = windows.meeting(*whole) if naked.sabotage and windows else [whole]
-        longest = max((min(end, b) - max(naked.start_ms, a) for a, b in stretches), default=0)
-        limit = sabotage_ms if naked.sabotage else limit_ms
-        if longest > limit:
-            text = (
-                f"{naked.amount} naked for {longest} ms of exchange time "
-                f"({'after sabotage' if naked.sabotage else 'by itself'}), the limit is {limit}"
-            )
-            found.append(Violation("protected", f"naked {naked.start_n}", text, (_naked(naked),)))
-    return found
 
 
 # --------------------------------------------------------------------------------------- 6 gated
@@ -306,7 +273,3 @@ def request_line(request: Request) -> str:
         f"journal line {request.n} at {request.at_ms}: {row.method} {row.label} "
         f"{row.params.get('amount')} in session {row.session} -> {row.outcome}"
     )
-
-
-def _naked(naked: Naked) -> str:
-    return f"journal line {naked.start_n}: naked from {naked.start_ms} to {naked.end_ms}"

@@ -24,7 +24,16 @@ class Windows:
         self._starts = [start for start, _ in self._spans]
         self._ended_by = list(accumulate((end for _, end in self._spans), max))
 
-    def meeting(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    def shared(self, start_ms: int, end_ms: int) -> int:
+        """How much of a stretch of time lies in windows, in ms; what lies in two counts once."""
+        parts = ((max(a, start_ms), min(b, end_ms)) for a, b in self._meeting(start_ms, end_ms))
+        total, reached = 0, start_ms
+        for a, b in sorted(parts):
+            total += max(b - max(a, reached), 0)
+            reached = max(reached, b)
+        return total
+
+    def _meeting(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         """The windows that have something in common with a stretch of time."""
         for at in range(bisect_right(self._starts, end_ms) - 1, -1, -1):
             if self._ended_by[at] < start_ms:

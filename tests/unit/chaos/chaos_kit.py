@@ -103,6 +103,8 @@ def order(order_id: str, label: str, state: str = "untriggered", **more: object)
         "updated_ms": T + 10,
         **more,
     }
+    if fields["order_type"] == "stop_market":
+        fields.setdefault("trigger_price", D(49_000))
     return Order(**fields)  # type: ignore[arg-type]
 
 
@@ -191,6 +193,8 @@ def order_row(order_id: str, label: str, state: str = "untriggered", **more: obj
         "reduce_only": True,
         **more,
     }
+    if fields["order_type"] == "stop_market":
+        fields.setdefault("trigger_price", D(49_000))
     return OrderRow(**fields)  # type: ignore[arg-type]
 
 

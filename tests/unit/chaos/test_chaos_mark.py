@@ -28,6 +28,7 @@ from chaos.world.ledger import Body, JournalRow, SessionRow
 from chaos.world.mark import START, Mark, mark
 from chaos.world.once import once
 from chaos.world.oracle import HaltWindow, Violation, Witness
+from chaos.world.protected import protected
 from chaos.world.story import Story
 from tradebaas.core.events import Event, Halted, LifeStarted, OrderIntended, TradeClosed
 
@@ -40,7 +41,7 @@ def judged(books: Books, story: Story, since: Mark) -> list[Violation]:
     witness = Witness(halts=[HaltWindow(0, 1)])
     return [
         *once(books, story, since),
-        *oracle.protected(books, story, END_MS, LIMIT_MS, since),
+        *protected(books, story, END_MS, LIMIT_MS, since),
         *oracle.gated(books, story, witness, since),
         *oracle.same(books, story, witness, (), flat=False, since=since),
         *alive(story, witness, since),

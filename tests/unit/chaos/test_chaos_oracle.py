@@ -8,10 +8,8 @@ from chaos_kit import (
     ENTRY,
     NAME,
     SIGNAL,
-    STOP,
     D,
     T,
-    admin_row,
     begun,
     booked,
     closed,
@@ -20,7 +18,6 @@ from chaos_kit import (
     entered_rows,
     intent,
     logged_in,
-    order_row,
     request_row,
     told,
     trade_row,
@@ -31,9 +28,10 @@ from chaos.world import oracle
 from chaos.world.alive import alive
 from chaos.world.durable import durable
 from chaos.world.known import known
-from chaos.world.ledger import Body, SessionRow, SnapshotRow
+from chaos.world.ledger import Body, SnapshotRow
 from chaos.world.once import once
 from chaos.world.oracle import HaltWindow, Published, Violation, Witness
+from chaos.world.protected import protected
 from tradebaas.core.events import (
     Event,
     Filled,
@@ -59,7 +57,7 @@ def everything(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violat
         *durable(story, NOBODY),
         *once(books, story),
         *known(books, story),
-        *oracle.protected(books, story, T + 100_000, LIMIT_MS),
+        *protected(books, story, T + 100_000, LIMIT_MS),
         *oracle.gated(books, story, NOBODY),
         *oracle.same(books, story, NOBODY, [], flat=True),
         *alive(story, NOBODY),
@@ -70,34 +68,6 @@ def test_sound_ledgers_are_left_alone() -> None:
     assert everything(logged_in(), begun()) == []
     assert everything(entered_rows(), entered()) == []
     assert everything(closed_rows(), closed()) == []
-
-
-# --------------------------------------------------------------------------------------- protected
-
-
-def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
-    gone = [*entered_rows(), (T + 20, order_row("SL-1", STOP, "cancelled"))]
-    books, story = booked(gone), told(entered())
-    assert oracle.protected(books, story, T + 20 + LIMIT_MS, LIMIT_MS) == []
-    assert checks(oracle.protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
-
-
-def test_sabotage_counts_only_while_a_reconciled_daemon_was_there() -> None:
-    dead = [*entered_rows(), (T + 15, SessionRow(1, "disconnect"))]
-    cut = [
-        *dead,
-        (T + 20, order_row("SL-1", STOP, "cancelled")),
-        (T + 20, admin_row("admin/cancel")),
-    ]
-    assert oracle.protected(booked(cut), told(entered()), T + 90_000, LIMIT_MS) == []
-    # By itself it would be too long.
-    alone = oracle.protected(booked(cut[:-1]), told(entered()), T + 90_000, LIMIT_MS)
-    assert checks(alone) == ["protected"]
-    # And with a daemon connected through it all as well.
-    there = [
-        row for row in cut if not isinstance(row[1], SessionRow) or row[1].event != "disconnect"
-    ]
-    assert checks(oracle.protected(booked(there), told(entered()), T + 90_000, LIMIT_MS))
 
 
 # ------------------------------------------------------------------------------------------- gated

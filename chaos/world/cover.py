@@ -1,0 +1,83 @@
+"""What covers a position of ours: whatever closes it by itself before it costs too much.
+
+A stop counts when it is ours, only reduces, is on the closing side, fires by itself at the market,
+and lies no farther away than the plan of the entry or than a daemon without a plan may choose. (On
+the wrong side of the market it cannot lie: there it fires at once.) An order of ours that closes
+the position counts while it may be on its way: at the market it fills at once, and one that rests
+found nobody to trade with, which is no protection for long. A stop with a limit price, a take
+profit, a leg that waits for its entry, and whatever is the owner's cover nothing. Pure.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, final
+
+from chaos.world.ledger import OrderRow
+from tradebaas.core.model import Role, role_of
+
+if TYPE_CHECKING:
+    from chaos.world.books import Span
+
+REST_MS = 600_000
+LOOSEST = Decimal("0.025")
+"""The share of the entry price that a stop without a plan may be away: two per cent by default,
+of an average that may have moved a little."""
+ZERO = Decimal(0)
+
+
+@final
+class Cover:
+    """Remembers what the orders themselves no longer tell.
+
+    ``rest_ms`` is how long, in exchange time, an exit that rests in the book counts.
+    """
+
+    def __init__(self, rest_ms: int = REST_MS) -> None:
+        self._rest_ms = rest_ms
+        self._resting: dict[str, int] = {}
+        self._planned: dict[str, Decimal] = {}
+
+    @property
+    def passes(self) -> bool:
+        """Whether time alone may end some cover."""
+        return bool(self._resting)
+
+    def note(self, order: OrderRow, at_ms: int) -> None:
+        """An order was described."""
+        role = role_of(order.label)
+        if role is Role.STOP and order.trigger_price is not None:
+            self._planned.setdefault(order.label, order.trigger_price)
+        if order.order_state == "open" and role in (Role.STOP, Role.CLOSE):
+            self._resting.setdefault(order.order_id, at_ms)
+        else:
+            self._resting.pop(order.order_id, None)
+
+    def amount(self, span: "Span", live: Iterable[OrderRow], at_ms: int) -> Decimal:
+        """How much of the position is covered at a moment; perhaps more than there is."""
+        closing = "sell" if span.size > 0 else "buy"
+        ours = (
+            order
+            for order in live
+            if order.is_ours
+            and order.reduce_only
+            and order.instrument_name == span.instrument
+            and order.direction == closing
+        )
+        return sum((order.remaining for order in ours if self._counts(order, span, at_ms)), ZERO)
+
+    def _counts(self, order: OrderRow, span: "Span", at_ms: int) -> bool:
+        if order.order_state == "untriggered":
+            waits = order.is_secondary_oto or order.order_type != "stop_market"
+            return not waits and self._is_near(order, span)
+        began = self._resting.get(order.order_id)
+        return began is not None and at_ms - began <= self._rest_ms
+
+    def _is_near(self, order: OrderRow, span: "Span") -> bool:
+        """Whether a stop is no looser than the plan, or than one without a plan may be."""
+        trigger, sign = order.trigger_price, 1 if span.size > 0 else -1
+        if trigger is None:
+            return False
+        planned = self._planned.get(span.label[:-1] + Role.STOP) if span.label else None
+        farthest = span.price * (1 - sign * LOOSEST)
+        limits = [farthest] if planned is None else [farthest, planned]
+        return any((trigger - limit) * sign >= 0 for limit in limits)

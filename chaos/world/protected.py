@@ -1,0 +1,42 @@
+"""Invariant 4, protected: no position of ours is without cover for longer than the limit.
+
+All time is the exchange's own. What a daemon brought about counts from its beginning to its end,
+whoever was there. What the driver brought about counts while a daemon was there that had read the
+account since, or while it happened: in sum, however often the connection went in between. Pure.
+"""
+
+from chaos.world.books import Books, Naked
+from chaos.world.mark import START, Mark
+from chaos.world.oracle import Violation
+from chaos.world.story import Story
+from chaos.world.windows import Windows
+
+
+def protected(
+    books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
+    sabotage_ms: int | None = None,
+) -> list[Violation]:  # fmt: skip
+    """Naked stretches beyond the limit.
+
+    ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
+    """
+    judged = books.naked_all()[since.naked :]
+    windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
+    found = []
+    for naked in judged:
+        end = now_ms if naked.end_ms is None else naked.end_ms
+        spent, limit, how = end - naked.start_ms, limit_ms, "by itself"
+        if naked.sabotage and windows is not None:
+            spent, how = windows.shared(naked.start_ms, end), "after sabotage"
+            limit = limit_ms if sabotage_ms is None else sabotage_ms
+        if spent > limit:
+            text = (
+                f"{naked.amount} naked for {spent} ms of exchange time ({how}), "
+                f"the limit is {limit}"
+            )
+            found.append(Violation("protected", f"naked {naked.start_n}", text, (_line(naked),)))
+    return found
+
+
+def _line(naked: Naked) -> str:
+    return f"journal line {naked.start_n}: naked from {naked.start_ms} to {naked.end_ms}"

@@ -1,0 +1,205 @@
+"""Protected can fail: what covers nothing, and naked time that adds up."""
+
+from typing import Any
+
+import pytest
+from chaos_kit import (
+    NAME,
+    STOP,
+    D,
+    T,
+    admin_row,
+    begun,
+    booked,
+    entered,
+    entered_rows,
+    order_row,
+    told,
+    trade_row,
+)
+
+from chaos.world.books import Books
+from chaos.world.ledger import Body, JournalRow, OrderRow, SessionRow
+from chaos.world.oracle import Violation
+from chaos.world.protected import protected
+from tradebaas.core.events import Event, Linked, LinkLost, Reconciled
+
+LIMIT_MS = 1_000
+Rows = list[tuple[int, Body]]
+GONE = order_row("SL-1", STOP, "cancelled")
+CLOSE = "tb1-aa-9-c"
+
+
+def checks(found: list[Violation]) -> list[str]:
+    return [violation.check for violation in found]
+
+
+# ------------------------------------------------------------------------------------- what covers
+
+
+def bare(*orders: OrderRow, after_ms: int = 0, rest_ms: int = 5_000) -> int:
+    """How much of 1000 is bare when the stop of the kit was replaced by these orders."""
+    rows: Rows = [*entered_rows(), (T + 20, GONE), *((T + 21, order) for order in orders)]
+    rows.append((T + 21 + after_ms, SessionRow(1, "ping")))
+    books = Books(rest_ms)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    return int(books.uncovered(NAME))
+
+
+def stop(**changes: Any) -> OrderRow:
+    return order_row("SL-2", "tb1-aa-9-s", **changes)
+
+
+def test_a_stop_covers_as_much_as_it_would_close() -> None:
+    assert bare() == 1000
+    assert bare(stop()) == 0
+    assert bare(stop(amount=D(400))) == 600
+    assert bare(stop(amount=D(400)), order_row("SL-3", "tb1-aa-10-s", amount=D(600))) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reduce_only": False},
+        {"direction": "buy"},
+        {"is_secondary_oto": True},
+        {"order_type": "stop_limit", "trigger_price": D(49_000)},
+        {"order_type": "take_market", "trigger_price": D(52_000)},
+        {"instrument_name": "BTC_USDC-PERPETUAL"},
+        {"label": ""},
+        {"trigger_price": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_is_no_stop_of_this_position_covers_nothing(change: dict[str, Any]) -> None:
+    label = change.pop("label", "tb1-aa-9-s")
+    assert bare(order_row("SL-2", label, **change)) == 1000
+
+
+def test_a_stop_must_be_no_looser_than_the_plan_or_one_without_a_plan() -> None:
+    """The plan of the kit is 49,000 of 50,000; without one it may be two and a half per cent."""
+    assert bare(stop(trigger_price=D(49_500))) == 0
+    assert bare(stop(trigger_price=D(48_750))) == 0
+    assert bare(stop(trigger_price=D("48749.5"))) == 1000
+    assert bare(stop(trigger_price=D(1))) == 1000
+
+
+def short(trigger: int, planned: int) -> int:
+    """How much of a short of 1000 from 50,000 is bare with a stop there, planned elsewhere."""
+    stops: dict[str, Any] = {"direction": "buy", "amount": D(1000)}
+    rows: Rows = [
+        (T, order_row("SL-1", STOP, **{**stops, "trigger_price": D(planned)})),
+        (T, trade_row(1, "sell", "50000", "tb1-aa-6-e", T, "0")),
+        (T + 1, order_row("SL-1", STOP, "cancelled", **{**stops, "trigger_price": D(planned)})),
+        (T + 2, order_row("SL-2", "tb1-aa-9-s", **{**stops, "trigger_price": D(trigger)})),
+    ]
+    return int(booked(rows).uncovered(NAME))
+
+
+def test_a_short_is_covered_from_above() -> None:
+    assert short(51_000, 51_000) == 0
+    assert short(51_250, 51_000) == 0
+    assert short(51_251, 51_000) == 1000
+    assert short(55_000, 55_000) == 0, "the owner allows it"
+    assert short(55_001, 55_000) == 1000
+
+
+# ------------------------------------------------------------------------------------------- exits
+
+
+def exit_order(**changes: Any) -> OrderRow:
+    return order_row("c1", CLOSE, "open", **{"order_type": "market", **changes})
+
+
+def test_an_exit_covers_while_it_is_on_its_way_and_not_for_long() -> None:
+    assert bare(exit_order(filled_amount=D(400))) == 400
+    assert bare(exit_order(), after_ms=5_000) == 0
+    assert bare(exit_order(), after_ms=5_001) == 1000
+    fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
+    assert bare(fired, after_ms=5_000) == 0
+    assert bare(fired, after_ms=5_001) == 1000
+    assert bare(exit_order(reduce_only=False)) == 1000
+
+
+def test_a_fill_of_it_does_not_start_its_time_anew() -> None:
+    rows: Rows = [
+        *entered_rows(),
+        (T + 20, GONE),
+        (T + 20, exit_order()),
+        (T + 4_000, exit_order(filled_amount=D(100))),
+        (T + 4_000, trade_row(2, "sell", "49000", CLOSE, T + 4_000, "0", "100")),
+        (T + 5_021, SessionRow(1, "ping")),
+    ]
+    books = Books(5_000)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    assert books.uncovered(NAME) == D(900)
+    (naked,) = books.naked_all()
+    assert (naked.start_ms, naked.amount, naked.sabotage) == (T + 5_021, D(900), False)
+
+
+# ------------------------------------------------------------------------------------- naked time
+
+
+def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
+    books, story = booked([*entered_rows(), (T + 20, GONE)]), told(entered())
+    assert protected(books, story, T + 20 + LIMIT_MS, LIMIT_MS) == []
+    assert checks(protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
+
+
+def test_sabotage_counts_only_while_a_reconciled_daemon_was_there() -> None:
+    dead: Rows = [*entered_rows(), (T + 15, SessionRow(1, "disconnect"))]
+    cut: Rows = [*dead, (T + 20, GONE), (T + 20, admin_row("admin/cancel"))]
+    assert protected(booked(cut), told(entered()), T + 90_000, LIMIT_MS) == []
+    # By itself it would be too long.
+    alone = protected(booked(cut[:-1]), told(entered()), T + 90_000, LIMIT_MS)
+    assert checks(alone) == ["protected"]
+    # And with a daemon connected through it all as well.
+    there = [
+        row for row in cut if not isinstance(row[1], SessionRow) or row[1].event != "disconnect"
+    ]
+    assert checks(protected(booked(there), told(entered()), T + 90_000, LIMIT_MS))
+
+
+def piecewise(pieces: int, each_ms: int) -> list[Violation]:
+    """What is found after sabotage when the daemon is there in so many pieces of so many ms."""
+    rows: Rows = [
+        *entered_rows(),
+        (T + 15, SessionRow(1, "disconnect")),
+        (T + 20, GONE),
+        (T + 20, admin_row("admin/cancel")),
+    ]
+    events: list[Event] = entered()
+    for number in range(2, pieces + 2):
+        at = T + number * 10_000
+        rows += [
+            (at, SessionRow(number, "login")),
+            (at + 1 + each_ms, SessionRow(number, "disconnect")),
+        ]
+        events += [
+            LinkLost(connection=number - 1, reason="x"),
+            Linked(connection=number, account="me"),
+            Reconciled(connection=number, read_ms=at + 1),
+            Reconciled(connection=number, read_ms=at + 2),  # a second full read counts no twice
+        ]
+    return protected(booked(rows), told(events), T + 90_000, LIMIT_MS)
+
+
+def test_naked_time_after_sabotage_adds_up_over_connections() -> None:
+    assert piecewise(1, 900) == []
+    assert checks(piecewise(2, 900)) == ["protected"]
+    assert "1800 ms" in piecewise(2, 900)[0].text
+    assert piecewise(2, 500) == []
+    assert piecewise(0, 0) == []
+
+
+def test_after_sabotage_another_limit_may_hold() -> None:
+    rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, admin_row("admin/cancel"))]
+    books, story = booked(rows), told(entered())
+    assert protected(books, story, T + 3_000, LIMIT_MS)
+    assert protected(books, story, T + 3_000, LIMIT_MS, sabotage_ms=5_000) == []
+    assert protected(books, story, T + 5_021, LIMIT_MS, sabotage_ms=5_000)
+
+
+def test_a_daemon_that_never_read_the_account_owes_nothing() -> None:
+    rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, admin_row("admin/cancel"))]
+    assert protected(booked(rows), told(begun()[:2]), T + 90_000, LIMIT_MS) == []
