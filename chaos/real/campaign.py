@@ -190,7 +190,10 @@ class _Campaign:
         play(self.driver, FAULTS[name], ends, scene)
         self.visits[played.phase] += 1
         self.outcome.rounds.append(played)
-        return played, self.judge.round(scene)
+        began = time.monotonic()
+        found = self.judge.round(scene)
+        played.judging = time.monotonic() - began
+        return played, found
 
     def _draw(self, number: int) -> tuple[str, Phase]:
         """The fault, and the state for it that was visited least; first what shows a breakage."""

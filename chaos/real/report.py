@@ -8,14 +8,14 @@ without the settle of unproven intents, which has a sample of its own.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from chaos.real.campaign import Outcome
 from chaos.real.driver import Driver
 from chaos.real.fault import End
 from chaos.real.judge import CHECKED
 from chaos.real.scene import Round
-from chaos.report import machine
+from chaos.report import machine, words
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
     RECOVERY,
@@ -23,6 +23,7 @@ from chaos.report.verdict import (
     Finding,
     Grid,
     Run,
+    Section,
     Skipped,
     Tally,
     Verdict,
@@ -33,6 +34,7 @@ from chaos.report.verdict import (
 from chaos.world.books import Naked
 from tradebaas.core.model import Phase
 
+QUARTERS = 4
 NEW_PROCESS, NEW_CREW, SAME_CREW = "new process", "new crew", "same crew"
 
 
@@ -92,6 +94,7 @@ def _with_ledgers(tally: Tally, outcome: Outcome, driver: Driver) -> Tally:
         },
         unknown=dict(driver.unknown_outcomes().most_common()),
         rare=_wanted(outcome, driver),
+        sections=(_paces(outcome.rounds),),
         figures=_figures(outcome, driver),
     )
 
@@ -130,6 +133,23 @@ def _wanted(outcome: Outcome, driver: Driver) -> dict[str, Visits]:
     least = outcome.least_deaths()
     counted = Counter(death.phase for death in driver.deaths)
     return {f"death in {p}": Visits(counted[p], least) for p in Phase if least}
+
+
+def _paces(rounds: Sequence[Round]) -> Section:
+    """How long rounds take, by quarters: the last must not cost more than the first."""
+    size = max(-(-len(rounds) // QUARTERS), 1)
+    rows = []
+    for start in range(0, len(rounds), size):
+        some = rounds[start : start + size]
+        played = Sample.of(one.took for one in some)
+        judged = Sample.of(one.judging for one in some)
+        last = start + len(some) - 1
+        rows.append(
+            (f"{start} to {last}", words.seconds(played.percentile(0.5)),
+             words.seconds(judged.percentile(0.5)), words.seconds(judged.percentile(0.95)))
+        )  # fmt: skip
+    columns = ("rounds", "played, p50", "judged, p50", "judged, p95")
+    return Section("time per round", columns, tuple(rows))
 
 
 def _figures(outcome: Outcome, driver: Driver) -> Counts:

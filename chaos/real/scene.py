@@ -43,6 +43,7 @@ class Round:
     settle: float = 0.0
     own: float = 0.0
     took: float = 0.0
+    judging: float = 0.0
 
 
 @dataclass(slots=True)
