@@ -59,6 +59,15 @@ class Keeper:
         """Whether the process has said that it is up."""
         return any("READY=1" in sign.words for sign in self._of(pid))
 
+    def heard(self, pid: int, word: str) -> bool:
+        """Whether the process has said something that begins so."""
+        return any(
+            said.startswith(word)
+            for sign in tuple(self._signs)
+            if sign.pid == pid
+            for said in sign.words
+        )
+
     def overdue(self, pid: int) -> bool:
         """Whether systemd would kill the process now."""
         return self.is_ready(pid) and time.monotonic() - self._of(pid)[-1].at > self.seconds

@@ -49,8 +49,12 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
 
 
 class StoreStatus(Struct, frozen=True, kw_only=True):
-    """What the persister measured; seconds."""
+    """What the persister measured; seconds. ``at`` is when it said so (monotonic).
 
+    ``fault`` is why it cannot commit and waits; "" when it can.
+    """
+
+    at: float = 0.0
     opened_seconds: float = 0.0
     events_replayed: int = 0
     notes: tuple[str, ...] = ()

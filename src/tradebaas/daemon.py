@@ -42,6 +42,8 @@ from tradebaas.runtime.systemd import Notifier, watchdog_interval
 from tradebaas.strategies.protocol import BadParameter
 
 HTTP_WAITS_S = 3.0
+START_CHECK_S = 2.0
+START_MORE_S = 60.0
 
 
 def run(config: Config, *, chaos: bool = False) -> int:
@@ -150,8 +152,16 @@ class _Daemon:
             self.lives.drain.ask()
 
     async def _watchdog(self, notifier: Notifier) -> None:
-        """READY once the store is recovered; then a pat while the loop turns and answers."""
-        await self.lives.board.view.wait_newer(0)
+        """READY once the store is recovered; then a pat while the loop turns and answers.
+
+        A start that finds no space takes as long as that lasts, which nobody should cut short.
+        """
+        view = self.lives.board.view
+        while view.value is None:
+            with trio.move_on_after(START_CHECK_S):
+                await view.wait_newer(0)
+            if view.value is None and self.lives.waits_for_space():
+                notifier.extend_timeout(START_MORE_S)
         notifier.ready()
         interval = watchdog_interval(os.environ, os.getpid())
         while interval is not None:

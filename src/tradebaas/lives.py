@@ -79,11 +79,20 @@ class Lives:
         self.crew.kill(actor)
 
     def pulse(self) -> bool:
-        """The persister answered a ping lately, or a recovery is inside its own deadline."""
+        """The persister answered a ping lately, or waits for space, or is recovering in time."""
         now = self.ports.clock.monotonic()
         vitals = self.board.vitals.value
-        answered = vitals is not None and now - vitals.at < PULSE_LIMIT_S
-        return answered or now - self.life_born < RECOVERY_LIMIT_S
+        heard_at = vitals.at if vitals is not None else 0.0
+        if now - heard_at < PULSE_LIMIT_S or self.waits_for_space():
+            return True
+        return heard_at < self.life_born and now - self.life_born < RECOVERY_LIMIT_S
+
+    def waits_for_space(self) -> bool:
+        """The persister cannot commit, and has lately said that it looks for space again."""
+        store = self.board.store.value
+        if store is None or not store.fault:
+            return False
+        return self.ports.clock.monotonic() - store.at < PULSE_LIMIT_S
 
     def life_up(self) -> bool:
         """Whether a crew is running that has recovered its state (and not only the one before)."""
@@ -130,4 +139,5 @@ class Lives:
 
     def _note_death(self, report: DeathReport) -> None:
         self.deaths += 1
+        self.life_born = self.ports.clock.monotonic()  # from here on the next one is awaited
         self.on_death(report)

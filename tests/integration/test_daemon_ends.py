@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from chaos.real.admin import Admin
+from chaos.real.fault import Need
+from chaos.real.permitted import refusal
+from chaos.real.volume import Volume
 from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
 from tradebaas.core.events import LifeEnded, LifeStarted
 from tradebaas.core.model import Phase
@@ -257,6 +260,33 @@ def test_systemd_is_told_ready_without_an_exchange(run: Run, tmp_path: Path) -> 
         while "STOPPING=1" not in said:
             said.append(notify.recv(1000).decode())
         assert run.wait_end() == 0
+
+
+def test_a_start_that_waits_for_space_asks_for_more_time(run: Run, tmp_path: Path) -> None:
+    reason = refusal(Need.VOLUME)
+    if reason:
+        pytest.skip(f"a small file system cannot be mounted here: {reason}")
+    volume = Volume(tmp_path, "tmpfs", 24)
+    try:
+        (volume.root / "data").mkdir()
+        run.data.symlink_to(volume.root / "data")
+        run.url = "ws://127.0.0.1:1/"
+        volume.fill()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(tmp_path / "notify"))
+            notify.settimeout(20)
+            run.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
+            assert notify.recv(1000) == b"EXTEND_TIMEOUT_USEC=60000000"
+            volume.free()
+            said = b"EXTEND_TIMEOUT_USEC=60000000"
+            while said.startswith(b"EXTEND"):
+                said = notify.recv(1000)
+            assert said == b"READY=1"
+            run.signal(signal.SIGTERM)
+            assert run.wait_end() == 0
+    finally:
+        run.end()
+        volume.end()
 
 
 UNPRIVILEGED = """

@@ -103,6 +103,10 @@ def _waits_inside(scene: Scene) -> None:
     scene.watch(UP_LIMIT_S, lambda _: driver.find_api_by_words())
     scene.watch(UP_LIMIT_S, lambda _: _told(scene, "no space"))
     scene.demand(_told(scene, "no space"), "fail closed", "/health does not say that it is full")
+    keeper, pid = driver.stage.keeper, driver.daemon.pid
+    if keeper is not None:
+        asked = scene.watch(UP_LIMIT_S, lambda _: keeper.heard(pid, "EXTEND_TIMEOUT_USEC="))
+        scene.demand(asked, "alive", "it does not ask for more time to start")
     scene.stays_protected()
 
 

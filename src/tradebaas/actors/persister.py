@@ -94,7 +94,8 @@ async def _open(ctx: Context, worker: Blocking, held: list[Log]) -> None:
             if await worker.run(_on_disk, ballast_held, place):
                 await worker.run(_on_disk, release_ballast, place)
                 continue
-            ctx.board.store.set(StoreStatus(fault=str(full)))
+            now = ctx.ports.clock.monotonic()
+            ctx.board.store.set(StoreStatus(fault=str(full), at=now))
             await trio.sleep(SPACE_WAIT_S)
 
 
@@ -231,14 +232,15 @@ class _Scribe:
         self._publish_store(seconds)
 
     def _publish_store(self, seconds: float, fault: str = "") -> None:
-        board = self._ctx.board
+        board, now = self._ctx.board, self._ctx.ports.clock.monotonic()
         known = board.store.value or StoreStatus()
         board.store.set(
             msgspec.structs.replace(
                 known,
+                at=now,
                 commits=known.commits + (not fault),
                 last_commit_seconds=seconds,
-                last_commit_at=self._ctx.ports.clock.monotonic(),
+                last_commit_at=now,
                 fault=fault,
             )
         )

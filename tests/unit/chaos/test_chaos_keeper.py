@@ -59,11 +59,13 @@ def test_what_another_process_says_counts_for_nobody_else(keeper: Keeper) -> Non
     assert not keeper.is_ready(os.getpid() + 1)
 
 
-def test_other_words_are_no_sign_of_life(keeper: Keeper) -> None:
-    notifier(keeper).status("busy")
+def test_other_words_are_heard_and_no_sign_of_life(keeper: Keeper) -> None:
+    notifier(keeper).extend_timeout(3.0)
     notifier(keeper).ready()
     await_signs(keeper, 1)
     assert len(keeper._of(os.getpid())) == 1
+    assert keeper.heard(os.getpid(), "EXTEND_TIMEOUT_USEC=")
+    assert not keeper.heard(os.getpid(), "STOPPING=1")
 
 
 def test_silence_is_counted_without_the_stretches_of_harm(keeper: Keeper) -> None:
