@@ -322,8 +322,7 @@ class Driver:
     def start(self, point: Point | None = None, before: str = "") -> None:
         """Start the daemon, perhaps under strace, or after a shell command of its own."""
         self._api = None
-        halt_file = (self.daemon.data / "HALT").exists()
-        self.witness.begin(self.story.state.life, halt_file=halt_file)
+        self.witness.begin(self.story.state.life, halt_file=self.halt_lies())
         prefix = point.command(self.home / "strace.out") if point else None
         self.daemon.start(prefix, before)
 
@@ -355,6 +354,10 @@ class Driver:
             if time.monotonic() > until:
                 return False
             time.sleep(POLL_S)
+
+    def halt_lies(self) -> bool:
+        """Whether data/HALT is there now."""
+        return (self.daemon.data / "HALT").exists()
 
     def head(self) -> Tail:
         """What ``data/head`` says."""

@@ -125,6 +125,7 @@ class Judge:
         snapshots = read_snapshots(driver.daemon.store)
         now_ms = int(str(driver.admin.table("admin/state")["now"]))
         books, story, witness = driver.books, driver.story, driver.witness
+        witness.see_halt(driver.halt_lies(), f"at journal line {books.n}")
         self._count()
         return [
             *durable(story, witness),

@@ -331,6 +331,8 @@ class World:
     def _fail(self, what: str, differences: list[Violation]) -> None:
         text = "; ".join([what, *(v.text for v in differences), self._described()])
         self.find(Violation("alive", what, text))
+        for difference in differences:
+            self.find(difference)
         self._judge(flat=False)
 
     def _described(self) -> str:
