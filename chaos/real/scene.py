@@ -27,9 +27,8 @@ _BY_CODE = {0: End.STOPPED, 70: End.SPENT, 75: End.STORE, 78: End.REFUSED}
 class Round:
     """What was done in a round and how it went; seconds. ``notes`` are for a person.
 
-    ``phase`` is the state that the fault struck in, ``end`` what became of the process. ``settle``
-    and ``own`` are the daemon's own figures, of the life that recovered; ``renewed`` says that
-    there was a new one.
+    ``phase`` is the state that the fault struck in, ``end`` what became of the process, ``renewed``
+    whether another life recovered; ``settle`` is how long that one waited for unproven intents.
     """
 
     number: int
@@ -41,7 +40,6 @@ class Round:
     renewed: bool = False
     recovery: float = 0.0
     settle: float = 0.0
-    own: float = 0.0
     took: float = 0.0
     judging: float = 0.0
 
@@ -199,8 +197,7 @@ class Scene:
         life = driver.state.life
         played.renewed = life > self.life
         if played.renewed:
-            report = driver.story.reports[life]
-            played.settle, played.own = report.settle_seconds, report.recovered_seconds
+            played.settle = driver.story.reports[life].settle_seconds
         if driver.stage.keeper is not None:
             driver.stage.keeper.harmed(self.struck_at, recovered_at)
         played.recovery = max(recovered_at - self.mended_at - played.settle, 0.0)
