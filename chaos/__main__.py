@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from chaos.enumerate.command import enumerate_command
 from chaos.mutants import FSYNC_MUTANTS
 from chaos.real import fsync, replay
 from chaos.real.command import real_command
@@ -18,6 +19,7 @@ def main() -> None:
 
 
 main.add_command(sim_command)
+main.add_command(enumerate_command)
 main.add_command(real_command)
 
 

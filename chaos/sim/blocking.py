@@ -16,6 +16,15 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+CallTap = Callable[[Callable[..., object], tuple[object, ...], bool], None]
+"""Sees a call and its arguments just before it happens (False), and again when it has happened and
+nobody knows of it yet (True)."""
+
+
+def unseen(_fn: Callable[..., object], _args: tuple[object, ...], _done: bool) -> None:
+    """See nothing."""
+
+
 class Owes(Protocol):
     """A disk that tells how long its operations would have taken."""
 
@@ -26,7 +35,10 @@ class Owes(Protocol):
 class SimWorker:
     """``ports.Blocking``. ``hand_over_s`` is about what a hand-over to a thread costs."""
 
-    def __init__(self, rng: random.Random, hand_over_s: float, disk: Owes) -> None:
+    def __init__(
+        self, rng: random.Random, hand_over_s: float, disk: Owes, tap: CallTap = unseen
+    ) -> None:
+        self._tap = tap
         self._rng = rng
         self._hand_over_s = hand_over_s
         self._disk = disk
@@ -64,7 +76,10 @@ class SimWorker:
             while next(iter(self._queue)) != number:
                 await self._moved.wait()
             try:
-                return fn(*args)
+                self._tap(fn, args, False)
+                result = fn(*args)
+                self._tap(fn, args, True)
+                return result
             finally:
                 await self._pass(self._hand_over_s + self._owed())
         finally:

@@ -43,17 +43,21 @@ class _Told(MemoryJournal):
 
 @final
 class ExchangeHost:
-    """The exchange of one world. ``server`` is the running process, None while it is down."""
+    """The exchange of one world. ``server`` is the running process, None while it is down.
+
+    ``market`` is used instead of the one that the settings name.
+    """
 
     def __init__(
-        self, rng: random.Random, config: ExchangeConfig, network: Network, tell: Tell
-    ) -> None:
+        self, rng: random.Random, config: ExchangeConfig, network: Network, tell: Tell,
+        market: Market | None = None,
+    ) -> None:  # fmt: skip
         self.journal = _Told(config.remembered, tell)
         self.config = config
         self.server: Server | None = None
         self.wall = WallClock()
         self.post: Post = Connection.put
-        self._market: Market | None = None
+        self._market = market
         self._network = network
         self._entropy = SeededEntropy(rng.getrandbits(64))
         self._scope = trio.CancelScope()

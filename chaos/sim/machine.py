@@ -19,7 +19,7 @@ from typing import final
 import msgspec
 import trio
 
-from chaos.sim.blocking import SimWorker
+from chaos.sim.blocking import CallTap, SimWorker, unseen
 from chaos.sim.clock import SimClock, WallClock
 from chaos.sim.timeline import Tell
 from chaos.sim.wire import End, Host, Network
@@ -122,8 +122,12 @@ class Machine:
     process: Process | None = None
     deaths: list[DeathReport] = field(default_factory=list)
     prepare: Callable[[Process], None] = lambda _process: None
+<<<<<<< HEAD
     within_commit: Callable[[], None] | None = None
     marks: Counter[str] = field(default_factory=Counter)
+=======
+    calls: CallTap = unseen
+>>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
 
     @property
     def root(self) -> Path:
@@ -207,7 +211,7 @@ class Machine:
         return Ports(
             clock=clock,
             entropy=SeededEntropy(rng.getrandbits(64)),
-            open_blocking=lambda _name: SimWorker(rng, self.hand_over_s, mount),
+            open_blocking=lambda _name: SimWorker(rng, self.hand_over_s, mount, self.calls),
             connect=connect,
             send_datagram=_nobody_listens,
             run_self=_Child(self, rng).run,

@@ -184,3 +184,13 @@ class Operator:
             mount.kill()
         self._witness.halts.append(HaltWindow(stated.seq if stated else 0, self.journal_n()))
         self._machine.tell("answer", "halted while down")
+
+def free(state: State) -> bool:
+    """Armed, with a permit, and nothing in the way of the next trade but a position of its own."""
+    return (
+        state.armed
+        and 0 < state.connection == state.reconciled
+        and state.halted is None
+        and not (state.protect or state.foreign or state.pending or state.recovering.cause)
+        and (state.position is None or state.position.ours)
+    )

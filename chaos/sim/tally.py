@@ -17,6 +17,7 @@ from chaos.report.verdict import (
 from chaos.sim import rare
 from chaos.sim.reaper import KINDS, Death
 from chaos.sim.world import Outcome
+from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
@@ -27,11 +28,11 @@ def tally_of(outcome: Outcome, wanted: bool) -> Tally:
     return Tally(
         simulated_ms=outcome.exchange_ms,
         faults=dict(outcome.faults),
-        deaths=_grid((d.phase, KINDS[d.deed]) for d in deaths),
-        recovering=_grid((d.phase, _depth(d)) for d in deaths if d.depth),
-        recovery=_recovery(story),
+        deaths=grid_of((d.phase, KINDS[d.deed]) for d in deaths),
+        recovering=grid_of((d.phase, _depth(d)) for d in deaths if d.depth),
+        recovery=recovery_of(story),
         settle=Sample.of(r.settle_seconds for r in story.reports.values() if r.unresolved),
-        naked=_naked(outcome, rate),
+        naked=naked_of(outcome.books, rate),
         unknown=dict(Counter(u.outcome or "open" for u in story.unknowns.values())),
         checked=dict.fromkeys(INVARIANTS, outcome.judged),
         rare={name: Visits(times, int(wanted)) for name, times in rare.visited(outcome).items()},
@@ -57,7 +58,8 @@ def _finding(outcome: Outcome, violation: Violation) -> Finding:
     )
 
 
-def _grid(pairs: Iterable[tuple[str, str]]) -> Grid:
+def grid_of(pairs: Iterable[tuple[str, str]]) -> Grid:
+    """How often each pair of a row and a column came."""
     grid: Grid = defaultdict(dict)
     for (row, column), times in Counter(pairs).items():
         grid[str(row)][column] = times
@@ -68,7 +70,8 @@ def _depth(death: Death) -> str:
     return RECOVERY if death.depth == 1 else SECOND_RECOVERY
 
 
-def _recovery(story: Story) -> dict[str, Sample]:
+def recovery_of(story: Story) -> dict[str, Sample]:
+    """How long recoveries took."""
     groups: dict[str, list[float]] = {"new process": [], "new crew": []}
     for life, report in story.reports.items():
         group = "new crew" if story.causes.get(life) else "new process"
@@ -76,10 +79,10 @@ def _recovery(story: Story) -> dict[str, Sample]:
     return {name: Sample.of(seconds) for name, seconds in groups.items() if seconds}
 
 
-def _naked(outcome: Outcome, rate: int) -> dict[str, Sample]:
+def naked_of(books: Books, rate: int) -> dict[str, Sample]:
     """In virtual seconds of the daemon, as its own limits are."""
     groups: dict[str, list[float]] = {"own": [], "by sabotage": []}
-    for naked in outcome.books.naked:
+    for naked in books.naked:
         seconds = ((naked.end_ms or naked.start_ms) - naked.start_ms) / 1000 / rate
         groups["by sabotage" if naked.sabotage else "own"].append(seconds)
     return {name: Sample.of(seconds) for name, seconds in groups.items()}

@@ -111,6 +111,11 @@ class Pipe:
     def broken(self) -> bool:
         return self._reset
 
+    @property
+    def under_way(self) -> tuple[bytes, ...]:
+        """What was written and has not come out yet, in the pieces in which it was written."""
+        return tuple(data for _, data in self._chunks)
+
     def _take(self, most: int) -> bytes:
         due, data = self._chunks.popleft()
         if self._network.rng.random() < self._network.weather.split:

@@ -1,0 +1,68 @@
+"""The whole enumeration on all cores.
+
+Workers are processes; each plays whole jobs. What is summed does not depend on which worker played
+which job, nor on the order in which they finished.
+
+A worker forks in the middle of SQLite's own calls, where a sync is a point. SQLite's locks belong
+to a thread of the process that took them, and a child of it could never take or leave them: so
+workers run SQLite without locks, which is sound in processes of one thread. That can only be set
+before SQLite is used, so a worker is a new process and no copy of this one.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import apsw
+
+from chaos.enumerate.explore import Explorer, Job
+from chaos.enumerate.outcomes import Outcome
+from chaos.enumerate.trial import Result
+from chaos.mutants import applied
+
+SHARES = 6
+"""Jobs per scenario and world: small ones end more evenly, but each runs the script anew."""
+Say = Callable[[str], None]
+
+
+def jobs_of(
+    scenarios: Iterable[str], outcomes: Iterable[Outcome], shares: int = SHARES
+) -> list[Job]:
+    """The jobs that make up an enumeration."""
+    chosen = tuple(outcomes)
+    once = tuple(outcome for outcome in chosen if outcome is not Outcome.TWICE)
+    twice = tuple(outcome for outcome in chosen if outcome is Outcome.TWICE)
+    worlds = [world for world in (once, twice) if world]
+    return [
+        Job(scenario, world, share, shares)
+        for scenario in scenarios
+        for world in worlds
+        for share in range(shares)
+    ]
+
+
+def run(jobs: list[Job], say: Say) -> Iterator[Result]:
+    """All results of all jobs, in the order of the jobs."""
+    trials = 0
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context, _begin) as pool:
+        for number, (job, results) in enumerate(zip(jobs, pool.map(_play, jobs), strict=True), 1):
+            trials += len(results)
+            for finding in (found for result in results for found in result.tally.findings):
+                say(f"{finding.where}, {finding.at}: {finding.invariant}: {finding.text[:300]}")
+            if job.share == job.shares - 1:
+                say(f"{number} of {len(jobs)} jobs, {trials} trials: {job.scenario} done")
+            yield from results
+
+
+def _begin() -> None:
+    """A worker begins."""
+    apsw.shutdown()
+    apsw.config(apsw.SQLITE_CONFIG_SINGLETHREAD)
+    import tradebaas.strategies.indicators  # noqa: F401  (else each world would import it)
+
+
+def _play(job: Job) -> list[Result]:
+    with applied(job.mutant):
+        return Explorer(job).run()

@@ -1,0 +1,127 @@
+"""The points at which a process can be made to die, and their numbers.
+
+    commit    a call of the writer that appends to the log: before it begins, and again when it has
+              ended and nobody has been told
+    sync      of any file or directory
+    send      bytes have just gone into the wire
+    receive   bytes have just come out of it, and nobody has seen them
+
+They are counted from one on in the order in which they come, which is the same in every run of a
+world that goes the same way. ``Surveyor`` counts those of the living process, and tells of each
+while it lasts: whoever is told may end the process there and then.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import final
+
+from msgspec import Struct
+
+from chaos.enumerate import frames
+from chaos.sim.machine import Machine, Process
+from chaos.sim.wire import End
+from tradebaas.core.model import Phase, Role
+from tradebaas.core.state import State, naked_amount
+from tradebaas.store.log import Log
+from tradebaas.store.records import NewRecord
+
+INTENT = "OrderIntended"
+
+
+class Kind(StrEnum):
+    """What happens at a point."""
+
+    COMMIT = "commit"
+    SYNC = "sync"
+    SEND = "send"
+    RECEIVE = "receive"
+
+
+ON_DISK = (Kind.COMMIT, Kind.SYNC)
+
+
+class Point(Struct, frozen=True):
+    """One point. ``what`` are words; ``phase`` and ``seq`` are those of the state shown last.
+
+    ``hot``: an entry is on its way, or what it opened is not protected yet.
+    """
+
+    number: int
+    kind: Kind
+    what: str
+    phase: Phase
+    seq: int
+    hot: bool
+
+
+@final
+class Surveyor:
+    """Counts the points of one machine; ``reached`` is told of each. Off until ``begin``."""
+
+    def __init__(self, machine: Machine, reached: Callable[[Point], None]) -> None:
+        self.count = 0
+        self._machine = machine
+        self._reached = reached
+        self._on = False
+        self._asked: dict[int, str] = {}
+        self._shown = State()
+        machine.prepare = self._watch
+        machine.calls = self._on_call
+        machine.disk.on_operation = self._on_disk
+
+    def begin(self) -> None:
+        """Count from one on, from now."""
+        self._on, self.count = True, 0
+
+    def end(self) -> None:
+        """Count no more."""
+        self._on = False
+
+    def _watch(self, process: Process) -> None:
+        self._asked = {}
+        process.host.sends, process.host.received = self._on_send, self._on_receive
+
+    # ------------------------------------------------------------------------------- the places
+
+    def _on_call(self, fn: Callable[..., object], args: tuple[object, ...], done: bool) -> None:
+        if getattr(fn, "__func__", None) is Log.append:
+            records = args[0]
+            assert isinstance(records, list)
+            self._reach(Kind.COMMIT, f"{'done' if done else 'begins'}: {_kinds(records)}")
+
+    def _on_disk(self, _number: int, kind: str, path: Path) -> None:
+        if kind == "sync":
+            self._reach(Kind.SYNC, path.name)
+        elif kind == "sync names":
+            self._reach(Kind.SYNC, f"the names in {path}")
+
+    def _on_send(self, end: End, data: bytes) -> None:
+        self._asked |= {message.id: message.method for message in frames.messages(data)}
+        end.put(data)
+        self._reach(Kind.SEND, frames.sent(data))
+
+    def _on_receive(self, _end: End, data: bytes) -> None:
+        self._reach(Kind.RECEIVE, frames.received(data, self._asked))
+
+    def _reach(self, kind: Kind, what: str) -> None:
+        process = self._machine.process
+        if not self._on or process is None or not process.alive:
+            return
+        self.count += 1
+        self._shown = state = process.lives.board.view.value or self._shown
+        self._reached(Point(self.count, kind, what, state.phase, state.seq, _hot(what, state)))
+
+
+def _hot(what: str, state: State) -> bool:
+    """From the commit of an entry's intent until its position is protected, or its fate unknown."""
+    entering = any(
+        pending.intent.role is Role.ENTRY and not pending.unknown
+        for pending in state.pending.values()
+    )
+    naked = state.phase is not Phase.CLOSING and naked_amount(state) > 0
+    return entering or naked or (INTENT in what and state.phase is Phase.ANALYZING)
+
+
+def _kinds(records: list[NewRecord]) -> str:
+    return ", ".join(dict.fromkeys(record.kind for record in records)) or "a snapshot"

@@ -1,0 +1,359 @@
+"""One world with one script, in which a process dies where it is told to, or nowhere.
+
+Nothing happens here by chance: the network is calm, the market stands still unless it is moved, and
+faults are only those of the script and of the death. At each point ``choose`` is asked how to die
+there, if at all. After a death the script is over: the daemon starts again at once, and the world
+goes to its end, which is the same for all: it recovers, comes to rest, is judged, trades, and is
+judged again to the last digit.
+"""
+
+import random
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import final
+
+import trio
+from msgspec import Struct
+
+from chaos.enumerate import outcomes
+from chaos.enumerate.market import StillMarket
+from chaos.enumerate.outcomes import AT_THE_EXCHANGE, Doom, Outcome
+from chaos.enumerate.points import Point, Surveyor
+from chaos.sim import kernel
+from chaos.sim.exchange import ExchangeHost, exchange_config
+from chaos.sim.judge import Judge
+from chaos.sim.machine import Machine
+from chaos.sim.operator import Operator, free
+from chaos.sim.post import Carrier
+from chaos.sim.reaper import Deed
+from chaos.sim.swarm import DATA
+from chaos.sim.timeline import Timeline
+from chaos.sim.wire import CALM, Network
+from chaos.world.disk import SimDisk
+from chaos.world.faults_mail import Mail
+from chaos.world.faults_scene import Scene, quiet
+from chaos.world.oracle import Violation, Witness
+from tradebaas.config import (
+    BackupSection,
+    Config,
+    ExchangeSection,
+    RiskSection,
+    StoreSection,
+    StrategySection,
+)
+from tradebaas.core.model import Assignment
+from tradebaas.core.state import State
+from tradebaas.paper.server import Server
+
+SEED = 1
+RATE = 60
+"""Exchange seconds per virtual second: an order is valid for 200 ms of the daemon's time."""
+MARKET_PAUSE_S = 0.5
+SNAPSHOT_EVERY = 7
+"""Events between two snapshots: some commits carry one, and some recoveries start from one."""
+EVERY_TIME = 10**9
+SCRIPT_S = 30.0
+RECOVERY_S = 20.0
+REST_S = 20.0
+TRADE_S = 20.0
+LIMIT_S = 200.0
+LOOK_S = 0.02
+THIN_S = 0.4
+"""A thin book is full again so long after a death: else nobody could close a position in it."""
+RESTART_S = 0.1
+"""After an exit that nobody ordered."""
+STRATEGY = f"{Path(__file__).with_name('steady.py')}:Steady"
+INSTRUMENT = "BTC-PERPETUAL"
+RISK = Decimal("0.18")
+"""Percent of the equity per trade; gives entries of about ``outcomes.AMOUNT``."""
+ASSIGNMENT = Assignment(strategy=STRATEGY, parameters={}, instrument=INSTRUMENT, timeframe="1m")
+
+
+Choose = Callable[[int, Point, list[Doom]], Doom | None]
+"""Decides at each point how the process dies there: told how many deaths came before, the point,
+and all deaths that differ there. None: it goes on."""
+
+
+class Fork(Struct, frozen=True):
+    """Where a world parted from another one: after so many deaths, at this exchange time."""
+
+    deaths: int
+    at_ms: int
+
+
+Script = Callable[["Stage"], Awaitable[None]]
+
+
+class Death(Struct, frozen=True):
+    """A death that happened."""
+
+    point: Point
+    doom: Doom
+
+
+@final
+@dataclass(slots=True)
+class Stage:
+    """A world, its script, and what came of it."""
+
+    script: Script
+    twice: bool
+    choose: Choose
+    on_end: Callable[["Stage"], None] = lambda _stage: None
+    timeline: Timeline = field(default_factory=Timeline)
+    violations: list[Violation] = field(default_factory=list)
+    deaths: list[Death] = field(default_factory=list)
+    judged: int = 0
+    recovery_points: int = 0
+    its_own: bool = False
+    forked: Fork = field(init=False)
+    network: Network = field(init=False)
+    disk: SimDisk = field(init=False)
+    exchange: ExchangeHost = field(init=False)
+    mail: Mail = field(init=False)
+    machine: Machine = field(init=False)
+    operator: Operator = field(init=False)
+    judge: Judge = field(init=False)
+    surveyor: Surveyor = field(init=False)
+    _nursery: trio.Nursery = field(init=False)
+    _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    def play(self) -> None:
+        """Run the world to its end.
+
+        Raises:
+            Stalled: it did not come to one.
+        """
+        kernel.run(self._main, SEED, LIMIT_S)
+
+    async def _main(self) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._build()
+                await self.exchange.start(nursery)
+                self.mark_fork()
+                nursery.start_soon(self._keep_running)
+                with self._scope:
+                    await self._act()
+                await self._end()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._conclude(sys.exc_info()[1])
+            self.disk.close()
+
+    def _conclude(self, error: BaseException | None) -> None:
+        """Whatever came of it; that something broke the world itself is a finding as well."""
+        if error is not None:
+            told = "".join(traceback.format_exception(error))
+            self._find(Violation("alive", "broken", f"the world broke: {told}"))
+        self.on_end(self)
+
+    def _build(self) -> None:
+        rng, tell = random.Random("enumerate"), self.timeline.tell
+        self.network = Network(kernel.forked(rng, "network"), weather=CALM)
+        self.disk = SimDisk(kernel.forked(rng, "disk"))
+        config = exchange_config(seed=SEED, speed=float(RATE), pause_s=MARKET_PAUSE_S)
+        self.exchange = ExchangeHost(
+            kernel.forked(rng, "exchange"), config, self.network, tell, StillMarket()
+        )
+        carrier = Carrier(kernel.forked(rng, "carrier"), self._nursery)
+        self.mail = Mail(kernel.forked(rng, "mail"), carrier.post)
+        if self.twice:
+            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+        self.exchange.post = self.mail.post
+        self.machine = Machine(
+            rng=kernel.forked(rng, "machine"), config=daemon_config(), disk=self.disk,
+            network=self.network, nursery=self._nursery, tell=tell,
+        )  # fmt: skip
+        self.surveyor = Surveyor(self.machine, self._reached)
+        journal, witness = self.exchange.journal, Witness()
+        self.operator = Operator(
+            kernel.forked(rng, "operator"), self.machine, ASSIGNMENT, witness,
+            lambda: len(journal.lines),
+        )  # fmt: skip
+        self.judge = Judge(self.machine, journal, witness, RATE)
+
+    # ------------------------------------------------------------------------------- dying
+
+    async def _act(self) -> None:
+        self.surveyor.begin()
+        with trio.move_on_after(SCRIPT_S):
+            await self.script(self)
+            return
+        self._fail(f"the script did not end within {SCRIPT_S:g} s")
+
+    def _reached(self, point: Point) -> None:
+        process = self.machine.process
+        assert process is not None
+        exposed = bool(self._scene().size)
+        calls = outcomes.under_way(process)
+        dooms = outcomes.dooms(point, calls, exposed=exposed, twice=self.twice)
+        self.timeline.tell("point", f"{point.number}: {point.kind} {point.what}")
+        doom = self.choose(len(self.deaths), point, dooms)
+        if doom is None:
+            return
+        self.deaths.append(Death(point, doom))
+        self.timeline.tell("death", f"{doom.deed}, {doom.outcome}, at point {point.number}")
+        self._nursery.start_soon(self._befall, doom.outcome)
+        if doom.outcome is Outcome.LOST:
+            outcomes.lose(process)
+        if doom.deed is Deed.POWER:
+            self.machine.cut_power()
+        else:
+            process.kill()
+        self._scope.cancel()
+        self.surveyor.begin()
+
+    async def _befall(self, outcome: Outcome) -> None:
+        """What else the death brings: the exchange's part in it, and, later, a full book again."""
+        deed = AT_THE_EXCHANGE.get(outcome)
+        if deed is not None:
+            await self.inflict(deed)
+        await trio.sleep(THIN_S)
+        await self.inflict(outcomes.deepen)
+
+    async def _keep_running(self) -> None:
+        while True:
+            process = self.machine.start()
+            await process.ended.wait()
+            if isinstance(process.exit, int):
+                text = f"process {process.number} ended with {process.exit}: {process.words}"
+                self._find(Violation("alive", f"exit {process.number}", text))
+                await trio.sleep(RESTART_S)
+
+    def mark_fork(self) -> None:
+        """What came before now is not this world's alone."""
+        self.forked = Fork(len(self.deaths), self.now_ms())
+
+    def now_ms(self) -> int:
+        """Exchange time."""
+        return self._server().exchange.now_ms
+
+    # ------------------------------------------------------------------- what a script may do
+
+    def own(self) -> None:
+        """From here on the script does what no other one has done before it."""
+        self.its_own = True
+
+    async def inflict(self, deed: Callable[[Scene], object]) -> None:
+        """Do something to the exchange, as a step of its own."""
+        scene = self._scene()
+        await self._server().act(lambda: deed(scene))
+
+    async def wait(self, wanted: Callable[[State], bool]) -> None:
+        """Wait until the living process shows a state as wanted."""
+        await _until(lambda: self.shows(wanted))
+
+    def shows(self, wanted: Callable[[State], bool]) -> bool:
+        """Whether the living process shows such a state now."""
+        process = self.machine.process
+        state = process.lives.board.view.value if process and process.alive else None
+        return state is not None and wanted(state)
+
+    def _scene(self) -> Scene:
+        server = self._server()
+        return Scene(server.exchange, server.front, self.mail, random.Random(SEED), INSTRUMENT)
+
+    def _server(self) -> Server:
+        assert self.exchange.server is not None  # nobody kills it here
+        return self.exchange.server
+
+    # ------------------------------------------------------------------------------ the end
+
+    async def _end(self) -> None:
+        if not await self._recovers():
+            return
+        self.recovery_points = self.surveyor.count if self.deaths else 0
+        self.surveyor.end()
+        await self.inflict(quiet)
+        if self.twice:
+            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+        if not await self._rests():
+            return
+        self._judge(flat=False)
+        if await self._trades():
+            self._judge(flat=True)
+
+    async def _recovers(self) -> bool:
+        """Whether the process that lives last writes its report: reconciled, proven, protected."""
+        with trio.move_on_after(RECOVERY_S):
+            await _until(self._recovered)
+            return True
+        self._fail(f"no recovery within {RECOVERY_S:g} s")
+        return False
+
+    def _recovered(self) -> bool:
+        process = self.machine.process
+        return bool(process and process.alive and process.lives.board.recovery.value)
+
+    async def _rests(self) -> bool:
+        """Whether the operator gets it to be free to trade, with both ledgers in agreement."""
+        with trio.move_on_after(REST_S):
+            await self.operator.insist(free)
+            await _until(lambda: not self.judge.settled())
+            return True
+        self._fail(f"not at rest {REST_S:g} s after its recovery")
+        return False
+
+    async def _trades(self) -> bool:
+        """Whether the position that is open now, or the next one, is closed; and then it rests."""
+        before = self._trades_closed()
+        with trio.move_on_after(TRADE_S):
+            while self._trades_closed() == before:
+                if self.shows(lambda state: state.position is not None and not state.pending):
+                    await self.inflict(outcomes.gap_stop)
+                await trio.sleep(LOOK_S)
+            await self.operator.insist(free)
+            await self.wait(lambda state: not state.orders)
+            return True
+        self._fail(f"no trade within {TRADE_S:g} s")
+        return False
+
+    def _trades_closed(self) -> int:
+        process = self.machine.process
+        state = process.lives.board.view.value if process else None
+        return state.counters.trades if state else 0
+
+    # -------------------------------------------------------------------------------- words
+
+    def _judge(self, *, flat: bool) -> None:
+        self.judged += 1
+        for violation in self.judge.verdict(self.now_ms(), RATE * 1000, flat=flat):
+            self._find(violation)
+
+    def _find(self, violation: Violation) -> None:
+        self.violations.append(violation)
+        self.timeline.tell("VIOLATION", f"{violation.check}: {violation.text}")
+
+    def _fail(self, what: str) -> None:
+        process = self.machine.process
+        state = process.lives.board.view.value if process else None
+        differences = [violation.text for violation in self.judge.settled()]
+        shown = f"it shows {state}" if state else "it shows no state"
+        self._find(Violation("alive", what, "; ".join([what, *differences, shown])))
+        self._judge(flat=False)
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    """Look again and again until it is done."""
+    while True:
+        if done():
+            return
+        await trio.sleep(LOOK_S)
+
+
+def daemon_config() -> Config:
+    """The daemon's configuration in these worlds."""
+    return Config(
+        data=str(DATA),
+        exchange=ExchangeSection(url="ws://exchange.simulated:8022/ws/api/v2"),
+        strategy=StrategySection(name=STRATEGY, instrument=INSTRUMENT),
+        risk=RiskSection(risk_percent=RISK, max_entries_per_day=1_000, naked_ms=400 * RATE),
+        store=StoreSection(snapshot_every=SNAPSHOT_EVERY),
+        backups=BackupSection(interval_seconds=3600.0),
+    )

@@ -1,0 +1,133 @@
+"""One trial: a script, and the deaths in it; and what came of it, in a form that can be sent.
+
+A trial is known by its scenario, the point of the script at which the process dies and how, and the
+point of the recovery at which it dies again. The second death needs no further name: its outcome is
+that of the first, its kind is the ``usual`` one.
+"""
+
+from typing import final
+
+from msgspec import Struct
+
+from chaos.enumerate.outcomes import Doom, Outcome, usual
+from chaos.enumerate.points import Point
+from chaos.enumerate.scenarios import SCENARIOS
+from chaos.enumerate.stage import RATE, Death, Stage
+from chaos.report.sample import Sample
+from chaos.report.verdict import INVARIANTS, RECOVERY, Finding, Tally, invariant, tallied
+from chaos.sim.reaper import KINDS, Deed
+from chaos.sim.tally import grid_of, naked_of
+from chaos.world.oracle import Violation
+
+
+class Trial(Struct, frozen=True):
+    """``point`` 0: nobody dies, but ``doom`` still says in which of the two worlds. ``second`` 0:
+    nobody dies again."""
+
+    scenario: str
+    doom: Doom
+    point: int = 0
+    second: int = 0
+
+    @property
+    def twice(self) -> bool:
+        return self.doom.outcome is Outcome.TWICE
+
+    @property
+    def command(self) -> str:
+        """The command that plays it again, alone."""
+        words = f"python -m chaos enumerate --scenario {self.scenario} --point {self.point}"
+        words += f" --outcome {self.doom.outcome}"
+        words += " --power" if self.doom.deed is Deed.POWER else ""
+        words += f" --second {self.second}" if self.second else ""
+        return f"{words} --trace"
+
+
+@final
+class Follow:
+    """Chooses the deaths of one trial."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+
+    def __call__(self, depth: int, point: Point, _dooms: list[Doom]) -> Doom | None:
+        trial = self._trial
+        if depth == 0 and point.number == trial.point:
+            return trial.doom
+        if depth == 1 and point.number == trial.second:
+            return second_doom(trial.doom, trial.point, point)
+        return None
+
+
+def second_doom(first: Doom, number: int, point: Point) -> Doom:
+    """How the process dies at a point of its recovery, after its death at point ``number``."""
+    outcome = Outcome.TWICE if first.outcome is Outcome.TWICE else Outcome.DONE
+    return usual(point, outcome, turn=number)
+
+
+class Result(Struct, frozen=True):
+    """What came of a trial. ``points`` are those of the script that are its own, of a trial
+    without a death; ``recovery_points`` is how many the recovery from the last death had."""
+
+    trial: Trial
+    deaths: tuple[Death, ...]
+    digest: str
+    recovery_points: int
+    tally: Tally
+    points: tuple[Point, ...] = ()
+
+
+def play(trial: Trial) -> tuple[Stage, Result]:
+    """Play one trial from its beginning."""
+    stage = Stage(SCENARIOS[trial.scenario].script, trial.twice, Follow(trial))
+    stage.play()
+    return stage, result_of(stage, trial)
+
+
+def result_of(stage: Stage, trial: Trial, points: tuple[Point, ...] = ()) -> Result:
+    """What came of a world that has ended."""
+    return Result(
+        trial=trial,
+        deaths=tuple(stage.deaths),
+        digest=stage.timeline.digest(),
+        recovery_points=stage.recovery_points,
+        tally=_tally(stage, trial),
+        points=points,
+    )
+
+
+def _tally(stage: Stage, trial: Trial) -> Tally:
+    """Of deaths and of simulated time only what was not there before the fork: what a trial has in
+    common with others was run once, and counts once."""
+    story, deaths = stage.judge.story, stage.deaths
+    last = list(story.reports.values())[-1:] if deaths else []
+    mine = [(n, death) for n, death in enumerate(deaths) if n >= stage.forked.deaths]
+    return Tally(
+        simulated_ms=stage.now_ms() - stage.forked.at_ms,
+        deaths=grid_of((death.point.phase, KINDS[death.doom.deed]) for _, death in mine),
+        recovering=grid_of((death.point.phase, RECOVERY) for n, death in mine if n),
+        recovery={"new process": Sample.of(report.recovered_seconds for report in last)},
+        settle=Sample.of(report.settle_seconds for report in last if report.unresolved),
+        naked=naked_of(stage.judge.books, RATE),
+        unknown=tallied(u.outcome or "open" for u in story.unknowns.values()),
+        checked=dict.fromkeys(INVARIANTS, stage.judged),
+        findings=tuple(_finding(violation, trial, deaths) for violation in stage.violations),
+    )
+
+
+def _finding(violation: Violation, trial: Trial, deaths: list[Death]) -> Finding:
+    return Finding(
+        invariant=invariant(violation.check),
+        where=f"scenario {trial.scenario}",
+        text=violation.text,
+        at=", then in the recovery at ".join(map(told, deaths)) or "no death",
+        evidence=violation.evidence,
+        replay=trial.command,
+    )
+
+
+def told(death: Death) -> str:
+    """A death in words."""
+    point, doom = death.point, death.doom
+    where = f"point {point.number} ({point.kind} {point.what}, in {point.phase})"
+    return f"{where} by {doom.deed}, {doom.outcome}"

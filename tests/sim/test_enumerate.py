@@ -1,0 +1,143 @@
+"""The enumeration: points are numbered alike in every run, a fork is the run that it stands for,
+and what is broken on purpose is found."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chaos.enumerate import campaign, frames
+from chaos.enumerate.census import Census
+from chaos.enumerate.explore import STRIDE, Job
+from chaos.enumerate.outcomes import Doom, Outcome
+from chaos.enumerate.points import Kind, Point
+from chaos.enumerate.scenarios import SCENARIOS
+from chaos.enumerate.stage import Stage
+from chaos.enumerate.trial import Result, Trial, play
+from chaos.report.verdict import Run, Verdict
+from chaos.sim.reaper import Deed
+from tradebaas.core.model import Phase
+
+SCRIPT = "from tests.sim.test_enumerate import numbered; print(numbered({name!r}).journal)"
+ENTRY = "private/buy"
+
+
+class Numbered(NamedTuple):
+    """The points of a scenario, those that are its own apart, and a digest of its journal."""
+
+    shared: list[Point]
+    own: list[Point]
+    journal: str
+
+
+def numbered(name: str) -> Numbered:
+    """Play a script, and die nowhere."""
+    shared, own = list[Point](), list[Point]()
+
+    def note(_depth: int, point: Point, _dooms: list[Doom]) -> None:
+        (own if stage.its_own else shared).append(point)
+
+    stage = Stage(SCENARIOS[name].script, False, note)
+    stage.play()
+    assert not stage.violations
+    return Numbered(shared, own, stage.timeline.digest())
+
+
+def results(*jobs: Job) -> list[Result]:
+    return list(campaign.run(list(jobs), lambda _line: None))
+
+
+# ---------------------------------------------------------------------------------- the points
+
+
+def test_points_are_numbered_alike_in_two_runs_and_in_another_process() -> None:
+    here = numbered("close")
+    assert numbered("close") == here
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": "src:."}
+    there = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(name="close")],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert there.stdout.strip() == here.journal
+
+
+def test_the_points_of_a_trade_are_what_happens_in_it() -> None:
+    points = numbered("stop").own
+    assert [point.number for point in points] == list(range(1, len(points) + 1))
+    assert {point.kind for point in points} == set(Kind)
+    (sent,) = (point for point in points if (point.kind, point.what) == (Kind.SEND, ENTRY))
+    before, after = points[: sent.number - 1], points[sent.number :]
+    intended = [point for point in before[-4:] if "OrderIntended" in point.what]
+    assert [(p.kind, p.what.partition(":")[0]) for p in intended] == [
+        (Kind.COMMIT, "begins"),
+        (Kind.COMMIT, "done"),
+    ]
+    assert before[-2].kind is Kind.SYNC
+    assert after[0].what == f"answer to {ENTRY}"
+    assert all(point.hot for point in (*intended, sent, after[0]))
+    assert not after[-1].hot
+    assert {Phase.IDLE, Phase.ANALYZING, Phase.POSITION_OPEN} <= {point.phase for point in points}
+
+
+def test_what_scripts_have_in_common_is_the_same_so_once_is_enough() -> None:
+    first = numbered("stop")
+    for name in list(SCENARIOS)[1:]:
+        other = numbered(name)
+        assert other.shared == first.own[: len(other.shared)]
+        assert other.own
+
+
+def test_frames_are_named_without_their_masks() -> None:
+    body = b'{"jsonrpc":"2.0","id":7,"method":"private/buy","params":{}}'
+    mask = b"\x01\x80\xff\x10"
+    masked = bytes(byte ^ mask[n % 4] for n, byte in enumerate(body))
+    assert frames.sent(b"\x81" + bytes([0x80 | len(body)]) + mask + masked) == ENTRY
+    note = b'{"method":"subscription","params":{"channel":"user.portfolio.btc","data":%s}}'
+    note %= b"[%s]" % b",".join([b"1"] * 100)
+    answer = b'{"id":7,"result":true}'
+    both = b"\x81\x7e" + len(note).to_bytes(2) + note + b"\x81" + bytes([len(answer)]) + answer
+    assert frames.received(both, {7: ENTRY}) == f"user.portfolio.btc, answer to {ENTRY}"
+    assert frames.received(both[:90], {}) == frames.received(both[90:], {}) == frames.PIECE
+    assert frames.sent(b"GET /ws/api/v2 HTTP/1.1\r\n\r\n") == "handshake"
+
+
+# --------------------------------------------------------------------------------- the trials
+
+
+def test_a_whole_scenario_passes_and_each_trial_is_what_a_fresh_run_is() -> None:
+    jobs = campaign.jobs_of(["take"], (Outcome.DONE, Outcome.PART), shares=2)
+    found = results(*jobs)
+    census = Census(complete=True)
+    for result in found:
+        census.take(result)
+    verdict = Verdict(run=Run("", "", "trials", len(found)), tally=census.tally())
+    assert verdict.passed, verdict.failures
+    for pick in (_one_death(Deed.SIGKILL), _one_death(Deed.POWER), _two_deaths):
+        result = next(filter(pick, found))
+        _, fresh = play(result.trial)
+        assert (fresh.digest, fresh.deaths) == (result.digest, result.deaths)
+    points = numbered("take").own
+    assert {r.trial.point for r in found if _two_deaths(r)} == {p.number for p in points}
+    for result in filter(_two_deaths, found):
+        assert (result.trial.second - result.trial.point) % STRIDE == 0
+
+
+def _one_death(deed: Deed) -> Callable[[Result], bool]:
+    return lambda result: [death.doom.deed for death in result.deaths] == [deed]
+
+
+def _two_deaths(result: Result) -> bool:
+    return len(result.deaths) == 2
+
+
+def test_an_entry_that_is_sent_again_after_a_death_is_found() -> None:
+    (sent,) = (point for point in numbered("stop").own if point.what == ENTRY)
+    honest = Trial("stop", Doom(Outcome.DONE, Deed.SIGKILL), sent.number)
+    assert not play(honest)[1].tally.findings
+    job = Job("stop", (Outcome.DONE,), sent.number, 10_000, seconds=False, mutant="resend")
+    broken = [result for result in results(job) if result.tally.findings]
+    assert [result.trial for result in broken] == [honest]
+    findings = broken[0].tally.findings
+    assert "Once" in {finding.invariant for finding in findings}
+    assert findings[0].replay == honest.command
