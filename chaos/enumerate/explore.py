@@ -1,9 +1,10 @@
 """All trials of one scenario, or a share of them: which deaths are tried at which points.
 
 Each point of the script's own meets every death that differs there. The usual one of them is
-followed by second deaths inside its recovery: at every point of that recovery if an entry was on
-its way, or what it opened unprotected, at the first death; else at each n-th one, so shifted that
-every point of a recovery is met after many first points, and every first point meets some.
+followed by second deaths inside its recovery, each n-th point of it, so shifted that every point of
+a recovery is met after several first points, and every first point meets some. Where an entry was
+on its way at the first death, or what it opened unprotected, they lie closer: in the script of the
+plain trade at every point of the recovery.
 """
 
 from typing import final
@@ -21,6 +22,10 @@ from chaos.sim.reaper import Deed
 STRIDE = 24
 """One in so many points of a recovery is died at, after the death at one point. A recovery has
 about twice as many at least."""
+HOT_STRIDE = 6
+"""The same after a point that is hot, and..."""
+EVERY = {"stop": 1}
+"""... in these scripts."""
 
 
 class Job(Struct, frozen=True):
@@ -87,11 +92,13 @@ class Explorer:
         first, doom = self._stage.deaths[0].point, self._trial.doom
         if not self._job.seconds or doom != usual(first, self._job.usual):
             return None
-        thorough = first.hot and not self._trial.twice
-        if not thorough and (point.number - first.number) % STRIDE:
-            return None
-        if not self._forks.branch():
+        apart = (point.number - first.number) % self._stride(first)
+        if apart or not self._forks.branch():
             return None
         self._stage.mark_fork()
         self._trial = Trial(self._job.scenario, doom, first.number, point.number)
         return second_doom(doom, first.number, point)
+
+    def _stride(self, first: Point) -> int:
+        hot = first.hot and not self._trial.twice
+        return EVERY.get(self._job.scenario, HOT_STRIDE) if hot else STRIDE

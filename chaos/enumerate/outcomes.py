@@ -35,6 +35,8 @@ AMOUNT = Decimal(20_000)
 """About what an entry of these worlds is for, in the quote currency."""
 LEVELS = 5
 """Price levels of a thin book."""
+LONG_MS = 600_000
+"""A thin book lasts until it is said to be full again, which is sooner."""
 BEYOND = Decimal(1)
 """How far a gap goes beyond a stop, in the quote currency."""
 
@@ -96,14 +98,14 @@ def thin(scene: Scene, amount: Decimal) -> None:
     """From now on the book holds no more than ``amount``, and market orders do not wait."""
     item = INSTRUMENTS[scene.instrument]
     level = max(item.floor_amount(amount / LEVELS), item.contract_size)
-    scene.own("admin/thin", thin="cancel")
-    scene.own("admin/depth", instrument_name=scene.instrument, amount=level)
+    scene.front.own("admin/thin", {"thin": "cancel", "for_ms": LONG_MS})
+    scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": level})
 
 
 def deepen(scene: Scene) -> None:
     """The book is full again."""
-    scene.own("admin/thin", thin="no")
-    scene.own("admin/depth", instrument_name=scene.instrument, amount=None)
+    scene.front.own("admin/thin", {"thin": "no", "for_ms": 0})
+    scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": None})
 
 
 def gap_stop(scene: Scene) -> bool:
@@ -120,7 +122,7 @@ def _gap(scene: Scene, *, stop: bool) -> bool:
     for order in scene.live(ours=True):
         if order.is_live_stop is stop and order.level is not None:
             beyond = BEYOND if order.waits_for_rise else -BEYOND
-            scene.own("admin/price", price=order.level + beyond)
+            scene.front.own("admin/price", {"price": order.level + beyond})
             return True
     return False
 

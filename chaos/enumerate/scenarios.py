@@ -145,7 +145,7 @@ def _cancel_stop(scene: Scene) -> None:
     """The owner cancels our stop."""
     for order in scene.live(ours=True):
         if order.is_live_stop:
-            scene.own("admin/cancel", order_id=order.order_id)
+            scene.front.own("admin/cancel", {"order_id": order.order_id})
 
 
 _ALL = (

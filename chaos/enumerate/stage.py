@@ -36,6 +36,7 @@ from chaos.sim.wire import CALM, Network
 from chaos.world.disk import SimDisk
 from chaos.world.faults_mail import Mail
 from chaos.world.faults_scene import Scene, quiet
+from chaos.world.ledger import LedgerBroken
 from chaos.world.oracle import Violation, Witness
 from tradebaas.config import (
     BackupSection,
@@ -48,6 +49,7 @@ from tradebaas.config import (
 from tradebaas.core.model import Assignment
 from tradebaas.core.state import State
 from tradebaas.paper.server import Server
+from tradebaas.runtime.supervisor import leaves
 
 SEED = 1
 RATE = 60
@@ -142,6 +144,9 @@ class Stage:
                     await self._act()
                 await self._end()
                 nursery.cancel_scope.cancel()
+        except* LedgerBroken as group:
+            text = "; ".join(str(leaf) for _, leaf in leaves(group))
+            self._find(Violation("durable", "broken", text))
         finally:
             self._conclude(sys.exc_info()[1])
             self.disk.close()
@@ -219,6 +224,7 @@ class Stage:
 
     async def _keep_running(self) -> None:
         while True:
+            self.judge.witness.begin(self.judge.last_life(), halt_file=self.judge.halted())
             process = self.machine.start()
             await process.ended.wait()
             if isinstance(process.exit, int):
@@ -301,7 +307,13 @@ class Stage:
         return False
 
     async def _trades(self) -> bool:
-        """Whether the position that is open now, or the next one, is closed; and then it rests."""
+        """Whether the position that is open now, or the next one, is closed; and then it rests.
+
+        After a second death a flat account that is free to trade is enough: that it then trades
+        is seen after each first one.
+        """
+        if len(self.deaths) > 1 and self.shows(lambda state: state.position is None):
+            return True
         before = self._trades_closed()
         with trio.move_on_after(TRADE_S):
             while self._trades_closed() == before:
@@ -327,8 +339,10 @@ class Stage:
             self._find(violation)
 
     def _find(self, violation: Violation) -> None:
-        self.violations.append(violation)
-        self.timeline.tell("VIOLATION", f"{violation.check}: {violation.text}")
+        """Note a violation, each once."""
+        if (violation.check, violation.key) not in {(v.check, v.key) for v in self.violations}:
+            self.violations.append(violation)
+            self.timeline.tell("VIOLATION", f"{violation.check}: {violation.text}")
 
     def _fail(self, what: str) -> None:
         process = self.machine.process

@@ -122,12 +122,9 @@ class Machine:
     process: Process | None = None
     deaths: list[DeathReport] = field(default_factory=list)
     prepare: Callable[[Process], None] = lambda _process: None
-<<<<<<< HEAD
     within_commit: Callable[[], None] | None = None
     marks: Counter[str] = field(default_factory=Counter)
-=======
     calls: CallTap = unseen
->>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
 
     @property
     def root(self) -> Path:

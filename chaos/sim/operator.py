@@ -185,6 +185,7 @@ class Operator:
         self._witness.halts.append(HaltWindow(stated.seq if stated else 0, self.journal_n()))
         self._machine.tell("answer", "halted while down")
 
+
 def free(state: State) -> bool:
     """Armed, with a permit, and nothing in the way of the next trade but a position of its own."""
     return (

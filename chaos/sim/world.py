@@ -18,13 +18,8 @@ from chaos.sim import damage, kernel, legacy
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
-<<<<<<< HEAD
 from chaos.sim.nemesis import DISK_FULL, Nemesis
-from chaos.sim.operator import Operator
-=======
-from chaos.sim.nemesis import Nemesis
 from chaos.sim.operator import Operator, free
->>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
 from chaos.sim.post import Carrier
 from chaos.sim.reaper import Death, Reaper
 from chaos.sim.swarm import Swarm
@@ -38,12 +33,8 @@ from chaos.world.oracle import Violation, Witness
 from chaos.world.story import Story
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase
-<<<<<<< HEAD
-from tradebaas.core.state import State
 from tradebaas.runtime.supervisor import leaves
 from tradebaas.store.place import Place
-=======
->>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
 
 LIVE_S = 120.0
 DAY_S = 86_400
@@ -228,13 +219,8 @@ class World:
 
     async def _comes_to_rest(self) -> bool:
         """Whether the operator gets it to trade again, with both ledgers in agreement."""
-<<<<<<< HEAD
         with trio.move_on_after(self.swarm.quiet_s):
-            await self.operator.insist(_free)
-=======
-        with trio.move_on_after(QUIET_S):
             await self.operator.insist(free)
->>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
             await _until(lambda: not self.judge.settled(), 0.1)
             return True
         differences = self.judge.settled()
@@ -378,21 +364,7 @@ async def _until(done: Callable[[], bool], pause_s: float) -> None:
         if done():
             return
         await trio.sleep(pause_s)
-<<<<<<< HEAD
 
 
 def _words(error: BaseException) -> str:
     return "; ".join(str(leaf) for _, leaf in leaves(error))
-
-
-def _free(state: State) -> bool:
-    """Armed, with a permit, and nothing in the way of the next trade but a position of its own."""
-    return (
-        state.armed
-        and 0 < state.connection == state.reconciled
-        and state.halted is None
-        and not (state.protect or state.foreign or state.pending or state.recovering.cause)
-        and (state.position is None or state.position.ours)
-    )
-=======
->>>>>>> 949b194 (chaos enumerate: every commit, sync, send and receive of a trade cycle is numbered and died at, with every outcome, and once more inside the recovery)
