@@ -8,6 +8,7 @@ from rich.console import Console
 
 from chaos.enumerate.command import enumerate_command
 from chaos.mutants import FSYNC_MUTANTS
+from chaos.mutants.command import mutants_command
 from chaos.real import fsync, replay
 from chaos.real.command import real_command
 from chaos.sim.command import sim_command
@@ -20,6 +21,7 @@ def main() -> None:
 
 main.add_command(sim_command)
 main.add_command(enumerate_command)
+main.add_command(mutants_command)
 main.add_command(real_command)
 
 

@@ -19,7 +19,7 @@ import apsw
 from chaos.enumerate.explore import Explorer, Job
 from chaos.enumerate.outcomes import Outcome
 from chaos.enumerate.trial import Result
-from chaos.mutants import applied
+from chaos.mutants import MUTANTS, applied
 
 SHARES = 6
 """Jobs per scenario and world: small ones end more evenly, but each runs the script anew."""
@@ -64,5 +64,5 @@ def _begin() -> None:
 
 
 def _play(job: Job) -> list[Result]:
-    with applied(job.mutant):
+    with applied(MUTANTS[job.mutant] if job.mutant else None):
         return Explorer(job).run()

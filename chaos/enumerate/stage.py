@@ -25,7 +25,7 @@ from chaos.enumerate.outcomes import AT_THE_EXCHANGE, Doom, Outcome
 from chaos.enumerate.points import Point, Surveyor
 from chaos.sim import kernel
 from chaos.sim.exchange import ExchangeHost, exchange_config
-from chaos.sim.judge import Judge
+from chaos.sim.judge import Judge, Patience
 from chaos.sim.machine import Machine
 from chaos.sim.operator import Operator, free
 from chaos.sim.post import Carrier
@@ -58,6 +58,7 @@ MARKET_PAUSE_S = 0.5
 SNAPSHOT_EVERY = 7
 """Events between two snapshots: some commits carry one, and some recoveries start from one."""
 EVERY_TIME = 10**9
+PATIENCE = Patience(rate=RATE, naked_ms=RATE * 1000, news_ms=RATE * 1000)
 SCRIPT_S = 30.0
 RECOVERY_S = 20.0
 REST_S = 20.0
@@ -181,7 +182,7 @@ class Stage:
             kernel.forked(rng, "operator"), self.machine, ASSIGNMENT, witness,
             lambda: len(journal.lines),
         )  # fmt: skip
-        self.judge = Judge(self.machine, journal, witness, RATE)
+        self.judge = Judge(self.machine, journal, witness, PATIENCE)
 
     # ------------------------------------------------------------------------------- dying
 
@@ -335,7 +336,7 @@ class Stage:
 
     def _judge(self, *, flat: bool) -> None:
         self.judged += 1
-        for violation in self.judge.verdict(self.now_ms(), RATE * 1000, flat=flat):
+        for violation in self.judge.verdict(self.now_ms(), flat=flat):
             self._find(violation)
 
     def _find(self, violation: Violation) -> None:

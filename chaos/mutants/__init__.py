@@ -32,9 +32,9 @@ FSYNC_MUTANTS = ("ack-first", "no-sync")
 
 
 @contextmanager
-def applied(name: str) -> Iterator[None]:
-    """Break the program in this process as ``name`` says, within the block; "" changes nothing."""
+def applied(mutant: Mutant | None) -> Iterator[None]:
+    """Break the program in this process within the block; None changes nothing."""
     with Patch() as patch:
-        if name:
-            MUTANTS[name].apply(patch)
+        if mutant is not None:
+            mutant.apply(patch)
         yield

@@ -10,8 +10,8 @@ from chaos.mutants.patch import Patch
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.session import Session
 from tradebaas.core import admission, draft, invariants, reconcile
-from tradebaas.core.model import Intent, Phase
-from tradebaas.core.state import State, phase_of
+from tradebaas.core.model import Intent, Phase, Role
+from tradebaas.core.state import Pending, State, pending_with, phase_of
 
 Question = Callable[[State], str]
 
@@ -70,7 +70,11 @@ def unknown_ignored(patch: Patch) -> None:
     def phase(state: State) -> Phase:
         return phase_of(known(state))
 
+    def unproven(state: State, *roles: Role) -> list[Pending]:
+        return pending_with(known(state), *roles)
+
     _gate(patch, "waiting_reason", lambda reason: lambda state: reason(known(state)))
+    patch.set(invariants, "pending_with", unproven)
     for module in (draft, invariants, reconcile):
         patch.set(module, "phase_of", phase)
 

@@ -4,7 +4,8 @@
     costs     how that loses money, or loses track of it
     by        the invariants of DESIGN section 7 of which one must be violated; others do not count
     needs     the fault of the world without which nobody would ever see it
-    profile   the worlds that give that fault a fair chance (``profiles``)
+    profile   the worlds that give that fault a fair chance (``chaos.sim.profiles``)
+    seed      the first of them to play: one that showed it when the mutant was written
 
 A mutant whose mistake changes nothing is worthless; one that stops the daemon from starting is
 nearly so. What is wanted is the mistake that a careful person makes and that tests with a friendly
@@ -30,6 +31,7 @@ class Mutant(Struct, frozen=True, kw_only=True):
     by: tuple[str, ...]
     needs: str
     profile: str
+    seed: int
     apply: Apply
 
     def __post_init__(self) -> None:
@@ -38,7 +40,14 @@ class Mutant(Struct, frozen=True, kw_only=True):
 
 
 def mutant(
-    name: str, *, breaks: str, costs: str, by: str, needs: str, profile: str = "deaths"
+    name: str,
+    *,
+    breaks: str,
+    costs: str,
+    by: str,
+    needs: str,
+    profile: str = "deaths",
+    seed: int = 1,
 ) -> Callable[[Apply], Mutant]:
     """Make a mutant of the function that applies it; ``by`` may name several, with commas."""
 
@@ -50,6 +59,7 @@ def mutant(
             by=tuple(by.split(", ")),
             needs=needs,
             profile=profile,
+            seed=seed,
             apply=apply,
         )
 

@@ -4,9 +4,12 @@ from msgspec.structs import replace
 
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
+from tradebaas import lives
 from tradebaas.actors import survey
-from tradebaas.actors.desk import Desk
+from tradebaas.actors.desk import PROBE_MIN_S, Desk
 from tradebaas.actors.recovery import RecoveryClock
+from tradebaas.board import limits_of
+from tradebaas.config import Config
 from tradebaas.core import reconcile
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.facts import AbsentFact, Fact
@@ -17,45 +20,54 @@ from tradebaas.core.state import State
 from tradebaas.deribit import reads
 from tradebaas.deribit.calls import Caller
 
-SOON_MS = 500
+SOON_MS = 250
 
 
 @mutant(
     "terminal-by-timeout",
-    breaks="an unknown order is abandoned half a second after its intent, if it is not seen then",
+    breaks="an unknown order is abandoned a quarter of a second after its intent, if not seen then",
     costs="it arrives while it may still be executed, and another entry is on its way",
-    by="Known, Once",
-    needs="an order that reaches the exchange after the daemon has looked for it",
-    profile="calls",
+    by="Known, Gated",
+    needs="an order that is executed after the daemon has looked for it",
+    profile="late",
 )
 def terminal_by_timeout(patch: Patch) -> None:
     def proves_absence(intent: Intent, evidence: Absence, _limits: Limits) -> bool:
         return evidence.read_ms > intent.intended_ms + SOON_MS
 
     patch.set(reconcile, "proves_absence", proves_absence)
+    _look_soon(patch)
+
+
+def _look_soon(patch: Patch) -> None:
+    """Whoever proves by a timer has no reason to wait for the exchange."""
+
+    def until_provable(_self: Desk) -> float:
+        return PROBE_MIN_S
+
+    patch.set(Desk, "_until_provable", until_provable)
 
 
 @mutant(
     "queue-forgotten",
-    breaks="absence is proven by reads right after valid_until, whatever the exchange still queues",
-    costs="what it took in in time, it executes up to five seconds later",
-    by="Known, Once",
-    needs="an exchange that queues an order past its valid_until",
-    profile="calls",
+    breaks="absence is proven by reads right after valid_until: nothing is late at the exchange",
+    costs="what was executed in the last moment shows up in its stores only seconds later",
+    by="Known, Gated",
+    needs="stores that lag behind, and a lost answer",
+    profile="stores",
 )
 def queue_forgotten(patch: Patch) -> None:
-    def proves_absence(intent: Intent, evidence: Absence, _limits: Limits) -> bool:
-        read = set(evidence.sources) >= PROOF_SOURCES
-        return read and evidence.read_ms > intent.valid_until_ms
+    def hasty(config: Config) -> Limits:
+        return replace(limits_of(config), queue_bound_ms=0, proof_margin_ms=0)
 
-    patch.set(reconcile, "proves_absence", proves_absence)
+    patch.set(lives, "limits_of", hasty)
 
 
 @mutant(
     "local-clock",
     breaks="whether an order may still arrive is told by the wall clock of our machine",
     costs="a clock that is set forward proves an order absent that is still on its way",
-    by="Known, Once",
+    by="Known, Gated",
     needs="a wall clock that steps forward while an order's outcome is unknown",
     profile="clock",
 )
@@ -75,13 +87,14 @@ def local_clock(patch: Patch) -> None:
         await honest(self, tuple(retimed(self, fact) for fact in facts))
 
     patch.set(Desk, "_report", report)
+    _look_soon(patch)
 
 
 @mutant(
     "open-orders-only",
-    breaks="an order that is not among the open ones counts as absent",
-    costs="entries never rest: one that filled is called absent, and its position is nobody's",
-    by="Known, Once",
+    breaks="an order is looked for among the open ones only",
+    costs="entries never rest: one that filled is called absent, or is never found and blocks all",
+    by="Known, Alive",
     needs="an order that is executed and whose answer never comes",
     profile="calls",
 )

@@ -2,16 +2,19 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
 from tradebaas.core import duties
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import Event
-from tradebaas.core.model import ZERO, Intent, Leg, Market, Position, Role
+from tradebaas.core.model import ZERO, Intent, Leg, Market, Order, Position, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State, cover, live_orders, naked_amount, pending_with
-from tradebaas.deribit import orders
+from tradebaas.deribit import orders, reads, trade
+from tradebaas.deribit.calls import Caller
 from tradebaas.deribit.rpc import Params
 
 
@@ -123,18 +126,20 @@ def close_adds(patch: Patch) -> None:
 
 @mutant(
     "legs-left",
-    breaks="the legs of a bracket stay at the exchange after the position was closed",
-    costs="the old stop hits the next position, or blocks it for ever",
-    by="Alive, Known",
+    breaks="the cancel of a leg that is left after a close is taken for granted, and never sent",
+    costs="the old stop waits at the exchange and hits the next position",
+    by="Known, Gated",
     needs="a position that is closed by something else than its legs",
     profile="commands",
 )
 def legs_left(patch: Patch) -> None:
-    def only_entries(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
-        entries = {order.order_id for order in live_orders(state, Role.ENTRY)}
-        return tuple(i for i in unwanted(state, at_ms, limits, rate) if i in entries)
+    async def cancel(link: Caller, order_id: str) -> Order | trade.Gone:
+        known = await reads.order(link, order_id)
+        return (
+            trade.Gone(reason="not there") if known is None else replace(known, state="cancelled")
+        )
 
-    patch.set(session, "unwanted", only_entries)
+    patch.set(trade, "cancel", cancel)
 
 
 @mutant(

@@ -1,6 +1,7 @@
 """Mutants of the way to the exchange: what is sent twice, too late, or called what it is not."""
 
 from collections.abc import Callable
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.deribit import orders, trade
 from tradebaas.deribit.calls import Caller
+from tradebaas.deribit.link import Link
 from tradebaas.deribit.rpc import Params
 
 
@@ -27,6 +29,7 @@ from tradebaas.deribit.rpc import Params
     costs="the exchange does not deduplicate labels: the position is twice as large",
     by="Once",
     needs="a death, or a lost connection, with an order under way",
+    profile="crew",
 )
 def resend(patch: Patch) -> None:
     def is_mine(_self: Desk, view: State, intent: Intent) -> bool:
@@ -55,17 +58,25 @@ def later_life(patch: Patch) -> None:
 
 @mutant(
     "lost-is-not-sent",
-    breaks="an order that was under way when the connection went counts as not sent",
+    breaks="an order that was on its way when the connection went counts as not sent",
     costs="it fills all the same, and the next entry comes on top of it",
-    by="Known, Once",
+    by="Known, Gated",
     needs="a connection that is lost between a send and its answer",
-    profile="network",
+    profile="calls",
 )
 def lost_is_not_sent(patch: Patch) -> None:
+    honest = trade.place
+
     def fate(label: str, _taken: bool, reason: str) -> Fact:
         return NotSentFact(label=label, reason=reason)
 
+    async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> trade.Outcome:
+        outcome = await honest(link, intent, guard)
+        gone = isinstance(outcome, trade.Lost) and not cast(Link, link).alive
+        return trade.NotSent(reason="the connection is gone") if gone else outcome
+
     patch.set(reconciler, "_fate", fate)
+    patch.set(trade, "place", place)
 
 
 @mutant(
@@ -89,7 +100,7 @@ def unsent_forgotten(patch: Patch) -> None:
     "timeout-is-refusal",
     breaks="an order without a usable answer counts as refused",
     costs="it fills all the same, and the next entry comes on top of it",
-    by="Known, Once",
+    by="Known, Gated",
     needs="an order that is executed and whose answer never comes",
     profile="calls",
 )
@@ -109,9 +120,9 @@ def timeout_is_refusal(patch: Patch) -> None:
     "no-deadline",
     breaks="orders carry no valid_until",
     costs="an entry that waited in a queue fills long after it was proven absent",
-    by="Known, Once",
+    by="Known, Gated",
     needs="an order that reaches the exchange long after it was sent",
-    profile="calls",
+    profile="late",
 )
 def no_deadline(patch: Patch) -> None:
     honest = orders.request

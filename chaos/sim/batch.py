@@ -12,18 +12,22 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from chaos.report.verdict import Tally, merge
-from chaos.sim.swarm import draw
+from chaos.sim.swarm import Swarm
 from chaos.sim.tally import tally_of
 from chaos.sim.world import play
 
 Say = Callable[[str], None]
+Drawn = Callable[[int], Swarm]
 
 
-def run(seeds: Iterable[int], deaths: int, say: Say, *, wanted: bool) -> Tally:
-    """Play the worlds of ``seeds``; ``wanted``: all rare situations are required of them."""
+def run(seeds: Iterable[int], world: Drawn, say: Say, *, wanted: bool) -> Tally:
+    """Play the worlds of ``seeds``; ``wanted``: all rare situations are required of them.
+
+    ``world`` draws one from its seed; workers are told of it, so it must be a function of a module.
+    """
     total, began = Tally(), time.monotonic()
     seeds = list(seeds)
-    one = partial(_one, deaths=deaths, wanted=wanted)
+    one = partial(_one, world=world, wanted=wanted)
     with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         for number, (seed, tally) in enumerate(zip(seeds, pool.map(one, seeds), strict=True), 1):
             total = merge(total, tally)
@@ -42,9 +46,9 @@ class WorldBroke(Exception):
     """The harness itself failed in a world: a bug in it, never a verdict."""
 
 
-def _one(seed: int, deaths: int, wanted: bool) -> Tally:
+def _one(seed: int, world: Drawn, wanted: bool) -> Tally:
     try:
-        return tally_of(play(draw(seed, deaths)), wanted)
+        return tally_of(play(world(seed)), wanted)
     except Exception as error:  # noqa: BLE001 - told and raised again
         # Not every exception survives the way between processes; its words do.
         raise WorldBroke(f"seed {seed}:\n{''.join(traceback.format_exception(error))}") from None

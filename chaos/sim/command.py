@@ -1,14 +1,16 @@
 """``python -m chaos sim``: many worlds and their verdict, or one world and its timeline."""
 
 import time
+from functools import partial
 
 import click
 from rich.console import Console
 
+from chaos.mutants import MUTANTS, applied
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
 from chaos.report.verdict import Run, Verdict
-from chaos.sim import batch
+from chaos.sim import batch, profiles
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import play
@@ -23,26 +25,36 @@ SEEDS_FOR_ALL = 100
 @click.option("--first", default=1, show_default=True, type=click.IntRange(0))
 @click.option("--seed", type=click.IntRange(0), help="Play this one alone.")
 @click.option("--deaths", default=DEATHS, show_default=True, type=click.IntRange(0))
+@click.option("--profile", type=click.Choice(list(profiles.PROFILES)), help="Narrowed worlds.")
+@click.option(
+    "--mutant", type=click.Choice(list(MUTANTS)), help="Break the daemon of the one seed."
+)
 @click.option("--trace", is_flag=True, help="Print the timeline of the one seed.")
 @output_options
 def sim_command(
-    seeds: int, first: int, seed: int | None, deaths: int, trace: bool, output: Output
-) -> None:
+    seeds: int, first: int, seed: int | None, deaths: int, profile: str | None,
+    mutant: str | None, trace: bool, output: Output,
+) -> None:  # fmt: skip
     """Play worlds by their seeds in virtual time; exit 0 without a violation, else 1."""
-    if trace and seed is None:
-        raise click.UsageError("--trace needs --seed: the timeline is that of one world")
+    if seed is None and (trace or mutant):
+        raise click.UsageError("--trace and --mutant need --seed: they are about one world")
     began = time.monotonic()
+    world = partial(profiles.world, profile) if profile else partial(draw, deaths=deaths)
+    how = f"--profile {profile}" if profile else f"--deaths {deaths}"
     if seed is None:
         which = range(first, first + seeds)
-        tally = batch.run(which, deaths, click.echo, wanted=seeds >= SEEDS_FOR_ALL)
-        command = f"chaos sim --seeds {seeds} --first {first} --deaths {deaths}"
+        wanted = seeds >= SEEDS_FOR_ALL and profile is None
+        tally = batch.run(which, world, click.echo, wanted=wanted)
+        command = f"chaos sim --seeds {seeds} --first {first} {how}"
         trials, words = seeds, f"{first} to {first + seeds - 1}"
     else:
-        outcome = play(draw(seed, deaths))
+        with applied(MUTANTS[mutant] if mutant else None):
+            outcome = play(world(seed))
         if trace:
             click.echo(outcome.timeline.text(), nl=False)
         tally = tally_of(outcome, wanted=False)
-        command, trials = f"chaos sim --seed {seed} --deaths {deaths}", 1
+        broken = f" --mutant {mutant}" if mutant else ""
+        command, trials = f"chaos sim --seed {seed} {how}{broken}", 1
         words = f"{seed}, journal {outcome.timeline.digest()}"
     run = Run(
         title="Simulated worlds",

@@ -5,6 +5,8 @@ store, and what the driver witnessed. It asks no running actor and reads no memo
 from decimal import Decimal
 from typing import final
 
+from msgspec import Struct
+
 from chaos.sim import legacy
 from chaos.sim.machine import Machine
 from chaos.world import oracle
@@ -35,9 +37,6 @@ from tradebaas.store.reader import open_reader
 EVERYTHING = 10**9
 GRACE_S = 30
 """How long, in virtual seconds, news may take to reach the daemon through this network."""
-NEWS_S = 30
-"""In a faulty world news of a missing stop may be late: until the next full read, or the one after
-it. How fast a stop comes back when nothing else is wrong is tried apart (``World``)."""
 REST_S = 10
 """How long an exit may rest in the book: the longest that nobody can trade, and some more."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
@@ -45,13 +44,23 @@ STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 
 
 @final
+class Patience(Struct, frozen=True, kw_only=True):
+    """How fast exchange time runs against the daemon's, and the limits in exchange ms: of naked
+    time, and of naked time after sabotage, news of which may be late."""
+
+    rate: int
+    naked_ms: int
+    news_ms: int
+
+
+@final
 class Judge:
     """Reads both ledgers from their first line, as far as they go now."""
 
     def __init__(
-        self, machine: Machine, journal: MemoryJournal, witness: Witness, rate: int
+        self, machine: Machine, journal: MemoryJournal, witness: Witness, patience: Patience
     ) -> None:
-        self.books = Books(REST_S * 1000 * rate)
+        self.books = Books(REST_S * 1000 * patience.rate)
         self.story = Story(remembered=EVERYTHING)
         self.witness = witness
         self.snapshots: list[SnapshotRow] = []
@@ -64,8 +73,9 @@ class Judge:
             max_amount=risk.max_amount,
             max_entries_per_day=risk.max_entries_per_day,
             max_daily_loss_percent=risk.max_daily_loss_percent,
-            grace_ms=GRACE_S * 1000 * rate,
+            grace_ms=GRACE_S * 1000 * patience.rate,
         )
+        self._patience = patience
         self._machine = machine
         self._journal = journal
 
@@ -123,7 +133,7 @@ class Judge:
                 found.append(Violation("protected", f"uncovered {name}", text))
         return found
 
-    def verdict(self, now_ms: int, limit_ms: int, *, flat: bool) -> list[Violation]:
+    def verdict(self, now_ms: int, *, flat: bool) -> list[Violation]:
         """Every invariant, over everything that was read. Times are exchange ms."""
         try:
             self.read()
@@ -131,15 +141,16 @@ class Judge:
             return [Violation("durable", "broken", str(error))]
         books, story, witness = self.books, self.story, self.witness
         witness.see_halt(self.halted(), f"at exchange time {now_ms}")
+        limit_ms, news_ms = self._patience.naked_ms, self._patience.news_ms
         found = [
             *durable(story, witness),
             *head_agrees(story, self.head),
             *once(books, story),
-            *protected(books, story, now_ms, limit_ms, sabotage_ms=NEWS_S * limit_ms),
+            *protected(books, story, now_ms, limit_ms, sabotage_ms=news_ms),
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
             *fail_closed(books, story, witness),
-            *truthful(books, story),
+            *truthful(books, story, now_ms),
             *oracle.same(books, story, witness, self.snapshots, flat=flat),
             *alive(story, witness),
         ]

@@ -147,6 +147,7 @@ SITUATIONS: dict[str, Count] = {
     "restored from a backup": _mark("restored from a backup"),
     "death inside a migration": _mark("death inside a migration"),
     "backup during a commit": _mark("backup during a commit"),
+    "a flipped bit that a start refused": _fault("disk: flipped bit"),
     "two answers for one id": _fault("forms: answers twice"),
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
     **{f"death in {phase}": _died_in(phase) for phase in Phase},

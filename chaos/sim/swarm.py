@@ -13,6 +13,7 @@ from typing import final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
 from tradebaas.config import (
     BackupSection,
@@ -35,10 +36,14 @@ class Swarm(Struct, frozen=True, kw_only=True):
 
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
     share of the exchange's frames that are delayed one by one. The rest narrows a world to some of
-    what could happen in it (() and 0: nothing is narrowed): ``deeds`` are the only faults that
-    strike, ``traps`` the only places where death waits, ``kills`` its only forms; ``faults_s``
-    ends the faults before all deaths have come, ``outage_s`` is about how long the daemon is down,
-    and ``quiet_s`` how long it may take to come to rest afterwards.
+    what could happen in it, as ``profile`` says (() and 0: nothing is narrowed): ``deeds`` are the
+    only faults that strike, ``traps`` the only places where death waits, ``kills`` its only forms;
+    ``faults_s`` ends the faults before all deaths have come, ``outage_s`` is about how long the
+    daemon is down.
+
+    ``flips`` is the chance that a bit of the store changes while the daemon is down. ``quiet_s`` is
+    how long the world may take to come to rest after the last fault. In a faulty world news of a
+    missing stop may be late, until the next full read or the one after it: by ``news_s``.
     """
 
     seed: int
@@ -56,12 +61,15 @@ class Swarm(Struct, frozen=True, kw_only=True):
     risk_percent: Decimal
     max_entries_per_day: int
     market_pause_s: float
+    profile: str = ""
     deeds: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
     kills: tuple[str, ...] = ()
     faults_s: float = 600.0
     outage_s: float = 0.0
+    flips: float = 0.0
     quiet_s: float = 120.0
+    news_s: float = 30.0
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -85,6 +93,12 @@ class Swarm(Struct, frozen=True, kw_only=True):
     def naked_limit_s(self) -> float:
         """The same in virtual seconds: the daemon's own limit, and the time to send a stop."""
         return 2.0
+
+    @property
+    def patience(self) -> Patience:
+        """What the judge allows in this world."""
+        news_ms = int(self.news_s * 1000) * self.rate
+        return Patience(rate=self.rate, naked_ms=self.naked_limit_ms, news_ms=news_ms)
 
     @property
     def naked_limit_ms(self) -> int:
@@ -126,7 +140,7 @@ def draw(seed: int, deaths: int) -> Swarm:
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)
         swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
-    return swarm
+    return replace(swarm, flips=rng.choice((0.0, 0.0, 0.15)))
 
 
 def _weather(rng: random.Random) -> Weather:

@@ -16,6 +16,7 @@ from chaos.report.verdict import (
 )
 from chaos.sim import rare
 from chaos.sim.reaper import KINDS, Death
+from chaos.sim.swarm import Swarm
 from chaos.sim.world import Outcome
 from chaos.world.books import Books
 from chaos.world.oracle import Violation
@@ -49,13 +50,18 @@ def tally_of(outcome: Outcome, wanted: bool) -> Tally:
 
 def _finding(outcome: Outcome, violation: Violation) -> Finding:
     swarm = outcome.swarm
+    narrowed = f" of {swarm.profile}" if swarm.profile else ""
     return Finding(
         invariant=invariant(violation.check),
-        where=f"seed {swarm.seed}",
+        where=f"seed {swarm.seed}{narrowed}",
         text=violation.text,
         evidence=violation.evidence,
-        replay=f"python -m chaos sim --seed {swarm.seed} --deaths {swarm.deaths} --trace",
+        replay=f"python -m chaos sim --seed {swarm.seed} {_which(swarm)} --trace",
     )
+
+
+def _which(swarm: Swarm) -> str:
+    return f"--profile {swarm.profile}" if swarm.profile else f"--deaths {swarm.deaths}"
 
 
 def grid_of(pairs: Iterable[tuple[str, str]]) -> Grid:

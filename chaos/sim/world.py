@@ -14,7 +14,7 @@ from typing import final
 
 import trio
 
-from chaos.sim import damage, kernel, legacy
+from chaos.sim import damage, flip, kernel, legacy
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
@@ -109,6 +109,8 @@ class World:
         self.rng = rng
         self._enough = enough
         self.stopping = False
+        self.flip: flip.Flip | None = None
+        self.refused: set[int] = set()
 
     async def main(self) -> None:
         """Build, play all phases, end."""
@@ -166,9 +168,10 @@ class World:
             kernel.forked(rng, "operator"), self.machine, swarm.assignment(), self.witness,
             lambda: len(self.exchange.journal.lines),
         )  # fmt: skip
-        self.judge = Judge(self.machine, self.exchange.journal, self.witness, swarm.rate)
+        self.judge = Judge(self.machine, self.exchange.journal, self.witness, swarm.patience)
         self.nemesis = Nemesis(kernel.forked(rng, "nemesis"), self)
         self.reaper.injected = self.witness.injected
+        self.flips = kernel.forked(rng, "flips")
 
     # ------------------------------------------------------------------------------- systemd
 
@@ -176,7 +179,10 @@ class World:
         """Start the daemon whenever it has ended, as its unit file says."""
         while not self.stopping:
             self._note_start()
+            self.flip = flip.strike(self)
             process = self.machine.start()
+            if self.flip is not None:
+                await flip.must_refuse(self, process, self.flip)
             await process.ended.wait()
             if not self.stopping:
                 self._note_exit(process)
@@ -191,7 +197,8 @@ class World:
 
     def _note_exit(self, process: Process) -> None:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
-        if isinstance(process.exit, int) and process.exit not in self.nemesis.expected_exits:
+        expected = process.number in self.refused or process.exit in self.nemesis.expected_exits
+        if isinstance(process.exit, int) and not expected:
             text = f"process {process.number} ended with {process.exit}: {process.words}"
             self.find(Violation("alive", f"exit {process.number}", text))
 
@@ -205,7 +212,7 @@ class World:
             strikes.cancel_scope.cancel()
         self.timeline.tell("phase", "quiet")
         self.reaper.disarm()
-        if self._found_enough():
+        if await self._found_enough():
             return
         await self.nemesis.calm()
         if not await self._comes_to_rest():
@@ -308,15 +315,15 @@ class World:
     # --------------------------------------------------------------------------------- words
 
     def _judge(self, *, flat: bool) -> None:
-        limit_ms = self.swarm.naked_limit_ms
         self.outcome.judged += 1
-        for violation in self.judge.verdict(self._now_ms(), limit_ms, flat=flat):
+        for violation in self.judge.verdict(self._now_ms(), flat=flat):
             self.find(violation)
 
-    def _found_enough(self) -> bool:
+    async def _found_enough(self) -> bool:
         """Whether the faults alone have shown what was looked for."""
         if self._enough is None:
             return False
+        await _until(lambda: self.flip is None, 0.001)
         self._judge(flat=False)
         return self._enough(self.outcome.violations)
 

@@ -32,7 +32,7 @@ from tradebaas.core.events import (
     RecoveryReport,
     TradeClosed,
 )
-from tradebaas.core.model import Intent, Phase, Role, Trade
+from tradebaas.core.model import Absence, Intent, Phase, Role, Trade
 from tradebaas.core.state import State
 
 REMEMBERED_STATES = 4_000
@@ -80,6 +80,7 @@ class Story:
     was first read in full by life and connection, ``groundless`` what entry intents lacked,
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
+    ``absences`` the evidence for those that were called absent,
     ``premature`` the recoveries that were reported before all that they had found was settled.
     """
 
@@ -108,6 +109,7 @@ class Story:
     daemon_halts: list[tuple[int, str]] = field(default_factory=list)
     born_halted: dict[int, bool] = field(default_factory=dict)
     denied: dict[str, tuple[int, str]] = field(default_factory=dict)
+    absences: dict[str, tuple[int, Absence]] = field(default_factory=dict)
     premature: list[tuple[int, str]] = field(default_factory=list)
 
     def take(self, rows: Iterable[LogRow]) -> None:
@@ -153,7 +155,8 @@ class Story:
                 self.unknowns[label] = Unknown(label, reason)
             case OrderAdopted(label=label):
                 self._end(label, "adopted")
-            case OrderAbandoned(label=label):
+            case OrderAbandoned(label=label, evidence=evidence):
+                self.absences[label] = (seq, evidence)
                 self._deny(seq, label, "abandoned")
             case OrderRejected(label=label):
                 self._deny(seq, label, "rejected")

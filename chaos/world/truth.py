@@ -6,6 +6,8 @@ is found, adopted and closed in the end, and meanwhile the next entry may have g
 So here every such word is held against the journal for good:
 
     denied      known   what the log says never was is not at the exchange
+    unproven    known   an order is called absent only when it can no longer arrive, and by the
+                        exchange's own clock
     premature   known   a recovery is reported only once everything that it found is settled
     beside      gated   no entry is taken while a position of ours is open
 """
@@ -16,11 +18,15 @@ from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
+QUEUE_BOUND_MS = 5_000
+"""For so long, in its own time, the exchange may hold an order back that came in time."""
 
-def truthful(books: Books, story: Story) -> list[Violation]:
-    """Words of the log that the exchange's journal contradicts."""
+
+def truthful(books: Books, story: Story, now_ms: int) -> list[Violation]:
+    """Words of the log that the exchange's journal contradicts; ``now_ms`` is the exchange's."""
     return [
         *_denied(books, story),
+        *_unproven(story, now_ms),
         *(
             Violation("known", f"premature {seq}", text, (f"event {seq}",))
             for seq, text in story.premature
@@ -39,3 +45,17 @@ def _denied(books: Books, story: Story) -> Iterator[Violation]:
         if n is not None:
             text = f"the log says of {label} that it was {how}, and the exchange took it"
             yield Violation("known", f"denied {label}", text, (f"event {seq}", f"journal line {n}"))
+
+
+def _unproven(story: Story, now_ms: int) -> Iterator[Violation]:
+    for label, (seq, evidence) in story.absences.items():
+        intent = story.intents.get(label)
+        late_ms = (intent.valid_until_ms if intent is not None else 0) + QUEUE_BOUND_MS
+        why = ""
+        if evidence.read_ms <= late_ms:
+            why = f"by reads at {evidence.read_ms}, though it might arrive until {late_ms}"
+        elif evidence.read_ms > now_ms:
+            why = f"by reads at {evidence.read_ms}, though the exchange's clock says {now_ms}"
+        if why:
+            text = f"{label} was called absent {why}"
+            yield Violation("known", f"unproven {label}", text, (f"event {seq}",))

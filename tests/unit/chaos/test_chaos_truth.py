@@ -41,19 +41,25 @@ from tradebaas.core.reconcile import PROOF_SOURCES
 INTENDED: list[Event] = [
     *begun(), SignalDetected(signal=SIGNAL), OrderIntended(intent=intent())
 ]  # fmt: skip
+NOW = 10_000
+
+
+def absent(read_ms: int) -> Event:
+    sources = tuple(sorted(PROOF_SOURCES))
+    evidence = Absence(label=ENTRY, read_ms=read_ms, sources=sources)
+    return OrderAbandoned(label=ENTRY, evidence=evidence)
+
+
 SAID: dict[str, Event] = {
     "rejected": OrderRejected(label=ENTRY, code=10009, message="no"),
     "not sent": OrderNotSent(label=ENTRY, reason="connection lost"),
-    "abandoned": OrderAbandoned(
-        label=ENTRY,
-        evidence=Absence(label=ENTRY, read_ms=T + 9_000, sources=tuple(sorted(PROOF_SOURCES))),
-    ),
+    "abandoned": absent(T + 9_000),
 }
 TAKEN = order_row("e1", ENTRY, "filled", direction="buy", order_type="limit", reduce_only=False)
 
 
 def found(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violation]:
-    return truthful(booked(rows), told(events))
+    return truthful(booked(rows), told(events), T + NOW)
 
 
 def test_sound_ledgers_are_left_alone() -> None:
@@ -69,6 +75,13 @@ def test_an_order_that_never_was_may_not_be_at_the_exchange(how: str) -> None:
     (violation,) = found([*logged_in(), (T + 9, TAKEN)], events)
     assert violation.check == "known"
     assert how in violation.text
+
+
+@pytest.mark.parametrize("read_ms", [2_000, 2_005 + 5_000, NOW + 1])
+def test_absence_is_not_proven_too_early_nor_in_the_exchanges_future(read_ms: int) -> None:
+    (violation,) = found(logged_in(), [*INTENDED, absent(T + read_ms)])
+    assert violation.check == "known"
+    assert "called absent" in violation.text
 
 
 def report(*unresolved: str) -> Event:

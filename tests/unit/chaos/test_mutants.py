@@ -37,14 +37,14 @@ def changed(before: Contents, after: Contents) -> list[str]:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_mutant_changes_the_program_and_is_undone(name: str) -> None:
     before = program()
-    with applied(name):
+    with applied(MUTANTS[name]):
         assert changed(before, program())
     assert changed(before, program()) == []
 
 
-def test_no_name_is_the_honest_program() -> None:
+def test_no_mutant_is_the_honest_program() -> None:
     before = program()
-    with applied(""):
+    with applied(None):
         assert changed(before, program()) == []
 
 

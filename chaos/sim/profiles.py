@@ -1,0 +1,115 @@
+"""Narrowed worlds: each profile leaves of the general world only some faults, and has more of them.
+
+They give each mutant (``chaos.mutants``) a fair chance within a few short worlds instead of in
+hundreds of long ones. A profile draws everything from the seed as the general world does, and then
+says which kinds of death and of fault strike, how often, and for how long. The honest daemon must
+hold in every one of them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from chaos.sim.swarm import Swarm, draw
+from chaos.sim.wire import CALM, Weather
+
+SHORT = "short"
+DEATHS = 8
+"""Deaths in a world of a few seconds."""
+QUIET_S = 40.0
+"""Longer than a half-open connection or the longest backoff takes."""
+
+Change = Callable[[Swarm], Swarm]
+
+
+def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes: Any) -> Change:
+    """So many deaths within so many virtual seconds, and ``changes`` of the drawn swarm.
+
+    Without deaths the faults last as long as that.
+    """
+    return lambda swarm: replace(
+        swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
+    )
+
+
+def _faults(*deeds: str, **rates: float) -> dict[str, Any]:
+    """These deeds alone strike, of these kinds, so often; none without any."""
+    return {"deeds": deeds, "rates": rates}
+
+
+FAST: dict[str, Any] = {"rate": 300, "market_pause_s": 0.05}
+"""A candle, and most often an entry, five times a second."""
+WINDY: dict[str, Any] = {
+    "weather": Weather(latency_s=0.01, tail=0.05, tail_s=0.3, split=0.1), "late_frames": 0.1,
+}  # fmt: skip
+QUIET: dict[str, Any] = {"weather": CALM, "late_frames": 0.0, "news_s": 2.0}
+"""Nothing is late, so that a missing stop is the daemon's own fault soon."""
+ACTORS = ("kill of an actor", "exception in an actor")
+EARLY = ("step", "disk operation")
+LOST = ("order done, cut", "order lost, cut", "order queued", "order failed, done",
+        "order failed, queued", "order done in silence")  # fmt: skip
+STOPS = "owner cancels our stop"
+TRADES = ("gap through the take", "gap through the stop")
+"""What closes a position soon, so that there are many entries."""
+
+PROFILES: dict[str, Change] = {
+    SHORT: lambda swarm: swarm,
+    "deaths": _with(8, 40.0, **FAST, **_faults(*TRADES, market=3.0)),
+    "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
+    "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),
+    "crew": _with(
+        16, 30.0, patient=True, kills=ACTORS, traps=("step", "time"), rate=20, **QUIET,
+        **_faults("order refused", "order queued", "order lost in silence", "order done, cut",
+                  *TRADES, errors=2.0, calls=2.0, market=3.0),
+    ),
+    "commands": _with(8, 20.0, hand_over_s=0.003, traps=EARLY, **_faults("command", operator=4.0)),
+    "network": _with(
+        **FAST, **QUIET, hand_over_s=0.003, **_faults("cut", *TRADES, network=4.0, market=3.0)
+    ),
+    "calls": _with(
+        **FAST, **_faults(*LOST, "command", *TRADES,
+                          calls=2.0, errors=2.0, market=3.0, operator=0.5),
+    ),
+    "late": _with(
+        seconds=25.0, rate=60,
+        **_faults("order queued", "order failed, queued", "cut", STOPS, *TRADES,
+                  calls=2.0, errors=2.0, network=1.0, owner=2.0, market=3.0),
+    ),
+    "clock": _with(
+        seconds=25.0, rate=60,
+        **_faults("order queued", "order failed, queued", "cut", STOPS, "step", *TRADES,
+                  calls=2.0, errors=2.0, network=1.0, owner=2.0, market=3.0, clock=20.0),
+    ),
+    "stores": _with(
+        seconds=40.0, rate=10,
+        **_faults("recent store lags", "order done, cut", "cut", STOPS, "command", *TRADES,
+                  house=2.0, calls=2.0, network=1.0, owner=2.0, operator=1.0, market=3.0),
+    ),
+    "outage": _with(
+        3, 900.0, **FAST, outage_s=150.0,
+        **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),
+    ),
+    "owner": _with(**QUIET, rate=60, **_faults(STOPS, "owner adds", owner=2.0)),
+    "foreign": _with(
+        **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
+                                   foreign=2.0, market=3.0),
+    ),
+    "answers": _with(
+        **QUIET, rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5)
+    ),
+    "thin": _with(
+        **FAST, **_faults("thin book", "no liquidity, rest cancelled", "touch of the stop",
+                          "gap through the stop", "command", market=4.0, operator=1.0),
+    ),
+    "full": _with(3, **FAST, traps=("time",), **_faults("full", "command", disk=2.0, operator=3.0)),
+    "flips": _with(
+        12, 20.0, 0.6, **FAST, snapshot_every=200, kills=("kill of an actor", "SIGKILL"),
+        traps=("time",), **_faults(*TRADES, market=3.0),
+    ),
+}  # fmt: skip
+
+
+def world(profile: str, seed: int) -> Swarm:
+    """The world of a profile and a seed."""
+    return replace(PROFILES[profile](draw(seed, DEATHS)), profile=profile)
