@@ -65,13 +65,24 @@ def may_throw(task: trio.lowlevel.Task) -> bool:
     Not where a nursery waits for its children: nothing can be raised there but by Trio itself, and
     its own bookkeeping would be left half done.
     """
-    at: object = task.coro
+    return "_nested_child_finished" not in _awaited(task.coro)
+
+
+def _awaited(at: object) -> Iterator[str]:
+    """The names of the functions that wait for each other, from a task's own to the innermost.
+
+    What an async generator waits for (``@asynccontextmanager`` makes one) hangs on the generator,
+    which the awaitable of its step refers to.
+    """
     while at is not None:
-        code = getattr(at, "cr_code", None)
-        if code is not None and code.co_name == "_nested_child_finished":
-            return False
-        at = getattr(at, "cr_await", None)
-    return True
+        if inspect.iscoroutine(at):
+            yield at.cr_code.co_name
+            at = at.cr_await
+        elif inspect.isasyncgen(at):
+            yield at.ag_code.co_name
+            at = at.ag_await
+        else:
+            at = next(filter(inspect.isasyncgen, gc.get_referents(at)), None)
 
 
 def throw(task: trio.lowlevel.Task, error: BaseException) -> None:

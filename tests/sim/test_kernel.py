@@ -4,6 +4,8 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import blake2b
 
 import pytest
@@ -106,11 +108,21 @@ class Asker(trio.abc.Instrument):
             self.answers.append(kernel.may_throw(task))
 
 
-def test_nothing_is_thrown_at_a_nursery_that_waits_for_its_children() -> None:
+@asynccontextmanager
+async def opened() -> AsyncIterator[trio.Nursery]:
+    """A nursery inside an async generator, as that of a connection is."""
+    async with trio.open_nursery() as nursery:
+        yield nursery
+
+
+@pytest.mark.parametrize("open_nursery", [trio.open_nursery, opened])
+def test_nothing_is_thrown_at_a_nursery_that_waits_for_its_children(
+    open_nursery: Callable[[], AbstractAsyncContextManager[trio.Nursery]],
+) -> None:
     asker = Asker()
 
     async def parent() -> None:
-        async with trio.open_nursery() as nursery:
+        async with open_nursery() as nursery:
             nursery.start_soon(trio.sleep, 1)
         await trio.sleep(1)
 
