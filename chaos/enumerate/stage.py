@@ -30,7 +30,7 @@ from chaos.sim.machine import Machine
 from chaos.sim.operator import Operator, free
 from chaos.sim.post import Carrier
 from chaos.sim.reaper import Deed
-from chaos.sim.swarm import DATA
+from chaos.sim.swarm import DATA, strategy_name
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import CALM, Network
 from chaos.world.disk import SimDisk
@@ -69,7 +69,7 @@ THIN_S = 0.4
 """A thin book is full again so long after a death: else nobody could close a position in it."""
 RESTART_S = 0.1
 """After an exit that nobody ordered."""
-STRATEGY = f"{Path(__file__).with_name('steady.py')}:Steady"
+STRATEGY = strategy_name("steady.py", "Steady", Path(__file__).parent)
 INSTRUMENT = "BTC-PERPETUAL"
 RISK = Decimal("0.18")
 """Percent of the equity per trade; gives entries of about ``outcomes.AMOUNT``."""

@@ -107,9 +107,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
 
     def assignment(self) -> Assignment:
         """What the operator arms."""
-        file = Path(__file__).with_name("restless.py")
         return Assignment(
-            strategy=f"{file}:Restless",
+            strategy=strategy_name("restless.py", "Restless"),
             parameters={},
             instrument=self.instrument,
             timeframe="1m",
@@ -152,6 +151,14 @@ def _weather(rng: random.Random) -> Weather:
         tail_s=rng.choice((0.02, 0.1, 0.3)),
         split=rng.choice((0.0, 0.1, 0.5)),
     )
+
+
+def strategy_name(file: str, attribute: str, folder: Path = Path(__file__).parent) -> str:
+    """How the daemon is told of a strategy of the harness: relative to the checkout, since the name
+    is in the log, and two checkouts must give the same bytes."""
+    path = folder / file
+    here = Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{attribute}"
 
 
 MOST_OFTEN = {
