@@ -36,7 +36,7 @@ def fill_twice(patch: Patch) -> None:
     "foreign-is-ours",
     breaks="every order at the account counts as ours",
     costs="the owner's own orders are cancelled",
-    by="Known",
+    by="Once",
     needs="an owner with an order of the owner's own",
     profile="foreign",
 )
@@ -54,6 +54,7 @@ def foreign_is_ours(patch: Patch) -> None:
     by="Same",
     needs="a closed position in an inverse contract",
     profile="deaths",
+    seed=3,
 )
 def rounded_down(patch: Patch) -> None:
     def fill_value(contract: ContractKind, amount: Decimal, price: Decimal) -> Decimal:

@@ -97,6 +97,7 @@ def local_clock(patch: Patch) -> None:
     by="Known, Alive",
     needs="an order that is executed and whose answer never comes",
     profile="calls",
+    seed=3,
 )
 def open_orders_only(patch: Patch) -> None:
     honest = reads.probe

@@ -63,6 +63,7 @@ def later_life(patch: Patch) -> None:
     by="Known, Gated",
     needs="a connection that is lost between a send and its answer",
     profile="calls",
+    seed=3,
 )
 def lost_is_not_sent(patch: Patch) -> None:
     honest = trade.place

@@ -55,7 +55,7 @@ TRADES = ("gap through the take", "gap through the stop")
 
 PROFILES: dict[str, Change] = {
     SHORT: lambda swarm: swarm,
-    "deaths": _with(8, 40.0, **FAST, **_faults(*TRADES, market=3.0)),
+    "deaths": _with(8, **FAST, **_faults(*TRADES, market=3.0)),
     "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
     "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),
     "crew": _with(
