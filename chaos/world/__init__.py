@@ -7,8 +7,10 @@
                   each life belongs to)
     once      no order twice (``signals``: which entries are one signal's); ``known``: the state is
                   what the exchange has, in every particular
+    protected no position is bare for long (``cover``: what protects it; ``windows``: when a daemon
+                  was there)
     bounded   what the owner's limits say of each entry; ``closed``: nothing without ground, which
-                  ``standing`` folds from the log
+                  ``standing`` folds from the log; ``truth``: words that the journal contradicts
     deck      chance without luck
     disk      a disk that loses its power, runs full and fails: the model, in prose and code
                   (``inodes`` and ``tree`` what lies on it, ``storage`` faults, ``fates`` dice,
