@@ -9,12 +9,15 @@ balances. Whatever happens, only processes started here are ended, and the outco
 import random
 import re
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from chaos.real.admin import Admin, ExchangeGone
 from chaos.real.driver import SNAPSHOT_EVERY, Driver, Stuck
@@ -97,11 +100,26 @@ def run(plan: Plan, say: Say) -> Outcome:
     home.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(plan, home=str(home), skipped=skipped)
     began = time.monotonic()
-    _run_in(home, outcome, say)
+    with _ended_in_order():
+        _run_in(home, outcome, say)
     outcome.seconds = time.monotonic() - began
     if plan.keep is None and not outcome.violations:
         shutil.rmtree(home)
     return outcome
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends a campaign as Ctrl-C does: what it started and mounted is taken down first."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def why_not(name: str) -> str:
