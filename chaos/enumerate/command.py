@@ -15,10 +15,12 @@ from chaos.report.output import Output, deliver, output_options
 from chaos.report.verdict import Run, Tally, Verdict
 from chaos.sim.reaper import Deed
 
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
+
 
 @click.command("enumerate")
 @click.option("--scenario", type=click.Choice(tuple(SCENARIOS)), help="Only this one.")
-@click.option("--outcome", type=click.Choice(tuple(Outcome)), help="Only this one.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only this one.")
 @click.option("--point", type=click.IntRange(0), help="One trial: die at this point, 0 at none.")
 @click.option("--power", is_flag=True, help="Die there by a power cut, not by SIGKILL.")
 @click.option("--second", type=click.IntRange(1), help="Die again at this point of the recovery.")

@@ -2,13 +2,18 @@
 and what is broken on purpose is found."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pytest
+from click.testing import CliRunner
+
 from chaos.enumerate import campaign, frames
 from chaos.enumerate.census import Census
+from chaos.enumerate.command import enumerate_command
 from chaos.enumerate.explore import STRIDE, Job
 from chaos.enumerate.outcomes import Doom, Outcome
 from chaos.enumerate.points import Kind, Point
@@ -141,3 +146,14 @@ def test_an_entry_that_is_sent_again_after_a_death_is_found() -> None:
     findings = broken[0].tally.findings
     assert "Once" in {finding.invariant for finding in findings}
     assert findings[0].replay == honest.command
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.TOO_LATE, Outcome.TWICE])
+def test_the_command_that_a_violation_names_plays_that_trial_alone(outcome: Outcome) -> None:
+    (sent,) = (point for point in numbered("stop").own if point.what == ENTRY)
+    trial = Trial("stop", Doom(outcome, Deed.SIGKILL), sent.number, second=5)
+    words = shlex.split(trial.command.removeprefix("python -m chaos enumerate "))
+    told = CliRunner().invoke(enumerate_command, words)
+    assert told.exit_code == 0, told.output
+    assert play(trial)[1].digest in told.output
+    assert told.output.count(" death ") == 2
