@@ -66,8 +66,12 @@ def under_way(process: Process) -> list[str]:
 
 
 def usual(point: Point, outcome: Outcome, turn: int = 0) -> Doom:
-    """One death for a point: on the disk by SIGKILL and by a power cut in turn, else by SIGKILL."""
-    power = point.kind in ON_DISK and (point.number + turn) % 2
+    """One death for a point: on the disk by SIGKILL and by a power cut in turn, else by SIGKILL.
+
+    ``turn`` is the number of the first death. Second deaths lie an even number of points apart, and
+    as far from it as well: so the turns go by pairs of points.
+    """
+    power = point.kind in ON_DISK and (point.number + turn) // 2 % 2
     return Doom(outcome, Deed.POWER if power else Deed.SIGKILL)
 
 

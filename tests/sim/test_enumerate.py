@@ -124,8 +124,9 @@ def test_a_whole_scenario_passes_and_each_trial_is_what_a_fresh_run_is() -> None
         assert (fresh.digest, fresh.deaths) == (result.digest, result.deaths)
     points = numbered("take").own
     assert {r.trial.point for r in found if _two_deaths(r)} == {p.number for p in points}
-    for result in filter(_two_deaths, found):
-        assert (result.trial.second - result.trial.point) % STRIDE == 0
+    again = [result for result in found if _two_deaths(result)]
+    assert all((r.trial.second - r.trial.point) % STRIDE == 0 for r in again)
+    assert {r.deaths[1].doom.deed for r in again} == {Deed.SIGKILL, Deed.POWER}
 
 
 def _one_death(deed: Deed) -> Callable[[Result], bool]:
