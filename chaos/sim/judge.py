@@ -30,7 +30,7 @@ from chaos.world.oracle import Violation, Witness
 from chaos.world.protected import protected
 from chaos.world.story import Story
 from chaos.world.truth import truthful
-from tradebaas.errors import Fatal
+from tradebaas.errors import Fatal, StoreOlder
 from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
 
@@ -102,13 +102,13 @@ class Judge:
 
     def last_life(self) -> int:
         """The last life in the log as it lies there; what is not durable may yet be lost again."""
-        if self._machine.migrating():
-            return legacy.LIVES
         known = self.witness.starts[-1].life if self.witness.starts else 0
         place = Place(self._machine.root, self._machine.disk.view())
         try:
             with open_reader(place) as reader:
                 life = reader.connection.execute("SELECT max(life) FROM events").get
+        except StoreOlder:
+            return legacy.LIVES
         except Fatal:  # there is no store yet, or none that is whole
             return known
         return int(str(life or 0))

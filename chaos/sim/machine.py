@@ -27,16 +27,16 @@ from chaos.world.disk import SimDisk
 from chaos.world.mount import MountedDisk
 from tradebaas.config import Config
 from tradebaas.core.events import Event
-from tradebaas.errors import Fatal
+from tradebaas.errors import Fatal, StoreOlder
 from tradebaas.lives import Lives
 from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
 from tradebaas.runtime.supervisor import DeathReport, find_fatal
 from tradebaas.runtime.usage import Usage
-from tradebaas.store import schema
 from tradebaas.store.backup import BackupFailed, create_backup, prune
 from tradebaas.store.faults import DiskFull, StoreLocked
 from tradebaas.store.folding import STATE_FOLD
 from tradebaas.store.place import Place
+from tradebaas.store.reader import open_reader
 
 URL = "ws://exchange.simulated:8022/ws/api/v2"
 SECRET = "paper-secret"
@@ -171,11 +171,17 @@ class Machine:
                 told = text
 
     def migrating(self) -> bool:
-        """Whether the store still has an older schema: whoever opens it migrates it."""
-        place = Place(self.root, self.disk.view())
-        if not place.disk.exists(place.db):
+        """Whether the store still has an older schema: whoever opens it migrates it.
+
+        It has the new one from the commit on, which the head of the file tells only much later.
+        """
+        try:
+            with open_reader(Place(self.root, self.disk.view())):
+                return False
+        except StoreOlder:
+            return True
+        except Fatal:  # there is no store yet, or none that is whole
             return False
-        return schema.version_of(place.disk, place.db) < schema.SCHEMA_VERSION
 
     def note_operation(self, kind: str, path: Path) -> None:
         """Told of each operation before it happens: a write to the log is the midst of a commit."""
