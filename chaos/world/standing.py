@@ -44,7 +44,8 @@ QUEUE_MS = 5_000
 PLACES = frozenset({"open_orders", "order_history", "trigger_history", "trades", "position"})
 """Where an order can be found; absence is proven by reading all of them."""
 ENDED = frozenset({"filled", "rejected", "cancelled", "triggered"})
-POISONED = "a poisoned life"
+POISONED = "crash loop"
+"""The log's own word for the cause when it is taken back within a life."""
 ZERO = Decimal(0)
 
 

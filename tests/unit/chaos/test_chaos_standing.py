@@ -151,6 +151,9 @@ def test_a_poisoned_life_only_protects_and_the_next_is_free_again() -> None:
     assert "protect-only" in poisoned.ungated[0][2]
     after = [*begun(), *reborn(poisoned=True), *reborn(3), OrderIntended(intent=third)]
     assert told(after).ungated == []
+    lifted = ProtectOnlyLeft(cause="crash loop")
+    forgiven = [*begun(), *reborn(poisoned=True), lifted, OrderIntended(intent=second)]
+    assert told(forgiven).ungated == []
 
 
 # --------------------------------------------------------------------------- what is there already
