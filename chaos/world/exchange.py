@@ -72,8 +72,10 @@ class MemoryJournal:
 def lane(frame: bytes) -> str:
     """What keeps its order on the wire: a channel's notifications do, and heartbeats.
 
-    Answers are in no lane (""): they may overtake each other and everything else.
+    Answers are in no lane (""): they may overtake each other and everything else. So may a frame
+    that is cut off within the channel's name.
     """
     if frame.startswith(_CHANNEL):
-        return frame[len(_CHANNEL) : frame.index(b'"', len(_CHANNEL))].decode()
+        name, quote, _ = frame[len(_CHANNEL) :].partition(b'"')
+        return name.decode(errors="replace") if quote else ""
     return "heartbeat" if frame.startswith(_HEARTBEAT) else ""

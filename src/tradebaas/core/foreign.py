@@ -17,6 +17,12 @@ def position_key(instrument: str) -> str:
     return f"position {instrument}"
 
 
+def position_gone(draft: Draft) -> bool:
+    """Whether what is being decided ends the quarantine of a position."""
+    gone = (event.key for event in draft.events if isinstance(event, ForeignGone))
+    return any(key.startswith(position_key("")) for key in gone)
+
+
 def note_order(draft: Draft, order: Order) -> None:
     """The owner has, or had, this order."""
     detail = (

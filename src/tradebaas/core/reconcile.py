@@ -100,7 +100,8 @@ def _turn(fact: Fact) -> tuple[int, int]:
 def complete(draft: Draft, connection: int, read_ms: int) -> None:
     """Note that a full read which began at ``read_ms`` is in the state.
 
-    Repeated reads that change nothing are noted only now and then, to keep the log small. A read
+    Repeated reads that change nothing are noted only now and then, to keep the log small; one that
+    a quarantined position is gone with draws a line under what the owner did before it. A read
     that finds nothing of ours ends a protect-only which a fact caused. A read from long before the
     last one is of another ledger: it reconciles nothing.
     """
@@ -118,6 +119,7 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
         or (state.naked_since_ms is not None and not state.naked_confirmed)
         or read_ms - state.read_through_ms > _REPEAT_RECONCILED_MS
         or len(state.recent_fills) > _MANY_FILLS
+        or foreign.position_gone(draft)
     )
     if due:
         draft.emit(Reconciled(connection=connection, read_ms=read_ms))
@@ -224,16 +226,28 @@ def _fills_known_before(state: State) -> int:
 def _concerns_us(state: State, fill: Fill) -> bool:
     """Whether a fill belongs to the position that this state folds.
 
-    Not: another instrument (seen as a foreign position), a quarantined position of the owner, and
-    the end of a trade whose beginning this store never knew.
+    Not: another instrument (seen as a foreign position), a quarantined position of the owner or one
+    that is over, and the end of a trade whose beginning this store never knew.
     """
     if fill.instrument != managed_instrument(state):
         return state.position is None and is_ours(fill.label) and not fill.reduces
+    if not is_ours(fill.label) and fill.at_ms < _past(state):
+        return False
     if state.position is not None:
         return True
     if is_ours(fill.label):
         return not fill.reduces or _in_bracket(state, fill.label)
     return foreign.position_key(fill.instrument) not in state.foreign
+
+
+def _past(state: State) -> int:
+    """Whatever the owner traded before this was over when a full read found the account as it was.
+
+    What belonged to a quarantined position is read again for a while, and is not known as a fill.
+    """
+    position = state.position
+    opened_ms = state.read_through_ms if position is None else position.opened_ms
+    return min(opened_ms, state.read_through_ms)
 
 
 def _halt(draft: Draft, reason: str) -> None:

@@ -125,6 +125,52 @@ def test_a_position_of_the_owners_before_our_time_is_quarantined_until_it_is_gon
     assert barrier(story.state) == ""
 
 
+def owners_closed() -> tuple[Story, FillFact]:
+    """A quarantined position of the owner's is over, and a full read has found the account flat."""
+    story = Story()
+    story.start()
+    story.link()
+    story.reconcile(size="-700")
+    story.tell(Arm(assignment=assignment()))
+    story.now += 10
+    close = story.fill("", "700", direction=BUY)
+    assert story.facts(close) == ()
+    story.now += 10
+    story.reconcile()
+    assert barrier(story.state) == ""
+    return story, close
+
+
+def test_the_fill_that_ended_a_quarantined_position_opens_none_when_it_is_read_again() -> None:
+    story, close = owners_closed()
+    story.unlink()
+    story.link(2)
+    story.reconcile(close)
+    assert story.state.position is None
+    assert not [e for e in story.events if isinstance(e, PositionCorrected)]
+
+
+def test_nor_is_it_a_part_of_the_position_that_we_open_after_it() -> None:
+    story, close = owners_closed()
+    story.now += 10
+    story.propose(SELL)
+    intent = story.intent()
+    entry = story.fill(intent.label, intent.amount)
+    story.facts(entry, story.order(intent.label, "entry", state="filled", filled=intent.amount))
+    story.unlink()
+    story.link(2)
+    story.reconcile(close, entry, size=str(-intent.amount))
+    position = story.state.position
+    assert position is not None
+    assert (position.size, position.exit_amount) == (-intent.amount, D(0))
+    assert not [e for e in story.events if isinstance(e, PositionCorrected)]
+    # What the owner does from now on is a part of it.
+    story.now += 10
+    story.facts(story.fill("", "100", direction=BUY))
+    assert story.state.position is not None
+    assert story.state.position.exit_amount == 100
+
+
 def test_a_position_that_fills_do_not_explain_is_corrected_and_protect_only() -> None:
     story = Story()
     story.entered()
