@@ -81,11 +81,15 @@ class SimWorker:
                 self._tap(fn, args, True)
                 return result
             finally:
-                await self._pass(self._hand_over_s + self._owed())
+                await self._hand_back()
         finally:
             del self._queue[number]
             moved, self._moved = self._moved, trio.Event()
             moved.set()
+
+    async def _hand_back(self) -> None:
+        """The way back from the thread; whatever came of the call arrives (``kernel.SAFE``)."""
+        await self._pass(self._hand_over_s + self._owed())
 
     def _owed(self) -> float:
         """The seconds that the disk owes, once."""

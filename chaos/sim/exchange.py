@@ -61,7 +61,7 @@ class ExchangeHost:
         self._network = network
         self._entropy = SeededEntropy(rng.getrandbits(64))
         self._scope = trio.CancelScope()
-        self._host = Host("exchange")
+        self._host = Host("exchange", brisk=True)
 
     def running(self) -> bool:
         """Whether the process runs."""
@@ -72,7 +72,7 @@ class ExchangeHost:
         await nursery.start(self._run, name="exchange")
 
     async def _run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        self._scope, self._host = trio.CancelScope(), Host("exchange")
+        self._scope, self._host = trio.CancelScope(), Host("exchange", brisk=True)
         ports = self._ports()
         wall_ms = self.wall.now_ms()
         exchange = restore(self.config, self.journal, self._new_token, wall_ms, self._market)

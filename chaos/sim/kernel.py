@@ -59,13 +59,16 @@ def run(
         )
 
 
-def may_throw(task: trio.lowlevel.Task) -> bool:
-    """Whether an exception may be raised at the task's next step.
+SAFE = {
+    "_nested_child_finished": "a nursery waits: Trio's own bookkeeping would be left half done",
+    "_hand_back": "a call in a thread has ended: its outcome is delivered, whatever it is",
+}
+"""Functions in which no exception may be raised from outside, and why."""
 
-    Not where a nursery waits for its children: nothing can be raised there but by Trio itself, and
-    its own bookkeeping would be left half done.
-    """
-    return "_nested_child_finished" not in _awaited(task.coro)
+
+def may_throw(task: trio.lowlevel.Task) -> bool:
+    """Whether an exception may be raised at the task's next step."""
+    return SAFE.keys().isdisjoint(_awaited(task.coro))
 
 
 def _awaited(at: object) -> Iterator[str]:

@@ -188,8 +188,38 @@ async def _storm(nemesis: Nemesis) -> str:
     return f"{seconds:.3f} s"
 
 
+async def _slow_reader(nemesis: Nemesis) -> str:
+    """Somebody stops reading: what is written waits, and so does whoever writes more."""
+    up = nemesis.rng.random() < 0.6
+    seconds = nemesis.rng.uniform(0.1, 8.0)
+    pipes = [c.up if up else c.down for c in nemesis.world.network.connections]
+    for pipe in pipes:
+        pipe.stall()
+    await trio.sleep(seconds)
+    for pipe in pipes:
+        pipe.flow()
+    return f"{'up' if up else 'down'} {seconds:.3f} s" if pipes else ""
+
+
+async def _late_news(nemesis: Nemesis) -> str:
+    """A leg fills while the account is read after a cut; the store and the channel tell it late."""
+    nemesis.world.carrier.slow = "user.changes."
+    try:
+        await nemesis.inflict("recent store lags")
+        done = await nemesis.inflict(
+            nemesis.rng.choice(("fill races a read", "part fill races a read"))
+        )
+        await _cut(nemesis)
+        await trio.sleep(3.0)
+    finally:
+        nemesis.world.carrier.slow = ""
+    return done
+
+
 NETWORK: dict[str, Deed] = {
     "cut": _cut,
+    "slow reader": _slow_reader,
+    "late news of a fill": _late_news,
     "silence": _silence,
     "unreachable": _unreachable,
     "storm": _storm,
@@ -298,6 +328,8 @@ async def _command(nemesis: Nemesis) -> str:
 async def _arm_unlinked(nemesis: Nemesis) -> str:
     """Stopped, cut off, and started again on a new candle: the signal has to wait for a permit."""
     world = nemesis.world
+    if nemesis.rng.random() < 0.7:  # it takes long, and nothing trades meanwhile
+        return ""
     minute_s = 60.0 / world.swarm.rate
     await world.operator.try_command(Disarm(reason="before the cut"))
     nemesis.cared = False

@@ -18,11 +18,15 @@ Lane = tuple[int, str]
 
 @final
 class Carrier:
-    """Carries frames; ``late`` is the chance that one is delayed, by up to ``most_s`` seconds."""
+    """Carries frames; ``late`` is the chance that one is delayed, by up to ``most_s`` seconds.
+
+    Notifications of channels that begin with ``slow`` are all late, by that much; none without it.
+    """
 
     def __init__(self, rng: random.Random, nursery: trio.Nursery) -> None:
         self.late = 0.0
         self.most_s = 0.0
+        self.slow = ""
         self._rng = rng
         self._nursery = nursery
         self._waiting: dict[Lane, deque[bytes]] = {}
@@ -33,10 +37,11 @@ class Carrier:
         if key in self._waiting:
             self._waiting[key].append(frame)
             return
-        if self._rng.random() >= self.late:
+        slow = bool(self.slow) and key[1].startswith(self.slow)
+        if not slow and self._rng.random() >= self.late:
             connection.put(frame)
             return
-        seconds = self._rng.uniform(0.0, self.most_s)
+        seconds = self.most_s if slow else self._rng.uniform(0.0, self.most_s)
         if key[1]:
             self._waiting[key] = deque([frame])
             self._nursery.start_soon(self._release, connection, key, seconds)

@@ -86,6 +86,10 @@ PROFILES: dict[str, Change] = {
         **_faults("recent store lags", "order done, cut", "cut", STOPS, "command", *TRADES,
                   house=2.0, calls=2.0, network=1.0, owner=2.0, operator=1.0, market=3.0),
     ),
+    "news": _with(
+        seconds=60.0, rate=60, weather=CALM, late_frames=0.0,
+        **_faults("late news of a fill", network=0.5),
+    ),
     "outage": _with(
         3, 900.0, **FAST, outage_s=150.0,
         **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),

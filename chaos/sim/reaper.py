@@ -71,6 +71,8 @@ PLACES = (
     *(Place.PHASE,) * 2,
     *(Place.SEND, Place.SEND, Place.RECEIVE, Place.TIME),
 )
+PATIENCE = 1500
+"""Steps after which a trap in a lifecycle state that did not come is given up."""
 PHASES = (Phase.SIGNAL_DETECTED, Phase.ENTERING_POSITION, Phase.POSITION_OPEN, Phase.CLOSING)
 """Lifecycle states that a trap may wait for; without it the short ones would hardly be met."""
 DEEDS = {
@@ -106,13 +108,15 @@ class Death:
 
 @dataclass(slots=True)
 class Trap:
-    """Springs when ``place`` has been counted to ``number``; ``phase`` is for ``Place.PHASE``."""
+    """Springs when ``place`` has been counted to ``number``; ``phase`` is for ``Place.PHASE``, and
+    ``waited`` the steps outside it."""
 
     place: Place
     number: int
     deed: Deed
     phase: Phase
     counted: int = 0
+    waited: int = 0
 
 
 @final
@@ -160,6 +164,9 @@ class Reaper(trio.abc.Instrument):
         elif trap.place is Place.STEP or _is_in(process, trap):
             trap.counted += 1
         else:
+            trap.waited += 1
+            if trap.place is Place.PHASE and trap.waited > PATIENCE:
+                self._set()
             return
         if trap.counted < trap.number:
             return

@@ -134,7 +134,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         patient=rng.random() < 0.7,
         risk_percent=rng.choice((Decimal("0.1"), Decimal("0.25"), Decimal("0.02"))),
         max_entries_per_day=10**6,
-        market_pause_s=rng.choice((5.0, 10.0, 15.0)) / rate,  # well below a candle
+        market_pause_s=rng.choice((10.0, 15.0, 20.0)) / rate,  # well below a candle
     )
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)

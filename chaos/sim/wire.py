@@ -53,6 +53,7 @@ class Pipe:
         self.number = number
         self.silent = False
         self.written = 0
+        self._stalled = False
         self._chunks: deque[tuple[float, bytes]] = deque()
         self._held = 0
         self._ended = False
@@ -74,7 +75,7 @@ class Pipe:
 
     async def wait_for_room(self) -> None:
         """Wait until the pipe can take more; a broken one can take anything."""
-        while self._held >= CAPACITY and not self._reset:
+        while self._held >= (1 if self._stalled else CAPACITY) and not self._reset:
             await self._news.wait()
 
     async def read(self, most: int) -> bytes:
@@ -86,11 +87,12 @@ class Pipe:
         while True:
             if self._reset:
                 raise trio.BrokenResourceError("connection reset")
-            if self._chunks and self._chunks[0][0] <= trio.current_time():
+            ready = bool(self._chunks) and not self._stalled
+            if ready and self._chunks[0][0] <= trio.current_time():
                 return self._take(most)
             if self._ended and not self._chunks:
                 return b""
-            due = self._chunks[0][0] if self._chunks else float("inf")
+            due = self._chunks[0][0] if ready else float("inf")
             with trio.move_on_at(due):
                 await self._news.wait()
 
@@ -99,6 +101,15 @@ class Pipe:
         if not self.silent:
             self._ended = True
             self._tell()
+
+    def stall(self) -> None:
+        """Have the reader read nothing: the pipe is full as soon as anything is in it."""
+        self._stalled = True
+
+    def flow(self) -> None:
+        """The reader reads again."""
+        self._stalled = False
+        self._tell()
 
     def reset(self) -> None:
         """Lose what is on its way, and break."""
@@ -166,7 +177,7 @@ class End(trio.abc.Stream):
         self._closed = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await trio.lowlevel.checkpoint()
+        await self._host.checkpoint()
         if self._closed:
             raise trio.ClosedResourceError
         if self._out.broken:
@@ -179,7 +190,7 @@ class End(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        await trio.lowlevel.checkpoint()
+        await self._host.checkpoint()
         if self._closed:
             raise trio.ClosedResourceError
         data = await self._in.read(max_bytes or 65_536)
@@ -219,13 +230,25 @@ def _ignore(_end: End, _data: bytes) -> None:
 @dataclass(slots=True)
 class Host:
     """One process on the network. ``sends`` carries out a write and may do something else instead;
-    ``received`` is told what was read. A host that is not alive sends nothing."""
+    ``received`` is told what was read. A host that is not alive sends nothing.
+
+    A host that is ``brisk`` gives nobody else a turn where it need not wait. A real socket does,
+    but at the exchange that shows nothing, and every fourth step of a world would be such a turn.
+    """
 
     name: str
+    brisk: bool = False
     alive: bool = True
     sends: Tap = _pass
     received: Tap = _ignore
     ends: list[End] = field(default_factory=list)
+
+    async def checkpoint(self) -> None:
+        """Let others run, and notice a cancellation."""
+        if self.brisk:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()
 
     def die(self) -> None:
         """The process is gone: its kernel sends what was written and ends its connections."""

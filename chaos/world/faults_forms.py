@@ -23,6 +23,12 @@ def _notes_twice(scene: Scene) -> str:
     return f"the next {scene.mail.notes_twice} notifications come twice"
 
 
+def _notes_in_two(scene: Scene) -> str:
+    """The next notifications tell of the orders first, of their trades in a second frame."""
+    scene.mail.notes_in_two = scene.rng.randint(1, 6)
+    return f"the next {scene.mail.notes_in_two} notifications tell of trades after the orders"
+
+
 def _answers_twice(scene: Scene) -> str:
     """The next answers to orders come twice each."""
     scene.mail.answers_twice = scene.rng.randint(1, 2)
@@ -44,6 +50,7 @@ def _answers_spoilt(scene: Scene) -> str:
 ROWS: dict[str, Callable[[Scene], str]] = {
     **{form: _dress(form) for form in FORMS},
     "notifications twice": _notes_twice,
+    "orders before their trades": _notes_in_two,
     "answers twice": _answers_twice,
     "notification spoilt": _notes_spoilt,
     "answer spoilt": _answers_spoilt,

@@ -1,4 +1,4 @@
-"""Frames on their way out of the exchange: sent twice, spoilt, or dressed as no sample shows them.
+"""Frames on their way out of the exchange: sent twice or in two, spoilt, or in an odd dress.
 
 ``Mail.post`` stands between the exchange's server and whatever carries the frames (``deliver``:
 the connection itself, or a simulation's own post with its delays). It never reorders: that is the
@@ -6,12 +6,17 @@ carrier's business, and ``exchange.lane`` still reads a frame that went through 
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
+
+import msgspec
 
 from chaos.world.exchange import lane
 from chaos.world.faults_dress import dressed
 from tradebaas.paper.server import Connection, Post
 
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title></head></html>"
 
 
@@ -22,6 +27,7 @@ class Mail:
         self.forms: dict[str, bool] = {}
         """The names of the forms (``faults_dress``) that frames are dressed in."""
         self.notes_twice = 0
+        self.notes_in_two = 0
         self.answers_twice = 0
         self.notes_spoilt = 0
         self.answers_spoilt = 0
@@ -33,37 +39,40 @@ class Mail:
         where = lane(frame)
         if self.forms:
             frame = dressed(frame, self.forms, self._rng)
+        frames = [frame]
         if _is_order_answer(frame):
-            frame, twice = self._handle_answer(frame)
+            frames = self._handle_answer(frame)
         elif where.startswith("user."):
-            frame, twice = self._handle_note(frame)
-        else:
-            twice = False
-        for _ in range(1 + twice):
-            self._deliver(connection, frame)
+            frames = self._handle_note(frame)
+        for sent in frames:
+            self._deliver(connection, sent)
 
     def quiet(self) -> None:
         """Send everything as it is, once."""
         self.forms = {}
+        self.notes_in_two = 0
         self.notes_twice = self.answers_twice = self.notes_spoilt = self.answers_spoilt = 0
 
-    def _handle_note(self, frame: bytes) -> tuple[bytes, bool]:
+    def _handle_note(self, frame: bytes) -> list[bytes]:
         if self.notes_spoilt:
             self.notes_spoilt -= 1
-            return self._spoilt(frame), False
+            return [self._spoilt(frame)]
         if self.notes_twice:
             self.notes_twice -= 1
-            return frame, True
-        return frame, False
+            return [frame, frame]
+        if self.notes_in_two and (halves := _orders_first(frame)):
+            self.notes_in_two -= 1
+            return halves
+        return [frame]
 
-    def _handle_answer(self, frame: bytes) -> tuple[bytes, bool]:
+    def _handle_answer(self, frame: bytes) -> list[bytes]:
         if self.answers_spoilt:
             self.answers_spoilt -= 1
-            return self._spoilt(frame), False
+            return [self._spoilt(frame)]
         if self.answers_twice:
             self.answers_twice -= 1
-            return frame, True
-        return frame, False
+            return [frame, frame]
+        return [frame]
 
     def _spoilt(self, frame: bytes) -> bytes:
         ways: tuple[Callable[[], bytes], ...] = (
@@ -72,6 +81,18 @@ class Mail:
             lambda: frame.replace(b'"amount":', b'"amount":"none","was":'),
         )
         return self._rng.choice(ways)()
+
+
+def _orders_first(frame: bytes) -> list[bytes]:
+    """Changes of orders and then the trades that they are from; [] when it has not both."""
+    envelope = _decode(frame)
+    data = envelope["params"]["data"]
+    if not (isinstance(data, dict) and data.get("orders") and data.get("trades")):
+        return []
+    halves = ({**data, "trades": []}, {**data, "orders": []})
+    return [
+        _encode({**envelope, "params": {**envelope["params"], "data": half}}) for half in halves
+    ]
 
 
 def _is_order_answer(frame: bytes) -> bool:

@@ -16,6 +16,7 @@ from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import Order
 from tradebaas.paper.tape import MAX_SHOCKS
 
+OPEN_ORDERS = "private/get_open_orders"
 DRY_MS = (50, 500)
 """How long there is no liquidity, in a client's time."""
 
@@ -118,7 +119,7 @@ def _race(method_names: frozenset[str], part: bool) -> Callable[[Scene], str]:
 
     def strike(scene: Scene) -> str:
         def before(method: str, body: bytes) -> None:
-            if method in method_names and _fill_first(scene, body, part):
+            if method in method_names and _fill_first(scene, _named(scene, body), part):
                 scene.front.before = None
 
         scene.front.before = before
@@ -128,10 +129,33 @@ def _race(method_names: frozenset[str], part: bool) -> Callable[[Scene], str]:
     return strike
 
 
-def _fill_first(scene: Scene, body: bytes, part: bool) -> bool:
-    """Have the market reach the order that a cancel names; whether there was such an order."""
+def _race_read(part: bool) -> Callable[[Scene], str]:
+    what = "partly" if part else "whole"
+
+    def strike(scene: Scene) -> str:
+        def before(method: str, _body: bytes) -> None:
+            if method == OPEN_ORDERS and _fill_first(scene, _chosen(scene, _legs(scene)), part):
+                scene.front.before = None
+
+        scene.front.before = before
+        return f"a leg of ours fills {what} just before the next read of the open orders"
+
+    strike.__doc__ = f"A leg fills {what} just before the open orders are read."
+    return strike
+
+
+def _legs(scene: Scene) -> list[Order]:
+    return [order for order in scene.live(ours=True) if scene.size]
+
+
+def _named(scene: Scene, body: bytes) -> Order | None:
+    """The live order that a cancel or an edit names."""
     asked = msgspec.json.decode(body, type=dict[str, object])
-    order = scene.exchange.desk.live.get(str(asked.get("order_id", "")))
+    return scene.exchange.desk.live.get(str(asked.get("order_id", "")))
+
+
+def _fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
+    """Have the market reach an order; whether that can be done."""
     if order is None or order.level is None or not scene.open:
         return False
     matching, name = scene.exchange.matching, order.instrument_name
@@ -172,5 +196,7 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     "part fill races a cancel": _race(CANCEL, part=True),
     "fill races an edit": _race(EDIT, part=False),
     "part fill races an edit": _race(EDIT, part=True),
+    "fill races a read": _race_read(part=False),
+    "part fill races a read": _race_read(part=True),
     "liquidation": _liquidate,
 }

@@ -331,3 +331,23 @@ def test_sqlite_waits_in_the_simulations_time(disk: SimDisk) -> None:
         open_log(ROOT, second)
     assert 0.5 < second.owed_seconds <= 2.0
     other.close()
+
+
+def test_a_connection_whose_setup_fails_leaves_the_store_unlocked(disk: SimDisk) -> None:
+    """An open one would keep its lock for as long as the exception lives that tells of it."""
+    log, _ = running(disk)
+    log.close()
+    for nth in range(1, 30):
+        process = disk.mount()
+        disk.arm("read", nth=nth)
+        kept: list[Exception] = []
+        try:
+            open_log(ROOT, process).close()
+        except StoreFault as error:
+            kept.append(error)
+        disk.disarm()
+        open_log(ROOT, process).close()
+        process.kill()
+        if not kept:
+            break
+    assert nth > 3

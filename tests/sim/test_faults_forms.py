@@ -133,6 +133,23 @@ async def test_notifications_and_answers_come_twice(autojump_clock: MockClock) -
         assert [("id" in await client.next()) for _ in range(2)] == [True, False]
 
 
+async def test_orders_are_told_of_before_their_trades(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.running(), world.client() as client:
+        await client.call("private/subscribe", channels=[CHANGES])
+        await world.strike("orders before their trades")
+        world.mail.notes_in_two = 1
+        for halves in (True, False):
+            await client.send("private/buy", **buy(10))
+            frames = [await client.next() for _ in range(2 + halves)]
+            told = [(bool(d["orders"]), bool(d["trades"])) for d in map(_data, frames[1:])]
+            assert told == ([(True, False), (False, True)] if halves else [(True, True)])
+
+
+def _data(note: Json) -> Json:
+    return note["params"]["data"]
+
+
 @pytest.mark.parametrize("name", ["answer spoilt", "notification spoilt"])
 async def test_one_frame_is_spoilt_and_the_next_is_not(
     name: str, autojump_clock: MockClock

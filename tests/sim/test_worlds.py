@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from chaos.sim import rare
+from chaos.sim import profiles, rare
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import Outcome, play
+from tradebaas.core.events import PositionCorrected
 
 SEEDS = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text(encoding="utf-8"))
 SCRIPT = (
@@ -43,6 +44,15 @@ def test_other_seeds_give_other_journals() -> None:
 def test_a_seed_that_once_failed_passes(bug: dict[str, object]) -> None:
     outcome = play(draw(int(str(bug["seed"])), int(str(bug["deaths"]))))
     assert outcome.passed, f"{bug['found']}\n{told(outcome)}"
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_fills_that_are_told_late_are_waited_for(seed: int) -> None:
+    """A read finds the position gone and no trade yet; that was once taken for the truth."""
+    outcome = play(profiles.world("news", seed))
+    assert outcome.passed, told(outcome)
+    assert outcome.faults["network: late news of a fill"] > 5
+    assert not [e for e in outcome.story.events.values() if isinstance(e, PositionCorrected)]
 
 
 def test_a_world_is_tallied() -> None:

@@ -1,13 +1,16 @@
 """One full read of the account, as facts: orders, trades, positions.
 
-The three are separate calls, so the account may change between them. The reader repeats until the
-trades account for the positions; what still differs then is reported as it is, and the core
-decides what it means. Reads only; nothing here sends or decides.
+The three are separate calls, so the account may change between them, and the exchange's store of
+trades may lag behind its positions. The reader repeats until the trades account for the positions:
+a few times at once, and then, if nothing is at risk by that, until the store can lag no longer.
+What still differs then is reported as it is, and the core decides what it means. Reads only;
+nothing here sends or decides.
 """
 
 from decimal import Decimal
 from typing import final
 
+import trio
 from msgspec import Struct
 
 from tradebaas.core.decide import Decision, decide
@@ -15,11 +18,14 @@ from tradebaas.core.facts import Fact, FillFact, OpenOrdersFact, OrderFact, Posi
 from tradebaas.core.messages import Report
 from tradebaas.core.model import Fill, Instrument
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import OVERLAP_MS, State
+from tradebaas.core.state import OVERLAP_MS, State, cover
 from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
 TRIES = 4
+"""Reads in a row, whatever differs."""
+PAUSE_MS = 500
+"""Exchange time between the reads after those."""
 
 
 @final
@@ -31,17 +37,44 @@ class Survey(Struct, frozen=True, kw_only=True):
 
 
 async def survey(link: Link, view: State, instrument: Instrument, limits: Limits) -> Survey:
-    """Read the account until its parts agree, at most ``TRIES`` times.
+    """Read the account until its parts agree, or waiting for that is useless or a risk.
 
     Raises:
         LinkLost, Unanswered, CallFailed: the read could not be finished.
     """
-    taken = await _read(link, view, instrument)
-    for _ in range(TRIES - 1):
-        if _agrees(view, taken, instrument, limits):
-            break
-        taken = await _read(link, view, instrument)
-    return taken
+    tries, patience = 0, _Patience(limits.queue_bound_ms + limits.proof_margin_ms)
+    while True:
+        tries, taken = tries + 1, await _read(link, view, instrument)
+        known, said = _folded(view, taken, limits), _said(taken, instrument)
+        waited = patience.is_over(said, taken.read_ms)
+        if _size(known, instrument) == said:
+            return taken
+        if tries >= TRIES:
+            if waited or not _may_wait(known, said, instrument):
+                return taken
+            await trio.sleep(float(PAUSE_MS / (1000 * link.clock.rate)))
+
+
+@final
+class _Patience:
+    """How long, in exchange time, the trades behind one and the same position may be missing."""
+
+    def __init__(self, lag_ms: int) -> None:
+        self._lag_ms = lag_ms
+        self._said: Decimal | None = None
+        self._until_ms: int | None = None
+
+    def is_over(self, said: Decimal, read_ms: int) -> bool:
+        """Whether a read that began at ``read_ms`` had to find the trades behind ``said``.
+
+        It counts from the next read after the one that found the position so: only then is it
+        certain that the trades had been made when the read began.
+        """
+        if said != self._said:
+            self._said, self._until_ms = said, None
+        elif self._until_ms is None:
+            self._until_ms = read_ms + self._lag_ms
+        return self._until_ms is not None and read_ms > self._until_ms
 
 
 async def _read(link: Link, view: State, instrument: Instrument) -> Survey:
@@ -85,16 +118,31 @@ async def _positions(
     return facts
 
 
-def _agrees(view: State, taken: Survey, instrument: Instrument, limits: Limits) -> bool:
-    """Whether the fills account for the position, by the same fold that will take them."""
-    said = next(
-        f.size
-        for f in taken.facts
-        if isinstance(f, PositionFact) and f.instrument == instrument.name
-    )
-    rest = tuple(f for f in taken.facts if not isinstance(f, PositionFact))
+def _said(taken: Survey, instrument: Instrument) -> Decimal:
+    """The position's size in the words of the exchange."""
+    facts = (fact for fact in taken.facts if isinstance(fact, PositionFact))
+    return next(fact.size for fact in facts if fact.instrument == instrument.name)
+
+
+def _folded(view: State, taken: Survey, limits: Limits) -> State:
+    """What the orders and the trades amount to, by the same fold that will take them."""
+    rest = tuple(fact for fact in taken.facts if not isinstance(fact, PositionFact))
     report = Report(connection=view.connection, at_ms=taken.read_ms, facts=rest)
     folded = decide(view, report, limits)
-    position = folded.state.position if isinstance(folded, Decision) else None
-    known = position.size if position and position.instrument == instrument.name else Decimal(0)
-    return known == said
+    return folded.state if isinstance(folded, Decision) else view
+
+
+def _size(state: State, instrument: Instrument) -> Decimal:
+    position = state.position
+    known = position is not None and position.instrument == instrument.name
+    return position.size if position is not None and known else Decimal(0)
+
+
+def _may_wait(known: State, said: Decimal, instrument: Instrument) -> bool:
+    """Whether only fills that made the position smaller are missing, and the rest is covered.
+
+    A position that is larger than all trades explain, or that no stop covers, waits for nothing.
+    """
+    size = _size(known, instrument)
+    smaller = abs(said) < abs(size) and said * size >= 0
+    return smaller and (said == 0 or cover(known) >= abs(said))

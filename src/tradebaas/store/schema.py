@@ -5,6 +5,8 @@ another journal. A file is looked at as plain bytes before SQLite may touch it, 
 repairs, converts and deletes without asking. Nothing here reads or writes records.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -89,9 +91,20 @@ def connect(
         apsw.Error: The file cannot be opened.
     """
     connection = apsw.Connection(str(file), flags, vfs or disk.writer_vfs)
-    if disk.exclusive:
-        _demand(connection, "PRAGMA locking_mode=exclusive", "exclusive")
+    with _closed_unless_ready(connection):
+        if disk.exclusive:
+            _demand(connection, "PRAGMA locking_mode=exclusive", "exclusive")
     return connection
+
+
+@contextmanager
+def _closed_unless_ready(connection: apsw.Connection) -> Iterator[None]:
+    """Close a connection that cannot be set up: what is left open keeps its lock."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def open_writer(disk: Disk, file: Path) -> apsw.Connection:
@@ -105,13 +118,13 @@ def open_writer(disk: Disk, file: Path) -> apsw.Connection:
         apsw.Error: The file cannot be opened.
     """
     connection = connect(disk, file, apsw.SQLITE_OPEN_READWRITE)
-    _set_up(connection)
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    _demand(connection, "PRAGMA journal_mode=WAL", "wal")
-    _demand(connection, "PRAGMA wal_autocheckpoint=0", 0)  # ``log`` does it: here errors are lost
-    _demand(connection, f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}", WAL_LIMIT_BYTES)
-    connection.execute("PRAGMA synchronous=FULL")
-    _demand(connection, "PRAGMA synchronous", 2)
+    with _closed_unless_ready(connection):
+        _set_up(connection)
+        _demand(connection, "PRAGMA journal_mode=WAL", "wal")
+        _demand(connection, "PRAGMA wal_autocheckpoint=0", 0)  # ``log`` does it: errors are lost
+        _demand(connection, f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}", WAL_LIMIT_BYTES)
+        connection.execute("PRAGMA synchronous=FULL")
+        _demand(connection, "PRAGMA synchronous", 2)
     return connection
 
 
@@ -122,8 +135,8 @@ def open_for_reading(disk: Disk, file: Path) -> apsw.Connection:
         apsw.Error: The file cannot be opened.
     """
     connection = connect(disk, file, apsw.SQLITE_OPEN_READONLY, disk.reader_vfs)
-    _set_up(connection)
-    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    with _closed_unless_ready(connection):
+        _set_up(connection)
     return connection
 
 
@@ -194,6 +207,7 @@ def _read_header(disk: Disk, file: Path) -> bytes:
 def _set_up(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.execute("PRAGMA cell_size_check=ON")
 
 
