@@ -158,3 +158,15 @@ def test_the_command_that_a_violation_names_plays_that_trial_alone(outcome: Outc
     assert told.exit_code == 0, told.output
     assert play(trial)[1].digest in told.output
     assert told.output.count(" death ") == 2
+
+
+def test_a_recovery_that_was_written_as_the_link_went_is_shown_by_the_next_session() -> None:
+    """A death as the signal is committed: the next life's first order takes the link with it."""
+    (signalled,) = (
+        point.number
+        for point in numbered("vanished").own
+        if point.what.startswith("begins: SignalDetected")
+    )
+    command = ["--scenario", "vanished", "--point", str(signalled), "--outcome", "done"]
+    played = CliRunner().invoke(enumerate_command, command)
+    assert played.exit_code == 0, played.output

@@ -212,15 +212,20 @@ class Session:
         await self._desk.prove_unknowns(self._needed_instrument())
 
     async def _recover(self) -> None:
-        """Write this life's recovery report once everything it found is settled."""
+        """Write this life's recovery report once everything it found is settled, and show it.
+
+        An earlier session may have written it and been cut off before it was shown.
+        """
         version = 0
         while True:
             view, version = await self._ctx.board.view.wait_newer(version)
+            written = view.last_recovery
+            if written is not None and written.life == view.life:
+                self._ctx.board.recovery.set(written)
+                return
             report = self._timing.report(view)
             if report is not None:
                 await self._ctx.asker.ask(RecordRecovery(report=report))
-                self._ctx.board.recovery.set(report)
-                return
 
     # ---------------------------------------------------------------------------- tending
 
