@@ -293,7 +293,10 @@ async def test_a_foreign_position_is_left_alone_and_keeps_us_from_trading(tmp_pa
         assert world.exchange.entries() == []
         await owners_order(world, "buy", 500, type="market")
         await world.exchange.admin.call("disconnect")  # the next full read is 30 s away
-        await world.until(lambda s: not s.foreign, "the end of the quarantine")
+        await world.until(
+            lambda s: not s.foreign and s.connection == s.reconciled == 2,
+            "the end of the quarantine on the next connection",
+        )
         await world.command(world.propose())
         await world.covered()
         await world.agree()
