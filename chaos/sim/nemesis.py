@@ -216,10 +216,20 @@ async def _late_news(nemesis: Nemesis) -> str:
     return done
 
 
+ENTRY_TOLD_LATE = ("thin book", "order answered late", "orders before their trades")
+
+
+async def _late_entry(nemesis: Nemesis) -> str:
+    """An entry fills in part, and the end of its order is told before its fills."""
+    done = [await nemesis.inflict(row) for row in ENTRY_TOLD_LATE]
+    return "; ".join(filter(None, done))
+
+
 NETWORK: dict[str, Deed] = {
     "cut": _cut,
     "slow reader": _slow_reader,
     "late news of a fill": _late_news,
+    "late news of an entry": _late_entry,
     "silence": _silence,
     "unreachable": _unreachable,
     "storm": _storm,

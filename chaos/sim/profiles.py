@@ -88,7 +88,7 @@ PROFILES: dict[str, Change] = {
     ),
     "news": _with(
         seconds=60.0, rate=60, weather=CALM, late_frames=0.0,
-        **_faults("late news of a fill", network=0.5),
+        **_faults("late news of a fill", "late news of an entry", network=0.5),
     ),
     "outage": _with(
         3, 900.0, **FAST, outage_s=150.0,

@@ -101,14 +101,14 @@ def _archived(outcome: Outcome) -> int:
 
 
 def _late_fill(outcome: Outcome) -> int:
-    """Fills that the daemon learnt of when it already knew that their order had ended."""
-    ended: set[str] = set()
+    """Fills that the daemon learnt of when it already held their order for cancelled."""
+    cancelled: set[str] = set()
     found = 0
     for event in outcome.story.events.values():
-        if isinstance(event, OrderUpdated) and not event.order.live:
-            ended.add(event.order.order_id)
+        if isinstance(event, OrderUpdated) and event.order.state == "cancelled":
+            cancelled.add(event.order.order_id)
         elif isinstance(event, Filled):
-            found += event.fill.order_id in ended
+            found += event.fill.order_id in cancelled
     return found
 
 
@@ -135,7 +135,7 @@ SITUATIONS: dict[str, Count] = {
     "entry filled in part": _partial,
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
-    "late fill of an order that had ended": _late_fill,
+    "late fill of an order held for cancelled": _late_fill,
     "entry came after its deadline": _refused(13888),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),

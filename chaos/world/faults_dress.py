@@ -88,6 +88,19 @@ def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
     return "".join(_written(envelope, "", tailor)).encode()
 
 
+def orders_first(frame: bytes) -> list[bytes]:
+    """A notification as two: the orders, and then the trades that changed them; [] when it has not
+    both."""
+    envelope = _decode(frame)
+    data = envelope["params"]["data"]
+    if not (isinstance(data, dict) and data.get("orders") and data.get("trades")):
+        return []
+    halves = ({**data, "trades": []}, {**data, "orders": []})
+    return [
+        _encode({**envelope, "params": {**envelope["params"], "data": half}}) for half in halves
+    ]
+
+
 class _Tailor:
     """Changes decoded values in place or by new ones."""
 

@@ -6,17 +6,12 @@ carrier's business, and ``exchange.lane`` still reads a frame that went through 
 """
 
 from collections.abc import Callable
-from decimal import Decimal
 from random import Random
 
-import msgspec
-
 from chaos.world.exchange import lane
-from chaos.world.faults_dress import dressed
+from chaos.world.faults_dress import dressed, orders_first
 from tradebaas.paper.server import Connection, Post
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title></head></html>"
 
 
@@ -60,7 +55,7 @@ class Mail:
         if self.notes_twice:
             self.notes_twice -= 1
             return [frame, frame]
-        if self.notes_in_two and (halves := _orders_first(frame)):
+        if self.notes_in_two and (halves := orders_first(frame)):
             self.notes_in_two -= 1
             return halves
         return [frame]
@@ -81,18 +76,6 @@ class Mail:
             lambda: frame.replace(b'"amount":', b'"amount":"none","was":'),
         )
         return self._rng.choice(ways)()
-
-
-def _orders_first(frame: bytes) -> list[bytes]:
-    """Changes of orders and then the trades that they are from; [] when it has not both."""
-    envelope = _decode(frame)
-    data = envelope["params"]["data"]
-    if not (isinstance(data, dict) and data.get("orders") and data.get("trades")):
-        return []
-    halves = ({**data, "trades": []}, {**data, "orders": []})
-    return [
-        _encode({**envelope, "params": {**envelope["params"], "data": half}}) for half in halves
-    ]
 
 
 def _is_order_answer(frame: bytes) -> bool:

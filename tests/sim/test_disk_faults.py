@@ -351,3 +351,4 @@ def test_a_connection_whose_setup_fails_leaves_the_store_unlocked(disk: SimDisk)
         if not kept:
             break
     assert nth > 3
+    assert not kept, "no start was left without a failing read"

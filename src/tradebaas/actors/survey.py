@@ -2,7 +2,7 @@
 
 The three are separate calls, so the account may change between them, and the exchange's store of
 trades may lag behind its positions. The reader repeats until the trades account for the positions:
-a few times at once, and then, if nothing is at risk by that, until the store can lag no longer.
+a few times at once, and then, while a stop covers what is open, until the store can lag no longer.
 What still differs then is reported as it is, and the core decides what it means. Reads only;
 nothing here sends or decides.
 """
@@ -16,9 +16,9 @@ from msgspec import Struct
 from tradebaas.core.decide import Decision, decide
 from tradebaas.core.facts import Fact, FillFact, OpenOrdersFact, OrderFact, PositionFact
 from tradebaas.core.messages import Report
-from tradebaas.core.model import Fill, Instrument
+from tradebaas.core.model import Direction, Fill, Instrument
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import OVERLAP_MS, State, cover
+from tradebaas.core.state import OVERLAP_MS, State, closing_amount
 from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
@@ -26,6 +26,8 @@ TRIES = 4
 """Reads in a row, whatever differs."""
 PAUSE_MS = 500
 """Exchange time between the reads after those."""
+MOST_READS = 40
+"""Then what was read last is reported, though the position still changes all the time."""
 
 
 @final
@@ -42,7 +44,7 @@ async def survey(link: Link, view: State, instrument: Instrument, limits: Limits
     Raises:
         LinkLost, Unanswered, CallFailed: the read could not be finished.
     """
-    tries, patience = 0, _Patience(limits.queue_bound_ms + limits.proof_margin_ms)
+    tries, patience = 0, Patience(limits.queue_bound_ms + limits.proof_margin_ms)
     while True:
         tries, taken = tries + 1, await _read(link, view, instrument)
         known, said = _folded(view, taken, limits), _said(taken, instrument)
@@ -56,25 +58,29 @@ async def survey(link: Link, view: State, instrument: Instrument, limits: Limits
 
 
 @final
-class _Patience:
+class Patience:
     """How long, in exchange time, the trades behind one and the same position may be missing."""
 
     def __init__(self, lag_ms: int) -> None:
         self._lag_ms = lag_ms
+        self._reads = 0
         self._said: Decimal | None = None
         self._until_ms: int | None = None
 
     def is_over(self, said: Decimal, read_ms: int) -> bool:
-        """Whether a read that began at ``read_ms`` had to find the trades behind ``said``.
+        """Whether a read that began at ``read_ms`` had to find the trades behind ``said``, or was
+        the last one.
 
-        It counts from the next read after the one that found the position so: only then is it
+        Time counts from the next read after the one that found the position so: only then is it
         certain that the trades had been made when the read began.
         """
+        self._reads += 1
         if said != self._said:
             self._said, self._until_ms = said, None
         elif self._until_ms is None:
             self._until_ms = read_ms + self._lag_ms
-        return self._until_ms is not None and read_ms > self._until_ms
+        late = self._until_ms is not None and read_ms > self._until_ms
+        return late or self._reads >= MOST_READS
 
 
 async def _read(link: Link, view: State, instrument: Instrument) -> Survey:
@@ -139,10 +145,6 @@ def _size(state: State, instrument: Instrument) -> Decimal:
 
 
 def _may_wait(known: State, said: Decimal, instrument: Instrument) -> bool:
-    """Whether only fills that made the position smaller are missing, and the rest is covered.
-
-    A position that is larger than all trades explain, or that no stop covers, waits for nothing.
-    """
-    size = _size(known, instrument)
-    smaller = abs(said) < abs(size) and said * size >= 0
-    return smaller and (said == 0 or cover(known) >= abs(said))
+    """Whether the position is gone or wholly covered; a naked one waits for nothing."""
+    exit_side = Direction.SELL if said > 0 else Direction.BUY
+    return said == 0 or closing_amount(known, instrument.name, exit_side) >= abs(said)
