@@ -58,7 +58,6 @@ MARKET_PAUSE_S = 0.5
 SNAPSHOT_EVERY = 7
 """Events between two snapshots: some commits carry one, and some recoveries start from one."""
 EVERY_TIME = 10**9
-PATIENCE = Patience(rate=RATE, naked_ms=RATE * 1000, news_ms=RATE * 1000)
 SCRIPT_S = 30.0
 RECOVERY_S = 20.0
 REST_S = 20.0
@@ -69,6 +68,17 @@ THIN_S = 0.4
 """A thin book is full again so long after a death: else nobody could close a position in it."""
 RESTART_S = 0.1
 """After an exit that nobody ordered."""
+NAKED_MS = 400
+"""Of the daemon's time: a position that is naked for so long is closed."""
+AGAIN_MS = 200
+"""The daemon's pause before it closes again what a thin book has left."""
+PATIENCE = Patience(
+    rate=RATE,
+    naked_ms=RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50),
+    news_ms=RATE * 1000,
+)
+"""Nobody can close in a thin book: that of the script, or the one after the death, may each have to
+be waited out to the next attempt. The rest is for the recovery's own reading."""
 STRATEGY = strategy_name("steady.py", "Steady", Path(__file__).parent)
 INSTRUMENT = "BTC-PERPETUAL"
 RISK = Decimal("0.18")
@@ -368,7 +378,7 @@ def daemon_config() -> Config:
         data=str(DATA),
         exchange=ExchangeSection(url="ws://exchange.simulated:8022/ws/api/v2"),
         strategy=StrategySection(name=STRATEGY, instrument=INSTRUMENT),
-        risk=RiskSection(risk_percent=RISK, max_entries_per_day=1_000, naked_ms=400 * RATE),
+        risk=RiskSection(risk_percent=RISK, max_entries_per_day=1_000, naked_ms=NAKED_MS * RATE),
         store=StoreSection(snapshot_every=SNAPSHOT_EVERY),
         backups=BackupSection(interval_seconds=3600.0),
     )
