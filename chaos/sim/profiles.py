@@ -15,6 +15,8 @@ from chaos.sim.swarm import Swarm, draw
 from chaos.sim.wire import CALM, Weather
 
 SHORT = "short"
+RUSH = "rush"
+"""All that the general world has, and a death long before the one before it is forgotten."""
 DEATHS = 8
 """Deaths in a world of a few seconds."""
 QUIET_S = 40.0
@@ -53,8 +55,17 @@ STOPS = "owner cancels our stop"
 TRADES = ("gap through the take", "gap through the stop")
 """What closes a position soon, so that there are many entries."""
 
+
+def _slowed(swarm: Swarm) -> Swarm:
+    """At most an exchange minute per second: more is a moving market between deaths, and dear."""
+    rate = min(swarm.rate, 60)
+    pause_s = swarm.market_pause_s * swarm.rate / rate
+    return replace(swarm, rate=rate, market_pause_s=pause_s)
+
+
 PROFILES: dict[str, Change] = {
     SHORT: lambda swarm: swarm,
+    RUSH: lambda swarm: _slowed(replace(swarm, deaths=200, soon=0.1)),
     "deaths": _with(8, **FAST, **_faults(*TRADES, market=3.0)),
     "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
     "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),

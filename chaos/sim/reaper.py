@@ -133,6 +133,8 @@ class Reaper(trio.abc.Instrument):
         self.injected: Callable[[str], None] = lambda _kind: None
         self._rng = rng
         self._kills = {p: _some(deeds, swarm.kills) for p, deeds in DEEDS.items()}
+        self._most = {p: most * swarm.soon for p, most in MOST.items()}
+        self._patience = PATIENCE * swarm.soon
         self._places = [p for p in _some(PLACES, swarm.traps) if self._kills[p]]
         self._trap: Trap | None = None
         self._set_at = 0.0
@@ -165,7 +167,7 @@ class Reaper(trio.abc.Instrument):
             trap.counted += 1
         else:
             trap.waited += 1
-            if trap.place is Place.PHASE and trap.waited > PATIENCE:
+            if trap.place is Place.PHASE and trap.waited > self._patience:
                 self._set()
             return
         if trap.counted < trap.number:
@@ -265,7 +267,7 @@ class Reaper(trio.abc.Instrument):
             return
         rng = self._rng
         place = rng.choice(self._places)
-        number = max(1, int(math.exp(rng.uniform(0.0, math.log(MOST[place])))))
+        number = max(1, int(math.exp(rng.uniform(0.0, math.log(self._most[place])))))
         self._trap = Trap(place, number, rng.choice(self._kills[place]), rng.choice(PHASES))
         self._set_at = trio.current_time()
 

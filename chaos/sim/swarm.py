@@ -37,7 +37,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
     share of the exchange's frames that are delayed one by one. The rest narrows a world to some of
     what could happen in it, as ``profile`` says (() and 0: nothing is narrowed): ``deeds`` are the
-    only faults that strike, ``traps`` the only places where death waits, ``kills`` its only forms;
+    only faults that strike, ``traps`` the only places where death waits, ``kills`` its only forms,
+    ``soon`` the share of the usual longest wait for it;
     ``faults_s`` ends the faults before all deaths have come, ``outage_s`` is about how long the
     daemon is down.
 
@@ -65,6 +66,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     deeds: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
     kills: tuple[str, ...] = ()
+    soon: float = 1.0
     faults_s: float = 600.0
     outage_s: float = 0.0
     flips: float = 0.0
