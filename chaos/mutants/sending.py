@@ -141,6 +141,7 @@ def no_deadline(patch: Patch) -> None:
     costs="two orders have one name: what became of one is taken for the other's fate",
     by="Once",
     needs="two entries in one life",
+    profile="owner",
 )
 def label_reused(patch: Patch) -> None:
     def label(self: Draft, role: Role) -> str:

@@ -143,6 +143,9 @@ class Nemesis:
         Seldom it is longer than the exchange's recent store of orders reaches back, where the
         exchange's time runs fast enough for that.
         """
+        outage_s = self.world.swarm.outage_s
+        if outage_s:
+            return self.rng.uniform(0.0, 2 * outage_s)
         if self.calmed.is_set() or self.rng.random() < 0.7:
             return 0.0
         if self.rng.random() < 0.95:

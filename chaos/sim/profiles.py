@@ -102,7 +102,7 @@ PROFILES: dict[str, Change] = {
         **_faults("late news of a fill", "late news of an entry", network=0.5),
     ),
     "outage": _with(
-        3, 900.0, **FAST, outage_s=150.0,
+        4, 900.0, **FAST, outage_s=150.0, traps=("step in a lifecycle state",),
         **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),
     ),
     "owner": _with(**QUIET, rate=60, **_faults(STOPS, "owner adds", owner=2.0)),
