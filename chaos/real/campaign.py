@@ -43,6 +43,7 @@ OPENINGS: dict[str, tuple[str, Phase]] = {
     "resend": ("sigkill", Phase.ENTERING_POSITION),
     "forget-stop": ("sigkill", Phase.POSITION_OPEN),
     "ack-first": ("sigkill-in-commit", Phase.ANALYZING),
+    "recovered-early": ("sigkill", Phase.ENTERING_POSITION),
 }
 """What shows a breakage, and so comes first under it, as often as ``OPENING_ROUNDS`` says."""
 OPENING_ROUNDS = 4

@@ -36,6 +36,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("ack-first", "kill", ("sigkill-in-commit",)),
     Proof("resend", "kill", ("sigkill",)),
     Proof("forget-stop", "kill", ("sigkill",)),
+    Proof("recovered-early", "kill", ("sigkill",)),
     Proof("snapshot-without-tail", "sigkill", ("sigkill-anytime",)),
     Proof("snapshot-without-tail", "actors", ("actor-persister",)),
     Proof("never-pats", "watchdog", ("sigstop-short",)),
