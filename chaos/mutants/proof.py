@@ -145,6 +145,7 @@ def no_overlap(patch: Patch) -> None:
     costs="the report says that all is well while an order may still be anywhere",
     by="Known",
     needs="a death with an order under way",
+    seed=3,
 )
 def recovered_early(patch: Patch) -> None:
     honest = RecoveryClock.report
