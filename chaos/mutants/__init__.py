@@ -25,7 +25,7 @@ _ALL = [
     if isinstance(member, Mutant)
 ]
 MUTANTS: dict[str, Mutant] = {mutant.name: mutant for mutant in _ALL}
-REAL_MUTANTS = ("ack-first", "resend", "forget-stop")
+REAL_MUTANTS = ("ack-first", "resend", "forget-stop", "recovered-early")
 """Those that a campaign on real processes must catch as well."""
 FSYNC_MUTANTS = ("ack-first", "no-sync")
 """Those that a trace of system calls can show."""

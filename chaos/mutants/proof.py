@@ -141,15 +141,16 @@ def no_overlap(patch: Patch) -> None:
 
 @mutant(
     "recovered-early",
-    breaks="a recovery is reported before the orders that it found unproven are proven",
+    breaks="a recovery is reported before the position is covered and the orders are proven",
     costs="the report says that all is well while an order may still be anywhere",
     by="Known",
     needs="a death with an order under way",
+    seed=3,
 )
 def recovered_early(patch: Patch) -> None:
     honest = RecoveryClock.report
 
     def report(self: RecoveryClock, view: State) -> RecoveryReport | None:
-        return honest(self, replace(view, pending={}))
+        return honest(self, replace(view, pending={}, position=None))
 
     patch.set(RecoveryClock, "report", report)

@@ -3,24 +3,23 @@
 Starts the exchange and the daemon as processes of their own, plays rounds of the faults that the
 profile draws and the machine permits, has everything judged after each one, and at the end stops
 the strategy with its position, reads both ledgers anew and compares all trades, profits, fees and
-balances. Whatever happens, only processes started here are ended, and the outcome is told.
+balances. So it does when it is ended early. Whatever happens, only processes started here are
+ended, and the outcome is told.
 """
 
 import random
 import re
 import shutil
-import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from chaos.real.admin import Admin, ExchangeGone
 from chaos.real.driver import SNAPSHOT_EVERY, Driver, Stuck
+from chaos.real.ending import Ending
 from chaos.real.fault import End
 from chaos.real.faults import FAULTS
 from chaos.real.judge import Judge
@@ -43,6 +42,7 @@ OPENINGS: dict[str, tuple[str, Phase]] = {
     "resend": ("sigkill", Phase.ENTERING_POSITION),
     "forget-stop": ("sigkill", Phase.POSITION_OPEN),
     "ack-first": ("sigkill-in-commit", Phase.ANALYZING),
+    "recovered-early": ("sigkill", Phase.ENTERING_POSITION),
 }
 """What shows a breakage, and so comes first under it, as often as ``OPENING_ROUNDS`` says."""
 OPENING_ROUNDS = 4
@@ -66,7 +66,8 @@ class Plan:
 class Outcome:
     """What came of it: the rounds, the violations with their rounds, and the ledgers.
 
-    ``skipped`` has the faults that this machine does not permit, with the reason.
+    ``skipped`` has the faults that this machine does not permit, with the reason. ``ended`` says
+    that it was ended early, and how far it was; "": it was not.
     """
 
     plan: Plan
@@ -75,6 +76,7 @@ class Outcome:
     violations: list[tuple[int, Violation]] = field(default_factory=list)
     seconds: float = 0.0
     home: str = ""
+    ended: str = ""
     backoffs: list[float] = field(default_factory=list)
     driver: Driver | None = None
     judge: Judge | None = None
@@ -82,12 +84,12 @@ class Outcome:
     def least_deaths(self) -> int:
         """How many deaths each lifecycle state needs; a short or broken campaign needs none."""
         profile = self.plan.profile
-        whole = not self.plan.broken and self.plan.rounds >= profile.rounds
+        whole = not self.plan.broken and not self.ended and self.plan.rounds >= profile.rounds
         return profile.least_deaths if whole else 0
 
 
-def run(plan: Plan, say: Say) -> Outcome:
-    """Run a campaign; ``say`` takes one line per round.
+def run(plan: Plan, say: Say, ending: Ending | None = None) -> Outcome:
+    """Run a campaign; ``say`` takes one line per round, ``ending`` may end it early.
 
     Raises:
         BadProfile: This machine permits none of the profile's faults.
@@ -100,26 +102,11 @@ def run(plan: Plan, say: Say) -> Outcome:
     home.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(plan, home=str(home), skipped=skipped)
     began = time.monotonic()
-    with _ended_in_order():
-        _run_in(home, outcome, say)
+    _run_in(home, outcome, say, ending or Ending())
     outcome.seconds = time.monotonic() - began
     if plan.keep is None and not outcome.violations:
         shutil.rmtree(home)
     return outcome
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends a campaign as Ctrl-C does: what it started and mounted is taken down first."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def why_not(name: str) -> str:
@@ -127,7 +114,7 @@ def why_not(name: str) -> str:
     return next(filter(None, (refusal(need) for need in FAULTS[name].needs)), "")
 
 
-def _run_in(home: Path, outcome: Outcome, say: Say) -> None:
+def _run_in(home: Path, outcome: Outcome, say: Say, ending: Ending) -> None:
     plan = outcome.plan
     start, stage = plan.profile.start, Stage()
     exchange = Exchange(home / "exchange", plan.seed, start.speed)
@@ -136,7 +123,7 @@ def _run_in(home: Path, outcome: Outcome, say: Say) -> None:
         build(stage, start, home, daemon)
         exchange.start()
         daemon.configure(relayed(stage, start, exchange.url, plan.seed), SNAPSHOT_EVERY)
-        campaign = _Campaign(outcome, exchange, daemon, stage, say)
+        campaign = _Campaign(outcome, exchange, daemon, stage, say, ending)
         try:
             campaign.run()
         except Stuck:
@@ -159,12 +146,14 @@ def _run_in(home: Path, outcome: Outcome, say: Say) -> None:
 
 class _Campaign:
     def __init__(
-        self, outcome: Outcome, exchange: Exchange, daemon: Daemon, stage: Stage, say: Say
-    ) -> None:
+        self, outcome: Outcome, exchange: Exchange, daemon: Daemon, stage: Stage,
+        say: Say, ending: Ending,
+    ) -> None:  # fmt: skip
         rng = random.Random(outcome.plan.seed)
         self.outcome = outcome
         self.plan = outcome.plan
         self.say = say
+        self.ending = ending
         admin = Admin(exchange.url)
         self.driver = Driver(Path(outcome.home), rng, exchange, daemon, admin, stage)
         self.judge = Judge(self.driver)
@@ -174,9 +163,12 @@ class _Campaign:
         self.visits = Counter(dict.fromkeys(Phase, 0))
 
     def run(self) -> None:
-        """All rounds, then the end."""
+        """All rounds, or those until somebody ended it; then the end."""
         self._first_start()
         for number in range(self.plan.rounds):
+            if self.ending.signal:
+                self.outcome.ended = self.ending.words(number, self.plan.rounds, "rounds")
+                break
             played, found = self._round(number)
             self.say(_line(played, found))
             if len(self.judge.violations) >= (1 if self.plan.broken else MOST_VIOLATIONS):
@@ -226,7 +218,7 @@ class _Campaign:
 
     def _end(self) -> None:
         """Flat; then everything once more, and an orderly end."""
-        driver, number = self.driver, self.plan.rounds
+        driver, number = self.driver, len(self.outcome.rounds)
         driver.insist("/api/strategy/stop", {"close": True})
         driver.wait(lambda s: s.phase is Phase.IDLE and s.position is None, "flat at the end")
         self.judge.end(number)

@@ -9,6 +9,7 @@ from rich.console import Console
 from chaos.real import campaign, catalogue
 from chaos.real.breakages import ALL
 from chaos.real.campaign import Plan
+from chaos.real.ending import Ending
 from chaos.real.faults import FAULTS
 from chaos.real.profile import BadProfile, load
 from chaos.real.proofs import PROOFS
@@ -38,7 +39,11 @@ def real_command(
     keep: Path | None,
     output: Output,
 ) -> None:
-    """Hurt the real daemon as a profile says; exit 0 without a violation, else 1."""
+    """Hurt the real daemon as a profile says; exit 0 without a violation, else 1.
+
+    SIGINT or SIGTERM ends it early, after the round under way: what was played is judged and told,
+    and the exit code is 130 or 143 unless there was a violation. A second one ends it at once.
+    """
     if listing:
         catalogue.show(Console())
         return
@@ -46,23 +51,34 @@ def real_command(
         raise click.BadParameter(f"{keep} is not empty; give a new directory", param_hint="--keep")
     started = machine.now()
     if prove:
-        raise SystemExit(_prove(seed, keep, started, output))
+        raise SystemExit(_prove(seed, keep, started, output, Ending()))
     try:
         profile = load(name, FAULTS)
         plan = Plan(profile, rounds or profile.rounds, seed, broken or "", keep)
-        outcome = campaign.run(plan, click.echo)
+        ending = Ending()
+        with ending.heeded():
+            outcome = campaign.run(plan, click.echo, ending)
     except BadProfile as error:
         raise click.UsageError(str(error)) from error
-    code = deliver(verdict_of(outcome, started), output, Console())
+    code = deliver_early(verdict_of(outcome, started), output, ending)
     if outcome.violations:
         click.echo(f"ledgers and logs are kept in {outcome.home}")
     raise SystemExit(code)
 
 
-def _prove(seed: int, keep: Path | None, started: str, output: Output) -> int:
+def deliver_early(verdict: Verdict, output: Output, ending: Ending) -> int:
+    """``deliver``, and the exit code of an early end; what is wrong with the daemon goes first."""
+    code = deliver(verdict, output, Console())
+    wrong = verdict.tally.findings or verdict.tally.survivors
+    return ending.code if verdict.run.ended and not wrong else code
+
+
+def _prove(seed: int, keep: Path | None, started: str, output: Output, ending: Ending) -> int:
     """Whether each kind of fault finds what it exists to find; the exit code."""
     began = time.monotonic()
-    tally = prove_all(PROOFS, seed, keep, click.echo)
+    with ending.heeded():
+        tally = prove_all(PROOFS, seed, keep, click.echo, ending)
+    done = len(tally.mutants) + len(tally.skipped)
     run = Run(
         title="Broken daemons as real processes",
         command=f"python -m chaos real --prove --seed {seed}",
@@ -72,5 +88,6 @@ def _prove(seed: int, keep: Path | None, started: str, output: Output) -> int:
         machine=machine.describe(),
         started=started,
         seconds=round(time.monotonic() - began, 1),
+        ended=ending.words(done, len(PROOFS), "mutants") if done < len(PROOFS) else "",
     )
-    return deliver(Verdict(run, tally), output, Console())
+    return deliver_early(Verdict(run, tally), output, ending)

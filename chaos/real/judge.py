@@ -6,6 +6,8 @@ watches over it from there on. At the end both ledgers are read again from their
 whole is judged once.
 """
 
+import math
+import time
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
@@ -25,6 +27,7 @@ from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.protected import protected
 from chaos.world.story import Story
+from chaos.world.truth import truthful
 
 CHECKED = (
     *("durable", "once", "known", "protected", "bounded", "gated", "fail closed"),
@@ -38,6 +41,27 @@ NAKED_LIMIT_REAL_S = 1.0
 """Grace for the exchange's notifications plus the time to send a stop, on a loaded machine."""
 
 
+class Horizon:
+    """The latest that the exchange's clock can have shown, whatever it was told of its time.
+
+    It never runs faster than its speed, but an exchange that was killed goes on from an earlier
+    time; what was read of it before that was no lie.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self.latest_ms = 0
+        self._speed = speed
+        self._asked_at, self._said_ms = 0.0, 0
+
+    def see(self, asked_at: float, told_at: float, now_ms: int) -> None:
+        """Asked and told at these monotonic seconds of ours, the exchange said ``now_ms``."""
+        if self._said_ms:
+            most_ms = math.ceil((told_at - self._asked_at) * 1000 * self._speed) + 1
+            self.latest_ms = max(self.latest_ms, self._said_ms + most_ms)
+        self.latest_ms = max(self.latest_ms, now_ms)
+        self._asked_at, self._said_ms = asked_at, now_ms
+
+
 class Judge:
     """Judges one campaign. ``checked`` counts how often each invariant was judged."""
 
@@ -47,9 +71,11 @@ class Judge:
         self.promises = 0
         self.shown = 0
         self._driver = driver
+        self._horizon = Horizon(driver.exchange.speed)
         self._seen: set[str] = set()
         self._mark = START
         self._origin = START
+        self._now_ms()
 
     def round(self, scene: Scene) -> list[Violation]:
         """Judge what is new since the last time, and what the round itself found amiss.
@@ -123,7 +149,7 @@ class Judge:
         driver.read_journal()
         driver.read_store()
         snapshots = read_snapshots(driver.daemon.store)
-        now_ms = int(str(driver.admin.table("admin/state")["now"]))
+        now_ms = self._now_ms()
         books, story, witness = driver.books, driver.story, driver.witness
         witness.see_halt(driver.halt_lies(), f"at journal line {books.n}")
         self._count()
@@ -144,8 +170,16 @@ class Judge:
             *bounded(books, story, self._bounds(), since),
             *oracle.gated(books, story, witness, since),
             *fail_closed(books, story, witness, since),
+            *truthful(books, story, self._horizon.latest_ms),
             *alive(story, witness, since),
         ]
+
+    def _now_ms(self) -> int:
+        """The exchange's time."""
+        asked_at = time.monotonic()
+        now_ms = int(str(self._driver.admin.table("admin/state")["now"]))
+        self._horizon.see(asked_at, time.monotonic(), now_ms)
+        return now_ms
 
     def _bounds(self) -> Bounds:
         """What the daemon's own configuration allows it."""

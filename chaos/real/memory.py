@@ -74,6 +74,7 @@ class MemoryGroup:
         self._filler = subprocess.Popen(
             ["sh", "-c", line + 'exec "$@"', "sh", sys.executable, "-c", _FILLER, str(megabytes)],
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def free(self) -> None:

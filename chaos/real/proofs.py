@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chaos.real.breakages import ALL
 from chaos.real.campaign import Plan, run, why_not
+from chaos.real.ending import Ending
 from chaos.real.faults import FAULTS
 from chaos.real.profile import Profile, load
 from chaos.report.verdict import Mutant as Told
@@ -36,6 +37,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("ack-first", "kill", ("sigkill-in-commit",)),
     Proof("resend", "kill", ("sigkill",)),
     Proof("forget-stop", "kill", ("sigkill",)),
+    Proof("recovered-early", "kill", ("sigkill",)),
     Proof("snapshot-without-tail", "sigkill", ("sigkill-anytime",)),
     Proof("snapshot-without-tail", "actors", ("actor-persister",)),
     Proof("never-pats", "watchdog", ("sigstop-short",)),
@@ -62,9 +64,13 @@ def profile_of(proof: Proof) -> Profile:
 
 
 def prove(
-    proofs: tuple[Proof, ...], seed: int, keep: Path | None, say: Callable[[str], None]
-) -> Tally:
-    """Play each proof; what was caught by what, what survived, and what cannot be played here."""
+    proofs: tuple[Proof, ...], seed: int, keep: Path | None, say: Callable[[str], None],
+    ending: Ending,
+) -> Tally:  # fmt: skip
+    """Play each proof; what was caught by what, what survived, and what cannot be played here.
+
+    One that is ended early has neither been caught nor survived, and is the last.
+    """
     caught, skipped = [], []
     for number, proof in enumerate(proofs):
         refused = [reason for reason in map(why_not, proof.faults) if reason]
@@ -74,9 +80,11 @@ def prove(
             continue
         where = keep / f"{number}-{proof.broken}" if keep else None
         plan = Plan(profile_of(proof), proof.rounds, seed, proof.broken, where)
-        outcome = run(plan, lambda _line: None)
+        outcome = run(plan, lambda _line: None, ending)
         if keep is None:
             shutil.rmtree(outcome.home, ignore_errors=True)
+        if outcome.ended:
+            break
         found = [invariant(violation.check) for _, violation in outcome.violations]
         by = next((check for check in found if check in (*ALL[proof.broken].by, STUCK)), "")
         caught.append(Told(name, by, f"round {len(outcome.rounds)}", round(outcome.seconds, 1)))

@@ -54,6 +54,7 @@ def verdict_of(outcome: Outcome, started: str) -> Verdict:
         machine=machine.describe(),
         started=started,
         seconds=round(outcome.seconds, 1),
+        ended=outcome.ended,
     )
     return Verdict(run, _tally(outcome, run.command))
 

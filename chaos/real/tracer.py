@@ -20,7 +20,9 @@ def injected(pid: int, syscall: str, what: str, log: Path) -> Iterator[None]:
     """
     command = ["strace", "-f", "-qq", "-p", str(pid), "-o", str(log)]
     command += ["-e", f"trace={syscall}", "-e", f"inject={syscall}:{what}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as tracer:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    ) as tracer:
         try:
             _await_attached(pid, tracer)
             yield

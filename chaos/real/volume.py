@@ -150,7 +150,9 @@ def system(*command: str) -> None:
     Raises:
         OSError: It failed; the message has its last words.
     """
-    done = subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False)
+    done = subprocess.run(
+        command, capture_output=True, timeout=LIMIT_S, check=False, start_new_session=True
+    )
     if done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip()
         raise OSError(f"{' '.join(command)}: {words}")

@@ -206,7 +206,7 @@ class Run(Struct, frozen=True):
     """How a run was made: ``trials`` of ``unit`` ("seeds", "rounds", "points", "mutants").
 
     ``which`` names them ("1 to 200", "seed 7"); ``started`` is wall time in words; ``seconds`` is
-    real time; ``progress`` may be empty.
+    real time; ``progress`` may be empty; ``ended`` says that it was ended early, and how far on.
     """
 
     title: str
@@ -219,6 +219,7 @@ class Run(Struct, frozen=True):
     started: str = ""
     seconds: float = 0.0
     progress: tuple[Progress, ...] = ()
+    ended: str = ""
 
 
 class Verdict(Struct, frozen=True):
@@ -244,11 +245,12 @@ class Verdict(Struct, frozen=True):
             for number, one, many, names in said
             if number
         ]
-        return words if self.run.trials else [*words, f"no {self.run.unit} were run"]
+        words += [] if self.run.trials else [f"no {self.run.unit} were run"]
+        return [*words, self.run.ended] if self.run.ended else words
 
     @property
     def passed(self) -> bool:
-        """No violation, nothing required left out, no mutant survived, and something was run."""
+        """No violation, nothing required left out, no mutant survived, and all of it was run."""
         return not self.failures
 
     @property

@@ -33,7 +33,7 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.model import Absence, Intent, Phase, Role, Trade
-from tradebaas.core.state import State
+from tradebaas.core.state import State, naked_amount
 
 REMEMBERED_STATES = 4_000
 REST = "/rest"
@@ -81,7 +81,8 @@ class Story:
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
     ``absences`` the evidence for those that were called absent,
-    ``premature`` the recoveries that were reported before all that they had found was settled.
+    ``unsettled`` what the present life has lacked of a recovery in every state so far, "" once one
+    lacked nothing, ``premature`` the recoveries that were reported before that.
     """
 
     remembered: int = REMEMBERED_STATES
@@ -110,6 +111,7 @@ class Story:
     born_halted: dict[int, bool] = field(default_factory=dict)
     denied: dict[str, tuple[int, str]] = field(default_factory=dict)
     absences: dict[str, tuple[int, Absence]] = field(default_factory=dict)
+    unsettled: str = ""
     premature: list[tuple[int, str]] = field(default_factory=list)
 
     def take(self, rows: Iterable[LogRow]) -> None:
@@ -138,6 +140,8 @@ class Story:
         self.standing.take(row.event)
         self.signals.take(row.event)
         self.state = apply(before, row.event)
+        if self.unsettled:
+            self.unsettled = _unsettled(self.state)
 
     def intent_of(self, label: str) -> Intent | None:
         """The committed intent that a label, or a leg's label, belongs to."""
@@ -148,6 +152,7 @@ class Story:
             case LifeStarted(life=life, cause=cause):
                 self.causes[life] = cause.removeprefix("last death ")
                 self.born_halted[life] = self.standing.halted
+                self.unsettled = "nothing done"
                 self._note_life(seq, before)
             case OrderIntended(intent=intent):
                 self._note_intent(seq, intent)
@@ -173,7 +178,7 @@ class Story:
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
             case Recovered(report=report):
-                self._note_report(seq, report, before)
+                self._note_report(seq, report)
             case PositionCorrected():
                 self.corrections.append((seq, event))
             case Halted(by=by, reason=reason):
@@ -184,11 +189,11 @@ class Story:
             case _:
                 pass  # the state has it
 
-    def _note_report(self, seq: int, report: RecoveryReport, before: State) -> None:
+    def _note_report(self, seq: int, report: RecoveryReport) -> None:
+        """The state may have changed since the one that the report is about."""
         self.reports[report.life] = report
-        open_still = [label for label in report.unresolved if label in before.pending]
-        if open_still:
-            text = f"life {report.life} reported its recovery with {open_still} unproven"
+        if self.unsettled:
+            text = f"life {report.life} reported its recovery with {self.unsettled}"
             self.premature.append((seq, text))
 
     def _note_life(self, seq: int, before: State) -> None:
@@ -219,3 +224,14 @@ class Story:
         unknown = self.unknowns.get(label)
         if unknown is not None and not unknown.outcome:
             unknown.outcome = outcome
+
+
+def _unsettled(state: State) -> str:
+    """What a life lacks of being reconciled, protected and proven; "" when it is all of that."""
+    if not 0 < state.connection == state.reconciled:
+        return "the account not read"
+    bare = naked_amount(state)
+    if bare > 0:
+        return f"{bare} of the position without a stop"
+    unproven = [label for label in state.recovering.unresolved if label in state.pending]
+    return f"{', '.join(unproven)} unproven" if unproven else ""

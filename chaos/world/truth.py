@@ -8,7 +8,8 @@ So here every such word is held against the journal for good:
     denied      known   what the log says never was is not at the exchange
     unproven    known   an order is called absent only when it can no longer arrive, and by the
                         exchange's own clock
-    premature   known   a recovery is reported only once everything that it found is settled
+    premature   known   a recovery is reported only once the account was read, the position covered
+                        and every order that it found unproven proven, all at one time
     beside      gated   no entry is taken while a position of ours is open
 """
 

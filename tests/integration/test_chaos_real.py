@@ -14,6 +14,7 @@ CAUGHT_BY = {
     "ack-first": ("kill", "durable"),
     "resend": ("kill", "once"),
     "forget-stop": ("kill", "protected"),
+    "recovered-early": ("kill", "known"),
 }
 ROUNDS_TO_CATCH = 20
 

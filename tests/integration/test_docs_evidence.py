@@ -1,4 +1,7 @@
-"""The page of evidence names only what is there: tests, profiles, faults, situations, mutants."""
+"""The page of evidence names only what is there.
+
+Tests, profiles and their faults, scenarios, situations, mutants: each name must be known.
+"""
 
 import ast
 import re
@@ -8,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.mutants import MUTANTS
+from chaos.enumerate.scenarios import SCENARIOS
+from chaos.real.breakages import ALL
 from chaos.real.faults import FAULTS
-from chaos.real.profile import load
+from chaos.real.profile import load, names
 from chaos.sim.rare import SITUATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +22,8 @@ PAGE = ROOT / "docs" / "evidence.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 CLAIMS = {"TEST-009": 18, "TEST-010": 14}
 """How many tests each suite of the predecessor had."""
+UNNAMED = "kill"
+"""The profile of a fault, says the page, that is named without one."""
 
 
 @cache
@@ -43,6 +49,31 @@ def named_after(word: str, quote: str, text: str) -> Iterator[str]:
     name = f"{quote}([^{quote}|]+){quote}"
     for run in re.findall(rf"\b{word}s? ({name}(?:(?:, | and ){name})*)", text):
         yield from re.findall(name, run[0])
+
+
+def named_profiles(text: str) -> set[str]:
+    """The profiles that a text names, as such or within a command."""
+    return {*re.findall(r"chaos real --profile ([\w-]+)", text), *named_after("profile", "`", text)}
+
+
+def faults_by_profile(text: str) -> Iterator[tuple[str, str]]:
+    """Each fault with the profile that is named after it, or with the one that goes without."""
+    listed = "`[^`|]+`(?:(?:, | and )`[^`|]+`)*"
+    for run, profile in re.findall(rf"\bfaults? ({listed})(?: of profile `([^`|]+)`)?", text):
+        for name in re.findall("`([^`]+)`", run):
+            yield name, profile or UNNAMED
+
+
+def misplaced_faults(text: str) -> list[str]:
+    """The faults that their profile does not have."""
+    found = sorted(set(faults_by_profile(text)))
+    return [f"{name} in {profile}" for name, profile in found if name not in profile_of(profile)]
+
+
+@cache
+def profile_of(name: str) -> frozenset[str]:
+    """The faults of a profile."""
+    return frozenset(load(name, FAULTS).faults)
 
 
 def rows(text: str, suite: str) -> list[list[str]]:
@@ -77,7 +108,12 @@ def test_each_claim_has_a_row_with_a_name_and_what_shows_it(suite: str) -> None:
 
 @pytest.mark.parametrize(
     "word, quote, known",
-    [("fault", "`", FAULTS), ("mutant", "`", MUTANTS), ("situation", '"', SITUATIONS)],
+    [
+        ("fault", "`", FAULTS),
+        ("mutant", "`", ALL),
+        ("scenario", "`", SCENARIOS),
+        ("situation", '"', SITUATIONS),
+    ],
 )
 def test_every_other_name_is_known(word: str, quote: str, known: dict[str, object]) -> None:
     named = set(named_after(word, quote, TEXT))
@@ -92,8 +128,19 @@ def test_names_are_found_in_lists() -> None:
     assert list(named_after("situation", '"', text)) == ["e f", "g"]
 
 
-def test_every_profile_that_is_named_can_be_loaded() -> None:
-    named = set(re.findall(r"chaos real --profile (\w+)", TEXT))
-    assert named
-    for name in named:
-        load(name, FAULTS)
+def test_every_profile_that_is_named_is_there() -> None:
+    named = named_profiles(TEXT)
+    assert len(named) >= 5
+    assert named <= set(names())
+
+
+def test_every_fault_is_in_the_profile_that_it_is_named_with() -> None:
+    assert len({profile for _, profile in faults_by_profile(TEXT)}) >= 4
+    assert misplaced_faults(TEXT) == []
+
+
+def test_what_is_no_profile_or_not_in_it_is_found() -> None:
+    text = "faults `oom`, `cut-db` of profile `limits`; fault `sigkill`; faults `oom` and `actor`"
+    assert misplaced_faults(text) == ["cut-db in limits", "oom in kill"]
+    said = "`chaos real --profile disk-full` and profiles `a`, `b-c`"
+    assert named_profiles(said) == {"disk-full", "a", "b-c"}

@@ -238,7 +238,7 @@ def _command(scene: Scene, arguments: str, *, may_fail: bool = False) -> int:
 def _run(scene: Scene, line: str, *, may_fail: bool = False) -> int:
     done = subprocess.run(
         line, shell=True, env=environment(), capture_output=True, text=True,
-        timeout=COMMAND_LIMIT_S, check=False,
+        timeout=COMMAND_LIMIT_S, check=False, start_new_session=True,
     )  # fmt: skip
     if done.returncode != 0 and not may_fail:
         said = f"{line}\nended with {done.returncode}: {done.stdout}{done.stderr}"

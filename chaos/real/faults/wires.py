@@ -144,7 +144,7 @@ def _no_drop(scene: Scene) -> None:
 
 
 def _system(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=10)
+    subprocess.run(command, check=True, capture_output=True, timeout=10, start_new_session=True)
 
 
 def _relayed(says: str, inject: Act, lasting: Act, heal: Act = nothing) -> Fault:

@@ -1,21 +1,26 @@
 """The parts of a campaign that need no process: decks, draws, the verdict."""
 
 import random
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import cast
 
+import pytest
 from chaos_kit import booked, closed, closed_rows, log, told
 
 from chaos.real.admin import Admin
 from chaos.real.campaign import OPENINGS, Outcome, Plan
+from chaos.real.command import deliver_early
 from chaos.real.driver import Driver
+from chaos.real.ending import Ending
 from chaos.real.fault import End
 from chaos.real.faults import FAULTS
 from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import load
 from chaos.real.report import NEW_CREW, NEW_PROCESS, SAME_CREW, verdict_of
 from chaos.real.scene import Round
+from chaos.report.output import Output
 from chaos.world.deck import Deck
 from chaos.world.oracle import Violation
 from tradebaas.core.events import LifeStarted
@@ -90,6 +95,33 @@ def test_a_campaign_that_never_began_has_a_verdict_and_fails() -> None:
     verdict = verdict_of(Outcome(Plan(KILL, 1, 1)), MADE)
     assert verdict.tally.died == 0
     assert not verdict.passed
+
+
+def ended_early() -> tuple[Outcome, Ending]:
+    """After three of two hundred rounds, without a violation."""
+    ending = Ending()
+    ending.signal = signal.SIGTERM
+    made = outcome(rounds=200)
+    made.rounds += [played()] * 3
+    made.ended = ending.words(3, 200, "rounds")
+    return made, ending
+
+
+def test_a_campaign_that_was_ended_early_says_so_and_needs_no_deaths() -> None:
+    made, _ = ended_early()
+    verdict = verdict_of(made, MADE)
+    assert verdict.tally.rare == {}
+    assert verdict.run.ended == "ended early by SIGTERM after 3 of 200 rounds"
+    assert verdict.failures[-1] == verdict.run.ended
+    assert not verdict.passed
+
+
+@pytest.mark.parametrize(("broken", "code"), [(False, 143), (True, 1)])
+def test_a_violation_counts_for_more_than_an_early_end(broken: bool, code: int) -> None:
+    made, ending = ended_early()
+    if broken:
+        made.violations.append((2, Violation("once", "k", "sent twice")))
+    assert deliver_early(verdict_of(made, MADE), Output(), ending) == code
 
 
 def test_the_openings_name_faults_that_there_are() -> None:

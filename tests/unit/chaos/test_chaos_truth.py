@@ -15,6 +15,7 @@ from chaos_kit import (
     intent,
     log,
     logged_in,
+    order,
     order_row,
     told,
 )
@@ -26,11 +27,15 @@ from chaos.world.truth import truthful
 from tradebaas.core.events import (
     Event,
     LifeStarted,
+    Linked,
+    LinkLost,
     OrderAbandoned,
     OrderIntended,
     OrderNotSent,
     OrderRejected,
     OrderUnknown,
+    OrderUpdated,
+    Reconciled,
     Recovered,
     RecoveryReport,
     SignalDetected,
@@ -94,12 +99,47 @@ def report(*unresolved: str) -> Event:
     )  # fmt: skip
 
 
-def test_a_recovery_may_not_be_reported_before_its_orders_are_proven() -> None:
-    again = [*INTENDED, LifeStarted(life=2, token="bb", wall_ms=T)]
-    assert found(logged_in(), [*again, SAID["abandoned"], report(ENTRY)]) == []
-    (violation,) = found(logged_in(), [*again, report(ENTRY)])
+AGAIN: list[Event] = [
+    LifeStarted(life=2, token="bb", wall_ms=T),
+    Linked(connection=1, account="me"),
+    Reconciled(connection=1, read_ms=T + 9_000),
+]
+GONE: Event = OrderUpdated(order=order("SL-1", STOP, "cancelled"))
+BACK: Event = OrderUpdated(order=order("SL-2", STOP))
+LOST: Event = LinkLost(connection=1, reason="lost")
+
+
+@pytest.mark.parametrize(
+    ("events", "lacking"),
+    [
+        ([*INTENDED, *AGAIN], ENTRY),
+        ([*begun(), *AGAIN[:-1]], "not read"),
+        ([*begun(), AGAIN[0]], "not read"),
+        ([*entered(), GONE, *AGAIN], "1000 of the position"),
+    ],
+    ids=["unproven", "unread", "unlinked", "naked"],
+)
+def test_a_recovery_may_not_be_reported_before_all_is_settled(
+    events: list[Event], lacking: str
+) -> None:
+    (violation,) = found(logged_in(), [*events, report(ENTRY)])
     assert violation.check == "known"
-    assert ENTRY in violation.text
+    assert lacking in violation.text
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [*INTENDED, *AGAIN, SAID["abandoned"]],
+        [*entered(), GONE, *AGAIN, BACK],
+        [*entered(), *AGAIN, GONE],
+        [*begun(), *AGAIN, LOST],
+    ],
+    ids=["proven", "covered", "naked after it", "lost after it"],
+)
+def test_a_recovery_may_be_reported_once_all_was_settled_at_one_time(events: list[Event]) -> None:
+    """What has changed until the report is written makes no lie of it."""
+    assert found(logged_in(), [*events, report(ENTRY)]) == []
 
 
 def test_no_entry_may_be_taken_beside_a_position_of_ours() -> None:
