@@ -72,13 +72,12 @@ NAKED_MS = 400
 """Of the daemon's time: a position that is naked for so long is closed."""
 AGAIN_MS = 200
 """The daemon's pause before it closes again what a thin book has left."""
-PATIENCE = Patience(
-    rate=RATE,
-    naked_ms=RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50),
-    news_ms=RATE * 1000,
-)
-"""Nobody can close in a thin book: that of the script, or the one after the death, may each have to
-be waited out to the next attempt. The rest is for the recovery's own reading."""
+NAKED_MAX_MS = RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50)
+"""Of exchange time. Nobody can close in a thin book: that of the script, or the one after the
+death, may each have to be waited out to the next attempt. The rest is for the recovery's own
+reading."""
+PATIENCE = Patience(rate=RATE, naked_ms=NAKED_MAX_MS, news_ms=NAKED_MAX_MS)
+"""After sabotage the same: in a calm network news of it is never late."""
 STRATEGY = strategy_name("steady.py", "Steady", Path(__file__).parent)
 INSTRUMENT = "BTC-PERPETUAL"
 RISK = Decimal("0.18")
@@ -121,6 +120,7 @@ class Stage:
     violations: list[Violation] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     judged: int = 0
+    inflicted: int = 0
     recovery_points: int = 0
     its_own: bool = False
     forked: Fork = field(init=False)
@@ -260,7 +260,12 @@ class Stage:
     async def inflict(self, deed: Callable[[Scene], object]) -> None:
         """Do something to the exchange, as a step of its own."""
         scene = self._scene()
-        await self._server().act(lambda: deed(scene))
+
+        def act() -> None:
+            self.inflicted += 1
+            deed(scene)
+
+        await self._server().act(act)
 
     async def wait(self, wanted: Callable[[State], bool]) -> None:
         """Wait until the living process shows a state as wanted."""

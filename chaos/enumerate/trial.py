@@ -65,9 +65,18 @@ def second_doom(first: Doom, number: int, point: Point) -> Doom:
     return usual(point, outcome, turn=number)
 
 
+class Same(Struct, frozen=True):
+    """A death at a point that is the one at the point ``before``: it leaves the same behind."""
+
+    point: int
+    doom: Doom
+    before: int
+
+
 class Result(Struct, frozen=True):
-    """What came of a trial. ``points`` are those of the script that are its own, of a trial
-    without a death; ``recovery_points`` is how many the recovery from the last death had."""
+    """What came of a trial. Of one without a death: ``points`` are those of the script that are its
+    own, ``same`` the deaths there that need no trial. ``recovery_points`` is how many the recovery
+    from the last death had."""
 
     trial: Trial
     deaths: tuple[Death, ...]
@@ -75,6 +84,7 @@ class Result(Struct, frozen=True):
     recovery_points: int
     tally: Tally
     points: tuple[Point, ...] = ()
+    same: tuple[Same, ...] = ()
 
 
 def play(trial: Trial) -> tuple[Stage, Result]:
@@ -84,7 +94,9 @@ def play(trial: Trial) -> tuple[Stage, Result]:
     return stage, result_of(stage, trial)
 
 
-def result_of(stage: Stage, trial: Trial, points: tuple[Point, ...] = ()) -> Result:
+def result_of(
+    stage: Stage, trial: Trial, points: tuple[Point, ...] = (), same: tuple[Same, ...] = ()
+) -> Result:
     """What came of a world that has ended."""
     return Result(
         trial=trial,
@@ -93,6 +105,7 @@ def result_of(stage: Stage, trial: Trial, points: tuple[Point, ...] = ()) -> Res
         recovery_points=stage.recovery_points,
         tally=_tally(stage, trial),
         points=points,
+        same=same,
     )
 
 
