@@ -24,9 +24,9 @@ from chaos.sim.reaper import Deed
 
 SHARES = 3
 """Jobs per scenario and world: small ones end more evenly, but each runs the script anew."""
-WARM_UP = 3
-"""Trials that a worker plays for nobody: what Python and the libraries work out at a first use is
-then there in every child, else each child would work it out again."""
+WARM_UP = (1, 80, 90)
+"""Points at which a worker dies for nobody first: what Python and the libraries work out at a first
+use is then there in every child, else each child would work it out again."""
 Say = Callable[[str], None]
 
 
@@ -64,8 +64,8 @@ def _begin() -> None:
     """A worker begins: without locks, and warm."""
     apsw.shutdown()
     apsw.config(apsw.SQLITE_CONFIG_SINGLETHREAD)
-    for _ in range(WARM_UP):
-        play(Trial("stop", Doom(Outcome.DONE, Deed.SIGKILL), point=1))
+    for point in WARM_UP:
+        play(Trial("stop", Doom(Outcome.DONE, Deed.SIGKILL), point))
 
 
 def _play(job: Job) -> list[Result]:

@@ -106,13 +106,17 @@ class Surveyor:
             self.written += 1
 
     def _on_send(self, end: End, data: bytes) -> None:
+        if not self._on:
+            end.put(data)
+            return
         self._asked |= {message.id: message.method for message in frames.messages(data)}
         self.sent += not frames.merely_asks(data)
         end.put(data)
         self._reach(Kind.SEND, frames.sent(data))
 
     def _on_receive(self, _end: End, data: bytes) -> None:
-        self._reach(Kind.RECEIVE, frames.received(data, self._asked))
+        if self._on:
+            self._reach(Kind.RECEIVE, frames.received(data, self._asked))
 
     def _reach(self, kind: Kind, what: str) -> None:
         process = self._machine.process

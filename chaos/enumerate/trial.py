@@ -75,13 +75,11 @@ class Same(Struct, frozen=True):
 
 class Result(Struct, frozen=True):
     """What came of a trial. Of one without a death: ``points`` are those of the script that are its
-    own, ``same`` the deaths there that need no trial. ``recovery_points`` is how many the recovery
-    from the last death had."""
+    own, ``same`` the deaths there that need no trial."""
 
     trial: Trial
     deaths: tuple[Death, ...]
     digest: str
-    recovery_points: int
     tally: Tally
     points: tuple[Point, ...] = ()
     same: tuple[Same, ...] = ()
@@ -102,7 +100,6 @@ def result_of(
         trial=trial,
         deaths=tuple(stage.deaths),
         digest=stage.timeline.digest(),
-        recovery_points=stage.recovery_points,
         tally=_tally(stage, trial),
         points=points,
         same=same,
