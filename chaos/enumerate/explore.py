@@ -16,7 +16,7 @@ from msgspec import Struct
 from chaos.enumerate.forks import Forks
 from chaos.enumerate.outcomes import Doom, Outcome, usual
 from chaos.enumerate.points import Point
-from chaos.enumerate.remains import Remains, remains
+from chaos.enumerate.remains import Met, remains
 from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.stage import Stage
 from chaos.enumerate.trial import Result, Same, Trial, result_of, second_doom
@@ -60,8 +60,8 @@ class Explorer:
         self._forks = Forks(Result)
         self._points: list[Point] = []
         self._same: list[Same] = []
-        self._first_left: dict[tuple[Remains, bool], int] = {}
-        self._second_left: set[Remains] = set()
+        self._met, self._followed, self._second_met = Met(), Met(), Met()
+        self._seconds = 0
         self._trial = Trial(job.scenario, Doom(job.usual, Deed.SIGKILL))
         script = SCENARIOS[job.scenario].script
         self._stage = Stage(script, self._trial.twice, self._choose, self._end)
@@ -102,11 +102,9 @@ class Explorer:
         """The point at which a death left what this one leaves, 0 if none did. One that is followed
         by second deaths is as good as one that is not, but not the other way round."""
         left, followed = remains(self._stage, doom), self._is_followed(point, doom)
-        before = self._first_left.get((left, True), 0)
-        if not before and not followed:
-            before = self._first_left.get((left, False), 0)
+        before = self._followed.before(left) or (0 if followed else self._met.before(left))
         if not before:
-            self._first_left[left, followed] = point.number
+            (self._followed if followed else self._met).add(left, point.number)
         return before
 
     def _is_followed(self, point: Point, doom: Doom) -> bool:
@@ -118,10 +116,11 @@ class Explorer:
             return None
         again = second_doom(doom, first.number, point)
         left = remains(self._stage, again)
-        if left in self._second_left:
+        if self._second_met.before(left):
             return None
-        self._second_left.add(left)
-        apart = (len(self._second_left) - first.number) % self._stride(first)
+        self._second_met.add(left, point.number)
+        self._seconds += 1
+        apart = (self._seconds - first.number) % self._stride(first)
         if apart or not self._forks.branch():
             return None
         self._stage.mark_fork()

@@ -2,23 +2,27 @@
 
 What is left of a process is what it has written to the disk, what it has sent, and what the
 exchange and the operator know by then. When nothing of that has changed since an earlier point, a
-death here differs from the one there in the millisecond at which it comes, and in nothing else: the
+death here differs from the one there in the instant at which it comes, and in nothing else: the
 process has merely read, or thought. Such points are many: a ticker and a candle come in one after
 the other, an answer is read that is kept nowhere, a sync is over and so is its commit.
 
 All of it is told by counters that only grow, so nothing needs to be compared. In doubt they count:
 bytes that were written over with the same ones, a call that changes nothing. Calls that merely ask
 count only while they are on their way. For a power cut a sync counts as well, since it decides what
-is kept. Time counts in the steps of the market, since the exchange acts by itself at those.
+is kept. As time itself changes things, at the exchange above all, the two may lie no more than
+``CLOSE_S`` apart.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import trio
 
 from chaos.enumerate.outcomes import Doom, Outcome
-from chaos.enumerate.stage import MARKET_PAUSE_S, Stage
+from chaos.enumerate.stage import Stage
 from chaos.sim.reaper import Deed
+
+CLOSE_S = 0.01
+"""Of the daemon's time; much less than an order is valid or a recovery takes."""
 
 
 class Remains(NamedTuple):
@@ -34,7 +38,6 @@ class Remains(NamedTuple):
     inflicted: int
     promised: tuple[int, int]
     candle_ms: int
-    step: int
 
 
 def remains(stage: Stage, doom: Doom) -> Remains:
@@ -56,5 +59,21 @@ def remains(stage: Stage, doom: Doom) -> Remains:
         inflicted=stage.inflicted,
         promised=(len(witness.promises), len(witness.halts)),
         candle_ms=server.exchange.tape.open_ms,
-        step=int(trio.current_time() / MARKET_PAUSE_S),
     )
+
+
+@final
+class Met:
+    """The deaths that were met in one run, by what they leave behind."""
+
+    def __init__(self) -> None:
+        self._last: dict[Remains, tuple[int, float]] = {}
+
+    def before(self, left: Remains) -> int:
+        """The point at which a death left the same, just before now; 0 if none did."""
+        point, at = self._last.get(left, (0, 0.0))
+        return point if trio.current_time() - at <= CLOSE_S else 0
+
+    def add(self, left: Remains, point: int) -> None:
+        """A death at a point, now, that is none of those before."""
+        self._last[left] = (point, trio.current_time())
