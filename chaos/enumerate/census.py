@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chaos.enumerate.outcomes import Outcome
 from chaos.enumerate.points import Kind, Point
 from chaos.enumerate.scenarios import SCENARIOS
-from chaos.enumerate.trial import Result
+from chaos.enumerate.trial import Result, Same
 from chaos.report.verdict import STATES, Section, Tally, Visits, merge
 from chaos.sim.reaper import Deed
 
@@ -31,6 +31,7 @@ class Census:
         self._tally = Tally()
         self._trials = 0
         self._points: dict[World, tuple[Point, ...]] = {}
+        self._same: dict[World, tuple[Same, ...]] = {}
         self._met: Counter[tuple[World, int]] = Counter()
         self._followed: Counter[tuple[World, int]] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
@@ -45,7 +46,7 @@ class Census:
         self._trials += 1
         match deaths:
             case ():
-                self._points[world] = result.points
+                self._points[world], self._same[world] = result.points, result.same
             case (first,):
                 self._met[world, trial.point] += 1
                 self._outcomes[first.doom.outcome, first.point.kind] += 1
@@ -62,6 +63,7 @@ class Census:
             "of these with an entry on its way or unprotected": sum(p.hot for p in points),
             "trials": self._trials,
             "deaths at a point": self._met.total(),
+            "deaths that are one at an earlier point": sum(map(len, self._same.values())),
             "second deaths": self._followed.total(),
             "different points of a recovery": len(self._recovery_points),
         }
@@ -81,8 +83,9 @@ class Census:
         return rare
 
     def _of(self, counted: Counter[tuple[World, int]], world: World) -> int:
-        """How many points of a world were counted."""
-        return sum(where == world for where, _ in counted)
+        """How many points of a world were counted, or have a death that is one of a counted one."""
+        mine = {point for where, point in counted if where == world}
+        return len(mine | {same.point for same in self._same[world] if same.before in mine})
 
     def _sections(self, points: list[Point]) -> Iterable[Section]:
         places = Counter[tuple[str, str]]((point.phase, point.kind) for point in points)
@@ -97,12 +100,13 @@ class Census:
                 return sum(times for (where, _), times in counted.items() if where == world)
 
             found = len(self._points.get(world, ()))
-            return tuple(f"{n:,}" for n in (found, of(self._met), of(self._followed)))
+            same, again = len(self._same[world]), of(self._followed)
+            return tuple(f"{n:,}" for n in (found, of(self._met), same, again))
 
         rows = tuple(
             (_named(world), SCENARIOS[world[0]].tells, *counts(world)) for world in self._points
         )
-        columns = ("scenario", "what happens", "points", "deaths", "second deaths")
+        columns = ("scenario", "what happens", "points", "deaths", "the same", "second deaths")
         return Section("scenarios", columns, rows)
 
 

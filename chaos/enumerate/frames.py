@@ -1,5 +1,6 @@
 """Names what goes over the wire, by its WebSocket frames; nothing is judged by it."""
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -8,7 +9,9 @@ from msgspec import Struct
 CHANGING = frozenset({"private/buy", "private/sell", "private/edit", "private/cancel"})
 """Calls that change orders."""
 PIECE = "a piece of a long frame"
+HANDSHAKE = "handshake"
 _TEXT = 1
+_ASKS = re.compile(f"public/|private/(get_|subscribe)|{HANDSHAKE}")
 
 
 class Message(Struct, frozen=True):
@@ -37,6 +40,12 @@ def sent(data: bytes) -> str:
     return ", ".join(m.method for m in messages(data)) or _unnamed(data)
 
 
+def merely_asks(data: bytes) -> bool:
+    """Whether what a process writes changes nothing that outlives its connection."""
+    methods = [message.method for message in messages(data)] or [_unnamed(data)]
+    return all(map(_ASKS.match, methods))
+
+
 def received(data: bytes, asked: dict[int, str]) -> str:
     """What a process reads, in words; ``asked`` has the methods of its calls by their ids."""
     names = (
@@ -49,7 +58,7 @@ def received(data: bytes, asked: dict[int, str]) -> str:
 
 
 def _unnamed(data: bytes) -> str:
-    return "handshake" if data[:4] in (b"GET ", b"HTTP") else PIECE
+    return HANDSHAKE if data[:4] in (b"GET ", b"HTTP") else PIECE
 
 
 def _texts(data: bytes) -> Iterator[bytes]:

@@ -61,6 +61,11 @@ class Surveyor:
 
     def __init__(self, machine: Machine, reached: Callable[[Point], None]) -> None:
         self.count = 0
+        self.written = 0
+        """Operations that changed the disk; without the syncs, which are..."""
+        self.synced = 0
+        self.sent = 0
+        """Writes into the wire that do more than ask."""
         self._machine = machine
         self._reached = reached
         self._on = False
@@ -93,16 +98,25 @@ class Surveyor:
     def _on_disk(self, _number: int, kind: str, path: Path) -> None:
         if kind == "sync":
             self._reach(Kind.SYNC, path.name)
+            self.synced += 1
         elif kind == "sync names":
             self._reach(Kind.SYNC, f"the names in {path}")
+            self.synced += 1
+        else:
+            self.written += 1
 
     def _on_send(self, end: End, data: bytes) -> None:
+        if not self._on:
+            end.put(data)
+            return
         self._asked |= {message.id: message.method for message in frames.messages(data)}
+        self.sent += not frames.merely_asks(data)
         end.put(data)
         self._reach(Kind.SEND, frames.sent(data))
 
     def _on_receive(self, _end: End, data: bytes) -> None:
-        self._reach(Kind.RECEIVE, frames.received(data, self._asked))
+        if self._on:
+            self._reach(Kind.RECEIVE, frames.received(data, self._asked))
 
     def _reach(self, kind: Kind, what: str) -> None:
         process = self._machine.process

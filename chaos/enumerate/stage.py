@@ -52,6 +52,8 @@ from tradebaas.paper.server import Server
 from tradebaas.runtime.supervisor import leaves
 
 SEED = 1
+DEATHS = 2
+"""Nobody dies more often: the points after the last death are not counted."""
 RATE = 60
 """Exchange seconds per virtual second: an order is valid for 200 ms of the daemon's time."""
 MARKET_PAUSE_S = 0.5
@@ -72,13 +74,12 @@ NAKED_MS = 400
 """Of the daemon's time: a position that is naked for so long is closed."""
 AGAIN_MS = 200
 """The daemon's pause before it closes again what a thin book has left."""
-PATIENCE = Patience(
-    rate=RATE,
-    naked_ms=RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50),
-    news_ms=RATE * 1000,
-)
-"""Nobody can close in a thin book: that of the script, or the one after the death, may each have to
-be waited out to the next attempt. The rest is for the recovery's own reading."""
+NAKED_MAX_MS = RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50)
+"""Of exchange time. Nobody can close in a thin book: that of the script, or the one after the
+death, may each have to be waited out to the next attempt. The rest is for the recovery's own
+reading."""
+PATIENCE = Patience(rate=RATE, naked_ms=NAKED_MAX_MS, news_ms=NAKED_MAX_MS)
+"""After sabotage the same: in a calm network news of it is never late."""
 STRATEGY = strategy_name("steady.py", "Steady", Path(__file__).parent)
 INSTRUMENT = "BTC-PERPETUAL"
 RISK = Decimal("0.18")
@@ -121,7 +122,7 @@ class Stage:
     violations: list[Violation] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     judged: int = 0
-    recovery_points: int = 0
+    inflicted: int = 0
     its_own: bool = False
     forked: Fork = field(init=False)
     network: Network = field(init=False)
@@ -132,6 +133,7 @@ class Stage:
     operator: Operator = field(init=False)
     judge: Judge = field(init=False)
     surveyor: Surveyor = field(init=False)
+    _rng: random.Random = field(default_factory=lambda: random.Random(SEED))
     _nursery: trio.Nursery = field(init=False)
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
@@ -223,7 +225,10 @@ class Stage:
         else:
             process.kill()
         self._scope.cancel()
-        self.surveyor.begin()
+        if len(self.deaths) < DEATHS:
+            self.surveyor.begin()
+        else:
+            self.surveyor.end()
 
     async def _befall(self, outcome: Outcome) -> None:
         """What else the death brings: the exchange's part in it, and, later, a full book again."""
@@ -260,7 +265,12 @@ class Stage:
     async def inflict(self, deed: Callable[[Scene], object]) -> None:
         """Do something to the exchange, as a step of its own."""
         scene = self._scene()
-        await self._server().act(lambda: deed(scene))
+
+        def act() -> None:
+            self.inflicted += 1
+            deed(scene)
+
+        await self._server().act(act)
 
     async def wait(self, wanted: Callable[[State], bool]) -> None:
         """Wait until the living process shows a state as wanted."""
@@ -274,7 +284,7 @@ class Stage:
 
     def _scene(self) -> Scene:
         server = self._server()
-        return Scene(server.exchange, server.front, self.mail, random.Random(SEED), INSTRUMENT)
+        return Scene(server.exchange, server.front, self.mail, self._rng, INSTRUMENT)
 
     def _server(self) -> Server:
         assert self.exchange.server is not None  # nobody kills it here
@@ -285,16 +295,17 @@ class Stage:
     async def _end(self) -> None:
         if not await self._recovers():
             return
-        self.recovery_points = self.surveyor.count if self.deaths else 0
         self.surveyor.end()
         await self.inflict(quiet)
         if self.twice:
             self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
         if not await self._rests():
             return
-        self._judge(flat=False)
-        if await self._trades():
-            self._judge(flat=True)
+        if not self._is_done():
+            self._judge(flat=False)
+            if not await self._trades():
+                return
+        self._judge(flat=True)
 
     async def _recovers(self) -> bool:
         """Whether the process that lives last writes its report: reconciled, proven, protected."""
@@ -317,14 +328,16 @@ class Stage:
         self._fail(f"not at rest {REST_S:g} s after its recovery")
         return False
 
-    async def _trades(self) -> bool:
-        """Whether the position that is open now, or the next one, is closed; and then it rests.
+    def _is_done(self) -> bool:
+        """Whether what can be judged to the last digit at once is enough.
 
-        After a second death a flat account that is free to trade is enough: that it then trades
-        is seen after each first one.
+        After a second death a flat account that is free to trade is: that it then trades is seen
+        after each first one.
         """
-        if len(self.deaths) > 1 and self.shows(lambda state: state.position is None):
-            return True
+        return len(self.deaths) > 1 and self.shows(lambda state: state.position is None)
+
+    async def _trades(self) -> bool:
+        """Whether the position that is open now, or the next one, is closed; and then it rests."""
         before = self._trades_closed()
         with trio.move_on_after(TRADE_S):
             while self._trades_closed() == before:

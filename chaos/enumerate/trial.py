@@ -65,16 +65,24 @@ def second_doom(first: Doom, number: int, point: Point) -> Doom:
     return usual(point, outcome, turn=number)
 
 
+class Same(Struct, frozen=True):
+    """A death at a point that is the one at the point ``before``: it leaves the same behind."""
+
+    point: int
+    doom: Doom
+    before: int
+
+
 class Result(Struct, frozen=True):
-    """What came of a trial. ``points`` are those of the script that are its own, of a trial
-    without a death; ``recovery_points`` is how many the recovery from the last death had."""
+    """What came of a trial. Of one without a death: ``points`` are those of the script that are its
+    own, ``same`` the deaths there that need no trial."""
 
     trial: Trial
     deaths: tuple[Death, ...]
     digest: str
-    recovery_points: int
     tally: Tally
     points: tuple[Point, ...] = ()
+    same: tuple[Same, ...] = ()
 
 
 def play(trial: Trial) -> tuple[Stage, Result]:
@@ -84,15 +92,17 @@ def play(trial: Trial) -> tuple[Stage, Result]:
     return stage, result_of(stage, trial)
 
 
-def result_of(stage: Stage, trial: Trial, points: tuple[Point, ...] = ()) -> Result:
+def result_of(
+    stage: Stage, trial: Trial, points: tuple[Point, ...] = (), same: tuple[Same, ...] = ()
+) -> Result:
     """What came of a world that has ended."""
     return Result(
         trial=trial,
         deaths=tuple(stage.deaths),
         digest=stage.timeline.digest(),
-        recovery_points=stage.recovery_points,
         tally=_tally(stage, trial),
         points=points,
+        same=same,
     )
 
 

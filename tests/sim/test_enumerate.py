@@ -5,18 +5,20 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+import trio
 from click.testing import CliRunner
 
 from chaos.enumerate import campaign, frames
 from chaos.enumerate.census import Census
 from chaos.enumerate.command import enumerate_command
-from chaos.enumerate.explore import STRIDE, Job
+from chaos.enumerate.explore import Explorer, Job
 from chaos.enumerate.outcomes import Doom, Outcome
 from chaos.enumerate.points import Kind, Point
+from chaos.enumerate.remains import CLOSE_S
 from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.stage import Stage
 from chaos.enumerate.trial import Result, Trial, play
@@ -26,6 +28,8 @@ from tradebaas.core.model import Phase
 
 SCRIPT = "from tests.sim.test_enumerate import numbered; print(numbered({name!r}).journal)"
 ENTRY = "private/buy"
+TWICE = (Outcome.TWICE,)
+ONCE = tuple(outcome for outcome in Outcome if outcome not in TWICE)
 
 
 class Numbered(NamedTuple):
@@ -122,11 +126,52 @@ def test_a_whole_scenario_passes_and_each_trial_is_what_a_fresh_run_is() -> None
         result = next(filter(pick, found))
         _, fresh = play(result.trial)
         assert (fresh.digest, fresh.deaths) == (result.digest, result.deaths)
-    points = numbered("take").own
-    assert {r.trial.point for r in found if _two_deaths(r)} == {p.number for p in points}
+    same = {same.point: same.before for same in found[-1].same}
+    points = {same.get(point.number, point.number) for point in numbered("take").own}
+    assert {r.trial.point for r in found if _two_deaths(r)} >= points
     again = [result for result in found if _two_deaths(result)]
-    assert all((r.trial.second - r.trial.point) % STRIDE == 0 for r in again)
     assert {r.deaths[1].doom.deed for r in again} == {Deed.SIGKILL, Deed.POWER}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("world", [ONCE, TWICE], ids=["once", "twice"])
+def test_a_death_that_is_not_tried_again_leaves_the_same_behind(
+    name: str, world: tuple[Outcome, ...]
+) -> None:
+    """The explorer goes by counters; here everything is compared that they stand for."""
+    left: dict[tuple[int, Deed], tuple[object, ...]] = {}
+
+    def note(_depth: int, point: Point, _dooms: list[Doom]) -> None:
+        for deed in (Deed.SIGKILL, Deed.POWER):
+            left[point.number, deed] = (*_on_disk(stage, deed), *stage.exchange.journal.lines)
+
+    stage = Stage(SCENARIOS[name].script, world == TWICE, note)
+    stage.play()
+    (whole,) = Explorer(Job(name, world, share=9_999, shares=10_000)).run()
+    assert whole.same
+    for same in whole.same:
+        deed = same.doom.deed
+        assert left[same.point, deed] == left[same.before, deed], same
+
+
+def _on_disk(stage: Stage, deed: Deed) -> Iterator[object]:
+    """What a death leaves of each file; to a power cut, what was not synced is open."""
+    for path, file in stage.disk.tree.files():
+        yield path, bytes(file.cached.data), file.cached.size
+        if deed is Deed.POWER:
+            yield bytes(file.durable.data), tuple(file.unsynced)
+
+
+def test_a_death_long_after_another_is_not_the_same_though_nothing_happened() -> None:
+    (whole,) = Explorer(Job("vanished", ONCE, share=9_999, shares=10_000)).run()
+    came: dict[int, float] = {}
+
+    def note(_depth: int, point: Point, _dooms: list[Doom]) -> None:
+        came[point.number] = trio.current_time()
+
+    Stage(SCENARIOS["vanished"].script, False, note).play()
+    apart = [came[same.point] - came[same.before] for same in whole.same]
+    assert 0 < max(apart) <= CLOSE_S
 
 
 def _one_death(deed: Deed) -> Callable[[Result], bool]:
