@@ -51,10 +51,10 @@ def _look_soon(patch: Patch) -> None:
 @mutant(
     "queue-forgotten",
     breaks="absence is proven by reads right after valid_until: nothing is late at the exchange",
-    costs="what was executed in the last moment shows up in its stores only seconds later",
+    costs="what was taken in the last moment is executed, or shows up in its stores, seconds later",
     by="Known, Gated",
-    needs="stores that lag behind, and a lost answer",
-    profile="stores",
+    needs="an order that waits at the exchange beyond its deadline, and a lost answer",
+    profile="late",
 )
 def queue_forgotten(patch: Patch) -> None:
     def hasty(config: Config) -> Limits:

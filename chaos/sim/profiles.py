@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chaos.sim.swarm import Swarm, draw
+from chaos.sim.swarm import FASTEST, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 
 SHORT = "short"
@@ -28,8 +28,11 @@ Change = Callable[[Swarm], Swarm]
 def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes: Any) -> Change:
     """So many deaths within so many virtual seconds, and ``changes`` of the drawn swarm.
 
-    Without deaths the faults last as long as that.
+    Without deaths the faults last as long as that. Where time does not run fast, the limit of
+    entries in a day is lifted: nobody could wait for the next one.
     """
+    if changes.get("rate", FASTEST) < FASTEST:
+        changes["max_entries_per_day"] = UNLIMITED
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
     )
@@ -40,7 +43,7 @@ def _faults(*deeds: str, **rates: float) -> dict[str, Any]:
     return {"deeds": deeds, "rates": rates}
 
 
-FAST: dict[str, Any] = {"rate": 300, "market_pause_s": 0.05}
+FAST: dict[str, Any] = {"rate": FASTEST, "market_pause_s": 0.05}
 """A candle, and most often an entry, five times a second."""
 WINDY: dict[str, Any] = {
     "weather": Weather(latency_s=0.01, tail=0.05, tail_s=0.3, split=0.1), "late_frames": 0.1,

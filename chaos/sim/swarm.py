@@ -26,6 +26,10 @@ from tradebaas.config import (
 )
 from tradebaas.core.model import Assignment
 
+FASTEST = 300
+"""Exchange seconds per virtual second, at most."""
+UNLIMITED = 10**6
+"""Entries per day."""
 INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
 DATA = Path("/var/lib/tradebaas")
 
@@ -120,7 +124,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
 def draw(seed: int, deaths: int) -> Swarm:
     """The world of ``seed``, with about ``deaths`` deaths in it."""
     rng = random.Random(f"swarm {seed}")
-    rate = rng.choice((20, 60, 60, 120, 300))
+    rate = rng.choice((20, 60, 60, 120, FASTEST))
     swarm = Swarm(
         seed=seed,
         instrument=rng.choice(INSTRUMENTS),
@@ -135,11 +139,11 @@ def draw(seed: int, deaths: int) -> Swarm:
         backup_every_s=rng.choice((3.0, 20.0, 3600.0)),
         patient=rng.random() < 0.7,
         risk_percent=rng.choice((Decimal("0.1"), Decimal("0.25"), Decimal("0.02"))),
-        max_entries_per_day=10**6,
+        max_entries_per_day=UNLIMITED,
         market_pause_s=rng.choice((10.0, 15.0, 20.0)) / rate,  # well below a candle
     )
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
-        swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=300)
+        swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=FASTEST)
         swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
     return replace(swarm, flips=rng.choice((0.0, 0.0, 0.15)))
 
