@@ -47,7 +47,7 @@ class Flip:
         self._turn()
 
     def _turn(self) -> None:
-        self._disk.tree.file(self._path).flip(self._disk.operations, self._at, self._bit)
+        self._disk.tree.file(self._path).flip(self._at, self._bit)
 
 
 def strike(world: "World") -> Flip | None:

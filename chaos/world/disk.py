@@ -132,7 +132,7 @@ class SimDisk(Storage):
         file = self.tree.file(path)
         where = self.random.randrange(file.cached.size) if at is None else at
         bit = 1 << self.random.randrange(8)
-        file.flip(self.operations, where, bit)
+        file.flip(where, bit)
         return where
 
     def delete(self, path: Path) -> None:

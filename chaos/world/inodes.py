@@ -112,13 +112,13 @@ class File:
         self.unsynced.clear()
         self.stale = False
 
-    def flip(self, serial: int, at: int, bit: int) -> None:
-        """Change bits of one byte, as it is seen and on the platters."""
+    def flip(self, at: int, bit: int) -> None:
+        """Change bits of one byte wherever it is: as it is seen, on the platters, and in the writes
+        that are still on their way there. Done twice, nothing has happened."""
         for content in (self.cached, self.durable):
             if at < content.size:
                 content.write(bytes([content.read(1, at)[0] ^ bit]), at)
-        if self.unsynced:  # else a sync would mend it
-            self._note((serial, at, self.cached.read(1, at)))
+        self.unsynced = [_flipped(change, at, bit) for change in self.unsynced]
 
     def copy(self) -> "File":
         twin = File(self.durable.copy())
@@ -173,6 +173,15 @@ class Naming:
         if self.new is not None:
             directory, name = self.new
             directory.durable[name] = self.node
+
+
+def _flipped(change: Change, at: int, bit: int) -> Change:
+    serial, offset, data = change
+    if data is None or not offset <= at < offset + len(data):
+        return change
+    flipped = bytearray(data)
+    flipped[at - offset] ^= bit
+    return serial, offset, bytes(flipped)
 
 
 def _apply(content: Content, changes: list[Change]) -> None:

@@ -172,6 +172,25 @@ def test_an_unsynced_extension_may_have_happened() -> None:
     assert outcomes(work, Look(A)) == {(b"x",), (b"x\0\0",)}
 
 
+def test_a_bit_that_is_flipped_and_flipped_back_has_never_been_flipped() -> None:
+    def work(process: MountedDisk, *, flipped: bool) -> None:
+        file = lasting(process, A, b"old.")
+        file.pwrite(b"new", 0)
+        for _ in range(2 * flipped):
+            process.storage.tree.file(A).flip(1, 0x08)
+
+    honest = outcomes(lambda process: work(process, flipped=False), Look(A))
+    assert outcomes(lambda process: work(process, flipped=True), Look(A)) == honest
+
+
+def test_a_flipped_bit_is_flipped_in_what_is_on_its_way_as_well() -> None:
+    def work(process: MountedDisk) -> None:
+        lasting(process, A, b"old.").pwrite(b"new", 0)
+        process.storage.tree.file(A).flip(1, 0x01)
+
+    assert outcomes(work, Look(A)) == {(b"omd.",), (b"ndw.",)}
+
+
 def test_a_synced_file_keeps_its_content_and_size() -> None:
     def work(process: MountedDisk) -> None:
         file = lasting(process, A, b"first")
