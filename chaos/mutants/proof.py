@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas import lives
-from tradebaas.actors import survey
 from tradebaas.actors.desk import PROBE_MIN_S, Desk
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.board import limits_of
@@ -124,19 +123,6 @@ def open_orders_only(patch: Patch) -> None:
 )
 def archive_unread(patch: Patch) -> None:
     patch.set(reads, "STORES", (False,))
-
-
-@mutant(
-    "no-overlap",
-    breaks="trades are read from the last read on, without an overlap",
-    costs="a fill that the store shows late is never seen: the position is not what we think",
-    by="Same, Known",
-    needs="a store of trades that lags, and a connection lost meanwhile",
-    profile="stores",
-)
-def no_overlap(patch: Patch) -> None:
-    patch.set(survey, "OVERLAP_MS", 0)
-    patch.set(reconcile, "OVERLAP_MS", 0)
 
 
 @mutant(
