@@ -38,10 +38,10 @@ def forget_stop(patch: Patch) -> None:
 @mutant(
     "take-covers",
     breaks="a take profit counts as protection",
-    costs="a position whose stop was cancelled keeps only the order that does not protect it",
+    costs="what the owner adds to the position has only the order that does not protect it",
     by="Protected",
-    needs="a stop that somebody cancels while the take profit stays",
-    profile="owner",
+    needs="a position that grows beyond its stop while the take profit stays",
+    profile="adds",
 )
 def take_covers(patch: Patch) -> None:
     def shortfall(state: State) -> Decimal:
@@ -56,7 +56,7 @@ def take_covers(patch: Patch) -> None:
     costs="what the owner adds to the position is never protected",
     by="Protected",
     needs="a position that grows beyond its stop",
-    profile="owner",
+    profile="adds",
 )
 def part_covers(patch: Patch) -> None:
     def shortfall(state: State) -> Decimal:
@@ -147,8 +147,9 @@ def legs_left(patch: Patch) -> None:
     breaks="the stop is cancelled as soon as a close is asked for, not when it has filled",
     costs="a close that finds no liquidity leaves a position without any exit",
     by="Protected",
-    needs="a close that does not fill, in a thin book",
-    profile="thin",
+    needs="a close that does not fill, in an empty book",
+    profile="dry",
+    seed=3,
 )
 def stop_first(patch: Patch) -> None:
     def early(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:

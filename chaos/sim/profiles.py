@@ -114,12 +114,15 @@ PROFILES: dict[str, Change] = {
                                    foreign=2.0, market=3.0),
     ),
     "answers": _with(
-        **QUIET, rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5)
+        **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
+        rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5),
     ),
     "thin": _with(
         **FAST, **_faults("thin book", "no liquidity, rest cancelled", "touch of the stop",
                           "gap through the stop", "command", market=4.0, operator=1.0),
     ),
+    "adds": _with(**QUIET, rate=60, **_faults("owner adds", owner=0.5)),
+    "dry": _with(seconds=40.0, **FAST, **_faults("drought", "command", drought=0.2, operator=3.0)),
     "full": _with(3, **FAST, traps=("time",), **_faults("full", "command", disk=2.0, operator=3.0)),
     "flips": _with(
         12, 20.0, 0.6, **FAST, snapshot_every=200, kills=("kill of an actor", "SIGKILL"),

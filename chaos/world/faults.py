@@ -12,7 +12,7 @@ A row changes the books, so it must run as a step of its own:
 Rows are in groups, for a nemesis that wants to draw the group first: ``calls`` (lost, late and
 queued calls), ``errors``, ``house`` (sessions, maintenance, stores), ``forms`` (of frames),
 ``owner`` (acts of the account's owner), ``foreign`` (positions and orders that are only the
-owner's) and ``market``.
+owner's), ``market`` and ``drought``, which only worlds that ask for it have.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from chaos.world.faults_calls import ROWS as CALLS
 from chaos.world.faults_errors import ROWS as ERRORS
 from chaos.world.faults_forms import ROWS as FORMS
 from chaos.world.faults_house import ROWS as HOUSE
+from chaos.world.faults_market import DROUGHT
 from chaos.world.faults_market import ROWS as MARKET
 from chaos.world.faults_owner import FOREIGN
 from chaos.world.faults_owner import ROWS as OWNER
@@ -36,6 +37,7 @@ GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
     "owner": OWNER,
     "foreign": FOREIGN,
     "market": MARKET,
+    "drought": DROUGHT,
 }
 FAULTS: dict[str, Callable[[Scene], str]] = {
     name: row for rows in GROUPS.values() for name, row in rows.items()

@@ -18,6 +18,7 @@ from tradebaas.paper.tape import MAX_SHOCKS
 
 OPEN_ORDERS = "private/get_open_orders"
 DRY_MS = (50, 500)
+DROUGHT_MS = (3_000, 5_000)
 """How long there is no liquidity, in a client's time."""
 
 
@@ -84,8 +85,8 @@ def _depth(scene: Scene, contracts: int) -> str:
     return f"{amount} per price level"
 
 
-def _dry(scene: Scene, thin: str, contracts: int) -> str:
-    for_ms = scene.stretch(*DRY_MS)
+def _dry(scene: Scene, thin: str, contracts: int, lasting_ms: tuple[int, int] = DRY_MS) -> str:
+    for_ms = scene.stretch(*lasting_ms)
     scene.front.own("admin/thin", {"thin": thin, "for_ms": for_ms})
     return f"{_depth(scene, contracts)}, for {for_ms} ms the rest of market orders: {thin}"
 
@@ -103,6 +104,11 @@ def _thin_cancel(scene: Scene) -> str:
 def _thin_wait(scene: Scene) -> str:
     """Too little to close with: market orders wait for the next prices, partly filled."""
     return _dry(scene, "wait", scene.rng.choice((0, 1, 3)))
+
+
+def _drought(scene: Scene) -> str:
+    """Nothing to close with, for longer than a position may be without its stop."""
+    return _dry(scene, "cancel", 0, DROUGHT_MS)
 
 
 def _deep(scene: Scene) -> str:
@@ -200,3 +206,6 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     "part fill races a read": _race_read(part=True),
     "liquidation": _liquidate,
 }
+DROUGHT: dict[str, Callable[[Scene], str]] = {"drought": _drought}
+"""Apart from the others: where stops fire as well, it leaves a position naked that nobody could
+close."""
