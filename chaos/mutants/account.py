@@ -21,6 +21,7 @@ _COIN = Decimal("1e-12")
     costs="the position in the books is twice the real one, and so is its stop",
     by="Same, Known",
     needs="a fill that comes with the answer and as a notification",
+    profile="adds",
 )
 def fill_twice(patch: Patch) -> None:
     honest = reconcile._fill
@@ -95,6 +96,7 @@ def sized_twice(patch: Patch) -> None:
     costs="entries are refused as late, or a stale one is sent as if it were fresh",
     by="Alive, Gated",
     needs="a wall clock that differs from the exchange's",
+    profile="clock",
 )
 def wall_time(patch: Patch) -> None:
     def now_ms(self: Session) -> int:

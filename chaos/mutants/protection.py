@@ -130,7 +130,7 @@ def close_adds(patch: Patch) -> None:
     costs="the old stop waits at the exchange and hits the next position",
     by="Known, Gated",
     needs="a position that is closed by something else than its legs",
-    profile="commands",
+    profile="owner",
 )
 def legs_left(patch: Patch) -> None:
     async def cancel(link: Caller, order_id: str) -> Order | trade.Gone:
