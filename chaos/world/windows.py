@@ -1,14 +1,15 @@
 """When a reconciled daemon was there: from a full read of the account until its connection ended.
 
-Both ends are exchange time. What happens to a position while nobody is there is nobody's fault but
-the harness's own. Pure.
+The exchange sees a connection end long after a machine without power has gone; a later login shows
+it sooner, since one daemon has one login at a time. Both ends are exchange time. What happens to a
+position while nobody is there is nobody's fault but the harness's own. Pure.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from chaos.world.books import Books, Session
+from chaos.world.books import Books
 from chaos.world.story import Reconcile, Story
 
 
@@ -16,11 +17,8 @@ class Windows:
     """All windows of a story; one that still goes on ends at ``now_ms``."""
 
     def __init__(self, books: Books, story: Story, now_ms: int) -> None:
-        self._spans = sorted(
-            (reconcile.read_ms, now_ms if session.end_ms is None else session.end_ms)
-            for reconcile in story.reconciles
-            if (session := session_of(books, reconcile)) is not None
-        )
+        found = (_window(books, reconcile, now_ms) for reconcile in story.reconciles)
+        self._spans = sorted(window for window in found if window is not None)
         self._starts = [start for start, _ in self._spans]
         self._ended_by = list(accumulate((end for _, end in self._spans), max))
 
@@ -41,7 +39,12 @@ class Windows:
             yield self._spans[at]
 
 
-def session_of(books: Books, reconcile: Reconcile) -> Session | None:
-    """The exchange's session through which the account was read: the last one logged in before."""
-    at = bisect_right(books.logins, reconcile.read_ms, key=lambda session: session.login_ms)
-    return books.logins[at - 1] if at else None
+def _window(books: Books, reconcile: Reconcile, now_ms: int) -> tuple[int, int] | None:
+    """From the read until the exchange's session ended through which it was made: the one that had
+    logged in last before."""
+    later = bisect_right(books.logins, reconcile.read_ms, key=lambda session: session.login_ms)
+    if not later:
+        return None
+    session, after = books.logins[later - 1], books.logins[later : later + 1]
+    ends = [now_ms if session.end_ms is None else session.end_ms]
+    return reconcile.read_ms, min(ends + [session.login_ms for session in after])

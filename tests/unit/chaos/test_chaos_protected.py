@@ -192,6 +192,19 @@ def test_naked_time_after_sabotage_adds_up_over_connections() -> None:
     assert piecewise(0, 0) == []
 
 
+def test_a_later_login_shows_that_a_daemon_is_gone_whose_connection_still_seems_open() -> None:
+    """After a power cut the exchange finds out late."""
+    rows: Rows = [
+        *entered_rows(),
+        (T + 20, GONE),
+        (T + 20, admin_row("admin/cancel")),
+        (T + 820, SessionRow(2, "login")),
+    ]
+    now_ms = T + 90_000
+    assert protected(booked(rows), told(entered()), now_ms, LIMIT_MS) == []
+    assert "89980 ms" in protected(booked(rows[:-1]), told(entered()), now_ms, LIMIT_MS)[0].text
+
+
 def test_after_sabotage_another_limit_may_hold() -> None:
     rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, admin_row("admin/cancel"))]
     books, story = booked(rows), told(entered())
