@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chaos.sim import profiles, rare
 from chaos.sim.swarm import draw
@@ -53,6 +54,18 @@ def test_fills_that_are_told_late_are_waited_for(seed: int) -> None:
     assert outcome.passed, told(outcome)
     assert min(outcome.faults[f"network: late news of {what}"] for what in ("a fill", "an entry"))
     assert not [e for e in outcome.story.events.values() if isinstance(e, PositionCorrected)]
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_life_that_dies_while_it_opens_the_store_leaves_it_to_the_next(seed: int) -> None:
+    """An open log that was lost on its way to the life kept the store locked."""
+    swarm = replace(
+        draw(seed, 60), traps=("step",), kills=("exception in an actor",), soon=0.01,
+        patient=True, rates={}, flips=0.0, old_store=False,
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert outcome.passed, told(outcome)
+    assert len(outcome.deaths) == 60
 
 
 def test_a_world_is_tallied() -> None:
