@@ -7,10 +7,11 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, position, reconcile
+from tradebaas.core import admission, position, reconcile, risk
 from tradebaas.core.draft import Draft
-from tradebaas.core.model import ContractKind, Direction, Fill, Instrument
+from tradebaas.core.model import ContractKind, Direction, Fill, Instrument, Market
 from tradebaas.core.risk import Limits, NoSize, size_entry
+from tradebaas.core.state import State
 
 _COIN = Decimal("1e-12")
 
@@ -88,6 +89,48 @@ def sized_twice(patch: Patch) -> None:
         return amount if isinstance(amount, NoSize) else 2 * amount
 
     patch.set(admission, "size_entry", twice)
+
+
+@mutant(
+    "leverage-ignored",
+    breaks="an entry that is above the limit of the leverage is sent all the same",
+    costs="a stop that is near makes the position many times as large as the owner allows",
+    by="Bounded",
+    needs="a limit that entries come near to",
+    profile="snug",
+)
+def leverage_ignored(patch: Patch) -> None:
+    honest = risk._above_limit
+
+    def above_limit(
+        instrument: Instrument,
+        amount: Decimal,
+        raw: Decimal,
+        price: Decimal,
+        equity: Decimal,
+        limits: Limits,
+    ) -> str:
+        wide = replace(limits, max_leverage=Decimal(50))
+        return honest(instrument, amount, raw, price, equity, wide)
+
+    patch.set(risk, "_above_limit", above_limit)
+
+
+@mutant(
+    "loss-ignored",
+    breaks="the day's loss is counted and stops nothing",
+    costs="on a bad day it loses again and again, as often as the strategy likes",
+    by="Bounded",
+    needs="a day with more losses than its limit allows",
+    profile="losses",
+)
+def loss_ignored(patch: Patch) -> None:
+    honest = admission._day_spent
+
+    def day_spent(state: State, market: Market, limits: Limits) -> str:
+        return honest(state, market, replace(limits, max_daily_loss_percent=Decimal(100)))
+
+    patch.set(admission, "_day_spent", day_spent)
 
 
 @mutant(

@@ -25,6 +25,7 @@ from chaos.sim.timeline import Tell
 from chaos.sim.wire import End, Host, Network
 from chaos.world.disk import SimDisk
 from chaos.world.mount import MountedDisk
+from tradebaas.board import USUAL, Capacities
 from tradebaas.config import Config
 from tradebaas.core.events import Event
 from tradebaas.errors import Fatal, StoreOlder
@@ -117,6 +118,7 @@ class Machine:
     nursery: trio.Nursery
     tell: Tell
     hand_over_s: float = 0.0003
+    capacities: Capacities = USUAL
     wall: WallClock = field(default_factory=WallClock)
     count: int = 0
     process: Process | None = None
@@ -143,6 +145,7 @@ class Machine:
             secret=SECRET,
             on_death=self._note_death,
             disk=mount,
+            capacities=self.capacities,
         )
         process = Process(number, host, mount, lives)
         self.process = process

@@ -281,6 +281,10 @@ async def _read_fails(nemesis: Nemesis) -> str:
     return _arm_io_error(nemesis, "read")
 
 
+async def _read_comes_short(nemesis: Nemesis) -> str:
+    return _arm_io_error(nemesis, "short read")
+
+
 def _arm_io_error(nemesis: Nemesis, kind: FaultKind) -> str:
     """The n-th such operation from now fails; whoever meets that exits with 75."""
     nth = nemesis.rng.randint(1, 12)
@@ -324,6 +328,7 @@ DISK: dict[str, Deed] = {
     "sync fails": _sync_fails,
     "write fails": _write_fails,
     "read fails": _read_fails,
+    "read comes short": _read_comes_short,
     "slow": _slow,
     "full": _full,
     "read only": _read_only,
@@ -334,8 +339,11 @@ DISK: dict[str, Deed] = {
 
 
 async def _command(nemesis: Nemesis) -> str:
-    await nemesis.world.operator.act()
-    return "acted"
+    count = nemesis.rng.randint(1, nemesis.world.swarm.burst)
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(nemesis.world.operator.act)
+    return f"{count} at once"
 
 
 async def _arm_unlinked(nemesis: Nemesis) -> str:

@@ -7,6 +7,7 @@ hold in every one of them.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -123,6 +124,13 @@ PROFILES: dict[str, Change] = {
     ),
     "adds": _with(**QUIET, rate=60, **_faults("owner adds", owner=0.5)),
     "dry": _with(seconds=40.0, **FAST, **_faults("drought", "command", drought=0.2, operator=3.0)),
+    "snug": _with(
+        seconds=25.0, **FAST, snug=True, **_faults("market jumps", *TRADES, market=8.0)
+    ),
+    "losses": _with(
+        seconds=25.0, **FAST, risk_percent=Decimal("0.1"), max_daily_loss_percent=Decimal("0.2"),
+        **_faults("gap through the stop", market=4.0),
+    ),
     "full": _with(3, **FAST, traps=("time",), **_faults("full", "command", disk=2.0, operator=3.0)),
     "flips": _with(
         12, 20.0, 0.6, **FAST, snapshot_every=200, kills=("kill of an actor", "SIGKILL"),

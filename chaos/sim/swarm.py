@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
+from tradebaas.board import USUAL, Capacities
 from tradebaas.config import (
     BackupSection,
     Config,
@@ -31,6 +32,9 @@ FASTEST = 300
 UNLIMITED = 10**6
 """Entries per day."""
 INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
+SNUG = Decimal("2.23")
+"""Leverage per percent of risk that an entry of the strategy's hardly needs: one whose stop the
+market has come nearer to meanwhile needs more, and must be refused."""
 DATA = Path("/var/lib/tradebaas")
 
 
@@ -39,10 +43,12 @@ class Swarm(Struct, frozen=True, kw_only=True):
     """One seed's world. ``rate`` is exchange seconds per virtual second.
 
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
-    share of the exchange's frames that are delayed one by one. The rest narrows a world to some of
-    what could happen in it, as ``profile`` says (() and 0: nothing is narrowed): ``deeds`` are the
-    only faults that strike, ``traps`` the only places where death waits, ``kills`` its only forms,
-    ``soon`` the share of the usual longest wait for it;
+    share of the exchange's frames that are delayed one by one, ``burst`` how many commands an
+    operator gives at once, at most. ``snug``: entries come near to the limit of the leverage.
+
+    The rest narrows a world to some of what could happen in it, as ``profile`` says (() and 0:
+    nothing is narrowed): ``deeds`` are the only faults that strike, ``traps`` the only places where
+    death waits, ``kills`` its only forms, ``soon`` the share of the usual longest wait for it;
     ``faults_s`` ends the faults before all deaths have come, ``outage_s`` is about how long the
     daemon is down.
 
@@ -66,6 +72,10 @@ class Swarm(Struct, frozen=True, kw_only=True):
     risk_percent: Decimal
     max_entries_per_day: int
     market_pause_s: float
+    max_daily_loss_percent: Decimal = Decimal(50)
+    snug: bool = False
+    capacities: Capacities = USUAL
+    burst: int = 1
     profile: str = ""
     deeds: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
@@ -87,13 +97,19 @@ class Swarm(Struct, frozen=True, kw_only=True):
             risk=RiskSection(
                 risk_percent=self.risk_percent,
                 max_entries_per_day=self.max_entries_per_day,
-                max_daily_loss_percent=Decimal(50),
+                max_daily_loss_percent=self.max_daily_loss_percent,
+                max_leverage=SNUG * self.risk_percent if self.snug else Decimal(5),
                 naked_ms=max(2_000, 400 * self.rate),
             ),
             store=StoreSection(snapshot_every=self.snapshot_every),
             backups=BackupSection(interval_seconds=self.backup_every_s, keep=3),
             supervisor=supervisor if self.patient else SupervisorSection(forgive_seconds=20.0),
         )
+
+    @property
+    def waits_for_days(self) -> bool:
+        """Whether a day's limit may be reached, so that nothing is traded before the next one."""
+        return self.max_entries_per_day < UNLIMITED or self.max_daily_loss_percent < 10
 
     @property
     def naked_limit_s(self) -> float:
@@ -145,7 +161,18 @@ def draw(seed: int, deaths: int) -> Swarm:
     if rng.random() < 0.1:  # fast, since it must come to the next day to trade again
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=FASTEST)
         swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
-    return replace(swarm, flips=rng.choice((0.0, 0.0, 0.15)))
+        swarm = replace(swarm, max_daily_loss_percent=4 * swarm.risk_percent)
+    return replace(
+        swarm,
+        flips=rng.choice((0.0, 0.0, 0.15)),
+        capacities=Capacities(
+            asks=rng.choice((1, 4, 256)),
+            batch=rng.choice((1, 3, 64)),
+            inbox=rng.choice((32, 256, 4096)),
+        ),
+        burst=rng.choice((1, 1, 20)),
+        snug=rng.random() < 0.3,
+    )
 
 
 def _weather(rng: random.Random) -> Weather:

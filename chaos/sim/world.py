@@ -157,6 +157,7 @@ class World:
             nursery=nursery,
             tell=tell,
             hand_over_s=swarm.hand_over_s,
+            capacities=swarm.capacities,
             prepare=self.reaper.watch,
         )
         self.reaper.machine = self.machine
@@ -275,7 +276,7 @@ class World:
     async def _trades(self) -> bool:
         """Whether a position that is opened from now on is closed again."""
         before = self._state_trades()
-        limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.max_entries_per_day < 10 else 0)
+        limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.waits_for_days else 0)
         with trio.move_on_after(limit_s):
             while self._state_trades() < before + 1:
                 await self.nemesis.inflict(self.rng.choice(STIRRING))
@@ -292,7 +293,7 @@ class World:
             self.stopping = True
             assert self.machine.process is not None
             self.machine.process.kill()
-            self.judge.read()
+            self._judge(flat=False)
         return not self.outcome.violations
 
     async def _stop(self) -> None:

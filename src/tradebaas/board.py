@@ -101,6 +101,23 @@ class Board:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Capacities:
+    """How much may wait, and how much is taken at once.
+
+    ``asks`` requests may wait for the persister, which takes up to ``batch`` of them into one
+    commit; ``inbox`` notifications of the exchange may wait, more end the connection.
+    """
+
+    asks: int = 256
+    batch: int = 64
+    inbox: int = 4096
+
+
+USUAL = Capacities()
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Context:
     """What one life's actors are given.
 
@@ -119,6 +136,7 @@ class Context:
     secret: str = field(repr=False)
     born: float
     disk: Disk
+    capacities: Capacities = USUAL
 
     @property
     def data_dir(self) -> Path:

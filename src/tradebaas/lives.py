@@ -12,7 +12,7 @@ from functools import partial
 from typing import final
 
 from tradebaas.actors import backups, metrics, persister, reconciler, strategy
-from tradebaas.board import Board, Context, LinkStatus, limits_of
+from tradebaas.board import USUAL, Board, Capacities, Context, LinkStatus, limits_of
 from tradebaas.config import Config
 from tradebaas.core.messages import Answer, Request
 from tradebaas.runtime.crew import ActorSpec, Crew, Drain
@@ -21,7 +21,6 @@ from tradebaas.runtime.ports import Ports
 from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, supervise
 from tradebaas.store.disk import SYSTEM_DISK, Disk
 
-ASKS = 256
 PULSE_LIMIT_S = 5.0
 RECOVERY_LIMIT_S = 60.0
 
@@ -41,6 +40,7 @@ class Lives:
     secret: str = field(repr=False)
     on_death: Callable[[DeathReport], None]
     disk: Disk = SYSTEM_DISK
+    capacities: Capacities = USUAL
     board: Board = field(default_factory=Board)
     door: Door[Request, Answer] = field(default_factory=Door)
     drain: Drain = field(default_factory=Drain)
@@ -103,7 +103,7 @@ class Lives:
 
     async def _live(self, plan: LifePlan) -> None:
         """One life of the crew, from the log to its death or the drain."""
-        ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(ASKS)
+        ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(self.capacities.asks)
         asker, asks = ends
         self.life_born = self.born if plan.life == 1 else self.ports.clock.monotonic()
         # Connections are numbered per life: what another life's said must not pass for news.
@@ -135,6 +135,7 @@ class Lives:
             secret=self.secret,
             born=self.life_born,
             disk=self.disk,
+            capacities=self.capacities,
         )
 
     def _note_death(self, report: DeathReport) -> None:

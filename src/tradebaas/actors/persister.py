@@ -43,7 +43,6 @@ from tradebaas.store.log import Log
 from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
-MAX_BATCH = 64
 DISK_FULL = "disk full"
 SPACE_CHECK_S = 5.0
 SPACE_WAIT_S = 1.0
@@ -164,7 +163,7 @@ class _Scribe:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._close_on, drain)
             with asks:
-                while batch := await _next(asks):
+                while batch := await _next(asks, self._ctx.capacities.batch):
                     await self._serve_batch(batch)
             nursery.cancel_scope.cancel()
         self._since_snapshot = self._ctx.config.store.snapshot_every
@@ -291,10 +290,10 @@ def _on_disk(fn: Callable[[Place, *Ts], T], place: Place, *args: *Ts) -> T:
         return fn(place, *args)
 
 
-async def _next(asks: Asks[Request, Answer]) -> list[Asked]:
-    """The waiting requests, or none when no more can come."""
+async def _next(asks: Asks[Request, Answer], limit: int) -> list[Asked]:
+    """The waiting requests, at most ``limit``, or none when no more can come."""
     try:
-        return await asks.receive_batch(MAX_BATCH)
+        return await asks.receive_batch(limit)
     except trio.EndOfChannel:
         return []
 

@@ -82,7 +82,7 @@ async def _give_up_on(drain: trio.Event, attempt: _Attempt, scope: trio.CancelSc
 
 async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
     try:
-        async with open_link(_endpoint(ctx), ctx.ports) as link:
+        async with open_link(_endpoint(ctx), ctx.ports, inbox=ctx.capacities.inbox) as link:
             attempt.session = Session(ctx, link, attempt.connection, attempt.losses)
             await attempt.session.run(drain)
     except* _ORDINARY as group:

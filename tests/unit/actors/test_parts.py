@@ -164,7 +164,7 @@ async def test_a_queue_that_is_over_is_an_empty_batch() -> None:
     ends: tuple[Asker[Request, Answer], Asks[Request, Answer]] = open_asks(1)
     ends[0].close()
     with trio.fail_after(1):
-        assert await persister._next(ends[1]) == []
+        assert await persister._next(ends[1], 64) == []
 
 
 # ------------------------------------------------------------------------------------- metrics
