@@ -149,7 +149,7 @@ def legs_left(patch: Patch) -> None:
     by="Protected",
     needs="a close that does not fill, in an empty book",
     profile="dry",
-    seed=3,
+    seed=6,
 )
 def stop_first(patch: Patch) -> None:
     def early(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
