@@ -4,6 +4,7 @@ import httpx
 import pytest
 import trio
 import trio.testing
+from quart_trio import QuartTrio
 
 from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
 from tradebaas.core.model import Phase
@@ -287,3 +288,14 @@ async def test_chaos_kills_an_actor(world: World) -> None:
         no_token = await client.post("/chaos/kill/strategy")
     assert (killed.status_code, unknown.status_code, no_token.status_code) == (202, 404, 401)
     assert world.killed == ["strategy"]
+
+
+@pytest.mark.parametrize("client, status", [(("127.0.0.1", 5), 202), (("192.0.2.7", 5), 403)])
+async def test_chaos_kills_from_this_machine_only(client: tuple[str, int], status: int) -> None:
+    killed: list[str] = []
+    app = QuartTrio("chaos")
+    api.add_chaos(app, killed.append)
+    scope = {"client": client}
+    response = await app.test_client().post("/chaos/kill/strategy", scope_base=scope)
+    assert response.status_code == status
+    assert killed == (["strategy"] if status == 202 else [])
