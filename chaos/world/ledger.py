@@ -232,6 +232,16 @@ def read_log(path: Path, after: Tail) -> list[LogRow]:
         return log_rows(connection, after, path)
 
 
+def _typed(
+    columns: tuple[object, ...], at: Tail, path: Path
+) -> tuple[int, int, int, str, int, bytes, bytes]:
+    """The columns of a row; a bit that flips may change the type of one."""
+    try:
+        return msgspec.convert(columns, tuple[int, int, int, str, int, bytes, bytes])
+    except msgspec.ValidationError as error:
+        raise LedgerBroken(f"{path}: event {at.seq + 1} is unreadable: {error}") from None
+
+
 def log_rows(connection: apsw.Connection, after: Tail, path: Path) -> list[LogRow]:
     """As ``read_log``, through an open connection; ``path`` is for the message."""
     query = (
@@ -242,9 +252,7 @@ def log_rows(connection: apsw.Connection, after: Tail, path: Path) -> list[LogRo
     rows: list[LogRow] = []
     at = after
     for columns in raw:
-        seq, at_ms, life, kind, version, body, digest = msgspec.convert(
-            columns, tuple[int, int, int, str, int, bytes, bytes]
-        )
+        seq, at_ms, life, kind, version, body, digest = _typed(columns, at, path)
         if seq == after.seq:
             if digest != after.digest:
                 raise LedgerBroken(f"{path}: event {seq} was changed after it had been read")

@@ -75,6 +75,13 @@ def test_a_changed_or_missing_event_breaks_the_chain(store: Path, statement: str
         read_log(store, Tail())
 
 
+def test_a_column_of_another_type_is_noticed(store: Path) -> None:
+    """A flipped bit can make a number a blob."""
+    bend(store, "UPDATE events SET life = x'01' WHERE seq = 2")
+    with pytest.raises(LedgerBroken, match="event 2 is unreadable"):
+        read_log(store, Tail())
+
+
 def test_a_log_that_goes_back_is_noticed(store: Path) -> None:
     last = read_log(store, Tail())[-1]
     bend(store, "DELETE FROM events WHERE seq = 3")

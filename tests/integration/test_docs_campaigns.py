@@ -1,0 +1,40 @@
+"""What the page of evidence says of the long campaigns is what their summaries say."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "evidence"
+PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+
+
+def summaries(pattern: str) -> list[dict[str, Any]]:
+    """The summaries of a campaign, in the order of their names."""
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob(pattern))]
+
+
+def told(number: float) -> str:
+    """A number as the page writes it."""
+    return f"{number:,.0f}"
+
+
+def test_every_campaign_held_and_says_on_what() -> None:
+    every = summaries("*.json")
+    assert len(every) == len(list(FOLDER.iterdir()))
+    for summary in every:
+        assert summary["passed"], summary["run"]["command"]
+        assert summary["tally"]["findings"] == []
+        assert all(summary["tally"]["checked"].values())
+        commit = summary["run"]["commit"]
+        assert re.fullmatch("[0-9a-f]{12}", commit), "with changes that nobody has"
+        assert commit in PAGE
+        assert summary["run"]["machine"]["cpu"]
+
+
+def test_two_thousand_real_sigkills() -> None:
+    (campaign,) = summaries("real-*.json")
+    kills = sum(kinds.get("process", 0) for kinds in campaign["tally"]["deaths"].values())
+    assert kills == campaign["deaths"] >= 2_000
+    assert told(kills) in PAGE
