@@ -9,7 +9,7 @@ from chaos.mutants.patch import Patch
 from tradebaas.actors.session import Session
 from tradebaas.core import admission, position, reconcile, risk
 from tradebaas.core.draft import Draft
-from tradebaas.core.model import ContractKind, Direction, Fill, Instrument, Market
+from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
 from tradebaas.core.risk import Limits, NoSize, size_entry
 from tradebaas.core.state import State
 
@@ -100,20 +100,12 @@ def sized_twice(patch: Patch) -> None:
     profile="snug",
 )
 def leverage_ignored(patch: Patch) -> None:
-    honest = risk._above_limit
+    def leverage(
+        _kind: ContractKind, _amount: Decimal, _price: Decimal, _equity: Decimal
+    ) -> Decimal:
+        return ZERO
 
-    def above_limit(
-        instrument: Instrument,
-        amount: Decimal,
-        raw: Decimal,
-        price: Decimal,
-        equity: Decimal,
-        limits: Limits,
-    ) -> str:
-        wide = replace(limits, max_leverage=Decimal(50))
-        return honest(instrument, amount, raw, price, equity, wide)
-
-    patch.set(risk, "_above_limit", above_limit)
+    patch.set(risk, "_leverage", leverage)
 
 
 @mutant(

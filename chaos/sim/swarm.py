@@ -1,6 +1,6 @@
 """What a seed draws: how fast time runs, how large things are, what goes wrong and how often.
 
-Every number that the program bounds or that the world decides is drawn anew for each seed, small
+Most numbers that the program bounds or that the world decides are drawn anew for each seed, small
 ones as often as large ones, and each kind of fault is left out of some seeds altogether: a fault
 that always happens hides what happens without it (swarm testing).
 """

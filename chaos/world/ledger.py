@@ -232,16 +232,6 @@ def read_log(path: Path, after: Tail) -> list[LogRow]:
         return log_rows(connection, after, path)
 
 
-def _typed(
-    columns: tuple[object, ...], at: Tail, path: Path
-) -> tuple[int, int, int, str, int, bytes, bytes]:
-    """The columns of a row; a bit that flips may change the type of one."""
-    try:
-        return msgspec.convert(columns, tuple[int, int, int, str, int, bytes, bytes])
-    except msgspec.ValidationError as error:
-        raise LedgerBroken(f"{path}: event {at.seq + 1} is unreadable: {error}") from None
-
-
 def log_rows(connection: apsw.Connection, after: Tail, path: Path) -> list[LogRow]:
     """As ``read_log``, through an open connection; ``path`` is for the message."""
     query = (
@@ -264,6 +254,16 @@ def log_rows(connection: apsw.Connection, after: Tail, path: Path) -> list[LogRo
     if after.seq and (not raw or raw[0][0] != after.seq):
         raise LedgerBroken(f"{path}: event {after.seq} was there and is gone: seq went back")
     return rows
+
+
+def _typed(
+    columns: tuple[object, ...], at: Tail, path: Path
+) -> tuple[int, int, int, str, int, bytes, bytes]:
+    """The columns of a row; a bit that flips may change the type of one."""
+    try:
+        return msgspec.convert(columns, tuple[int, int, int, str, int, bytes, bytes])
+    except msgspec.ValidationError as error:
+        raise LedgerBroken(f"{path}: event {at.seq + 1} is unreadable: {error}") from None
 
 
 def decode_event(kind: str, version: int, body: bytes) -> Event:
