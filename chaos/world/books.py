@@ -101,7 +101,8 @@ class Request:
 class Books:
     """What the journal amounts to, up to line ``n``.
 
-    ``cash`` has each balance by currency with the exchange time since which it was so.
+    ``cash`` has each balance by currency with the exchange time since which it was so, ``held``
+    each size of the position by instrument.
     ``labels`` has every label of ours with the line that had it first, ``trades`` every fill with
     its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
     ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too,
@@ -119,6 +120,7 @@ class Books:
         self.averages: dict[str, Decimal] = {}
         self.balances: dict[str, Decimal] = {}
         self.cash: dict[str, list[tuple[int, Decimal]]] = {}
+        self.held: dict[str, list[tuple[int, Decimal]]] = {}
         self.requests: list[Request] = []
         self.by_label: dict[str, list[Request]] = {}
         self.by_session: dict[int, list[Request]] = {}
@@ -164,6 +166,13 @@ class Books:
     def size(self, instrument: str) -> Decimal:
         """The net position by the exchange's own rows."""
         return self.sizes.get(instrument, ZERO)
+
+    def held_since(self, instrument: str, at_ms: int) -> set[Decimal]:
+        """Every size that the position has had from exchange time ``at_ms`` on."""
+        history = self.held.get(instrument, [])
+        later = bisect_right(history, at_ms, key=lambda entry: entry[0])
+        before = history[later - 1][1] if later else ZERO
+        return {before, *(size for _, size in history[later:])}
 
     def uncovered(self, instrument: str) -> Decimal:
         """How much of our position nothing covers now (``cover``)."""
@@ -236,6 +245,7 @@ class Books:
     def _position(self, row: JournalRow) -> None:
         position = row.body
         assert isinstance(position, PositionRow)
+        self.held.setdefault(position.instrument_name, []).append((row.at_ms, position.size))
         self.sizes[position.instrument_name] = position.size
         self.averages[position.instrument_name] = position.average_price
 

@@ -26,7 +26,7 @@ class Mark:
     trades: int = 0
     causes: int = 0
     ungated: int = 0
-    corrections: int = 0
+    missed: int = 0
     halts: int = 0
 
 
@@ -44,6 +44,6 @@ def mark(books: Books, story: Story, last: Mark = START) -> Mark:
         trades=last.trades + pairs,
         causes=len(story.causes),
         ungated=len(story.ungated),
-        corrections=len(story.corrections),
+        missed=len(story.missed),
         halts=len(story.daemon_halts),
     )

@@ -200,9 +200,8 @@ def same(
             text = f"the snapshot at seq {row.seq} is not the fold of the events before it"
             found.append(Violation("same", f"snapshot {row.seq}", text))
     found += [
-        Violation("same", f"corrected {seq}", f"the daemon had missed fills: {event.reason}",
-                  (f"event {seq}",))
-        for seq, event in story.corrections[since.corrections :]
+        Violation("same", f"missed {seq}", f"the daemon missed fills: {reason}", (f"event {seq}",))
+        for seq, reason in story.missed[since.missed :]
     ]  # fmt: skip
     found.append(_trades_differ(books, story, since, flat=flat))
     return [violation for violation in found if violation is not None]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tradebaas.core.events import (
+    DiscrepancyResolved,
     Event,
     Filled,
     ForeignFound,
@@ -133,11 +134,13 @@ class Standing:
                 self.foreign[key] = detail
             case ForeignGone(key=key):
                 self.foreign.pop(key, None)
-            case Filled(fill=fill):
+            case Filled(fill=fill, late=False):
                 size = self.sizes.get(fill.instrument, ZERO)
                 self.sizes[fill.instrument] = size + fill.direction.sign * fill.amount
             case PositionCorrected(instrument=instrument, position=position):
                 self.sizes[instrument] = position.size if position is not None else ZERO
+            case DiscrepancyResolved(instrument=instrument, size=size):
+                self.sizes[instrument] = size
             case _:
                 pass  # nothing else gives or takes the right to add risk
 

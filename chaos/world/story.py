@@ -15,6 +15,7 @@ from chaos.world.signals import Signals
 from chaos.world.standing import Standing
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
+    DiscrepancyGivenUp,
     Event,
     Filled,
     Halted,
@@ -104,6 +105,7 @@ class Story:
     trades: list[Trade] = field(default_factory=list)
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
+    missed: list[tuple[int, str]] = field(default_factory=list)
     ungated: list[tuple[int, str, str]] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     groundless: dict[str, str] = field(default_factory=dict)
@@ -181,6 +183,9 @@ class Story:
                 self._note_report(seq, report)
             case PositionCorrected():
                 self.corrections.append((seq, event))
+                self.missed += [] if event.awaits else [(seq, event.reason)]
+            case DiscrepancyGivenUp(reason=reason):
+                self.missed.append((seq, reason))
             case Halted(by=by, reason=reason):
                 if isinstance(self.events.get(seq - 1), LifeStarted):
                     self.born_halted[before.life] = True

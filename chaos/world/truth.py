@@ -10,15 +10,18 @@ So here every such word is held against the journal for good:
                         exchange's own clock
     premature   known   a recovery is reported only once the account was read, the position covered
                         and every order that it found unproven proven, all at one time
+    misread     known   a position is corrected only to a size that it had since the read began
     beside      gated   no entry is taken while a position of ours is open
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
+ZERO = Decimal(0)
 QUEUE_BOUND_MS = 5_000
 """For so long, in its own time, the exchange may hold an order back that came in time."""
 
@@ -28,6 +31,7 @@ def truthful(books: Books, story: Story, now_ms: int) -> list[Violation]:
     return [
         *_denied(books, story),
         *_unproven(story, now_ms),
+        *_misread(books, story),
         *(
             Violation("known", f"premature {seq}", text, (f"event {seq}",))
             for seq, text in story.premature
@@ -60,3 +64,11 @@ def _unproven(story: Story, now_ms: int) -> Iterator[Violation]:
         if why:
             text = f"{label} was called absent {why}"
             yield Violation("known", f"unproven {label}", text, (f"event {seq}",))
+
+
+def _misread(books: Books, story: Story) -> Iterator[Violation]:
+    for seq, event in story.corrections:
+        size = ZERO if event.position is None else event.position.size
+        if size not in books.held_since(event.instrument, event.at_ms):
+            text = f"the position was corrected to {size} {event.instrument}, which it was not"
+            yield Violation("known", f"misread {seq}", text, (f"event {seq}: {event.reason}",))

@@ -18,7 +18,7 @@ from tradebaas.core.facts import Fact, FillFact, OpenOrdersFact, OrderFact, Posi
 from tradebaas.core.messages import Report
 from tradebaas.core.model import Direction, Fill, Instrument
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import OVERLAP_MS, State, closing_amount
+from tradebaas.core.state import State, closing_amount, fills_known_before
 from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
@@ -90,8 +90,7 @@ async def _read(link: Link, view: State, instrument: Instrument) -> Survey:
     gone = [await reads.order(link, order_id) for order_id in view.orders if order_id not in ids]
     fills: tuple[Fill, ...] = ()
     if view.read_through_ms:
-        start = view.read_through_ms - OVERLAP_MS
-        fills = await reads.trades(link, instrument, start)
+        fills = await reads.trades(link, instrument, fills_known_before(view))
     facts: list[Fact] = [FillFact(fill=fill) for fill in fills]
     facts += [OrderFact(order=order) for order in listed]
     facts += [OrderFact(order=order) for order in gone if order is not None]

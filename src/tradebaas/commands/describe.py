@@ -11,6 +11,8 @@ from tradebaas.core.events import (
     Armed,
     CloseRequested,
     Disarmed,
+    DiscrepancyGivenUp,
+    DiscrepancyResolved,
     Event,
     Filled,
     ForeignFound,
@@ -211,8 +213,9 @@ def _order_abandoned(event: OrderAbandoned) -> str:
 def _filled(event: Filled) -> str:
     fill = event.fill
     liquidation = " by LIQUIDATION" if fill.liquidation else ""
+    late = " (told late)" if event.late else ""
     return (
-        f"{_role(fill.label)} filled{liquidation}: {fill.direction} {number(fill.amount)} "
+        f"{_role(fill.label)} filled{late}{liquidation}: {fill.direction} {number(fill.amount)} "
         f"{fill.instrument} at {number(fill.price)}, fee {number(fill.fee)} {fill.currency}"
     )
 
@@ -229,6 +232,14 @@ def _trade_closed(event: TradeClosed) -> str:
 
 def _position_corrected(event: PositionCorrected) -> str:
     return f"{event.instrument} is {position_text(event.position)} at the exchange: {event.reason}"
+
+
+def _discrepancy_resolved(event: DiscrepancyResolved) -> str:
+    return f"late fills explain the position of {number(event.size)} {event.instrument}"
+
+
+def _discrepancy_given_up(event: DiscrepancyGivenUp) -> str:
+    return f"the fills that are missing in {event.instrument} will not come: {event.reason}"
 
 
 # ----------------------------------------------------------------------- what is not ours
@@ -278,6 +289,8 @@ LINES: dict[type, Callable[..., str]] = {
     Filled: _filled,
     TradeClosed: _trade_closed,
     PositionCorrected: _position_corrected,
+    DiscrepancyResolved: _discrepancy_resolved,
+    DiscrepancyGivenUp: _discrepancy_given_up,
     ForeignFound: _foreign_found,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,

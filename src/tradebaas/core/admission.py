@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import OrderIntended, SignalDetected, SignalDropped
-from tradebaas.core.fold_orders import day_of
+from tradebaas.core.fold_tallies import day_of
 from tradebaas.core.messages import Admit, Propose, Refused
 from tradebaas.core.model import ZERO, Direction, Intent, Leg, Market, Phase, Role, Signal
 from tradebaas.core.risk import Limits, NoSize, size_entry, worst_entry_price

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from tradebaas.core import fold_orders
+from tradebaas.core import fold_fills, fold_orders
 from tradebaas.core.events import (
     Armed,
     CloseRequested,
     Disarmed,
+    DiscrepancyGivenUp,
+    DiscrepancyResolved,
     Event,
     Filled,
     ForeignFound,
@@ -43,10 +45,10 @@ from tradebaas.core.events import (
     SignalDropped,
     TradeClosed,
 )
-from tradebaas.core.fold_orders import count
+from tradebaas.core.fold_tallies import count
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Phase
-from tradebaas.core.state import OVERLAP_MS, HaltLatch, Recovering, State
+from tradebaas.core.state import HaltLatch, Recovering, State, fills_known_before
 
 HOUR_MS = 3_600_000
 _REMEMBERED_STREAMS = 256
@@ -105,17 +107,17 @@ def _link_lost(state: State, event: LinkLost) -> State:
 
 def _reconciled(state: State, event: Reconciled) -> State:
     """The very first read draws a line: what was traded before it is the owner's past."""
-    horizon = event.read_ms - OVERLAP_MS
-    recent = {key: at for key, at in state.recent_fills.items() if at >= horizon}
     since = state.naked_since_ms
-    return replace(
+    state = replace(
         state,
         reconciled=event.connection,
         read_through_ms=max(state.read_through_ms, event.read_ms),
         fills_from_ms=state.fills_from_ms if state.read_through_ms else event.read_ms,
-        recent_fills=recent,
         naked_confirmed=since is not None and since <= event.read_ms,
     )
+    horizon = fills_known_before(state)
+    recent = {key: at for key, at in state.recent_fills.items() if at >= horizon}
+    return replace(state, recent_fills=recent)
 
 
 def _recovered(state: State, event: Recovered) -> State:
@@ -220,9 +222,11 @@ _STEPS: dict[type, Callable[..., State]] = {
     OrderAbandoned: fold_orders.order_abandoned,
     OrderAdopted: fold_orders.order_adopted,
     OrderUpdated: fold_orders.order_updated,
-    Filled: fold_orders.filled,
-    TradeClosed: fold_orders.trade_closed,
-    PositionCorrected: fold_orders.position_corrected,
+    Filled: fold_fills.filled,
+    TradeClosed: fold_fills.trade_closed,
+    PositionCorrected: fold_fills.position_corrected,
+    DiscrepancyResolved: fold_fills.discrepancy_resolved,
+    DiscrepancyGivenUp: fold_fills.discrepancy_given_up,
     ForeignFound: _foreign_found,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,

@@ -1,27 +1,40 @@
 """The exchange's position against the fold of all known fills.
 
-They agree unless fills were lost. Then the exchange is right about its own books: the position is
-corrected, and one of ours puts the daemon into protect-only until the account has been flat, for
-its result can no longer be told to the last digit.
+They agree unless fills are missing: told late, or lost. The exchange is right about its own books,
+and protection must not wait, so the position is corrected at once. What the known fills amount to
+is kept beside it as accounts, and late fills go on into those: when they explain the position, it
+is told to the last digit again. Until then, and while a position is open whose fills were given up,
+the daemon is in protect-only.
 """
+
+from decimal import Decimal
 
 from msgspec.structs import replace
 
 from tradebaas.core.draft import Draft
-from tradebaas.core.events import PositionCorrected, ProtectOnlyEntered
+from tradebaas.core.events import (
+    DiscrepancyGivenUp,
+    DiscrepancyResolved,
+    PositionCorrected,
+    ProtectOnlyEntered,
+    ProtectOnlyLeft,
+)
 from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import note, position_key
-from tradebaas.core.model import ZERO, Direction, Position, Role, fill_value
-from tradebaas.core.state import State, expecting
+from tradebaas.core.model import ZERO, Direction, Fill, Position, Role, fill_value
+from tradebaas.core.state import OVERLAP_MS, State, expecting, explained
 
 CORRECTED = "position corrected"
 
 
 def compare(draft: Draft, fact: PositionFact) -> None:
     """Compare with the exchange's position, unless the state is ahead of that reading."""
-    state, known = draft.state, draft.state.position
-    if _knows_newer(state, fact):
+    if _knows_newer(draft.state, fact):
         return
+    discrepancy = draft.state.discrepancy
+    if discrepancy is not None and discrepancy.instrument == fact.instrument:
+        _resolve_if_explained(draft, fact)
+    state, known = draft.state, draft.state.position
     if known is not None and known.instrument == fact.instrument:
         if known.size != fact.size or known.open_amount < 0 or _overdue(state, fact):
             _correct(draft, fact, known.ours)
@@ -32,6 +45,13 @@ def compare(draft: Draft, fact: PositionFact) -> None:
         note(draft, position_key(fact.instrument), detail)
         return
     note(draft, position_key(fact.instrument), "")
+
+
+def _resolve_if_explained(draft: Draft, fact: PositionFact) -> None:
+    if explained(draft.state, fact.size):
+        draft.emit(
+            DiscrepancyResolved(instrument=fact.instrument, size=fact.size, at_ms=fact.at_ms)
+        )
 
 
 def _knows_newer(state: State, fact: PositionFact) -> bool:
@@ -67,40 +87,116 @@ def _looks_ours(state: State, fact: PositionFact) -> bool:
 
 
 def _correct(draft: Draft, fact: PositionFact, ours: bool) -> None:
-    known = draft.state.position
-    folded = known.size if known else ZERO
-    why = f"fills add up to {folded} {fact.instrument}, the exchange says {fact.size}"
+    state = draft.state
+    why = f"fills add up to {_folded(state)} {fact.instrument}, the exchange says {fact.size}"
+    awaits = ours and state.read_through_ms > 0 and not _turned(state.position, fact)
     draft.emit(
         PositionCorrected(
             instrument=fact.instrument,
-            position=_corrected(known, fact, ours),
+            position=_over(state, fact) if fact.size == 0 and awaits else _said(state, fact, ours),
             reason=why,
             at_ms=fact.at_ms,
+            awaits=awaits,
         )
     )
     if ours and CORRECTED not in draft.state.protect:
         draft.emit(ProtectOnlyEntered(cause=CORRECTED, detail=why))
 
 
-def _corrected(known: Position | None, fact: PositionFact, ours: bool) -> Position | None:
+def _folded(state: State) -> Decimal:
+    """What the known fills add up to."""
+    discrepancy = state.discrepancy
+    position = state.position if discrepancy is None else discrepancy.accounts
+    return ZERO if position is None else position.size
+
+
+def _turned(known: Position | None, fact: PositionFact) -> bool:
+    """No fill is missing: more was closed than was open."""
+    return known is not None and known.size == fact.size and known.open_amount < 0
+
+
+def _over(state: State, fact: PositionFact) -> Position:
+    """A position that is gone; it is kept at size zero until its fills are told or given up."""
+    known, bracket = state.position, state.bracket
+    if known is not None:
+        return replace(known, size=ZERO, corrected=True)
+    direction = Direction.BUY if bracket is None else bracket.direction
+    return _told(fact, direction, True)
+
+
+def _said(state: State, fact: PositionFact, ours: bool) -> Position | None:
     """The position that the exchange has, with as much of its history as still holds."""
+    known = state.position
     if known is not None and known.size == fact.size and known.open_amount >= 0:
         return replace(known, corrected=True)
     if fact.size == 0:
         return None
+    said = _told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, ours)
+    if known is None:
+        return said
+    return replace(said, signal_id=known.signal_id, opened_ms=known.opened_ms, fees=known.fees)
+
+
+def _told(fact: PositionFact, direction: Direction, ours: bool) -> Position:
+    """The position as if it had been entered at once, at the exchange's average price."""
     amount, price = abs(fact.size), fact.average_price
     return Position(
         instrument=fact.instrument,
         contract=fact.contract,
         currency=fact.currency,
         size=fact.size,
-        direction=Direction.BUY if fact.size > 0 else Direction.SELL,
+        direction=direction,
         ours=ours,
-        signal_id=known.signal_id if known else "",
-        opened_ms=known.opened_ms if known else fact.at_ms,
+        signal_id="",
+        opened_ms=fact.at_ms,
         changed_ms=fact.at_ms,
         entry_amount=amount,
         entry_value=fill_value(fact.contract, amount, price) if price > 0 else ZERO,
-        fees=known.fees if known else ZERO,
         corrected=True,
     )
+
+
+# ------------------------------------------------------------------------------------ late fills
+
+
+def is_late(state: State, fill: Fill) -> bool:
+    """Whether the corrected position has ``fill`` in it already.
+
+    An exit of ours can open nothing: if the position is gone, it is what closed it.
+    """
+    discrepancy, position = state.discrepancy, state.position
+    if discrepancy is None or discrepancy.instrument != fill.instrument:
+        return False
+    gone = position is None or position.size == 0
+    return fill.at_ms < discrepancy.read_ms or (gone and fill.reduces)
+
+
+def make_room(draft: Draft, fill: Fill) -> None:
+    """A position that is over, and waits for its fills, gives way to a new one."""
+    discrepancy, position = draft.state.discrepancy, draft.state.position
+    if discrepancy is None or discrepancy.instrument != fill.instrument:
+        return
+    if position is None or position.size == 0:
+        _give_up(draft, f"fill {fill.trade_id} begins a new position")
+
+
+def give_up_when_late(draft: Draft, read_ms: int) -> None:
+    """Trades are read again for ``OVERLAP_MS``: what was not told in that time never will be."""
+    discrepancy = draft.state.discrepancy
+    if discrepancy is not None and read_ms > discrepancy.read_ms + OVERLAP_MS:
+        waited = (read_ms - discrepancy.read_ms) // 1000
+        _give_up(draft, f"they add up to {_folded(draft.state)} after {waited} s")
+
+
+def _give_up(draft: Draft, reason: str) -> None:
+    discrepancy = draft.state.discrepancy
+    if discrepancy is not None:
+        draft.emit(DiscrepancyGivenUp(instrument=discrepancy.instrument, reason=reason))
+
+
+def settle(draft: Draft) -> None:
+    """Leave protect-only once the open position is told by its fills again."""
+    position = draft.state.position
+    told = position is not None and not position.corrected and draft.state.discrepancy is None
+    if told and CORRECTED in draft.state.protect:
+        draft.emit(ProtectOnlyLeft(cause=CORRECTED))

@@ -8,7 +8,9 @@ A draft is local to one call of ``decide``; nothing outside sees it before the c
 
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
+    DiscrepancyResolved,
     Event,
+    Filled,
     OrderIntended,
     PhaseChanged,
     SignalDropped,
@@ -18,7 +20,7 @@ from tradebaas.core.invariants import gate
 from tradebaas.core.lifecycle import cause_of
 from tradebaas.core.model import LABEL_PREFIX, Phase, Role
 from tradebaas.core.position import trade_of
-from tradebaas.core.state import State, expecting, phase_of
+from tradebaas.core.state import State, expecting, explained, phase_of
 
 QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 """The phases in which nothing of ours is at the exchange."""
@@ -40,6 +42,7 @@ class Draft:
         if isinstance(event, OrderIntended):
             gate(self.state, event.intent)
         self._push(event)
+        self._resolve_if_explained(event)
         self._close_trade_if_flat()
         self._drop_signal_if_busy()
         phase = phase_of(self.state)
@@ -55,10 +58,18 @@ class Draft:
         self.state = apply(self.state, event)
         self.events.append(event)
 
-    def _close_trade_if_flat(self) -> None:
-        """A size of zero with an entry fill still to come is not flat, just out of order."""
+    def _resolve_if_explained(self, event: Event) -> None:
         position = self.state.position
-        if position is not None and position.size == 0 and not expecting(self.state):
+        if not isinstance(event, Filled) or position is None:
+            return
+        if explained(self.state, position.size):
+            at_ms, name = event.fill.at_ms, position.instrument
+            self._push(DiscrepancyResolved(instrument=name, size=position.size, at_ms=at_ms))
+
+    def _close_trade_if_flat(self) -> None:
+        """A size of zero with a fill still to come is not flat, or not to be told yet."""
+        position, waits = self.state.position, self.state.discrepancy is not None
+        if position is not None and position.size == 0 and not waits and not expecting(self.state):
             number = self.state.counters.trades + 1
             self._push(TradeClosed(trade=trade_of(position, number)))
 

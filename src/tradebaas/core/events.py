@@ -5,6 +5,8 @@ default; renaming or removing one needs a new version and an upcaster in ``store
 says what happened and never what should: policy is in ``decide``.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from tradebaas.core.model import (
@@ -154,9 +156,13 @@ class OrderAbandoned(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Filled(Struct, frozen=True, tag=True, kw_only=True):
-    """An execution on the account, ours or the owner's."""
+    """An execution on the account, ours or the owner's.
+
+    ``late``: it is part of a position that was corrected before it was told.
+    """
 
     fill: Fill
+    late: bool = False
 
 
 class TradeClosed(Struct, frozen=True, tag=True, kw_only=True):
@@ -168,13 +174,30 @@ class TradeClosed(Struct, frozen=True, tag=True, kw_only=True):
 class PositionCorrected(Struct, frozen=True, tag=True, kw_only=True):
     """The exchange's position is not what all known fills add up to; the exchange is right.
 
-    Fills before ``at_ms`` (when its reading began) are part of what it says.
+    Fills before ``at_ms`` (when its reading began) are part of what it says. ``awaits``: those that
+    are not known yet may still be told, and then make up a whole trade (see ``Discrepancy``).
     """
 
     instrument: str
     position: Position | None
     reason: str
     at_ms: int
+    awaits: bool = False
+
+
+class DiscrepancyResolved(Struct, frozen=True, tag=True, kw_only=True):
+    """Late fills explain the corrected position; from now on it is what all fills amount to."""
+
+    instrument: str
+    size: Decimal
+    at_ms: int
+
+
+class DiscrepancyGivenUp(Struct, frozen=True, tag=True, kw_only=True):
+    """The fills that would explain the corrected position can no longer come."""
+
+    instrument: str
+    reason: str
 
 
 class ForeignFound(Struct, frozen=True, tag=True, kw_only=True):
@@ -290,6 +313,8 @@ Event = (
     | Filled
     | TradeClosed
     | PositionCorrected
+    | DiscrepancyResolved
+    | DiscrepancyGivenUp
     | ForeignFound
     | ForeignGone
     | Halted

@@ -53,7 +53,7 @@ from tradebaas.core.model import (
 )
 from tradebaas.core.position import split_at_zero
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import OVERLAP_MS, State, managed_instrument, phase_of
+from tradebaas.core.state import State, fills_known_before, managed_instrument, phase_of
 
 FRAMES_PER_HOUR = 60
 CLOCK_BACK = "clock went back"
@@ -83,6 +83,7 @@ def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) ->
     """Emit the events that ``facts`` amount to: fills, orders and answers, lists, positions."""
     for fact in sorted(facts, key=_turn):
         _absorb_one(draft, fact, at_ms, limits)
+    correct.settle(draft)
 
 
 def _turn(fact: Fact) -> tuple[int, int]:
@@ -111,7 +112,8 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
         return
     if CLOCK_BACK in state.protect:
         draft.emit(ProtectOnlyLeft(cause=CLOCK_BACK))
-        state = draft.state
+    correct.give_up_when_late(draft, read_ms)
+    state = draft.state
     doubt_over = UNREAD in state.protect and read_ms > state.doubted_ms
     due = (
         state.reconciled != connection
@@ -198,11 +200,14 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
         reason = "a fill without an amount or a price"
         _frame(draft, FrameFact(raw=repr(fill), reason=reason), at_ms)
         return
-    if fill.key in state.recent_fills or fill.at_ms < _fills_known_before(state):
+    if fill.key in state.recent_fills or fill.at_ms < fills_known_before(state):
         return
-    for part in split_at_zero(state.position, fill):
+    late = correct.is_late(state, fill)
+    if not late:
+        correct.make_room(draft, fill)
+    for part in (fill,) if late else split_at_zero(draft.state.position, fill):
         if _concerns_us(draft.state, part):
-            draft.emit(Filled(fill=part))
+            draft.emit(Filled(fill=part, late=late))
             if fill.label in state.abandoned:
                 _halt(draft, f"order {fill.label} was proven absent and filled later")
         elif _is_news(state, part):
@@ -217,10 +222,6 @@ def _is_news(state: State, fill: Fill) -> bool:
 
 def _doubt(draft: Draft, what: str, at_ms: int) -> None:
     draft.emit(ProtectOnlyEntered(cause=UNREAD, detail=f"{what} is not understood", at_ms=at_ms))
-
-
-def _fills_known_before(state: State) -> int:
-    return max(state.read_through_ms - OVERLAP_MS, state.fills_from_ms)
 
 
 def _concerns_us(state: State, fill: Fill) -> bool:
@@ -245,9 +246,9 @@ def _past(state: State) -> int:
 
     What belonged to a quarantined position is read again for a while, and is not known as a fill.
     """
-    position = state.position
-    opened_ms = state.read_through_ms if position is None else position.opened_ms
-    return min(opened_ms, state.read_through_ms)
+    discrepancy, position = state.discrepancy, state.position
+    read_ms = state.read_through_ms if discrepancy is None else discrepancy.known_ms
+    return read_ms if position is None else min(position.opened_ms, read_ms)
 
 
 def _halt(draft: Draft, reason: str) -> None:

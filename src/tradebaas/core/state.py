@@ -56,6 +56,21 @@ class Bracket(Struct, frozen=True, kw_only=True):
     filled: Decimal = ZERO
 
 
+class Discrepancy(Struct, frozen=True, kw_only=True):
+    """A position of ours that was corrected, and that the known fills do not explain yet.
+
+    ``accounts`` is what all known fills amount to, as if nothing had been corrected; None without
+    any. A fill from before ``read_ms`` (exchange time at which the reading behind the correction
+    began) is in the corrected position already, so it moves the accounts only. ``known_ms`` is when
+    the last full read before that began.
+    """
+
+    instrument: str
+    accounts: Position | None
+    read_ms: int
+    known_ms: int
+
+
 class HaltLatch(Struct, frozen=True, kw_only=True):
     """Who halted, and why."""
 
@@ -134,6 +149,7 @@ class State(Struct, frozen=True, kw_only=True):
     ended: dict[str, int] = {}
     abandoned: dict[str, int] = {}
     position: Position | None = None
+    discrepancy: Discrepancy | None = None
     recent_fills: dict[str, int] = {}
     foreign: dict[str, str] = {}
     halted: HaltLatch | None = None
@@ -155,15 +171,37 @@ View = State
 """The committed state, as published to those who only read."""
 
 
-def expecting(state: State) -> bool:
+def _short(state: State) -> bool:
     """The exchange says that the entry filled further than the fills we know."""
     bracket = state.bracket
     return bracket is not None and bracket.expected > bracket.filled
 
 
+def expecting(state: State) -> bool:
+    """Fills of the entry are on their way that will change the position."""
+    return state.discrepancy is None and _short(state)
+
+
+def explained(state: State, size: Decimal) -> bool:
+    """Whether the known fills account for a position of ``size`` that was corrected."""
+    discrepancy = state.discrepancy
+    if discrepancy is None or discrepancy.accounts is None or _short(state):
+        return False
+    return discrepancy.accounts.size == size and discrepancy.accounts.open_amount >= 0
+
+
+def fills_known_before(state: State) -> int:
+    """Exchange time from before which no fill is news: known, or of a time that does not count."""
+    discrepancy = state.discrepancy
+    known_ms = state.read_through_ms if discrepancy is None else discrepancy.known_ms
+    return max(known_ms - OVERLAP_MS, state.fills_from_ms)
+
+
 def flat(state: State) -> bool:
     """No position of ours, and none on its way from an entry that filled."""
-    return not expecting(state) and (state.position is None or not state.position.ours)
+    position = state.position
+    gone = position is None or not position.ours or position.size == 0
+    return gone and not expecting(state)
 
 
 def live_orders(state: State, *roles: Role) -> list[Order]:

@@ -209,6 +209,14 @@ CASES: list[tuple[e.Event, str]] = [
         e.PositionCorrected(instrument="I", at_ms=1, position=None, reason="liquidated"),
         "I is flat at the exchange: liquidated",
     ),
+    (
+        e.DiscrepancyResolved(instrument="I", size=D(-20), at_ms=1),
+        "late fills explain the position of -20 I",
+    ),
+    (
+        e.DiscrepancyGivenUp(instrument="I", reason="they add up to 5 after 61 s"),
+        "the fills that are missing in I will not come: they add up to 5 after 61 s",
+    ),
     (e.ForeignFound(key="k", detail="order 5"), "not ours, left alone: order 5"),
     (e.ForeignGone(key="k"), "no longer there, was not ours: k"),
     (

@@ -10,7 +10,13 @@ from tests.unit.core.core_kit import LIMITS, LINEAR, T0, D, Story, assignment
 from tests.unit.core.core_sim import Sim
 from tradebaas.core.apply import apply
 from tradebaas.core.decide import decide
-from tradebaas.core.events import Event, OrderIntended, PhaseChanged, PositionCorrected
+from tradebaas.core.events import (
+    DiscrepancyGivenUp,
+    Event,
+    OrderIntended,
+    PhaseChanged,
+    PositionCorrected,
+)
 from tradebaas.core.facts import AbsentFact, Fact, FillFact, LostFact, NotSentFact
 from tradebaas.core.invariants import violations
 from tradebaas.core.messages import (
@@ -204,7 +210,8 @@ class Ground:
         assert not ours
         assert state.protect == {}
         if not self.meddling:
-            assert not any(isinstance(e, PositionCorrected) for e in self.story.events)
+            assert all(e.awaits for e in self.story.events if isinstance(e, PositionCorrected))
+            assert not any(isinstance(e, DiscrepancyGivenUp) for e in self.story.events)
             total = state.counters.net.get("USDC", D(0))
             assert total == self.sim.cash(), "equal to the last digit"
         folded = State()

@@ -27,7 +27,7 @@ from tradebaas.core.model import (
     Order,
     Role,
 )
-from tradebaas.core.state import OVERLAP_MS, State
+from tradebaas.core.state import State, fills_known_before
 
 NAME = LINEAR.name
 FEE = D("0.1")
@@ -129,15 +129,15 @@ class Sim:
     def by_label(self, label: str) -> list[SimOrder]:
         return [order for order in self.orders.values() if order.label == label]
 
-    def read(self, state: State) -> tuple[Fact, ...]:
-        """Everything that a full read finds, as of now."""
+    def read(self, state: State, lag_ms: int = 0) -> tuple[Fact, ...]:
+        """Everything that a full read finds, as of now; the trades are known ``lag_ms`` late."""
         self.now += 1
         live = {o.order_id: o for o in self.orders.values() if o.live}
         gone = [i for i in state.orders if i not in live and i in self.orders]
         facts: list[Fact] = []
         if state.read_through_ms:
-            since = state.read_through_ms - OVERLAP_MS
-            facts += [FillFact(fill=fill) for fill in self.trades if fill.at_ms >= since]
+            since, until = fills_known_before(state), self.now - lag_ms
+            facts += [FillFact(fill=f) for f in self.trades if since <= f.at_ms <= until]
         facts += [order.fact() for order in live.values()]
         facts += [self.orders[order_id].fact() for order_id in gone]
         facts.append(OpenOrdersFact(order_ids=tuple(sorted(live)), read_ms=self.now))

@@ -28,6 +28,7 @@ from tradebaas.core.messages import (
 )
 
 WAITS_MS = (1, 1, 150, 2_001, 9_000, 61_000, 7_200_000)
+LAGS_MS = (2, 20, 1_000, 30_000)
 WAYS = (-2_500, -900, -100, 100, 900, 2_500)
 SHARES: tuple[tuple[Decimal, ...], ...] = (
     (D(0),),
@@ -65,6 +66,12 @@ class Walk(Ground):
         elif self.state.connection:
             facts = self.sim.read(self.state)
             self.slow = (self.sim.now, facts)
+
+    def lagging_read(self, rng: Random) -> None:
+        """The store of trades is behind the positions; what it lacks is told later."""
+        if self.state.connection:
+            self.sim.now += 1
+            self.report(*self.sim.read(self.state, rng.choice(LAGS_MS)), complete=True)
 
     def notify(self, rng: Random) -> None:
         """A notification, mostly the next one, sometimes another, or one that comes again."""
@@ -208,6 +215,7 @@ MOVES: dict[str, tuple[int, Callable[[Walk, Random], None]]] = {
     "get_ready": (3, lambda walk, _: walk.get_ready()),
     "slow_read": (3, lambda walk, _: walk.slow_read()),
     "owner": (3, Walk.owner),
+    "lagging_read": (2, Walk.lagging_read),
     "late_arrival": (2, Walk.late_arrival),
     "interrupt": (2, Walk.interrupt),
     "operator": (2, Walk.operator),

@@ -17,7 +17,7 @@ from tradebaas.core.invariants import violations
 from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link
 from tradebaas.core.model import Phase
 from tradebaas.core.reconcile import CLOCK_BACK, CLOCK_BACK_MS, UNREAD
-from tradebaas.core.state import barrier, expecting, naked_amount
+from tradebaas.core.state import barrier, naked_amount
 
 HOUR = 3_600_000
 
@@ -171,32 +171,6 @@ def test_nor_is_it_a_part_of_the_position_that_we_open_after_it() -> None:
     assert story.state.position.exit_amount == 100
 
 
-def test_a_position_that_fills_do_not_explain_is_corrected_and_protect_only() -> None:
-    story = Story()
-    story.entered()
-    story.now += 10
-    story.reconcile(size="1600", orders=("stop", "take"))
-    position = story.state.position
-    assert position is not None
-    assert (position.size, position.ours, position.signal_id) == (D(1600), True, "buy-0")
-    assert story.state.protect["position corrected"] == (
-        "fills add up to 1000 BTC-PERPETUAL, the exchange says 1600"
-    )
-    assert naked_amount(story.state) == D(600)
-
-
-def test_a_fill_older_than_the_correction_is_part_of_it() -> None:
-    story = Story()
-    story.entered()
-    late = story.fill("", "600", direction=BUY)
-    story.now += 10
-    story.reconcile(size="1600", orders=("stop", "take"))
-    assert story.facts(late) == ()
-    story.now += 10
-    story.facts(story.fill("", "1600", direction=SELL))
-    assert story.state.position is None
-
-
 def test_a_position_read_before_a_fill_that_we_know_corrects_nothing() -> None:
     story = Story()
     intent = story.entered()
@@ -205,35 +179,6 @@ def test_a_position_read_before_a_fill_that_we_know_corrects_nothing() -> None:
     story.facts(story.fill(intent.legs[0].label, "1000"))
     assert story.facts(stale) == ()
     assert story.state.position is None
-
-
-def test_fills_that_never_come_are_given_up_when_a_later_read_lacks_them() -> None:
-    story = Story()
-    intent = story.entering()
-    story.now += 10
-    story.facts(story.order(intent.label, "entry", state="filled", filled=D(1000)))
-    assert story.phase() is Phase.ENTERING_POSITION
-    early = replace(story.position_fact("0"), at_ms=story.now)
-    assert story.facts(early) == ()
-    story.reconcile()
-    assert only(story.events, PositionCorrected).position is None
-    assert story.phase() is Phase.ANALYZING
-    assert barrier(story.state) == ""
-
-
-def test_the_known_part_of_a_trade_is_recorded_when_the_rest_is_given_up() -> None:
-    story = Story()
-    intent = story.entering()
-    story.facts(
-        story.fill(intent.label, "600"),
-        story.order(intent.label, "entry", state="filled", filled=D(1000)),
-    )
-    story.now += 10
-    story.facts(story.fill(intent.legs[1].label, "600", price="82000"))
-    story.reconcile()
-    trade = only(story.events, TradeClosed).trade
-    assert (trade.amount, trade.gross) == (D(600), D("0.000182926829"))
-    assert story.phase() is Phase.ANALYZING
 
 
 def test_a_real_turn_of_our_position_is_seen_by_the_exchanges_word() -> None:
@@ -287,21 +232,6 @@ def test_a_position_of_which_too_much_is_closed_is_not_closed_further() -> None:
     story.tell(ClosePosition(reason="operator"))
     story.facts(story.fill(intent.legs[1].label, "1300", price="82000"))
     assert story.tend() == ()
-
-
-def test_an_entry_whose_fills_are_in_a_corrected_position_is_not_awaited() -> None:
-    story = Story()
-    intent = story.entering()
-    entry = story.order(intent.label, "entry", state="filled", filled=D(1000))
-    story.now += 10
-    story.reconcile(size="1000")
-    assert only(story.events, PositionCorrected).position is not None
-    story.facts(entry)
-    assert not expecting(story.state)
-    story.now += 10
-    story.facts(story.fill(intent.legs[0].label, "1000", price="79000"))
-    assert story.phase() is Phase.ANALYZING
-    assert story.state.counters.trades == 1
 
 
 def test_an_unmanaged_instrument_of_the_owner_is_not_folded() -> None:
