@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, position, reconcile, risk
+from tradebaas.core import admission, correct, position, reconcile, risk
 from tradebaas.core.draft import Draft
 from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
 from tradebaas.core.risk import Limits, NoSize, size_entry
@@ -30,6 +30,24 @@ def fill_twice(patch: Patch) -> None:
     def fill(draft: Draft, fill: Fill, at_ms: int) -> None:
         other = replace(fill, trade_id=f"{fill.trade_id}/{draft.state.seq}")
         honest(draft, other, at_ms)
+
+    patch.set(reconcile, "_fill", fill)
+
+
+@mutant(
+    "late-fill-dropped",
+    breaks="a fill from before a correction is taken for a part of it and forgotten",
+    costs="the result of that trade stays wrong for ever",
+    by="Same, Known",
+    needs="a position that is read before its fills are told",
+    profile="news",
+)
+def late_fill_dropped(patch: Patch) -> None:
+    honest = reconcile._fill
+
+    def fill(draft: Draft, fill: Fill, at_ms: int) -> None:
+        if not correct.is_late(draft.state, fill):
+            honest(draft, fill, at_ms)
 
     patch.set(reconcile, "_fill", fill)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chaos.sim.swarm import FASTEST, UNLIMITED, Swarm, draw
+from chaos.sim.swarm import FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 
 SHORT = "short"
@@ -29,11 +29,11 @@ Change = Callable[[Swarm], Swarm]
 def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes: Any) -> Change:
     """So many deaths within so many virtual seconds, and ``changes`` of the drawn swarm.
 
-    Without deaths the faults last as long as that. Where time does not run fast, the limit of
-    entries in a day is lifted: nobody could wait for the next one.
+    Without deaths the faults last as long as that. Where time does not run fast, the limits of
+    a day are lifted: nobody could wait for the next one.
     """
     if changes.get("rate", FASTEST) < FASTEST:
-        changes["max_entries_per_day"] = UNLIMITED
+        changes |= {"max_entries_per_day": UNLIMITED, "max_daily_loss_percent": NO_LIMIT}
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
     )

@@ -31,6 +31,8 @@ FASTEST = 300
 """Exchange seconds per virtual second, at most."""
 UNLIMITED = 10**6
 """Entries per day."""
+NO_LIMIT = Decimal(50)
+"""Percent of the equity that a world may lose in a day: more than it can."""
 INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
 SNUG = Decimal("2.23")
 """Leverage per percent of risk that an entry of the strategy's hardly needs: one whose stop the
@@ -72,7 +74,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     risk_percent: Decimal
     max_entries_per_day: int
     market_pause_s: float
-    max_daily_loss_percent: Decimal = Decimal(50)
+    max_daily_loss_percent: Decimal = NO_LIMIT
     snug: bool = False
     capacities: Capacities = USUAL
     burst: int = 1
@@ -109,7 +111,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     @property
     def waits_for_days(self) -> bool:
         """Whether a day's limit may be reached, so that nothing is traded before the next one."""
-        return self.max_entries_per_day < UNLIMITED or self.max_daily_loss_percent < 10
+        return self.max_entries_per_day < UNLIMITED or self.max_daily_loss_percent < NO_LIMIT
 
     @property
     def naked_limit_s(self) -> float:

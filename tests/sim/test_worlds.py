@@ -13,7 +13,7 @@ from chaos.sim import profiles, rare
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import Outcome, play
-from tradebaas.core.events import PositionCorrected
+from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
 
 SEEDS = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text(encoding="utf-8"))
 SCRIPT = (
@@ -48,12 +48,16 @@ def test_a_seed_that_once_failed_passes(bug: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 3])
-def test_fills_that_are_told_late_are_waited_for(seed: int) -> None:
-    """A read finds the position gone and no trade yet; that was once taken for the truth."""
+def test_fills_that_are_told_late_make_whole_trades(seed: int) -> None:
+    """A read finds the position gone and no trade yet; the trade was once told wrong for ever."""
     outcome = play(profiles.world("news", seed))
     assert outcome.passed, told(outcome)
     assert min(outcome.faults[f"network: late news of {what}"] for what in ("a fill", "an entry"))
-    assert not [e for e in outcome.story.events.values() if isinstance(e, PositionCorrected)]
+    events = outcome.story.events.values()
+    corrected = [event for event in events if isinstance(event, PositionCorrected)]
+    assert corrected
+    assert all(event.awaits for event in corrected)
+    assert any(isinstance(event, DiscrepancyResolved) for event in events)
 
 
 @pytest.mark.parametrize("seed", [3, 4])

@@ -200,12 +200,13 @@ class Session:
             await trio.sleep(SURVEY_PAUSE_S)
 
     async def _until_a_survey_is_wanted(self) -> None:
-        """An order vanished, or a doubt is left that only a full read of a quiet account ends."""
+        """An order vanished, fills are missing, or only a read of a quiet account ends a doubt."""
         while not self._desk.survey_wanted.is_set() and UNREAD not in self._ctx.view().protect:
             with trio.move_on_after(DOUBT_EVERY_S):
                 await self._desk.survey_wanted.wait()
             view = self._ctx.view()
-            if view.phase in (Phase.IDLE, Phase.ANALYZING) and DOUBTS & view.protect.keys():
+            quiet = view.phase in (Phase.IDLE, Phase.ANALYZING)
+            if view.discrepancy is not None or (quiet and DOUBTS & view.protect.keys()):
                 return
 
     async def _prove(self) -> None:

@@ -1,33 +1,28 @@
 """One full read of the account, as facts: orders, trades, positions.
 
 The three are separate calls, so the account may change between them, and the exchange's store of
-trades may lag behind its positions. The reader repeats until the trades account for the positions:
-a few times at once, and then, while a stop covers what is open, until the store can lag no longer.
-What still differs then is reported as it is, and the core decides what it means. Reads only;
-nothing here sends or decides.
+trades may lag behind its positions. The reader repeats a few times until the trades account for the
+positions; what still differs then is reported as it is, for a position without its stop must not
+wait for its history: the core corrects the one and takes the other later. Reads only; nothing here
+sends or decides.
 """
 
 from decimal import Decimal
 from typing import final
 
-import trio
 from msgspec import Struct
 
 from tradebaas.core.decide import Decision, decide
 from tradebaas.core.facts import Fact, FillFact, OpenOrdersFact, OrderFact, PositionFact
 from tradebaas.core.messages import Report
-from tradebaas.core.model import Direction, Fill, Instrument
+from tradebaas.core.model import Fill, Instrument
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, closing_amount, fills_known_before
+from tradebaas.core.state import State, fills_known_before
 from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
 TRIES = 4
-"""Reads in a row, whatever differs."""
-PAUSE_MS = 500
-"""Exchange time between the reads after those."""
-MOST_READS = 40
-"""Then what was read last is reported, though the position still changes all the time."""
+"""Reads in a row, while trades and positions differ."""
 
 
 @final
@@ -39,48 +34,16 @@ class Survey(Struct, frozen=True, kw_only=True):
 
 
 async def survey(link: Link, view: State, instrument: Instrument, limits: Limits) -> Survey:
-    """Read the account until its parts agree, or waiting for that is useless or a risk.
+    """Read the account until its parts agree, a few times at most.
 
     Raises:
         LinkLost, Unanswered, CallFailed: the read could not be finished.
     """
-    tries, patience = 0, Patience(limits.queue_bound_ms + limits.proof_margin_ms)
-    while True:
-        tries, taken = tries + 1, await _read(link, view, instrument)
-        known, said = _folded(view, taken, limits), _said(taken, instrument)
-        waited = patience.is_over(said, taken.read_ms)
-        if _size(known, instrument) == said:
-            return taken
-        if tries >= TRIES:
-            if waited or not _may_wait(known, said, instrument):
-                return taken
-            await trio.sleep(float(PAUSE_MS / (1000 * link.clock.rate)))
-
-
-@final
-class Patience:
-    """How long, in exchange time, the trades behind one and the same position may be missing."""
-
-    def __init__(self, lag_ms: int) -> None:
-        self._lag_ms = lag_ms
-        self._reads = 0
-        self._said: Decimal | None = None
-        self._until_ms: int | None = None
-
-    def is_over(self, said: Decimal, read_ms: int) -> bool:
-        """Whether a read that began at ``read_ms`` had to find the trades behind ``said``, or was
-        the last one.
-
-        Time counts from the next read after the one that found the position so: only then is it
-        certain that the trades had been made when the read began.
-        """
-        self._reads += 1
-        if said != self._said:
-            self._said, self._until_ms = said, None
-        elif self._until_ms is None:
-            self._until_ms = read_ms + self._lag_ms
-        late = self._until_ms is not None and read_ms > self._until_ms
-        return late or self._reads >= MOST_READS
+    for _ in range(TRIES):
+        taken = await _read(link, view, instrument)
+        if _folded(view, taken, instrument, limits) == _said(taken, instrument):
+            break
+    return taken
 
 
 async def _read(link: Link, view: State, instrument: Instrument) -> Survey:
@@ -129,21 +92,11 @@ def _said(taken: Survey, instrument: Instrument) -> Decimal:
     return next(fact.size for fact in facts if fact.instrument == instrument.name)
 
 
-def _folded(view: State, taken: Survey, limits: Limits) -> State:
+def _folded(view: State, taken: Survey, instrument: Instrument, limits: Limits) -> Decimal:
     """What the orders and the trades amount to, by the same fold that will take them."""
     rest = tuple(fact for fact in taken.facts if not isinstance(fact, PositionFact))
     report = Report(connection=view.connection, at_ms=taken.read_ms, facts=rest)
     folded = decide(view, report, limits)
-    return folded.state if isinstance(folded, Decision) else view
-
-
-def _size(state: State, instrument: Instrument) -> Decimal:
-    position = state.position
+    position = folded.state.position if isinstance(folded, Decision) else view.position
     known = position is not None and position.instrument == instrument.name
     return position.size if position is not None and known else Decimal(0)
-
-
-def _may_wait(known: State, said: Decimal, instrument: Instrument) -> bool:
-    """Whether the position is gone or wholly covered; a naked one waits for nothing."""
-    exit_side = Direction.SELL if said > 0 else Direction.BUY
-    return said == 0 or closing_amount(known, instrument.name, exit_side) >= abs(said)

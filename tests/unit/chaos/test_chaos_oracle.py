@@ -33,6 +33,7 @@ from chaos.world.once import once
 from chaos.world.oracle import HaltWindow, Published, Violation, Witness
 from chaos.world.protected import protected
 from tradebaas.core.events import (
+    DiscrepancyGivenUp,
     Event,
     Filled,
     Halted,
