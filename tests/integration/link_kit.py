@@ -177,7 +177,8 @@ class Exchange:
         )
 
     def link(self, grant: str = "client_signature", **limits: Any) -> Any:
-        return open_link(Endpoint(URL, Credentials("id", "S3CRET"), grant), self.ports(), **limits)
+        endpoint = Endpoint(URL, Credentials("id", "S3CRET"), grant)
+        return open_link(endpoint, self.ports(), **{"inbox": 256, **limits})
 
 
 def stamps() -> Body:

@@ -58,7 +58,8 @@ def _address(path: Path, process: subprocess.Popen[bytes]) -> str:
 async def linked(
     url: str, grant: str = "client_signature", secret: str = "paper-secret"
 ) -> AsyncIterator[Link]:
-    async with open_link(Endpoint(url, Credentials("paper", secret), grant), PORTS) as link:
+    endpoint = Endpoint(url, Credentials("paper", secret), grant)
+    async with open_link(endpoint, PORTS, inbox=256) as link:
         yield link
 
 

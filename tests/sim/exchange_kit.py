@@ -144,7 +144,7 @@ class World:
             connect=self.connect,
         )
         endpoint = Endpoint(f"ws://exchange{PATH}", Credentials("paper", "paper-secret"), GRANT)
-        return open_link(endpoint, ports, **limits)
+        return open_link(endpoint, ports, **{"inbox": 256, **limits})
 
     @asynccontextmanager
     async def client(self, *, login: bool = True) -> AsyncIterator[Client]:

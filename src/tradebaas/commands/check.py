@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from tradebaas.board import Capacities
 from tradebaas.commands.common import (
     json_option,
     print_json,
@@ -230,7 +231,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
 
     async def skew_ms() -> int:
         with trio.fail_after(LOGIN_SECONDS):
-            async with open_link(endpoint, ports) as link:
+            async with open_link(endpoint, ports, inbox=Capacities().inbox) as link:
                 return ports.clock.wall_ms() - link.clock.now_ms(ports.clock.monotonic())
 
     try:

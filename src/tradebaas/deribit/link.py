@@ -44,7 +44,6 @@ __all__ = ["CallFailed", "Endpoint", "Link", "LinkLost", "Unanswered", "open_lin
 CALL_S = 5.0
 LOGIN_S = 10.0
 SILENCE_S = 2.0 * HEARTBEAT_S
-INBOX = 4096
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _READS = ("public/", "private/get_", "private/subscribe")
 _SOCKET_GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
@@ -53,7 +52,7 @@ _BROKEN = (*_SOCKET_GONE, ConnectionClosed, HandshakeError, ProtocolError)
 
 @asynccontextmanager
 async def open_link(
-    endpoint: Endpoint, ports: Ports, *, call_s: float = CALL_S, inbox: int = INBOX
+    endpoint: Endpoint, ports: Ports, *, inbox: int, call_s: float = CALL_S
 ) -> AsyncIterator["Link"]:
     """Connect and log in; leaving the context drops the connection.
 
