@@ -22,6 +22,7 @@ from chaos.world import oracle
 from chaos.world.oracle import Witness
 from chaos.world.standing import PLACES, QUEUE_MS
 from tradebaas.core.events import (
+    DiscrepancyResolved,
     Event,
     Filled,
     ForeignFound,
@@ -175,3 +176,13 @@ def test_a_position_of_which_a_part_is_left_forbids_too() -> None:
 def test_what_the_exchange_corrects_counts() -> None:
     gone = PositionCorrected(instrument=NAME, position=None, reason="x", at_ms=T)
     assert "a position is open" not in forbidden(*entered()[4:], gone)
+
+
+def test_a_late_fill_is_in_the_corrected_size_already() -> None:
+    gone = PositionCorrected(instrument=NAME, position=None, reason="x", at_ms=T + 30, awaits=True)
+    late = fill(2, Direction.SELL, "49000", STOP, T + 20)
+    told_late = [*entered()[4:], gone, Filled(fill=late, late=True)]
+    assert "a position is open" not in forbidden(*told_late)
+    assert "a position is open" in forbidden(*entered()[4:], gone, Filled(fill=late))
+    explained = DiscrepancyResolved(instrument=NAME, size=D(700), at_ms=T + 40)
+    assert "a position is open: 700" in forbidden(*told_late, explained)

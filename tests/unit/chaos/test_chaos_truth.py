@@ -3,8 +3,10 @@
 import pytest
 from chaos_kit import (
     ENTRY,
+    NAME,
     SIGNAL,
     STOP,
+    D,
     T,
     begun,
     booked,
@@ -19,6 +21,7 @@ from chaos_kit import (
     order_row,
     told,
 )
+from msgspec.structs import replace
 
 from chaos.world.ledger import Body, LedgerBroken
 from chaos.world.oracle import Violation
@@ -35,12 +38,13 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    PositionCorrected,
     Reconciled,
     Recovered,
     RecoveryReport,
     SignalDetected,
 )
-from tradebaas.core.model import Absence, Phase
+from tradebaas.core.model import Absence, Phase, Position
 from tradebaas.core.reconcile import PROOF_SOURCES
 
 INTENDED: list[Event] = [
@@ -61,6 +65,12 @@ SAID: dict[str, Event] = {
     "abandoned": absent(T + 9_000),
 }
 TAKEN = order_row("e1", ENTRY, "filled", direction="buy", order_type="limit", reduce_only=False)
+
+
+def closed_position(size: str) -> Position:
+    position = told(entered()).state.position
+    assert position is not None
+    return replace(position, size=D(size))
 
 
 def found(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violation]:
@@ -152,6 +162,24 @@ def test_no_entry_may_be_taken_beside_a_position_of_ours() -> None:
 
 def test_a_stop_that_is_taken_beside_the_position_is_in_order() -> None:
     assert found([*entered_rows(), (T + 15, order_row("SL-2", STOP))], entered()) == []
+
+
+@pytest.mark.parametrize(
+    "at_ms, size, lie",
+    [(T + 9, None, False), (T + 10, "1000", False), (T + 15, None, False), (T + 20, "1000", True),
+     (T + 15, "600", True)],
+)  # fmt: skip
+def test_a_position_is_corrected_only_to_what_it_was_since_the_read(
+    at_ms: int, size: str | None, lie: bool
+) -> None:
+    """It is flat until T + 10, 1000 until T + 20, and flat from then on."""
+    held = closed_position(size) if size else None
+    events = [
+        *closed(),
+        PositionCorrected(instrument=NAME, position=held, reason="?", at_ms=at_ms, awaits=True),
+    ]
+    violations = found(closed_rows(), events)
+    assert [v.key for v in violations] == ([f"misread {len(events)}"] if lie else [])
 
 
 def test_an_event_that_cannot_follow_breaks_the_ledger() -> None:
