@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 
 from chaos.world.faults_mail import Mail
+from chaos.world.skew import Skew
 from tradebaas.core.model import LABEL_PREFIX
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Kind, Rule
@@ -34,13 +35,14 @@ MAX_ARMED = 5
 
 @dataclass
 class Scene:
-    """``instrument`` is the one that is traded."""
+    """``instrument`` is the one that is traded, ``skew`` the exchange's clock if it can be set."""
 
     exchange: Exchange
     front: Front
     mail: Mail
     rng: Random
     instrument: str = "BTC-PERPETUAL"
+    skew: Skew | None = None
 
     @property
     def size(self) -> Decimal:
@@ -98,3 +100,5 @@ def quiet(scene: Scene) -> None:
     scene.exchange.terms.reset(Terms.of(scene.exchange.config))
     scene.exchange.matching.thin_out("no", 0)
     scene.exchange.matching.depth.clear()
+    if scene.skew is not None:
+        scene.skew.drift(0)
