@@ -34,7 +34,6 @@ class Nemesis:
         self.rng = rng
         self.world = world
         self.deeds: Counter[str] = Counter()
-        self.expected_exits: set[int] = set() if world.swarm.patient else {70}
         self.calmed = trio.Event()
         self.cared = True
 

@@ -202,7 +202,7 @@ class World:
 
     def _note_exit(self, process: Process) -> None:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
-        expected = process.number in self.refused or process.exit in self.nemesis.expected_exits
+        expected = process.number in self.refused or process.had_cause()
         if isinstance(process.exit, int) and not expected:
             text = f"process {process.number} ended with {process.exit}: {process.words}"
             self.find(Violation("alive", f"exit {process.number}", text))
