@@ -28,7 +28,19 @@ READ = frozenset(name for name in METHODS if name.startswith(("private/get_", "p
     "public/status",
     "private/subscribe",
 }
-TARGETS = {"order": ORDER, "edit": EDIT, "cancel": CANCEL, "read": READ, "login": LOGIN}
+SUBSCRIPTION = frozenset({"private/subscribe"})
+SESSION = frozenset(
+    {"public/hello", "public/set_heartbeat", "public/test", "private/disable_cancel_on_disconnect"}
+)
+TARGETS = {
+    "order": ORDER,
+    "edit": EDIT,
+    "cancel": CANCEL,
+    "read": READ,
+    "login": LOGIN,
+    "subscription": SUBSCRIPTION,
+    "session": SESSION,
+}
 MAX_ARMED = 5
 """Faults that may wait for the calls of one target."""
 
