@@ -74,6 +74,10 @@ PROFILES: dict[str, Change] = {
     "deaths": _with(8, **FAST, **_faults(*TRADES, market=3.0)),
     "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
     "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),
+    "errors": _with(
+        seconds=10.0, rate=60, patient=False,
+        **_faults("sync fails", "write fails", "read only", *TRADES, disk=0.5, market=3.0),
+    ),
     "crew": _with(
         16, 30.0, patient=True, kills=ACTORS, traps=("step", "time"), rate=20, **QUIET,
         **_faults("order refused", "order queued", "order lost in silence", "order done, cut",
