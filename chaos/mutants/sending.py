@@ -143,6 +143,7 @@ def no_deadline(patch: Patch) -> None:
     by="Protected, Alive",
     needs="an exchange whose clock is set while a connection lasts",
     profile="skew",
+    seed=3,
 )
 def clock_kept(patch: Patch) -> None:
     honest = ExchangeClock.learn
