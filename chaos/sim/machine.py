@@ -49,7 +49,7 @@ PROCESS: ContextVar[int] = ContextVar("process", default=0)
 class Process:
     """One process of the daemon, from exec to its end. ``exit`` is its exit code or how it died.
 
-    ``deaths`` counts the lives that it lost, and ``budget`` how many of these it may survive.
+    ``deaths`` counts the lives that it lost, and ``budget`` says how many it may survive.
     """
 
     def __init__(
@@ -70,6 +70,12 @@ class Process:
     @property
     def alive(self) -> bool:
         return self.exit is None
+
+    def note_death(self, report: DeathReport) -> None:
+        """A life was lost. If another follows, what this one met excuses nothing any more."""
+        self.deaths += 1
+        if report.backoff is not None:
+            self.mount.failures = 0
 
     def had_cause(self) -> bool:
         """Whether the world has done what it takes to end a process with such an exit code."""
@@ -217,7 +223,7 @@ class Machine:
 
     def _note_death(self, report: DeathReport) -> None:
         if self.process is not None and self.process.alive:
-            self.process.deaths += 1
+            self.process.note_death(report)
             causes = ", ".join(map(str, report.causes))
             self.tell("life died", f"life {report.life} of process {self.count}: {causes}")
 

@@ -124,7 +124,7 @@ class View:
 class MountedDisk(View):
     """The disk as one process has it. ``owed_seconds`` is how long its operations would have
     taken; whoever simulates time sleeps that off and sets it to zero. ``failures`` counts the
-    operations that met a fault of the disk: a store may end its process for each of them.
+    operations that met a fault of the disk, since whoever looks at that last set it to zero.
     """
 
     def __init__(self, storage: Storage, name: str, pid: int) -> None:

@@ -26,7 +26,7 @@ from tradebaas.paper.rpc import Front
 
 D = Decimal
 SEEDS = range(12)
-DEEDS = 150
+DEEDS = 250
 
 
 class Run:
