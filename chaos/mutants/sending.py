@@ -19,6 +19,7 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.deribit import orders, trade
 from tradebaas.deribit.calls import Caller
+from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.link import Link
 from tradebaas.deribit.rpc import Params
 
@@ -133,6 +134,29 @@ def no_deadline(patch: Patch) -> None:
         return method, {name: value for name, value in params.items() if name != "valid_until"}
 
     patch.set(orders, "request", request)
+
+
+@mutant(
+    "clock-kept",
+    breaks="what time it is at the exchange is learnt once for each connection, then counted on",
+    costs="the exchange's clock is set forward, and takes no order any more: not even a stop",
+    by="Protected, Alive",
+    needs="an exchange whose clock is set while a connection lasts",
+    profile="skew",
+    seed=3,
+)
+def clock_kept(patch: Patch) -> None:
+    honest = ExchangeClock.learn
+
+    def learn(self: ExchangeClock, sent: float, received: float, us_in: int, us_out: int) -> None:
+        if not self.now_ms(received):
+            honest(self, sent, received, us_in, us_out)
+
+    def learn_at_least(_self: ExchangeClock, _received: float, _ms: int) -> None:
+        pass
+
+    patch.set(ExchangeClock, "learn", learn)
+    patch.set(ExchangeClock, "learn_at_least", learn_at_least)
 
 
 @mutant(

@@ -232,7 +232,8 @@ class _Campaign:
 def _line(played: Round, found: list[Violation]) -> str:
     notes = ", ".join(filter(None, played.notes))
     verdict = "ok" if not found else "; ".join(f"{v.check.upper()}: {v.text}" for v in found)
+    took = "    -" if played.recovery is None else f"{played.recovery:5.2f}"
     return (
         f"{played.number:4} {played.fault:18} {played.phase:17} {played.end:8} "
-        f"{played.recovery:5.2f}+{played.settle:4.2f} s  {notes}  {verdict}"
+        f"{took}+{played.settle:4.2f} s  {notes}  {verdict}"
     )

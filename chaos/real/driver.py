@@ -52,7 +52,9 @@ class Buried:
 class Driver:
     """One campaign's processes, clients, ledgers and witness.
 
-    ``decks`` are what is drawn from.
+    ``decks`` are what is drawn from. ``recovered`` names the life and the connection that
+    recovered last, as far as anybody has looked, and ``recovered_at`` (monotonic seconds) when that
+    was seen.
     ``deaths`` and ``outcomes`` (of unknown orders) are kept over all stories: a store that was
     restored from a backup begins a new one.
     """
@@ -69,6 +71,8 @@ class Driver:
     deaths: list[Buried] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     decks: dict[str, Deck] = field(default_factory=dict)
+    recovered: tuple[int, int] = (0, 0)
+    recovered_at: float = 0.0
     _counted: int = 0
     _unread: int = 0
     _api: Api | None = None
@@ -96,6 +100,7 @@ class Driver:
         self.story = Story()
         self._counted = -1
         self._unread = self.head().seq
+        self.recovered = (0, 0)
         self.witness.promises.clear()
         self.witness.published.clear()
 
@@ -118,7 +123,14 @@ class Driver:
     def read_store(self) -> State:
         """Fold what the log holds beyond what is known. Never while the daemon is down."""
         self.story.take(read_log(self.daemon.store, self.story.tail))
+        self._see_recovery()
         return self.story.state
+
+    def _see_recovery(self) -> None:
+        state, seen = self.state, (self.state.life, self.state.connection)
+        read = 0 < state.connection == state.reconciled
+        if read and state.life in self.story.reports and seen != self.recovered:
+            self.recovered, self.recovered_at = seen, time.monotonic()
 
     def peek(self) -> State:
         """As ``read_store``, but only if ``data/head`` says that there is more."""
@@ -326,8 +338,8 @@ class Driver:
         prefix = point.command(self.home / "strace.out") if point else None
         self.daemon.start(prefix, before)
 
-    def await_recovery(self, after_life: int) -> float:
-        """Wait until a life after ``after_life`` has recovered; when, in monotonic seconds.
+    def await_recovery(self, after_life: int) -> None:
+        """Wait until a life after ``after_life`` has recovered.
 
         Raises:
             Stuck: not in time.
@@ -335,13 +347,12 @@ class Driver:
         self.wait(
             lambda state: (
                 state.life > after_life
-                and state.life in self.story.reports
-                and 0 < state.connection == state.reconciled
+                and (state.life, state.connection) == self.recovered
+                and state.connection == state.reconciled
             ),
             f"the recovery of a life after {after_life}",
             RECOVERY_LIMIT_S,
         )
-        return time.monotonic()
 
     def agree(self, same: Callable[[], bool], limit: float = 3.0) -> bool:
         """Read both ledgers, the exchange's first, until ``same`` holds: the log lags a little."""

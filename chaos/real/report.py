@@ -2,8 +2,9 @@
 
 All figures come from the two ledgers and the driver's clock. Naked seconds are exchange time as
 the journal stamps it, given in real seconds of the campaign (divided by its speed). Recovery runs
-from the harm (a new process: from its start) to the committed recovery as the driver sees it,
-without the settle of unproven intents, which has a sample of its own.
+from the last moment from which the daemon could recover (its process was started, what hindered it
+was mended) to the committed recovery as the driver sees it, without the settle of unproven intents,
+which has a sample of its own. A round in which nothing had to recover has none.
 """
 
 import shlex
@@ -118,7 +119,8 @@ def _recovery(rounds: Iterable[Round]) -> dict[str, Sample]:
     for played in rounds:
         group = NEW_PROCESS if played.end is not End.LIVES else SAME_CREW
         group = NEW_CREW if played.end is End.LIVES and played.renewed else group
-        groups.setdefault(group, []).append(played.recovery)
+        if played.recovery is not None:
+            groups.setdefault(group, []).append(played.recovery)
     return {name: Sample.of(values) for name, values in sorted(groups.items())}
 
 

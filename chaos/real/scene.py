@@ -29,6 +29,7 @@ class Round:
 
     ``phase`` is the state that the fault struck in, ``end`` what became of the process, ``renewed``
     whether another life recovered; ``settle`` is how long that one waited for unproven intents.
+    ``recovery`` is None where neither the life nor its connection ended: nothing had to recover.
     """
 
     number: int
@@ -38,7 +39,7 @@ class Round:
     phase: Phase = Phase.IDLE
     end: End = End.LIVES
     renewed: bool = False
-    recovery: float = 0.0
+    recovery: float | None = None
     settle: float = 0.0
     took: float = 0.0
     judging: float = 0.0
@@ -51,7 +52,9 @@ class Scene:
     ``must_die`` says that this life has to end, though the process may go on; ``fate`` is its end
     where another process runs already, or a restore belongs to it. ``judge_anew``: the store was
     restored, and what it forgot cannot be judged. ``struck_at`` and ``mended_at`` are
-    monotonic seconds. ``checked`` counts what the fault demanded, by invariant.
+    monotonic seconds; ``ways`` are all those at which a way to recover may have opened, and
+    ``protecting`` says that it was protect-only when the fault was mended. ``checked`` counts what
+    the fault demanded, by invariant.
     """
 
     driver: Driver
@@ -64,8 +67,10 @@ class Scene:
     judge_anew: bool = False
     struck_at: float = 0.0
     mended_at: float = 0.0
+    protecting: bool = False
     found: list[Violation] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
+    ways: list[float] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         """Something for the line of this round."""
@@ -84,6 +89,7 @@ class Scene:
         state = self.driver.peek()
         self.life, self.link, self.played.phase = state.life, state.connection, state.phase
         self.struck_at = time.monotonic()
+        self.ways.append(self.struck_at)
         keeper, pid = self.driver.stage.keeper, self.driver.daemon.pid
         if keeper is not None:
             silence = keeper.longest_silence(pid)
@@ -139,8 +145,10 @@ class Scene:
         self.demand(not bare, "protected", f"{bare} of the position is not covered meanwhile")
 
     def mended(self) -> None:
-        """From here on the daemon can recover."""
+        """From here on the daemon can recover, whether it could before or not."""
         self.mended_at = time.monotonic()
+        self.protecting = bool(self.driver.state.protect)
+        self.ways.append(self.mended_at)
 
     def busy(self, seconds: float, until: Callable[[], bool] | None = None) -> bool:
         """Move the market with each bar, that there is something to do; True once ``until`` holds.
@@ -192,15 +200,27 @@ class Scene:
             if self.owner:
                 self.note(nemesis.act(driver))
             driver.start()
-            self.mended_at = driver.daemon.spawned_at
-        recovered_at = driver.await_recovery(after)
+        driver.await_recovery(after)
         life = driver.state.life
         played.renewed = life > self.life
         if played.renewed:
             played.settle = driver.story.reports[life].settle_seconds
         if driver.stage.keeper is not None:
-            driver.stage.keeper.harmed(self.struck_at, recovered_at)
-        played.recovery = max(recovered_at - self.mended_at - played.settle, 0.0)
+            driver.stage.keeper.harmed(self.struck_at, time.monotonic())
+        took = self.recovery()
+        played.recovery = None if took is None else max(took - played.settle, 0.0)
+
+    def recovery(self) -> float | None:
+        """Seconds to the last recovery from when it became possible; None: there was none.
+
+        It became possible when the process was started, or when the fault was mended, whichever is
+        the later. A recovery that was over before the fault was mended was not held up by it.
+        """
+        driver = self.driver
+        if driver.recovered == (self.life, self.link):
+            return None
+        ways = [at for at in (*self.ways, driver.daemon.spawned_at) if at < driver.recovered_at]
+        return driver.recovered_at - max(ways)
 
     def finish(self, kind: str) -> None:
         """Name the deaths of this round: ``kind`` of the process, of an actor, or of the crew."""

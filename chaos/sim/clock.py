@@ -1,13 +1,16 @@
 """Time in the simulated world: one virtual clock, seen by each process in its own way.
 
-Monotonic clocks run evenly and begin anywhere, since each boot of a machine begins its own; the
-wall clock of the daemon's machine can be stepped, forward and back, while the exchange's is right.
+Monotonic clocks of daemons run evenly and begin anywhere, since each boot of a machine begins its
+own; the wall clock of their machine can be stepped, forward and back. The exchange has one clock
+for everything, which may drift and be set.
 """
 
 from dataclasses import dataclass
 from typing import final
 
 import trio
+
+from chaos.world.skew import Skew
 
 EPOCH_MS = 1_790_000_000_000
 """Wall time, in ms since the Unix epoch, at which every world begins."""
@@ -41,3 +44,17 @@ class SimClock:
 
     def wall_ms(self) -> int:
         return self.wall.now_ms()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SkewedClock:
+    """The exchange's ``ports.Clock``: as wrong as ``skew`` says."""
+
+    skew: Skew
+
+    def monotonic(self) -> float:
+        return self.skew.now_s()
+
+    def wall_ms(self) -> int:
+        return EPOCH_MS + int(self.skew.now_s() * 1000)

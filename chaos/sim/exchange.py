@@ -11,10 +11,11 @@ from typing import final
 
 import trio
 
-from chaos.sim.clock import SimClock, WallClock
+from chaos.sim.clock import SkewedClock
 from chaos.sim.timeline import Tell
 from chaos.sim.wire import Host, Listener, Network
 from chaos.world.exchange import MemoryJournal
+from chaos.world.skew import Skew
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Trade
 from tradebaas.paper.exchange import Record, SavedState
@@ -55,7 +56,7 @@ class ExchangeHost:
         self.journal = _Told(config.remembered, tell)
         self.config = config
         self.server: Server | None = None
-        self.wall = WallClock()
+        self.skew = Skew(trio.current_time)
         self.post: Post = Connection.put
         self._market = market
         self._network = network
@@ -74,7 +75,7 @@ class ExchangeHost:
     async def _run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         self._scope, self._host = trio.CancelScope(), Host("exchange", brisk=True)
         ports = self._ports()
-        wall_ms = self.wall.now_ms()
+        wall_ms = ports.clock.wall_ms()
         exchange = restore(self.config, self.journal, self._new_token, wall_ms, self._market)
         self._market = exchange.tape.market  # a function of the bar's number: it may live on
         listener = Listener()
@@ -103,7 +104,7 @@ class ExchangeHost:
     def _ports(self) -> Ports:
         real = system_ports()
         return Ports(
-            clock=SimClock(self.wall),
+            clock=SkewedClock(self.skew),
             entropy=self._entropy,
             open_blocking=lambda _name: Inline(),
             connect=real.connect,

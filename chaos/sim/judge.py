@@ -2,6 +2,7 @@
 store, and what the driver witnessed. It asks no running actor and reads no memory of the daemon's.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import final
 
@@ -28,6 +29,7 @@ from chaos.world.ledger import (
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.protected import protected
+from chaos.world.skew import Leap
 from chaos.world.story import Story
 from chaos.world.truth import truthful
 from tradebaas.errors import Fatal, StoreOlder
@@ -55,11 +57,15 @@ class Patience(Struct, frozen=True, kw_only=True):
 
 @final
 class Judge:
-    """Reads both ledgers from their first line, as far as they go now."""
+    """Reads both ledgers from their first line, as far as they go now.
+
+    ``leaps`` of the exchange's clock may become more while it judges.
+    """
 
     def __init__(
-        self, machine: Machine, journal: MemoryJournal, witness: Witness, patience: Patience
-    ) -> None:
+        self, machine: Machine, journal: MemoryJournal, witness: Witness, patience: Patience,
+        leaps: Sequence[Leap] = (),
+    ) -> None:  # fmt: skip
         self.books = Books(REST_S * 1000 * patience.rate)
         self.story = Story(remembered=EVERYTHING)
         self.witness = witness
@@ -78,6 +84,7 @@ class Judge:
         self._patience = patience
         self._machine = machine
         self._journal = journal
+        self._leaps = leaps
 
     def read(self) -> None:
         """Read what both ledgers hold beyond what is known; the exchange's first.
@@ -146,7 +153,7 @@ class Judge:
             *durable(story, witness),
             *head_agrees(story, self.head),
             *once(books, story),
-            *protected(books, story, now_ms, limit_ms, sabotage_ms=news_ms),
+            *protected(books, story, now_ms, limit_ms, sabotage_ms=news_ms, leaps=self._leaps),
             *bounded(books, story, self._bounds),
             *oracle.gated(books, story, witness),
             *fail_closed(books, story, witness),

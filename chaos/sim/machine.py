@@ -28,7 +28,7 @@ from chaos.world.mount import MountedDisk
 from tradebaas.board import USUAL, Capacities
 from tradebaas.config import Config
 from tradebaas.core.events import Event
-from tradebaas.errors import Fatal, StoreOlder
+from tradebaas.errors import BudgetSpent, Fatal, StoreFault, StoreOlder
 from tradebaas.lives import Lives
 from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
 from tradebaas.runtime.supervisor import DeathReport, find_fatal
@@ -47,9 +47,14 @@ PROCESS: ContextVar[int] = ContextVar("process", default=0)
 
 @final
 class Process:
-    """One process of the daemon, from exec to its end. ``exit`` is its exit code or how it died."""
+    """One process of the daemon, from exec to its end. ``exit`` is its exit code or how it died.
 
-    def __init__(self, number: int, host: Host, mount: MountedDisk, lives: Lives) -> None:
+    ``deaths`` counts the lives that it lost, and ``budget`` says how many it may survive.
+    """
+
+    def __init__(
+        self, number: int, host: Host, mount: MountedDisk, lives: Lives, budget: int
+    ) -> None:
         self.number = number
         self.host = host
         self.mount = mount
@@ -57,12 +62,30 @@ class Process:
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
         self.steps = 0
+        self.deaths = 0
+        self.budget = budget
         self.exit: int | str | None = None
         self.words = ""
 
     @property
     def alive(self) -> bool:
         return self.exit is None
+
+    def note_death(self, report: DeathReport) -> None:
+        """A life was lost. If another follows, what this one met excuses nothing any more."""
+        self.deaths += 1
+        if report.backoff is not None:
+            self.mount.failures = 0
+
+    def had_cause(self) -> bool:
+        """Whether the world has done what it takes to end a process with such an exit code."""
+        match self.exit:
+            case StoreFault.exit_code:
+                return self.mount.failures > 0
+            case BudgetSpent.exit_code:
+                return self.deaths > self.budget
+            case _:
+                return False
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -122,7 +145,6 @@ class Machine:
     wall: WallClock = field(default_factory=WallClock)
     count: int = 0
     process: Process | None = None
-    deaths: list[DeathReport] = field(default_factory=list)
     prepare: Callable[[Process], None] = lambda _process: None
     within_commit: Callable[[], None] | None = None
     marks: Counter[str] = field(default_factory=Counter)
@@ -147,7 +169,7 @@ class Machine:
             disk=mount,
             capacities=self.capacities,
         )
-        process = Process(number, host, mount, lives)
+        process = Process(number, host, mount, lives, self.config.supervisor.deaths)
         self.process = process
         self.prepare(process)
         self.tell("start", f"process {number}")
@@ -201,7 +223,7 @@ class Machine:
 
     def _note_death(self, report: DeathReport) -> None:
         if self.process is not None and self.process.alive:
-            self.deaths.append(report)
+            self.process.note_death(report)
             causes = ", ".join(map(str, report.causes))
             self.tell("life died", f"life {report.life} of process {self.count}: {causes}")
 

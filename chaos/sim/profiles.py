@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from chaos.sim.swarm import FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
+from chaos.world.faults import GROUPS
 
 SHORT = "short"
 RUSH = "rush"
@@ -73,6 +74,10 @@ PROFILES: dict[str, Change] = {
     "deaths": _with(8, **FAST, **_faults(*TRADES, market=3.0)),
     "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
     "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),
+    "errors": _with(
+        seconds=10.0, rate=60, patient=False,
+        **_faults("sync fails", "write fails", "read only", *TRADES, disk=0.5, market=3.0),
+    ),
     "crew": _with(
         16, 30.0, patient=True, kills=ACTORS, traps=("step", "time"), rate=20, **QUIET,
         **_faults("order refused", "order queued", "order lost in silence", "order done, cut",
@@ -95,6 +100,12 @@ PROFILES: dict[str, Change] = {
         seconds=25.0, rate=60,
         **_faults("order queued", "order failed, queued", "cut", STOPS, "step", *TRADES,
                   calls=2.0, errors=2.0, network=1.0, owner=2.0, market=3.0, clock=20.0),
+    ),
+    "skew": _with(
+        seconds=15.0, **QUIET | {"news_s": 6.0},  # a queue and a leap may come together
+        rate=60,
+        **_faults(*GROUPS["skew"], "set while an intent is open", "order queued", STOPS, *TRADES,
+                  skew=0.5, calls=0.2, owner=1.0, market=0.5),
     ),
     "stores": _with(
         seconds=40.0, rate=10,

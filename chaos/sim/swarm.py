@@ -150,7 +150,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         deaths=deaths,
         hand_over_s=rng.choice((0.00005, 0.0003, 0.0003, 0.003)),
         weather=_weather(rng),
-        rates=_rates(rng),
+        rates=_rates(rng, MOST_OFTEN),
         late_frames=rng.choice((0.0, 0.02, 0.2)),
         old_store=rng.random() < 0.15,
         snapshot_every=rng.choice((1, 3, 17, 50, 200)),
@@ -174,6 +174,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         ),
         burst=rng.choice((1, 1, 20)),
         snug=rng.random() < 0.3,
+        rates=swarm.rates | _rates(rng, LATEST),
     )
 
 
@@ -213,6 +214,10 @@ MOST_OFTEN = {
 """Strikes per virtual second of each kind of fault, where a seed has most of it."""
 
 
-def _rates(rng: random.Random) -> dict[str, float]:
+LATEST = {"skew": 0.2}
+"""Likewise; drawn after all else, so that worlds without it are what they were before."""
+
+
+def _rates(rng: random.Random, most_often: dict[str, float]) -> dict[str, float]:
     """Each kind never, seldom or often."""
-    return {kind: most * rng.choice((0.0, 0.25, 1.0)) for kind, most in MOST_OFTEN.items()}
+    return {kind: most * rng.choice((0.0, 0.25, 1.0)) for kind, most in most_often.items()}

@@ -15,10 +15,11 @@ from typing import final
 import trio
 
 from chaos.sim import damage, flip, kernel, legacy
+from chaos.sim.deeds import DISK_FULL
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
 from chaos.sim.machine import Machine, Process
-from chaos.sim.nemesis import DISK_FULL, Nemesis
+from chaos.sim.nemesis import Nemesis
 from chaos.sim.operator import Operator, free
 from chaos.sim.post import Carrier
 from chaos.sim.reaper import Death, Reaper
@@ -169,7 +170,10 @@ class World:
             kernel.forked(rng, "operator"), self.machine, swarm.assignment(), self.witness,
             lambda: len(self.exchange.journal.lines),
         )  # fmt: skip
-        self.judge = Judge(self.machine, self.exchange.journal, self.witness, swarm.patience)
+        self.judge = Judge(
+            self.machine, self.exchange.journal, self.witness, swarm.patience,
+            self.exchange.skew.leaps,
+        )  # fmt: skip
         self.nemesis = Nemesis(kernel.forked(rng, "nemesis"), self)
         self.reaper.injected = self.witness.injected
         self.flips = kernel.forked(rng, "flips")
@@ -198,7 +202,7 @@ class World:
 
     def _note_exit(self, process: Process) -> None:
         self.timeline.tell("exit", f"process {process.number}: {process.exit} {process.words}")
-        expected = process.number in self.refused or process.exit in self.nemesis.expected_exits
+        expected = process.number in self.refused or process.had_cause()
         if isinstance(process.exit, int) and not expected:
             text = f"process {process.number} ended with {process.exit}: {process.words}"
             self.find(Violation("alive", f"exit {process.number}", text))

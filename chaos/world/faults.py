@@ -11,8 +11,9 @@ A row changes the books, so it must run as a step of its own:
 
 Rows are in groups, for a nemesis that wants to draw the group first: ``calls`` (lost, late and
 queued calls), ``errors``, ``house`` (sessions, maintenance, stores), ``forms`` (of frames),
-``owner`` (acts of the account's owner), ``foreign`` (positions and orders that are only the
-owner's), ``market`` and ``drought``, which only worlds that ask for it have.
+``skew`` (of the exchange's clock), ``owner`` (acts of the account's owner), ``foreign`` (positions
+and orders that are only the owner's), ``market`` and ``drought``, which only worlds that ask for it
+have.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from chaos.world.faults_market import ROWS as MARKET
 from chaos.world.faults_owner import FOREIGN
 from chaos.world.faults_owner import ROWS as OWNER
 from chaos.world.faults_scene import Scene, quiet
+from chaos.world.faults_skew import ROWS as SKEW
 
 __all__ = ["FAULTS", "GROUPS", "Scene", "quiet", "strike"]
 
@@ -38,6 +40,7 @@ GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
     "foreign": FOREIGN,
     "market": MARKET,
     "drought": DROUGHT,
+    "skew": SKEW,
 }
 FAULTS: dict[str, Callable[[Scene], str]] = {
     name: row for rows in GROUPS.values() for name, row in rows.items()

@@ -7,15 +7,17 @@ A code alone does not say whether anything was done, so each row also fixes the 
     failed, done     the same codes, and it was done all the same
     failed, queued   the same codes, and it is done some seconds later (``valid_until`` permitting)
 
-Codes that would be a lie by the exchange (not open for an order that is open) are in no row. The
-tables are the harness's own reading of the protocol, not the daemon's.
+A code that says what an order is (filled, closed, not found) is only given when that is true: the
+order ends just before. ``NOT_OURS`` has the rest of the protocol's table. All this is the harness's
+own reading of the protocol, not the daemon's.
 """
 
 from collections.abc import Callable, Sequence
 
 from chaos.world.faults_calls import QUEUED_MS
-from chaos.world.faults_scene import Scene
-from tradebaas.paper.faults import Kind
+from chaos.world.faults_market import fill_first, named_order
+from chaos.world.faults_scene import CANCEL, Scene
+from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Refused
 
@@ -38,17 +40,21 @@ BOOK: tuple[tuple[int, str], ...] = (
     *((10002, "qty_too_low"), (10005, "price_too_low 1"), (10006, "price_too_low4idx")),
     *((10007, "price_too_high 2"), (10008, "price_too_high4idx"), (10009, "not_enough_funds")),
     *((10011, "price_not_allowed"), (10012, "book_closed"), (10013, "pme_max_total_open_orders")),
+    *((10014, "pme_max_future_open_orders"), (10016, "pme_max_future_open_orders_size")),
     *((10018, "non_pme_max_future_position_size"), (10019, "locked_by_admin")),
     *((10020, "invalid_or_unsupported_instrument"), (10021, "invalid_amount")),
     *((10022, "invalid_quantity"), (10023, "invalid_price"), (10024, "invalid_max_show")),
     *((10026, "price_precision_exceeded"), (10027, "non_integer_contract_amount")),
     *((10031, "invalid_args_for_instrument"), (10032, "whole_cost_too_low")),
     *((10033, "not_implemented"), (10034, "trigger_price_too_high")),
+    *((10036, "invalid_max_show_amount"), (10038, "pme_max_risk_reducing_orders")),
     *((10035, "trigger_price_too_low"), (10039, "not_enough_funds_in_currency BTC")),
     *((10043, "price_wrong_tick"), (10044, "trigger_price_wrong_tick")),
     *((10072, "disabled_while_position_lock"), (11022, "max_spot_order_quantity")),
+    (11013, "max_spot_open_orders"),
     *((11030, "other_reject"), (11035, "no_more_triggers 1"), (11036, "invalid_trigger_price")),
-    *((11047, "unsupported_arg_combination"), (11054, "post_only_reject")),
+    *((11046, "outdated_instrument"), (11047, "unsupported_arg_combination")),
+    (11054, "post_only_reject"),
     *((11055, "post_only_not_allowed"), (13019, "orderbook_closed")),
     *((13888, "timed_out"), (13901, "no_more_oto_orders")),
 )
@@ -62,17 +68,40 @@ BROKEN: tuple[tuple[int, str], ...] = (
     *((11094, "internal_server_error"), (13008, "request_failed"), (19_999, "invented_tomorrow")),
 )
 OPEN = (*BUSY, *BROKEN, (10003, "order_overlap"), (13666, "request_cancelled_by_user"))
+INPUT = ((13010, "value_required"), (13011, "value_too_short"), (13016, "invalid_input"))
 LOGIN_NO = (
-    *RIGHTS, *PARAMS, (13004, "invalid_credentials"), (13005, "pwd_match_error"),
+    *RIGHTS, *PARAMS, *INPUT, (13004, "invalid_credentials"), (13005, "pwd_match_error"),
     (13006, "security_error"), (13007, "user_not_found"), (13009, "unauthorized"),
     (11056, "unauthenticated_public_requests_temporarily_disabled"),
 )  # fmt: skip
 READ_NO = (
-    *PARAMS, *RIGHTS, (13009, "unauthorized"), (10000, "authorization_required"),
-    (13020, "not_found"), (10033, "not_implemented"), (13016, "invalid_input"),
+    *PARAMS, *RIGHTS, *INPUT, (13009, "unauthorized"), (10000, "authorization_required"),
+    (13020, "not_found"), (10033, "not_implemented"),
 )  # fmt: skip
 CANCEL_NO = (*PARAMS, *RIGHTS, (10045, "can_not_cancel_liquidation_order"))
+SUBSCRIBE_NO = (
+    *PARAMS, (11045, "invalid_event"), (11052, "subscribe_error_unsubscribed"),
+    (13778, "raw_subscriptions_not_available_for_unauthorized"),
+)  # fmt: skip
+SESSION_NO = (*PARAMS, (10049, "cancel_on_disconnect_failed"), (13042, "cod_not_enabled"))
+ENDED = (
+    *((10004, "order_not_found"), (10010, "already_closed"), (11044, "not_open_order")),
+    *((10025, "invalid_order_id"), (-32602, "Invalid params")),
+)
+FILLED = (*ENDED, (11008, "already_filled"))
 UNKNOWN_LOGIN = ((13009, "unauthorized"), (10000, "authorization_required"))
+
+NOT_OURS: dict[str, frozenset[int]] = {
+    "options and combinations": frozenset(
+        {10015, 10017, 10037, 11037, 11038, 11039, 11041, 11048, 13035, 13036}
+    ),
+    "changing orders: the daemon sets new ones": frozenset({10046, 11021, 13032, 13777}),
+    "quotes and moved positions": frozenset({13040, 13043, 13780, 13902, 13903}),
+    "the account's money and keys": frozenset({11053, 11090, 13034}),
+    "calls that come by HTTP": frozenset({10030, 13018}),
+    "orders of another account: none is ever named": frozenset({10029}),
+}
+"""Codes of the protocol's table that none of the daemon's calls can meet, by why."""
 
 Codes = Sequence[tuple[int, str]]
 # name: (kind of rule, target, codes)
@@ -93,6 +122,9 @@ KINDS: dict[str, tuple[Kind, str, Codes]] = {
     "read failed": ("reject", "read", (*BUSY, *BROKEN)),
     "login refused": ("reject", "login", LOGIN_NO),
     "login failed": ("reject", "login", (*BUSY, *BROKEN)),
+    "subscription refused": ("reject", "subscription", SUBSCRIBE_NO),
+    "session refused": ("reject", "session", SESSION_NO),
+    "session failed": ("reject", "session", (*BUSY, *BROKEN)),
 }
 
 
@@ -129,8 +161,25 @@ def _credits(target: str, kind: Kind) -> Callable[[Scene], str]:
     return strike
 
 
+def _cancel_of_ended(scene: Scene) -> str:
+    """The next order that is to be cancelled fills just before that, and the exchange says so in
+    one of its ways."""
+
+    def before(method: str, body: bytes) -> None:
+        order = named_order(scene, body) if method in CANCEL else None
+        if order is None or not fill_first(scene, order, part=False) or order.is_live:
+            return
+        scene.front.before = None
+        error = _error(scene, FILLED if order.state == "filled" else ENDED)
+        scene.front.faults.arm(Rule("reject", CANCEL, {"order_id": order.order_id}, error=error))
+
+    scene.front.before = before
+    return "the next order that is to be cancelled fills just before that"
+
+
 ROWS: dict[str, Callable[[Scene], str]] = {
     **{name: _row(name) for name in KINDS},
+    "cancel of what has ended": _cancel_of_ended,
     "credits run out at an order": _credits("order", "reject"),
     "credits run out after an order": _credits("order", "deny"),
     "credits run out at a cancel": _credits("cancel", "reject"),

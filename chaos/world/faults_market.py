@@ -125,7 +125,7 @@ def _race(method_names: frozenset[str], part: bool) -> Callable[[Scene], str]:
 
     def strike(scene: Scene) -> str:
         def before(method: str, body: bytes) -> None:
-            if method in method_names and _fill_first(scene, _named(scene, body), part):
+            if method in method_names and fill_first(scene, named_order(scene, body), part):
                 scene.front.before = None
 
         scene.front.before = before
@@ -140,7 +140,7 @@ def _race_read(part: bool) -> Callable[[Scene], str]:
 
     def strike(scene: Scene) -> str:
         def before(method: str, _body: bytes) -> None:
-            if method == OPEN_ORDERS and _fill_first(scene, _chosen(scene, _legs(scene)), part):
+            if method == OPEN_ORDERS and fill_first(scene, _chosen(scene, _legs(scene)), part):
                 scene.front.before = None
 
         scene.front.before = before
@@ -154,13 +154,13 @@ def _legs(scene: Scene) -> list[Order]:
     return [order for order in scene.live(ours=True) if scene.size]
 
 
-def _named(scene: Scene, body: bytes) -> Order | None:
-    """The live order that a cancel or an edit names."""
+def named_order(scene: Scene, body: bytes) -> Order | None:
+    """The live order that the parameters of a cancel or an edit name."""
     asked = msgspec.json.decode(body, type=dict[str, object])
     return scene.exchange.desk.live.get(str(asked.get("order_id", "")))
 
 
-def _fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
+def fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
     """Have the market reach an order; whether that can be done."""
     if order is None or order.level is None or not scene.open:
         return False

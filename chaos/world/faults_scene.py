@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 
 from chaos.world.faults_mail import Mail
+from chaos.world.skew import Skew
 from tradebaas.core.model import LABEL_PREFIX
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Kind, Rule
@@ -27,20 +28,33 @@ READ = frozenset(name for name in METHODS if name.startswith(("private/get_", "p
     "public/status",
     "private/subscribe",
 }
-TARGETS = {"order": ORDER, "edit": EDIT, "cancel": CANCEL, "read": READ, "login": LOGIN}
+SUBSCRIPTION = frozenset({"private/subscribe"})
+SESSION = frozenset(
+    {"public/hello", "public/set_heartbeat", "public/test", "private/disable_cancel_on_disconnect"}
+)
+TARGETS = {
+    "order": ORDER,
+    "edit": EDIT,
+    "cancel": CANCEL,
+    "read": READ,
+    "login": LOGIN,
+    "subscription": SUBSCRIPTION,
+    "session": SESSION,
+}
 MAX_ARMED = 5
 """Faults that may wait for the calls of one target."""
 
 
 @dataclass
 class Scene:
-    """``instrument`` is the one that is traded."""
+    """``instrument`` is the one that is traded, ``skew`` the exchange's clock if it can be set."""
 
     exchange: Exchange
     front: Front
     mail: Mail
     rng: Random
     instrument: str = "BTC-PERPETUAL"
+    skew: Skew | None = None
 
     @property
     def size(self) -> Decimal:
@@ -98,3 +112,5 @@ def quiet(scene: Scene) -> None:
     scene.exchange.terms.reset(Terms.of(scene.exchange.config))
     scene.exchange.matching.thin_out("no", 0)
     scene.exchange.matching.depth.clear()
+    if scene.skew is not None:
+        scene.skew.drift(0)

@@ -36,6 +36,9 @@ class View:
     def check(self) -> None:
         """Nothing to check: a judge does not die."""
 
+    def failed(self) -> None:
+        """Never told: no fault strikes a judge."""
+
     def check_read(self, path: Path) -> None:
         """Nothing to check: no fault strikes a judge."""
 
@@ -120,12 +123,14 @@ class View:
 @final
 class MountedDisk(View):
     """The disk as one process has it. ``owed_seconds`` is how long its operations would have
-    taken; whoever simulates time sleeps that off and sets it to zero.
+    taken; whoever simulates time sleeps that off and sets it to zero. ``failures`` counts the
+    operations that met a fault of the disk, since whoever looks at that last set it to zero.
     """
 
     def __init__(self, storage: Storage, name: str, pid: int) -> None:
         super().__init__(storage, name, pid)
         self.alive = True
+        self.failures = 0
         self._writer: WriterVfs | None = None
         self._open: dict[SimFile, None] = {}
 
@@ -144,10 +149,13 @@ class MountedDisk(View):
         if not self.alive:
             raise refused(errno.EIO, "a dead process")
 
+    def failed(self) -> None:
+        self.failures += 1
+
     def check_read(self, path: Path) -> None:
         """Raises ``OSError`` when the process is dead or the disk fails to read."""
         self.check()
-        if self.storage.strikes("read"):
+        if self.storage.fails(self, "read"):
             raise refused(errno.EIO, path)
 
     @property
@@ -158,6 +166,8 @@ class MountedDisk(View):
         return self._writer.name
 
     def usable(self, directory: Path) -> bool:
+        if self.storage.read_only:
+            self.failed()
         return super().usable(directory) and self.alive and not self.storage.read_only
 
     def open(self, path: Path, access: Access, mode: int = 0o640) -> "SimFile":  # noqa: ARG002
@@ -168,8 +178,8 @@ class MountedDisk(View):
             tree.link(self.storage.begin(self, "create", path), path, file)
         else:
             file = tree.file(path)
-            if access != "read" and self.storage.read_only:
-                raise refused(errno.EROFS, path)
+            if access != "read":
+                self.storage.refuse_change(self, path)
             if access == "fresh" and file.cached.size:
                 self.storage.resize(self.storage.begin(self, "truncate", path), file, path, 0)
         opened = SimFile(self, file, path, access != "read")
@@ -203,7 +213,7 @@ class MountedDisk(View):
         directory = self.storage.tree.directory(path)
         self.storage.begin(self, "sync names", path)
         self.owed_seconds += self.storage.sync_seconds()
-        self.storage.sync_names(directory, path)
+        self.storage.sync_names(self, directory, path)
 
     def closed(self, file: "SimFile") -> None:
         """Forget an open file."""
@@ -233,7 +243,7 @@ class SimFile:
 
     def pwrite(self, data: bytes, offset: int) -> None:
         serial = self._begin("write")
-        self._owner.storage.write(serial, self.file, self.path, data, offset)
+        self._owner.storage.write(self._owner, serial, self.file, self.path, data, offset)
 
     def truncate(self, size: int) -> None:
         serial = self._begin("truncate")
@@ -246,7 +256,7 @@ class SimFile:
     def sync(self) -> None:
         self._begin("sync")
         self._owner.owed_seconds += self._owner.storage.sync_seconds()
-        self._owner.storage.sync(self.file, self.path)
+        self._owner.storage.sync(self._owner, self.file, self.path)
 
     def lock(self) -> None:
         self._owner.check()

@@ -5,20 +5,24 @@ whoever was there. What the driver brought about counts while a daemon was there
 account since, or while it happened: in sum, however often the connection went in between. Pure.
 """
 
+from collections.abc import Sequence
+
 from chaos.world.books import Books, Naked
 from chaos.world.mark import START, Mark
 from chaos.world.oracle import Violation
+from chaos.world.skew import Leap
 from chaos.world.story import Story
 from chaos.world.windows import Windows
 
 
 def protected(
     books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
-    sabotage_ms: int | None = None,
+    sabotage_ms: int | None = None, leaps: Sequence[Leap] = (),
 ) -> list[Violation]:  # fmt: skip
     """Naked stretches beyond the limit.
 
     ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
+    ``leaps`` of the exchange's clock are no time in which anybody could have done anything.
     """
     judged = books.naked_all()[since.naked :]
     windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
@@ -29,6 +33,7 @@ def protected(
         if naked.sabotage and windows is not None:
             spent, how = windows.shared(naked.start_ms, end), "after sabotage"
             limit = limit_ms if sabotage_ms is None else sabotage_ms
+        spent -= sum(leap.within(naked.start_ms, end) for leap in leaps)
         if spent > limit:
             text = (
                 f"{naked.amount} naked for {spent} ms of exchange time ({how}), "

@@ -38,6 +38,10 @@ class Process(Protocol):
         """Raises ``OSError`` when it is dead."""
         ...
 
+    def failed(self) -> None:
+        """Told that an operation of it meets a fault."""
+        ...
+
 
 class Storage:
     """Files, faults and the count of operations. See ``disk.SimDisk`` for what a driver may set."""
@@ -85,12 +89,24 @@ class Storage:
         if self.on_operation is not None:
             self.on_operation(self.operations, kind, path)
             process.check()
-        if self.read_only and kind not in ("sync", "sync names"):
-            raise refused(errno.EROFS, path)
+        if kind not in ("sync", "sync names"):
+            self.refuse_change(process, path)
         return self.operations
 
-    def strikes(self, kind: FaultKind) -> Fault | None:
-        """The fault, if it strikes now."""
+    def refuse_change(self, process: Process, path: Path) -> None:
+        """Raises ``OSError`` when the disk is read only."""
+        if self.read_only:
+            process.failed()
+            raise refused(errno.EROFS, path)
+
+    def fails(self, process: Process, kind: FaultKind) -> bool:
+        """Whether a fault strikes an operation of the process now; then it is told."""
+        struck = self._strikes(kind) is not None
+        if struck:
+            process.failed()
+        return struck
+
+    def _strikes(self, kind: FaultKind) -> Fault | None:
         fault = self._faults.get(kind)
         if fault is None:
             return None
@@ -103,13 +119,15 @@ class Storage:
             return fault
         return fault if self.random.random() < fault.chance else None
 
-    def write(self, serial: int, file: File, path: Path, data: bytes, offset: int) -> None:
+    def write(
+        self, process: Process, serial: int, file: File, path: Path, data: bytes, offset: int
+    ) -> None:
         """Write, if there is room.
 
         Raises:
             OSError: The write failed, or only a part of it had room.
         """
-        if self.strikes("write"):
+        if self.fails(process, "write"):
             raise refused(errno.EIO, path)
         fits = self._fitting(file, offset + len(data)) - offset
         if fits >= len(data):
@@ -129,15 +147,15 @@ class Storage:
             raise refused(errno.ENOSPC, path)
         file.resize(serial, size)
 
-    def sync(self, file: File, path: Path) -> None:
+    def sync(self, process: Process, file: File, path: Path) -> None:
         """Make the file's content durable.
 
         Raises:
             OSError: It may or may not be.
         """
-        if self.read_only and file.dirty:
-            raise refused(errno.EROFS, path)
-        if self.strikes("sync"):
+        if file.dirty:
+            self.refuse_change(process, path)
+        if self.fails(process, "sync"):
             if self.random.random() < 0.5:
                 judge = draw_fates(self.random, self.operations, self.operations)
                 file.drop(judge, lambda: self.random.random() < 0.5)
@@ -145,20 +163,20 @@ class Storage:
         if not self.lying:
             file.sync()
 
-    def sync_names(self, directory: Directory, path: Path) -> None:
+    def sync_names(self, process: Process, directory: Directory, path: Path) -> None:
         """Make the directory's names durable.
 
         Raises:
             OSError: They may or may not be.
         """
-        if self.strikes("sync"):
+        if self.fails(process, "sync"):
             raise refused(errno.EIO, path)
         if not self.lying:
             self.tree.sync(directory)
 
     def sync_seconds(self) -> float:
         """How long the sync that happens now takes."""
-        fault = self.strikes("slow sync")
+        fault = self._strikes("slow sync")
         return fault.seconds if fault else 0.0
 
     def _fitting(self, file: File, end: int) -> int:

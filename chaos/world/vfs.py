@@ -185,7 +185,7 @@ class _Open(_File):
             data = self._opened.pread(amount, offset)
         except OSError as error:
             raise _refusal(apsw.SQLITE_IOERR_READ) from error
-        if self._disk.storage.strikes("short read"):
+        if self._disk.storage.fails(self._disk, "short read"):
             return data[: amount // 2]
         return data
 

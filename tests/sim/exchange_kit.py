@@ -15,10 +15,12 @@ import trio
 import trio.testing
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
+from chaos.sim.clock import EPOCH_MS, SkewedClock
 from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal
 from chaos.world.faults import Scene, quiet, strike
 from chaos.world.faults_mail import Mail
+from chaos.world.skew import Skew
 from tradebaas.deribit.auth import Credentials, Endpoint
 from tradebaas.deribit.link import open_link
 from tradebaas.paper.config import ExchangeConfig
@@ -28,7 +30,6 @@ from tradebaas.paper.server import PATH, Connection, Post, Server
 from tradebaas.runtime.ports import Inline, SeededEntropy, TrioClock, system_ports
 
 GRANT = "client_signature"
-EPOCH_MS = 1_790_000_000_000
 BTC = "BTC-PERPETUAL"
 CHANGES = f"user.changes.{BTC}.raw"
 Frame = dict[str, Any]
@@ -113,13 +114,14 @@ class World:
         self.server: Server
         self.rng = Random(seed)
         self.mail = Mail(self.rng, post)
+        self.skew = Skew(trio.current_time)
         self._entropy = SeededEntropy(1)
         self._listener: MemoryListener
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["World"]:
         """Serve; leaving the context kills the exchange."""
-        ports = dataclasses.replace(system_ports(), clock=TrioClock(EPOCH_MS))
+        ports = dataclasses.replace(system_ports(), clock=SkewedClock(self.skew))
         new_token = partial(self._entropy.token, 24)
         exchange = restore(self.config, self.journal, new_token, ports.clock.wall_ms())
         self.server = Server(exchange, self.journal, Inline(), ports, self.mail.post)
@@ -166,7 +168,7 @@ class World:
         return self.exchange.desk.account.positions[BTC].size
 
     def scene(self) -> Scene:
-        return Scene(self.exchange, self.server.front, self.mail, self.rng)
+        return Scene(self.exchange, self.server.front, self.mail, self.rng, skew=self.skew)
 
     async def strike(self, name: str) -> str:
         """Do a row of the table as a step of the exchange."""

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import msgspec
 import trio
-from exchange_kit import BTC, CHANGES, EPOCH_MS, World, buy
+from exchange_kit import BTC, CHANGES, World, buy
 from trio.testing import MockClock
 
+from chaos.sim.clock import EPOCH_MS
 from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal, lane
 from tradebaas.paper.server import Connection

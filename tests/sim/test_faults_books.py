@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from exchange_kit import BTC, EPOCH_MS, bracket, buy
+from exchange_kit import BTC, bracket, buy
 
+from chaos.sim.clock import EPOCH_MS
 from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal
 from chaos.world.faults import FAULTS, Scene, strike
@@ -25,7 +26,7 @@ from tradebaas.paper.rpc import Front
 
 D = Decimal
 SEEDS = range(12)
-DEEDS = 150
+DEEDS = 250
 
 
 class Run:

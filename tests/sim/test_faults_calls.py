@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from chaos.world.faults import FAULTS
 from chaos.world.faults_calls import QUEUED_MS, VERY_LATE_MS, WAYS
-from chaos.world.faults_errors import KINDS, OPEN
+from chaos.world.faults_errors import ENDED, FILLED, KINDS, NOT_OURS, OPEN
 
 RESTING = {"type": "limit", "price": 48_900}
 PATIENCE_S = 70.0
@@ -193,6 +193,8 @@ async def test_each_error_is_answered_and_true(name: str, autojump_clock: MockCl
             "cancel": ("private/cancel", {"order_id": order_id}),
             "read": ("private/get_position", {"instrument_name": BTC}),
             "login": ("public/auth", {"grant_type": "refresh_token"}),
+            "subscription": ("private/subscribe", {"channels": [CHANGES]}),
+            "session": ("public/test", {}),
         }
         assert name in await world.strike(name)
         method, params = calls[target]
@@ -209,6 +211,48 @@ async def test_each_error_is_answered_and_true(name: str, autojump_clock: MockCl
 
 async def test_codes_that_prove_nothing_are_drawn_for_both_truths() -> None:
     assert KINDS["order failed"][2] == KINDS["order failed, done"][2] == OPEN
+
+
+PROTOCOL = frozenset(
+    {*range(10000, 10042), *range(10043, 10051), 10066, 10072, 11008, 11013, 11021, 11022, 11029}
+    | {11030, 11031, *range(11035, 11040), *range(11041, 11057), 11090, 11094, 11098}
+    | {*range(13004, 13013), 13016, *range(13018, 13022), 13025, 13028, 13031, 13032}
+    | {13034, 13035, 13036, 13040, 13042, 13043, 13403, 13503, 13666, 13668, 13777, 13778, 13780}
+    | {13888, 13901, 13902, 13903, -32700, -32602, -32601, -32600, -32000}
+)
+"""The table of the protocol dossier, section 14."""
+
+
+def test_every_code_of_the_protocol_is_drawn_or_none_of_ours() -> None:
+    drawn = {code for _, _, codes in KINDS.values() for code, _ in codes}
+    drawn |= {code for code, _ in FILLED} | {10028}
+    others = [code for codes in NOT_OURS.values() for code in codes]
+    assert len(others) == len(set(others))
+    assert drawn.isdisjoint(others)
+    assert sorted(PROTOCOL - drawn - set(others)) == []
+    assert sorted((drawn | set(others)) - PROTOCOL) == [19_999], "a code from tomorrow"
+
+
+@pytest.mark.parametrize("kind", ["limit", "stop"])
+async def test_what_an_order_is_is_only_said_when_it_is_true(
+    kind: str, autojump_clock: MockClock
+) -> None:
+    """Every way of saying it comes; that it was filled only of what was itself filled."""
+    said = set()
+    for seed in range(40):
+        world = World(seed=seed)
+        async with world.running(), world.client() as client:
+            if kind == "limit":
+                await client.call("private/buy", **buy(10, **RESTING, label="tb1-aa-1-e"))
+            else:
+                await client.call("private/buy", **bracket())
+            orders = [o for o in world.exchange.desk.live.values() if not o.is_secondary]
+            (order,) = [o for o in orders if kind == "limit" or o.is_live_stop]
+            assert await world.strike("cancel of what has ended")
+            answer = await client.call("private/cancel", order_id=order.order_id)
+            assert order.order_id not in world.exchange.desk.live
+            said.add(answer["code"])
+    assert said == {code for code, _ in (FILLED if kind == "limit" else ENDED)}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 import trio
-from exchange_kit import BTC, CHANGES, EPOCH_MS, Client, World, bracket, buy
+from exchange_kit import BTC, CHANGES, Client, World, bracket, buy
 from trio.testing import MockClock
 from trio_websocket import ConnectionRejected
+
+from chaos.sim.clock import EPOCH_MS
 
 MINUTE_S = 60
 RESTING = {"type": "limit", "price": 48_900}

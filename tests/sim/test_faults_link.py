@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from exchange_kit import BTC, World, bracket, buy
+from exchange_kit import BTC, CHANGES, World, bracket, buy
 from msgspec.structs import replace
 from trio.testing import MockClock
 
@@ -104,7 +104,7 @@ async def test_all_forms_at_once_leave_every_notification_readable(
         assert {type(item) for item in items} >= {stream.TickerTick, stream.BarTick}
 
 
-@pytest.mark.parametrize("target", ["read", "cancel", "edit", "order"])
+@pytest.mark.parametrize("target", ["read", "cancel", "edit", "order", "subscription", "session"])
 async def test_an_error_never_becomes_an_answer(target: str, autojump_clock: MockClock) -> None:
     """Each code once; the link answers with the failure, or ends when the session does."""
     codes = {code for _, where, table in KINDS.values() if where == target for code, _ in table}
@@ -113,6 +113,8 @@ async def test_an_error_never_becomes_an_answer(target: str, autojump_clock: Moc
         "cancel": ("private/cancel", {"order_id": "90000000001"}),
         "edit": ("private/edit", {"order_id": "90000000001", "amount": 10}),
         "order": ("private/buy", buy(10)),
+        "subscription": ("private/subscribe", {"channels": [CHANGES]}),
+        "session": ("public/test", {}),
     }
     method, params = calls[target]
     world = World()

@@ -1,12 +1,11 @@
-"""Whole simulated worlds: equal seeds give equal bytes, and seeds that once failed pass."""
+"""Whole simulated worlds: equal seeds give equal bytes, and what must not pass does not."""
 
 import os
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
+import trio
 from msgspec.structs import replace
 
 from chaos.sim import profiles, rare
@@ -14,8 +13,9 @@ from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import Outcome, play
 from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
+from tradebaas.errors import BudgetSpent, Fatal, StoreFault
+from tradebaas.lives import Lives
 
-SEEDS = tomllib.loads(Path(__file__).with_name("seeds.toml").read_text(encoding="utf-8"))
 SCRIPT = (
     "from chaos.sim.swarm import draw; from chaos.sim.world import play;"
     "print(play(draw({seed}, {deaths})).timeline.digest())"
@@ -41,10 +41,28 @@ def test_other_seeds_give_other_journals() -> None:
     assert play(draw(7, 2)).timeline.digest() != play(draw(8, 2)).timeline.digest()
 
 
-@pytest.mark.parametrize("bug", SEEDS["bug"], ids=lambda bug: f"seed {bug['seed']}")
-def test_a_seed_that_once_failed_passes(bug: dict[str, object]) -> None:
-    outcome = play(draw(int(str(bug["seed"])), int(str(bug["deaths"]))))
-    assert outcome.passed, f"{bug['found']}\n{told(outcome)}"
+@pytest.mark.parametrize("error", [StoreFault, BudgetSpent])
+def test_a_process_that_ends_without_cause_is_found(
+    error: type[Fatal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though faults of the disk are armed, and the crew may die too often in this world."""
+    honest = Lives.run
+
+    async def run(self: Lives) -> None:
+        with trio.move_on_after(3.0):
+            await honest(self)
+            return
+        raise error("nothing has happened")
+
+    monkeypatch.setattr(Lives, "run", run)
+    swarm = replace(
+        draw(7, 0), faults_s=5.0, quiet_s=1.0, patient=False, deeds=("read fails",),
+        rates={"disk": 2.0},
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert outcome.faults["disk: read fails"]
+    code = error.exit_code
+    assert f"process 1 ended with {code}: nothing has happened" in told(outcome)
 
 
 @pytest.mark.parametrize("seed", [1, 3])

@@ -116,11 +116,12 @@ def _free(scene: Scene) -> None:
 
 
 def _trades_again(scene: Scene) -> None:
-    """Protect-only ends by itself."""
+    """Protect-only ends by itself; only then has it recovered, where it was in that."""
     driver = scene.driver
     driver.wait(lambda state: DISK_FULL not in state.protect, "the end of protect-only",
                 SPACE_LIMIT_S)  # fmt: skip
-    scene.played.recovery = time.monotonic() - scene.mended_at
+    if scene.protecting:
+        scene.played.recovery = time.monotonic() - scene.mended_at
     scene.demand((driver.daemon.data / "ballast").exists(), "alive", "the ballast is not back")
 
 

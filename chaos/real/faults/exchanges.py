@@ -29,6 +29,8 @@ def _is_down(scene: Scene) -> None:
 
 
 def _start(scene: Scene) -> None:
+    """It answers before its driver knows: whoever was faster has recovered since its start."""
+    scene.mended()
     scene.driver.start_exchange()
     scene.mended()
 

@@ -90,6 +90,7 @@ def _needs_some(scene: Scene) -> None:
             driver.admin.call("admin/disconnect")
         except AdminRefused as refused:
             raise Stuck(driver.describe(str(refused))) from refused
+        scene.mended()
         if driver.has_api():
             driver.command("/api/strategy/stop" if driver.state.armed else "/api/strategy/start",
                            {}, 0.3)  # fmt: skip

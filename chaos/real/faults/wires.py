@@ -97,7 +97,6 @@ def _notices(scene: Scene) -> None:
     scene.demand(good, "alive", f"a dead link was not noticed within {NOTICE_LIMIT_S:g} s")
     scene.note(f"noticed after {time.monotonic() - began:.1f} s")
     scene.stays_protected()
-    scene.mended()
 
 
 def _refuse(scene: Scene) -> None:

@@ -22,6 +22,7 @@ from chaos.world.books import Books
 from chaos.world.ledger import Body, JournalRow, OrderRow, SessionRow
 from chaos.world.oracle import Violation
 from chaos.world.protected import protected
+from chaos.world.skew import Leap
 from tradebaas.core.events import Event, Linked, LinkLost, Reconciled
 
 LIMIT_MS = 1_000
@@ -144,6 +145,15 @@ def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
     books, story = booked([*entered_rows(), (T + 20, GONE)]), told(entered())
     assert protected(books, story, T + 20 + LIMIT_MS, LIMIT_MS) == []
     assert checks(protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
+
+
+def test_what_the_exchange_leapt_over_is_no_time_in_which_it_was_naked() -> None:
+    books, story = booked([*entered_rows(), (T + 20, GONE)]), told(entered())
+    leap = Leap(T + 300, T + 300 + 5 * LIMIT_MS)
+    now_ms = T + 20 + 6 * LIMIT_MS
+    assert protected(books, story, now_ms, LIMIT_MS, leaps=[leap]) == []
+    (late,) = protected(books, story, now_ms + 1, LIMIT_MS, leaps=[leap])
+    assert f"naked for {LIMIT_MS + 1} ms" in late.text
 
 
 def test_sabotage_counts_only_while_a_reconciled_daemon_was_there() -> None:

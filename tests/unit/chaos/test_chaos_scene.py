@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from chaos_kit import T, begun, log, told
 from rich.console import Console
 
 from chaos.real import campaign, catalogue, permitted
@@ -20,6 +21,14 @@ from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import BadProfile, load
 from chaos.real.report import verdict_of
 from chaos.real.scene import Round, Scene
+from tradebaas.core.events import (
+    Event,
+    Linked,
+    LinkLost,
+    Reconciled,
+    Recovered,
+    RecoveryReport,
+)
 from tradebaas.core.model import Phase
 
 
@@ -66,6 +75,78 @@ def test_what_is_demanded_is_counted_and_found_when_it_fails(tmp_path: Path) -> 
     assert (violation.check, violation.key) == (
         "protected", "round 3 5 of the position is not covered meanwhile"
     )  # fmt: skip
+
+
+def scene_struck(tmp_path: Path, struck_at: float, started_at: float) -> Scene:
+    """A scene of a fault that struck life 1 on its connection 1; its driver has seen that much."""
+    scene = scene_after(tmp_path, "pass")
+    scene.life, scene.link, scene.struck_at = 1, 1, struck_at
+    scene.ways.append(struck_at)
+    scene.driver.recovered, scene.driver.recovered_at = (1, 1), struck_at - 1
+    scene.driver.daemon.spawned_at = started_at
+    return scene
+
+
+@pytest.mark.parametrize(
+    "struck, started, mended, recovers, took",
+    [
+        (100.0, 100.1, [109.0], 101.0, 0.9),  # a wrong clock: it recovered under it
+        (100.0, 100.1, [109.0], 109.5, 0.5),  # without an exchange: it could not
+        (100.0, 110.0, [109.0], 110.4, 0.4),  # it was down until the fault was mended
+        (100.0, 50.0, [103.0, 104.0], 104.2, 0.2),  # mended in steps
+        (100.0, 50.0, [], 120.0, 20.0),  # a dead link that it had to find out about
+    ],
+)
+def test_a_recovery_is_timed_from_when_it_became_possible(
+    tmp_path: Path,
+    struck: float,
+    started: float,
+    mended: list[float],
+    recovers: float,
+    took: float,
+) -> None:
+    scene = scene_struck(tmp_path, struck, started)
+    scene.ways += mended
+    scene.driver.recovered, scene.driver.recovered_at = (2, 1), recovers
+    assert scene.recovery() == pytest.approx(took)
+
+
+def test_where_neither_life_nor_link_ended_there_is_no_recovery(tmp_path: Path) -> None:
+    assert scene_struck(tmp_path, 100.0, 50.0).recovery() is None
+
+
+def recovered(life: int) -> Event:
+    report = RecoveryReport(
+        life=life, cause="", phase=Phase.IDLE, events_replayed=0, unresolved=(), findings=(),
+        position="", naked_ms=0, store_notes=(), steps={}, recovered_seconds=1.0,
+        settle_seconds=0.0,
+    )  # fmt: skip
+    return Recovered(report=report)
+
+
+def test_a_recovery_is_of_when_it_was_read_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before it was reported; a later look does not move it; another link is another one."""
+    driver = scene_after(tmp_path, "pass").driver
+    clock = iter([7.0, 8.0])
+    monkeypatch.setattr("chaos.real.driver.time.monotonic", lambda: next(clock))
+    events = begun()
+
+    def seen(*more: Event) -> tuple[tuple[int, int], float]:
+        rows = log([*events, *more])[len(events) :]
+        events.extend(more)
+        monkeypatch.setattr("chaos.real.driver.read_log", lambda *_: rows)
+        driver.read_store()
+        return driver.recovered, driver.recovered_at
+
+    driver.story = told(events)
+    assert seen() == ((0, 0), 0.0)
+    assert seen(recovered(1)) == ((1, 1), 7.0)
+    assert seen(LinkLost(connection=1, reason="cut")) == ((1, 1), 7.0)
+    assert seen(Linked(connection=2, account="me")) == ((1, 1), 7.0)
+    assert seen(Reconciled(connection=2, read_ms=T)) == ((1, 2), 8.0)
+    assert seen() == ((1, 2), 8.0)
 
 
 def test_what_is_not_permitted_is_skipped_with_the_reason(

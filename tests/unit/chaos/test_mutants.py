@@ -61,6 +61,10 @@ def test_each_mutant_says_what_it_breaks_and_what_must_show_it(broken: Mutant) -
     assert all((broken.breaks, broken.costs, broken.needs))
 
 
+def test_each_invariant_has_a_mutant_that_must_be_seen_by_it() -> None:
+    assert {name for broken in MUTANTS.values() for name in broken.by} == set(INVARIANTS)
+
+
 def test_a_mutant_of_an_unknown_invariant_is_refused() -> None:
     make = mutant("x", breaks="b", costs="c", by="Lucky", needs="n")
     with pytest.raises(ValueError, match="Lucky"):
