@@ -13,6 +13,7 @@ from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
 from chaos.world.ledger import OrderRow, RequestRow, TradeRow
 from tradebaas.core.events import (
+    DiscrepancyResolved,
     Filled,
     Halted,
     LifeStarted,
@@ -137,6 +138,7 @@ SITUATIONS: dict[str, Count] = {
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
     "late fill of an order held for cancelled": _late_fill,
+    "corrected position explained by late fills": _count(DiscrepancyResolved, lambda _: True),
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
