@@ -5,11 +5,14 @@ with the trade recorded. Several begin alike; where a script says ``own``, it be
 other has done before it, and only from there on its points are enumerated.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
-from chaos.enumerate.stage import ASSIGNMENT, Script, Stage
+from chaos.enumerate.settings import ASSIGNMENT
+from chaos.enumerate.stage import Script, Stage
 from chaos.world.faults_scene import Scene
 from tradebaas.core.messages import Arm, ClosePosition, Halt, Resume
 from tradebaas.core.model import Phase
@@ -84,7 +87,7 @@ async def _part(stage: Stage) -> None:
     await _in_position(stage)
     await stage.inflict(lambda scene: outcomes.thin(scene, AMOUNT / 4))
     await stage.inflict(outcomes.gap_stop)
-    await stage.wait(lambda state: state.phase is Phase.CLOSING)
+    await stage.wait(lambda s: s.phase is Phase.CLOSING or s.counters.trades > 0)
     await stage.inflict(outcomes.deepen)
     await _flat(stage)
 
@@ -126,8 +129,9 @@ async def _vanished(stage: Stage) -> None:
 async def _naked(stage: Stage) -> None:
     await _enter(stage)
     stage.own()
-    await stage.inflict(_cancel_stop)
-    await stage.wait(lambda state: naked_amount(state) > 0)
+    gone = set[str]()
+    await stage.inflict(lambda scene: gone.update(_cancel_stop(scene)))
+    await stage.wait(lambda state: gone.isdisjoint(state.orders))
     await _in_position(stage)
     await stage.inflict(outcomes.gap_stop)
     await _flat(stage)
@@ -141,11 +145,12 @@ async def _halt(stage: Stage) -> None:
     await stage.operator.command(Resume(by="operator"))
 
 
-def _cancel_stop(scene: Scene) -> None:
-    """The owner cancels our stop."""
+def _cancel_stop(scene: Scene) -> Iterable[str]:
+    """The owner cancels our stop; returns its id."""
     for order in scene.live(ours=True):
         if order.is_live_stop:
             scene.front.own("admin/cancel", {"order_id": order.order_id})
+            yield order.order_id
 
 
 _ALL = (
