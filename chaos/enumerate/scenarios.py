@@ -13,6 +13,7 @@ from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
 from chaos.enumerate.settings import ASSIGNMENT
 from chaos.enumerate.stage import Script, Stage
+from chaos.sim.operator import free
 from chaos.world.faults_scene import Scene
 from tradebaas.core.messages import Arm, ClosePosition, Halt, Resume
 from tradebaas.core.model import Phase
@@ -145,6 +146,23 @@ async def _halt(stage: Stage) -> None:
     await stage.operator.command(Resume(by="operator"))
 
 
+async def _owner(stage: Stage) -> None:
+    await _enter(stage)
+    stage.own()
+    await stage.inflict(_close_by_hand)
+    await _flat(stage)
+    await stage.wait(free)
+
+
+def _close_by_hand(scene: Scene) -> None:
+    """The owner closes our position at the market."""
+    order: dict[str, object] = {
+        "side": "sell" if scene.size > 0 else "buy", "instrument_name": scene.instrument,
+        "amount": abs(scene.size), "type": "market", "reduce_only": True,
+    }  # fmt: skip
+    scene.front.own("admin/order", order)
+
+
 def _cancel_stop(scene: Scene) -> Iterable[str]:
     """The owner cancels our stop; returns its id."""
     for order in scene.live(ours=True):
@@ -164,6 +182,7 @@ _ALL = (
     Scenario("unheard", "the entry is executed, and the connection goes with the answer", _unheard),
     Scenario("vanished", "the entry never arrives, and the connection goes with it", _vanished),
     Scenario("naked", "the owner cancels our stop", _naked),
+    Scenario("owner", "the owner closes the position at the exchange, by hand", _owner),
     Scenario("halt", "the operator halts with a position open, and resumes", _halt),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
