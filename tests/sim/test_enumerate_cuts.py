@@ -140,6 +140,18 @@ def verdict(found: list[Result]) -> Verdict:
 # ---------------------------------------------------------------------------- what they find
 
 
+def test_a_daemon_that_only_a_cut_in_its_login_shows_to_be_broken() -> None:
+    """Deaths there do not, in any outcome: the next life knows nothing of the one before."""
+    (asked,) = (point.number for point in frames_of("stop") if point.what == "private/subscribe")
+    once = tuple(outcome for outcome in Outcome if outcome is not Outcome.TWICE)
+    job = Job("stop", once, asked, 10_000, cuts=(Cut.AFTER,), mutant="subscribed-for-good")
+    found = list(campaign.run([job], lambda _line: None))
+    assert {len(result.deaths) for result in found} == {0, 1, 2}
+    broken = [result for result in found if result.tally.findings]
+    assert [result.trial for result in broken] == [cut_trial("stop", asked, Cut.AFTER)]
+    assert {finding.invariant for finding in broken[0].tally.findings} == {"Alive"}
+
+
 def test_the_command_that_a_violation_names_plays_that_cut_alone() -> None:
     trial = cut_trial("stop", entry_of_stop().number, Cut.AFTER)
     words = shlex.split(trial.command.removeprefix("python -m chaos enumerate "))
