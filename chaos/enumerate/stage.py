@@ -1,10 +1,11 @@
-"""One world with one script, in which a process dies where it is told to, or nowhere.
+"""One world with one script, in which a process dies or is cut off where it is told to, or nowhere.
 
 Nothing happens here by chance: the network is calm, the market stands still unless it is moved, and
-faults are only those of the script and of the death. At each point ``choose`` is asked how to die
-there, if at all. After a death the script is over: the daemon starts again at once, and the world
-goes to its end, which is the same for all: it recovers, comes to rest, is judged, trades, and is
-judged again to the last digit.
+faults are only those of the script, of the death and of the cut. At each point ``choose`` is asked
+how to die there, if at all, and before at each frame ``cut_at``. After a death the script is over:
+the daemon starts again at once. After a cut it goes on: the daemon connects again. The end is the
+same for all: the daemon recovers, comes to rest, is judged, trades, and is judged again to the last
+digit.
 """
 
 import random
