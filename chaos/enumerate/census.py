@@ -120,10 +120,14 @@ class Census:
         yield self._worlds()
         yield _grid("deaths at a point", "outcome", tuple(Outcome), tuple(Kind), self._outcomes)
         yield _grid("second deaths, in a recovery", "point", tuple(Kind), DEEDS, self._again)
+        if self._wanted_cuts:
+            yield from self._lost(self._wanted_cuts)
+
+    def _lost(self, cuts: tuple[Cut, ...]) -> Iterable[Section]:
         kinds = Counter[tuple[str, str]]((loss.cut, loss.point.kind) for loss in self._losses)
-        yield _grid("cuts of the connection", "cut", tuple(Cut), ON_WIRE, kinds)
+        yield _grid("cuts of the connection", "cut", cuts, ON_WIRE, kinds)
         phases = Counter[tuple[str, str]]((loss.point.phase, loss.cut) for loss in self._losses)
-        yield _grid("where the connection is cut", "state", STATES, tuple(Cut), phases)
+        yield _grid("where the connection is cut", "state", STATES, cuts, phases)
 
     def _worlds(self) -> Section:
         def counts(world: World) -> tuple[str, ...]:

@@ -125,6 +125,12 @@ def test_every_frame_is_cut_and_a_run_that_leaves_one_out_fails() -> None:
     every = {(point.number, cut) for point in frames_of("take") for cut in TRIED}
     assert tried | same == every
     assert not tried & same
+    told = verdict(found).tally
+    assert told.figures["cuts of the connection"] == len(tried)
+    assert told.figures["cuts that are one at an earlier point"] == len(same)
+    tables = {section.title: section.rows for section in told.sections}
+    for title in ("cuts of the connection", "where the connection is cut"):
+        assert (tables[title][-1][0], tables[title][-1][-1]) == ("all", str(len(tried)))
     for left_out in found:
         less = verdict([result for result in found if result is not left_out])
         assert less.passed is (left_out is whole), left_out.trial
