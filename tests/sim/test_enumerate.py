@@ -23,6 +23,7 @@ from chaos.enumerate.remains import CLOSE_S
 from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.stage import Stage
 from chaos.enumerate.trial import Result, Trial, play
+from chaos.mutants import MUTANTS, applied
 from chaos.report.verdict import Run, Verdict
 from chaos.sim.reaper import Deed
 from tradebaas.core.model import Phase
@@ -96,6 +97,15 @@ def test_what_scripts_have_in_common_is_the_same_so_once_is_enough() -> None:
         other = numbered(name)
         assert other.shared == first.own[: len(other.shared)]
         assert other.own
+
+
+def test_a_close_by_the_owner_is_recorded_and_what_is_left_of_the_bracket_is_cancelled() -> None:
+    words = [point.what for point in numbered("owner").own]
+    closed = next(n for n, what in enumerate(words) if "TradeClosed" in what)
+    assert "private/cancel" in words[closed:]
+    with applied(MUTANTS["legs-left"]):
+        _, broken = play(Trial("owner", Doom(Outcome.DONE, Deed.SIGKILL)))
+    assert any("is live at the exchange only" in found.text for found in broken.tally.findings)
 
 
 def test_frames_are_named_without_their_masks() -> None:
