@@ -99,6 +99,9 @@ class Found(Struct, frozen=True):
     same_cuts: tuple[SameCut, ...] = ()
 
 
+NOTHING = Found()
+
+
 class Result(Struct, frozen=True):
     """What came of a trial. ``found`` is of one in which nothing befalls the daemon."""
 
@@ -107,7 +110,7 @@ class Result(Struct, frozen=True):
     digest: str
     tally: Tally
     loss: Loss | None = None
-    found: Found = Found()
+    found: Found = NOTHING
 
 
 def play(trial: Trial) -> tuple[Stage, Result]:
@@ -118,7 +121,7 @@ def play(trial: Trial) -> tuple[Stage, Result]:
     return stage, result_of(stage, trial)
 
 
-def result_of(stage: Stage, trial: Trial, found: Found = Found()) -> Result:  # noqa: B008
+def result_of(stage: Stage, trial: Trial, found: Found = NOTHING) -> Result:
     """What came of a world that has ended."""
     return Result(
         trial=trial,
