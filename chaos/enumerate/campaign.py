@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import apsw
 
+from chaos.enumerate.cuts import Cut
 from chaos.enumerate.explore import Explorer, Job
 from chaos.enumerate.outcomes import Doom, Outcome
 from chaos.enumerate.trial import Result, Trial, play
@@ -31,18 +32,21 @@ Say = Callable[[str], None]
 
 
 def jobs_of(
-    scenarios: Iterable[str], outcomes: Iterable[Outcome], shares: int = SHARES
-) -> list[Job]:
-    """The jobs that make up an enumeration."""
+    scenarios: Iterable[str], outcomes: Iterable[Outcome], cuts: Iterable[Cut] = (),
+    shares: int = SHARES,
+) -> list[Job]:  # fmt: skip
+    """The jobs that make up an enumeration. Cuts are for the world in which everything comes once:
+    between an answer and its double there is nothing new to be cut off from."""
     chosen = tuple(outcomes)
     once = tuple(outcome for outcome in chosen if outcome is not Outcome.TWICE)
     twice = tuple(outcome for outcome in chosen if outcome is Outcome.TWICE)
-    worlds = [world for world in (once, twice) if world]
+    worlds = [(once, tuple(cuts)), (twice, ())]
     return [
-        Job(scenario, world, share, shares)
+        Job(scenario, outcomes, share, shares, cuts=cuts)
         for scenario in scenarios
-        for world in worlds
+        for outcomes, cuts in worlds
         for share in range(shares)
+        if outcomes or cuts
     ]
 
 

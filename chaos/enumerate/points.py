@@ -8,7 +8,8 @@
 
 They are counted from one on in the order in which they come, which is the same in every run of a
 world that goes the same way. ``Surveyor`` counts those of the living process, and tells of each
-while it lasts: whoever is told may end the process there and then.
+while it lasts: whoever is told may end the process there and then. Of a frame it asks before, in
+case the connection is cut there.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import final
 from msgspec import Struct
 
 from chaos.enumerate import frames
+from chaos.enumerate.cuts import Cut
 from chaos.sim.machine import Machine, Process
 from chaos.sim.wire import End
 from tradebaas.core.model import Phase, Role
@@ -39,6 +41,7 @@ class Kind(StrEnum):
 
 
 ON_DISK = (Kind.COMMIT, Kind.SYNC)
+ON_WIRE = (Kind.SEND, Kind.RECEIVE)
 
 
 class Point(Struct, frozen=True):
@@ -57,9 +60,16 @@ class Point(Struct, frozen=True):
 
 @final
 class Surveyor:
-    """Counts the points of one machine; ``reached`` is told of each. Off until ``begin``."""
+    """Counts the points of one machine. Off until ``begin``.
 
-    def __init__(self, machine: Machine, reached: Callable[[Point], None]) -> None:
+    ``reached`` is told of each point. At a frame ``cut_at`` is asked first; where it cuts the
+    connection, nobody is told.
+    """
+
+    def __init__(
+        self, machine: Machine, reached: Callable[[Point], None],
+        cut_at: Callable[[Point], Cut | None],
+    ) -> None:  # fmt: skip
         self.count = 0
         self.written = 0
         """Operations that changed the disk; without the syncs, which are..."""
@@ -68,6 +78,7 @@ class Surveyor:
         """Writes into the wire that do more than ask."""
         self._machine = machine
         self._reached = reached
+        self._cut_at = cut_at
         self._on = False
         self._asked: dict[int, str] = {}
         self._shown = State()
@@ -111,20 +122,38 @@ class Surveyor:
             return
         self._asked |= {message.id: message.method for message in frames.messages(data)}
         self.sent += not frames.merely_asks(data)
-        end.put(data)
-        self._reach(Kind.SEND, frames.sent(data))
+        point = self._next(Kind.SEND, frames.sent(data))
+        cut = self._cut_at(point) if point else None
+        end.put(cut.passed(data) if cut else data)
+        if cut:
+            end.finish()
+        elif point:
+            self._reached(point)
 
-    def _on_receive(self, _end: End, data: bytes) -> None:
-        if self._on:
-            self._reach(Kind.RECEIVE, frames.received(data, self._asked))
+    def _on_receive(self, end: End, data: bytes) -> bytes:
+        if not self._on:
+            return data
+        point = self._next(Kind.RECEIVE, frames.received(data, self._asked))
+        cut = self._cut_at(point) if point else None
+        if cut:
+            end.finish()
+            return cut.passed(data)
+        if point:
+            self._reached(point)
+        return data
 
     def _reach(self, kind: Kind, what: str) -> None:
+        point = self._next(kind, what)
+        if point:
+            self._reached(point)
+
+    def _next(self, kind: Kind, what: str) -> Point | None:
         process = self._machine.process
         if not self._on or process is None or not process.alive:
-            return
+            return None
         self.count += 1
         self._shown = state = process.lives.board.view.value or self._shown
-        self._reached(Point(self.count, kind, what, state.phase, state.seq, _hot(what, state)))
+        return Point(self.count, kind, what, state.phase, state.seq, _hot(what, state))
 
 
 def _hot(what: str, state: State) -> bool:

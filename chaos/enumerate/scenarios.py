@@ -5,11 +5,15 @@ with the trade recorded. Several begin alike; where a script says ``own``, it be
 other has done before it, and only from there on its points are enumerated.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
-from chaos.enumerate.stage import ASSIGNMENT, Script, Stage
+from chaos.enumerate.settings import ASSIGNMENT
+from chaos.enumerate.stage import Script, Stage
+from chaos.sim.operator import free
 from chaos.world.faults_scene import Scene
 from tradebaas.core.messages import Arm, ClosePosition, Halt, Resume
 from tradebaas.core.model import Phase
@@ -84,7 +88,7 @@ async def _part(stage: Stage) -> None:
     await _in_position(stage)
     await stage.inflict(lambda scene: outcomes.thin(scene, AMOUNT / 4))
     await stage.inflict(outcomes.gap_stop)
-    await stage.wait(lambda state: state.phase is Phase.CLOSING)
+    await stage.wait(lambda s: s.phase is Phase.CLOSING or s.counters.trades > 0)
     await stage.inflict(outcomes.deepen)
     await _flat(stage)
 
@@ -126,8 +130,9 @@ async def _vanished(stage: Stage) -> None:
 async def _naked(stage: Stage) -> None:
     await _enter(stage)
     stage.own()
-    await stage.inflict(_cancel_stop)
-    await stage.wait(lambda state: naked_amount(state) > 0)
+    gone = set[str]()
+    await stage.inflict(lambda scene: gone.update(_cancel_stop(scene)))
+    await stage.wait(lambda state: gone.isdisjoint(state.orders))
     await _in_position(stage)
     await stage.inflict(outcomes.gap_stop)
     await _flat(stage)
@@ -141,11 +146,29 @@ async def _halt(stage: Stage) -> None:
     await stage.operator.command(Resume(by="operator"))
 
 
-def _cancel_stop(scene: Scene) -> None:
-    """The owner cancels our stop."""
+async def _owner(stage: Stage) -> None:
+    await _enter(stage)
+    stage.own()
+    await stage.inflict(_close_by_hand)
+    await _flat(stage)
+    await stage.wait(free)
+
+
+def _close_by_hand(scene: Scene) -> None:
+    """The owner closes our position at the market."""
+    order: dict[str, object] = {
+        "side": "sell" if scene.size > 0 else "buy", "instrument_name": scene.instrument,
+        "amount": abs(scene.size), "type": "market", "reduce_only": True,
+    }  # fmt: skip
+    scene.front.own("admin/order", order)
+
+
+def _cancel_stop(scene: Scene) -> Iterable[str]:
+    """The owner cancels our stop; returns its id."""
     for order in scene.live(ours=True):
         if order.is_live_stop:
             scene.front.own("admin/cancel", {"order_id": order.order_id})
+            yield order.order_id
 
 
 _ALL = (
@@ -159,6 +182,7 @@ _ALL = (
     Scenario("unheard", "the entry is executed, and the connection goes with the answer", _unheard),
     Scenario("vanished", "the entry never arrives, and the connection goes with it", _vanished),
     Scenario("naked", "the owner cancels our stop", _naked),
+    Scenario("owner", "the owner closes the position at the exchange, by hand", _owner),
     Scenario("halt", "the operator halts with a position open, and resumes", _halt),
 )
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}

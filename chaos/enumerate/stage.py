@@ -1,10 +1,11 @@
-"""One world with one script, in which a process dies where it is told to, or nowhere.
+"""One world with one script, in which a process dies or is cut off where it is told to, or nowhere.
 
 Nothing happens here by chance: the network is calm, the market stands still unless it is moved, and
-faults are only those of the script and of the death. At each point ``choose`` is asked how to die
-there, if at all. After a death the script is over: the daemon starts again at once, and the world
-goes to its end, which is the same for all: it recovers, comes to rest, is judged, trades, and is
-judged again to the last digit.
+faults are only those of the script, of the death and of the cut. At each point ``choose`` is asked
+how to die there, if at all, and before at each frame ``cut_at``. After a death the script is over:
+the daemon starts again at once. After a cut it goes on: the daemon connects again. The end is the
+same for all: the daemon recovers, comes to rest, is judged, trades, and is judged again to the last
+digit.
 """
 
 import random
@@ -12,17 +13,23 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
-from pathlib import Path
 from typing import final
 
 import trio
 from msgspec import Struct
 
 from chaos.enumerate import outcomes
+from chaos.enumerate.cuts import Cut
 from chaos.enumerate.market import StillMarket
 from chaos.enumerate.outcomes import AT_THE_EXCHANGE, Doom, Outcome
 from chaos.enumerate.points import Point, Surveyor
+from chaos.enumerate.settings import (
+    ASSIGNMENT,
+    INSTRUMENT,
+    NAKED_MS,
+    RATE,
+    daemon_config,
+)
 from chaos.sim import kernel
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge, Patience
@@ -30,7 +37,6 @@ from chaos.sim.machine import Machine
 from chaos.sim.operator import Operator, free
 from chaos.sim.post import Carrier
 from chaos.sim.reaper import Deed
-from chaos.sim.swarm import DATA, strategy_name
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import CALM, Network
 from chaos.world.disk import SimDisk
@@ -38,15 +44,6 @@ from chaos.world.faults_mail import Mail
 from chaos.world.faults_scene import Scene, quiet
 from chaos.world.ledger import LedgerBroken
 from chaos.world.oracle import Violation, Witness
-from tradebaas.config import (
-    BackupSection,
-    Config,
-    ExchangeSection,
-    RiskSection,
-    StoreSection,
-    StrategySection,
-)
-from tradebaas.core.model import Assignment
 from tradebaas.core.state import State
 from tradebaas.paper.server import Server
 from tradebaas.runtime.supervisor import leaves
@@ -54,11 +51,7 @@ from tradebaas.runtime.supervisor import leaves
 SEED = 1
 DEATHS = 2
 """Nobody dies more often: the points after the last death are not counted."""
-RATE = 60
-"""Exchange seconds per virtual second: an order is valid for 200 ms of the daemon's time."""
 MARKET_PAUSE_S = 0.5
-SNAPSHOT_EVERY = 7
-"""Events between two snapshots: some commits carry one, and some recoveries start from one."""
 EVERY_TIME = 10**9
 SCRIPT_S = 30.0
 RECOVERY_S = 20.0
@@ -70,8 +63,6 @@ THIN_S = 0.4
 """A thin book is full again so long after a death: else nobody could close a position in it."""
 RESTART_S = 0.1
 """After an exit that nobody ordered."""
-NAKED_MS = 400
-"""Of the daemon's time: a position that is naked for so long is closed."""
 AGAIN_MS = 200
 """The daemon's pause before it closes again what a thin book has left."""
 NAKED_MAX_MS = RATE * (NAKED_MS + 2 * AGAIN_MS + int(THIN_S * 1000) + 50)
@@ -80,13 +71,10 @@ death, may each have to be waited out to the next attempt. The rest is for the r
 reading."""
 PATIENCE = Patience(rate=RATE, naked_ms=NAKED_MAX_MS, news_ms=NAKED_MAX_MS)
 """After sabotage the same: in a calm network news of it is never late."""
-STRATEGY = strategy_name("steady.py", "Steady", Path(__file__).parent)
-INSTRUMENT = "BTC-PERPETUAL"
-RISK = Decimal("0.18")
-"""Percent of the equity per trade; gives entries of about ``outcomes.AMOUNT``."""
-ASSIGNMENT = Assignment(strategy=STRATEGY, parameters={}, instrument=INSTRUMENT, timeframe="1m")
 
 
+CutAt = Callable[[Point], Cut | None]
+"""Decides at each frame whether the connection is cut there, and where. None: it is not."""
 Choose = Callable[[int, Point, list[Doom]], Doom | None]
 """Decides at each point how the process dies there: told how many deaths came before, the point,
 and all deaths that differ there. None: it goes on."""
@@ -109,6 +97,17 @@ class Death(Struct, frozen=True):
     doom: Doom
 
 
+class Loss(Struct, frozen=True):
+    """A connection that was cut."""
+
+    point: Point
+    cut: Cut
+
+
+def nowhere(_point: Point) -> None:
+    """For ``CutAt``: the connection is not cut."""
+
+
 @final
 @dataclass(slots=True)
 class Stage:
@@ -117,10 +116,12 @@ class Stage:
     script: Script
     twice: bool
     choose: Choose
+    cut_at: CutAt = nowhere
     on_end: Callable[["Stage"], None] = lambda _stage: None
     timeline: Timeline = field(default_factory=Timeline)
     violations: list[Violation] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
+    loss: Loss | None = None
     judged: int = 0
     inflicted: int = 0
     its_own: bool = False
@@ -188,13 +189,22 @@ class Stage:
             rng=kernel.forked(rng, "machine"), config=daemon_config(), disk=self.disk,
             network=self.network, nursery=self._nursery, tell=tell,
         )  # fmt: skip
-        self.surveyor = Surveyor(self.machine, self._reached)
+        self.surveyor = Surveyor(self.machine, self._reached, self._cut)
         journal, witness = self.exchange.journal, Witness()
         self.operator = Operator(
             kernel.forked(rng, "operator"), self.machine, ASSIGNMENT, witness,
             lambda: len(journal.lines),
         )  # fmt: skip
         self.judge = Judge(self.machine, journal, witness, PATIENCE)
+
+    # ------------------------------------------------------------------- losing the connection
+
+    def _cut(self, point: Point) -> Cut | None:
+        cut = self.cut_at(point) if self.loss is None else None
+        if cut is not None:
+            self.loss = Loss(point, cut)
+            self.timeline.tell("cut", f"{cut} point {point.number}: {point.kind} {point.what}")
+        return cut
 
     # ------------------------------------------------------------------------------- dying
 
@@ -383,15 +393,3 @@ async def _until(done: Callable[[], bool]) -> None:
         if done():
             return
         await trio.sleep(LOOK_S)
-
-
-def daemon_config() -> Config:
-    """The daemon's configuration in these worlds."""
-    return Config(
-        data=str(DATA),
-        exchange=ExchangeSection(url="ws://exchange.simulated:8022/ws/api/v2"),
-        strategy=StrategySection(name=STRATEGY, instrument=INSTRUMENT),
-        risk=RiskSection(risk_percent=RISK, max_entries_per_day=1_000, naked_ms=NAKED_MS * RATE),
-        store=StoreSection(snapshot_every=SNAPSHOT_EVERY),
-        backups=BackupSection(interval_seconds=3600.0),
-    )

@@ -1,4 +1,4 @@
-"""Mutants of the way to the exchange: what is sent twice, too late, or called what it is not."""
+"""Mutants of the way to the exchange: what goes twice, too late or never, or is told wrongly."""
 
 from collections.abc import Callable
 from typing import cast
@@ -9,15 +9,17 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import reconciler
 from tradebaas.actors.desk import Desk
+from tradebaas.actors.session import Session
+from tradebaas.board import Context
 from tradebaas.core import admission
 from tradebaas.core.draft import Draft
 from tradebaas.core.facts import Fact, NotSentFact
 from tradebaas.core.maps import drop
 from tradebaas.core.messages import Propose, Refused
-from tradebaas.core.model import LABEL_PREFIX, Intent, Role
+from tradebaas.core.model import LABEL_PREFIX, Instrument, Intent, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
-from tradebaas.deribit import orders, trade
+from tradebaas.deribit import orders, stream, trade
 from tradebaas.deribit.calls import Caller
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.link import Link
@@ -172,6 +174,40 @@ def label_reused(patch: Patch) -> None:
         return f"{LABEL_PREFIX}{self.state.token}-{self.state.life}-{role.value}"
 
     patch.set(Draft, "label", label)
+
+
+@mutant(
+    "subscribed-for-good",
+    breaks="a life subscribes again only if the connection before had come to read the account",
+    costs="when one goes before that, the next one hears of no price, no fill and no lost stop",
+    by="Alive, Protected",
+    needs="a connection that goes between its subscription and the end of the first read",
+    profile="network",
+    seed=3,
+)
+def subscribed_for_good(patch: Patch) -> None:
+    prepare, account_for, subscribe = Session._prepare, reconciler._account_for, stream.subscribe
+    subscribed, asking = set[str](), [""]
+
+    async def prepare_as(self: Session) -> None:
+        asking[0] = self._ctx.view().token
+        await prepare(self)
+
+    async def subscribe_once(
+        link: Caller, instrument: Instrument, timeframe: stream.Timeframe
+    ) -> None:
+        if asking[0] not in subscribed:
+            subscribed.add(asking[0])
+            await subscribe(link, instrument, timeframe)
+
+    async def forget(ctx: Context, attempt: reconciler._Attempt) -> None:
+        if attempt.session is not None and attempt.session.reconciled:
+            subscribed.discard(ctx.view().token)
+        await account_for(ctx, attempt)
+
+    patch.set(Session, "_prepare", prepare_as)
+    patch.set(stream, "subscribe", subscribe_once)
+    patch.set(reconciler, "_account_for", forget)
 
 
 @mutant(

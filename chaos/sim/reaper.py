@@ -180,8 +180,9 @@ class Reaper(trio.abc.Instrument):
         self.machine.note_operation(kind, path)
         self._count(Place.DISK, f"{kind} {path.name}")
 
-    def _on_receive(self, _end: End, _data: bytes) -> None:
+    def _on_receive(self, _end: End, data: bytes) -> bytes:
         self._count(Place.RECEIVE, "")
+        return data
 
     def _on_send(self, end: End, data: bytes) -> None:
         trap, process = self._trap, self._process()

@@ -194,8 +194,7 @@ class End(trio.abc.Stream):
         if self._closed:
             raise trio.ClosedResourceError
         data = await self._in.read(max_bytes or 65_536)
-        self._host.received(self, data)
-        return data
+        return self._host.received(self, data)
 
     async def aclose(self) -> None:
         if not self._closed:
@@ -214,23 +213,25 @@ class End(trio.abc.Stream):
         self._out.write(data)
 
 
-Tap = Callable[[End, bytes], None]
-"""Sees bytes at an end."""
+Send = Callable[[End, bytes], None]
+"""Carries out a write at an end."""
+Receive = Callable[[End, bytes], bytes]
+"""Is told what an end has read, and returns what of it is handed over; b"" is the end of all."""
 
 
-def _pass(end: End, data: bytes) -> None:
+def _put(end: End, data: bytes) -> None:
     end.put(data)
 
 
-def _ignore(_end: End, _data: bytes) -> None:
-    return
+def _hand_over(_end: End, data: bytes) -> bytes:
+    return data
 
 
 @final
 @dataclass(slots=True)
 class Host:
     """One process on the network. ``sends`` carries out a write and may do something else instead;
-    ``received`` is told what was read. A host that is not alive sends nothing.
+    ``received`` is told what was read and may hand over less. One that is not alive sends nothing.
 
     A host that is ``brisk`` gives nobody else a turn where it need not wait. A real socket does,
     but at the exchange that shows nothing, and every fourth step of a world would be such a turn.
@@ -239,8 +240,8 @@ class Host:
     name: str
     brisk: bool = False
     alive: bool = True
-    sends: Tap = _pass
-    received: Tap = _ignore
+    sends: Send = _put
+    received: Receive = _hand_over
     ends: list[End] = field(default_factory=list)
 
     async def checkpoint(self) -> None:

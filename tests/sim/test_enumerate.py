@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from chaos.enumerate import campaign, frames
 from chaos.enumerate.census import Census
 from chaos.enumerate.command import enumerate_command
+from chaos.enumerate.cuts import TRIED
 from chaos.enumerate.explore import Explorer, Job
 from chaos.enumerate.outcomes import Doom, Outcome
 from chaos.enumerate.points import Kind, Point
@@ -22,6 +23,7 @@ from chaos.enumerate.remains import CLOSE_S
 from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.stage import Stage
 from chaos.enumerate.trial import Result, Trial, play
+from chaos.mutants import MUTANTS, applied
 from chaos.report.verdict import Run, Verdict
 from chaos.sim.reaper import Deed
 from tradebaas.core.model import Phase
@@ -97,6 +99,15 @@ def test_what_scripts_have_in_common_is_the_same_so_once_is_enough() -> None:
         assert other.own
 
 
+def test_a_close_by_the_owner_is_recorded_and_what_is_left_of_the_bracket_is_cancelled() -> None:
+    words = [point.what for point in numbered("owner").own]
+    closed = next(n for n, what in enumerate(words) if "TradeClosed" in what)
+    assert "private/cancel" in words[closed:]
+    with applied(MUTANTS["legs-left"]):
+        _, broken = play(Trial("owner", Doom(Outcome.DONE, Deed.SIGKILL)))
+    assert any("is live at the exchange only" in found.text for found in broken.tally.findings)
+
+
 def test_frames_are_named_without_their_masks() -> None:
     body = b'{"jsonrpc":"2.0","id":7,"method":"private/buy","params":{}}'
     mask = b"\x01\x80\xff\x10"
@@ -115,18 +126,19 @@ def test_frames_are_named_without_their_masks() -> None:
 
 
 def test_a_whole_scenario_passes_and_each_trial_is_what_a_fresh_run_is() -> None:
-    jobs = campaign.jobs_of(["take"], (Outcome.DONE, Outcome.PART), shares=2)
+    jobs = campaign.jobs_of(["take"], (Outcome.DONE, Outcome.PART), TRIED, shares=2)
     found = results(*jobs)
-    census = Census(complete=True)
+    census = Census(complete=True, cuts=TRIED)
     for result in found:
         census.take(result)
     verdict = Verdict(run=Run("", "", "trials", len(found)), tally=census.tally())
     assert verdict.passed, verdict.failures
-    for pick in (_one_death(Deed.SIGKILL), _one_death(Deed.POWER), _two_deaths):
-        result = next(filter(pick, found))
+    picks = (_one_death(Deed.SIGKILL), _one_death(Deed.POWER), _two_deaths, _cut)
+    for result in (next(filter(pick, found)) for pick in picks):
         _, fresh = play(result.trial)
         assert (fresh.digest, fresh.deaths) == (result.digest, result.deaths)
-    same = {same.point: same.before for same in found[-1].same}
+        assert fresh.loss == result.loss
+    same = {same.point: same.before for same in found[-1].found.same}
     points = {same.get(point.number, point.number) for point in numbered("take").own}
     assert {r.trial.point for r in found if _two_deaths(r)} >= points
     again = [result for result in found if _two_deaths(result)]
@@ -148,8 +160,8 @@ def test_a_death_that_is_not_tried_again_leaves_the_same_behind(
     stage = Stage(SCENARIOS[name].script, world == TWICE, note)
     stage.play()
     (whole,) = Explorer(Job(name, world, share=9_999, shares=10_000)).run()
-    assert whole.same
-    for same in whole.same:
+    assert whole.found.same
+    for same in whole.found.same:
         deed = same.doom.deed
         assert left[same.point, deed] == left[same.before, deed], same
 
@@ -170,7 +182,7 @@ def test_a_death_long_after_another_is_not_the_same_though_nothing_happened() ->
         came[point.number] = trio.current_time()
 
     Stage(SCENARIOS["vanished"].script, False, note).play()
-    apart = [came[same.point] - came[same.before] for same in whole.same]
+    apart = [came[same.point] - came[same.before] for same in whole.found.same]
     assert 0 < max(apart) <= CLOSE_S
 
 
@@ -180,6 +192,10 @@ def _one_death(deed: Deed) -> Callable[[Result], bool]:
 
 def _two_deaths(result: Result) -> bool:
     return len(result.deaths) == 2
+
+
+def _cut(result: Result) -> bool:
+    return result.loss is not None
 
 
 def test_an_entry_that_is_sent_again_after_a_death_is_found() -> None:
