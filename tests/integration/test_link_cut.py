@@ -107,7 +107,7 @@ async def answer_or_loss(link: Link, method: str, params: Params) -> Answer | Li
 @asynccontextmanager
 async def linked(url: str) -> AsyncIterator[Link]:
     credentials = Credentials("paper", "paper-secret")
-    async with open_link(Endpoint(url, credentials, "client_signature"), PORTS) as link:
+    async with open_link(Endpoint(url, credentials, "client_signature"), PORTS, inbox=16) as link:
         yield link
 
 
