@@ -162,13 +162,21 @@ def _told(fact: PositionFact, direction: Direction, ours: bool) -> Position:
 def is_late(state: State, fill: Fill) -> bool:
     """Whether the corrected position has ``fill`` in it already.
 
-    An exit of ours can open nothing: if the position is gone, it is what closed it.
+    If the position is gone, what could have closed it did: a fill that was made while the account
+    was read is younger than the read, and an exit of ours can open nothing.
     """
     discrepancy, position = state.discrepancy, state.position
     if discrepancy is None or discrepancy.instrument != fill.instrument:
         return False
     gone = position is None or position.size == 0
-    return fill.at_ms < discrepancy.read_ms or (gone and fill.reduces)
+    closed = gone and (fill.reduces or _reduces(discrepancy.accounts, fill))
+    return closed or fill.at_ms < discrepancy.read_ms
+
+
+def _reduces(accounts: Position | None, fill: Fill) -> bool:
+    if accounts is None or fill.direction is accounts.direction:
+        return False
+    return fill.amount <= accounts.open_amount
 
 
 def make_room(draft: Draft, fill: Fill) -> None:

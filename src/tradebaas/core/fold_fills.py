@@ -106,7 +106,8 @@ def discrepancy_resolved(state: State, event: DiscrepancyResolved) -> State:
     discrepancy = state.discrepancy
     if discrepancy is None:
         return state
-    state = replace(state, position=discrepancy.accounts, discrepancy=None)
+    accounts = _unless_foreign_and_flat(discrepancy.accounts)
+    state = replace(state, position=accounts, discrepancy=None)
     return watch_naked(state, event.at_ms)
 
 

@@ -121,6 +121,32 @@ def test_an_exit_made_while_the_account_was_read_explains_a_position_that_is_gon
     ]
 
 
+def test_so_does_what_someone_else_closed_meanwhile() -> None:
+    story = Story()
+    story.entered()
+    story.reconcile()
+    liquidated = story.fill("", "1000", direction=SELL, at=story.now + 1, liquidation=True)
+    story.facts(liquidated)
+    assert only(story.events, TradeClosed).trade.exit_reason == "liquidation"
+
+
+def test_what_was_the_owners_all_the_time_leaves_no_trade() -> None:
+    """It looked like ours beside an entry under way."""
+    story = Story()
+    story.entering()
+    opened = story.fill("", "50", direction=BUY)
+    story.now += 10
+    closed = story.fill("", "50", direction=SELL)
+    story.now += 10
+    story.reconcile(size="50")
+    story.now += 10
+    story.reconcile()
+    story.facts(opened, closed)
+    assert only(story.events, DiscrepancyResolved).size == 0
+    assert story.state.position is None
+    assert story.state.counters.trades == 0
+
+
 def test_an_entry_and_an_exit_that_are_both_told_late_make_a_trade() -> None:
     story = Story()
     intent = story.entering()
