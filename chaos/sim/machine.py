@@ -8,6 +8,7 @@ disk, the network or a person: the code unwinds, since Python must, but nobody h
 Which tasks belong to a process is told by a context variable, which tasks inherit.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -116,8 +117,8 @@ class Process:
             assert fatal is not None
             self._end(fatal.exit_code, str(fatal))
         except* Exception:
-            if self.alive:
-                raise  # nothing but a Fatal may leave the lives of a living process
+            if self.alive and trio.current_effective_deadline() > -math.inf:
+                raise  # nothing but a Fatal may leave the lives of a process, unless the world ends
         self._end(0, "")
 
     def _end(self, code: int, words: str) -> None:

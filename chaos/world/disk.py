@@ -26,7 +26,8 @@ after its ``kill`` every further operation raises and changes nothing, and its l
 - ``capacity``: all files together, the ballast included, hold no more bytes than that. A write
   that does not fit stores what fits, in whole blocks, and raises ENOSPC. Names cost nothing.
 - ``read``, ``write``: the operation raises EIO and does nothing.
-- ``short read``: SQLite gets the first half of what it asked for, and zeros.
+- ``short read``: a read brings the first half of what was asked for; asked again, the rest. Only
+  the end of a file is ever shorter than that, since no kernel ends a file in its middle.
 - ``sync``: the sync raises EIO. By chance the changes then still wait, or the kernel has forgotten
   them: some were written, the rest is shown by the page cache but will never be written, and the
   next sync says that all is well.

@@ -106,6 +106,10 @@ class Storage:
             process.failed()
         return struck
 
+    def comes_short(self) -> bool:
+        """Whether a read brings less than was asked for; nothing has failed by that."""
+        return self._strikes("short read") is not None
+
     def _strikes(self, kind: FaultKind) -> Fault | None:
         fault = self._faults.get(kind)
         if fault is None:

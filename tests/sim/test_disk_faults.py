@@ -18,6 +18,7 @@ from tradebaas.store.faults import DiskFull
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.log import Log
 from tradebaas.store.place import Place
+from tradebaas.store.reader import open_reader
 
 A, B = Path("/a"), Path("/b")
 
@@ -352,3 +353,19 @@ def test_a_connection_whose_setup_fails_leaves_the_store_unlocked(disk: SimDisk)
             break
     assert nth > 3
     assert not kept, "no start was left without a failing read"
+
+
+def test_a_read_that_comes_short_is_asked_for_again() -> None:
+    """SQLite takes a short read for the end of the file: the rest of a page would be zeros, which
+    the next commit would write."""
+    disk = SimDisk(Random(1), "store")
+    log, _ = running(disk)
+    log.close()
+    for nth in range(1, 40):
+        disk.arm("short read", nth=nth)
+        reopened = open_log(ROOT, disk.mount())
+        reopened.append([new(5 + nth)])
+        reopened.close()
+    with open_reader(Place(ROOT, disk.view())) as reader:
+        assert reader.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    disk.close()
