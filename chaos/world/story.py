@@ -183,7 +183,8 @@ class Story:
                 self._note_report(seq, report)
             case PositionCorrected():
                 self.corrections.append((seq, event))
-                self.missed += [] if event.awaits else [(seq, event.reason)]
+                ours = any(p is not None and p.ours for p in (before.position, event.position))
+                self.missed += [(seq, event.reason)] if ours and not event.awaits else []
             case DiscrepancyGivenUp(reason=reason):
                 self.missed.append((seq, reason))
             case Halted(by=by, reason=reason):

@@ -22,7 +22,7 @@ from tradebaas.core.events import (
 from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import note, position_key
 from tradebaas.core.model import ZERO, Direction, Fill, Position, Role, fill_value
-from tradebaas.core.state import OVERLAP_MS, State, expecting, explained
+from tradebaas.core.state import OVERLAP_MS, State, expecting, explained, moved_since_corrected
 
 CORRECTED = "position corrected"
 
@@ -36,7 +36,8 @@ def compare(draft: Draft, fact: PositionFact) -> None:
         _resolve_if_explained(draft, fact)
     state, known = draft.state, draft.state.position
     if known is not None and known.instrument == fact.instrument:
-        if known.size != fact.size or known.open_amount < 0 or _overdue(state, fact):
+        moved = known.size == 0 and moved_since_corrected(state)
+        if known.size != fact.size or known.open_amount < 0 or moved or _overdue(state, fact):
             _correct(draft, fact, known.ours)
     elif known is None and (_overdue(state, fact) or _looks_ours(state, fact)):
         _correct(draft, fact, True)

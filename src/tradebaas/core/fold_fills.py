@@ -24,7 +24,7 @@ def filled(state: State, event: Filled) -> State:
         state,
         bracket=_bracket(state, fill),
         position=_unless_foreign_and_flat(position),
-        discrepancy=_accounted(state, fill),
+        discrepancy=_accounted(state, event),
         recent_fills=put(state.recent_fills, fill.key, fill.at_ms),
     )
     return watch_naked(state, fill.at_ms)
@@ -43,11 +43,12 @@ def _bracket(state: State, fill: Fill) -> Bracket | None:
     return replace(bracket, filled=bracket.filled + fill.amount)
 
 
-def _accounted(state: State, fill: Fill) -> Discrepancy | None:
+def _accounted(state: State, event: Filled) -> Discrepancy | None:
     discrepancy = state.discrepancy
-    if discrepancy is None or discrepancy.instrument != fill.instrument:
+    if discrepancy is None or discrepancy.instrument != event.fill.instrument:
         return discrepancy
-    return replace(discrepancy, accounts=_with(state, discrepancy.accounts, fill))
+    accounts = _with(state, discrepancy.accounts, event.fill)
+    return replace(discrepancy, accounts=accounts, moved=discrepancy.moved or not event.late)
 
 
 def _unless_foreign_and_flat(position: Position | None) -> Position | None:

@@ -61,14 +61,15 @@ class Discrepancy(Struct, frozen=True, kw_only=True):
 
     ``accounts`` is what all known fills amount to, as if nothing had been corrected; None without
     any. A fill from before ``read_ms`` (exchange time at which the reading behind the correction
-    began) is in the corrected position already, so it moves the accounts only. ``known_ms`` is when
-    the last full read before that began.
+    began) is in the corrected position already, so it moves the accounts only; one that came later
+    has ``moved`` both. ``known_ms`` is when the last full read before that began.
     """
 
     instrument: str
     accounts: Position | None
     read_ms: int
     known_ms: int
+    moved: bool = False
 
 
 class HaltLatch(Struct, frozen=True, kw_only=True):
@@ -201,7 +202,13 @@ def flat(state: State) -> bool:
     """No position of ours, and none on its way from an entry that filled."""
     position = state.position
     gone = position is None or not position.ours or position.size == 0
-    return gone and not expecting(state)
+    return gone and not expecting(state) and not moved_since_corrected(state)
+
+
+def moved_since_corrected(state: State) -> bool:
+    """Whether fills have moved a corrected position. One that was made while the account was read
+    may have moved it twice, so the next read must say what is left before its stop may go."""
+    return state.discrepancy is not None and state.discrepancy.moved
 
 
 def live_orders(state: State, *roles: Role) -> list[Order]:

@@ -195,8 +195,13 @@ def test_a_correction_is_found_unless_it_awaits_fills_and_they_come() -> None:
     waits = msgspec.structs.replace(final, awaits=True)
     gone = DiscrepancyGivenUp(instrument=NAME, reason="none came")
     for events, found in (([final], ["same"]), ([waits], []), ([waits, gone], ["same"])):
-        story = told([*begun(), *events])
+        story = told([*entered(), *events])
         assert checks(oracle.same(booked([]), story, NOBODY, [], flat=False)) == found
+
+
+def test_a_correction_of_what_is_the_owners_misses_nothing_of_ours() -> None:
+    gone = PositionCorrected(instrument=NAME, position=None, reason="its owner closed it", at_ms=T)
+    assert oracle.same(booked([]), told([*begun(), gone]), NOBODY, [], flat=False) == []
 
 
 def test_a_balance_that_the_trades_do_not_explain_is_found() -> None:

@@ -1,6 +1,7 @@
 """Positions that the known fills do not explain: corrected at once, told right when they come."""
 
 from tests.unit.core.core_kit import BUY, SELL, D, Story, kinds, only
+from tradebaas.core.duties import unwanted
 from tradebaas.core.events import (
     DiscrepancyGivenUp,
     DiscrepancyResolved,
@@ -274,6 +275,46 @@ def test_a_fill_that_counted_twice_is_put_right_by_the_next_read() -> None:
     assert only(story.events, DiscrepancyResolved).size == D(1600)
     assert story.state.position.size == D(1600)
     assert only(story.events, ProtectOnlyLeft).cause == "position corrected"
+
+
+def test_a_stop_stays_until_a_read_says_that_a_corrected_position_is_gone() -> None:
+    """Half was taken while the account was read: told later, it seems to be gone altogether."""
+    story = Story()
+    intent = story.entered()
+    story.now += 10
+    half = story.fill(intent.legs[1].label, "500", price="82000", at=story.now + 5)
+    story.reconcile(size="500", orders=("stop", "take"))
+    story.now += 10
+    story.facts(half)
+    assert story.state.position is not None
+    assert story.state.position.size == 0
+    assert unwanted(story.state, story.now, story.limits, D(1)) == ()
+    story.now += 10
+    story.reconcile(size="500", orders=("stop", "take"))
+    assert story.state.position.size == D(500)
+    assert unwanted(story.state, story.now, story.limits, D(1)) == ()
+    rest = story.fill(intent.legs[0].label, "500", price="79000")
+    story.now += 10
+    story.reconcile(rest, orders=("take",))
+    assert unwanted(story.state, story.now, story.limits, D(1)) == ("take",)
+
+
+def test_legs_go_as_soon_as_a_read_says_so_though_fills_are_missing() -> None:
+    story = Story()
+    story.entered()
+    story.now += 10
+    story.reconcile(size="500", orders=("stop", "take"))
+    story.now += 10
+    story.facts(story.fill("", "500", direction=SELL))
+    assert unwanted(story.state, story.now, story.limits, D(1)) == ()
+    story.now += 10
+    story.reconcile(orders=("stop", "take"))
+    assert story.phase() is Phase.CLOSING
+    assert sorted(unwanted(story.state, story.now, story.limits, D(1))) == ["stop", "take"]
+    story.now += 10
+    events = len(story.events)
+    story.reconcile(orders=("stop", "take"))
+    assert not [e for e in story.events[events:] if isinstance(e, PositionCorrected)]
 
 
 def test_a_new_position_ends_the_wait_of_one_that_is_over() -> None:
