@@ -120,6 +120,29 @@ def test_any_operation_may_fail(
     raise AssertionError("the work has no end")
 
 
+def test_a_damaged_store_is_named_though_the_disk_fails_while_backups_are_looked_for(
+    disk: SimDisk,
+) -> None:
+    lay_store_with_backup(disk)
+    damaged = disk.fork(Random(1))
+    for path in (Place(ROOT).wal, Place(ROOT).db):
+        if damaged.view().exists(path):
+            damaged.delete(path)
+    told = set()
+    for nth in range(1, 60):
+        twin = damaged.fork(Random(nth))
+        struck = fail_at(twin, "read", nth)
+        with pytest.raises(Fatal) as caught:
+            open_log(ROOT, twin.mount())
+        told.add("the disk fails" in str(caught.value))
+        hit = struck()
+        twin.close()
+        if not hit:
+            assert told == {True, False}
+            return
+    raise AssertionError("the start has no end")
+
+
 @pytest.mark.parametrize("guarded", [True, False], ids=["with head", "without head"])
 def test_a_full_disk_anywhere_stores_nothing_twice(
     guarded: bool, monkeypatch: pytest.MonkeyPatch

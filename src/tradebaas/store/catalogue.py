@@ -93,6 +93,11 @@ def advice(place: Place) -> str:
             f"Nothing was changed. Whether there is a backup is not known ({error}): run this as "
             "the user that runs the daemon"
         )
+    except OSError as error:
+        return (
+            f"Nothing was changed. Whether there is a backup is not known, since the disk fails "
+            f"({error}): look at what the kernel says of it (dmesg) before anything else"
+        )
     if name is not None:
         restore = command("backup", "restore", "--data", place.root, name)
         return f"Nothing was changed. Restore the newest verified backup with: {restore}"
