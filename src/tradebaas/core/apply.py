@@ -11,6 +11,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from tradebaas.core import fold_fills, fold_orders
+from tradebaas.core.accounts import folded_before
 from tradebaas.core.events import (
     Armed,
     CloseRequested,
@@ -48,7 +49,7 @@ from tradebaas.core.events import (
 from tradebaas.core.fold_tallies import count
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Phase
-from tradebaas.core.state import HaltLatch, Recovering, State, fills_known_before
+from tradebaas.core.state import HaltLatch, Recovering, State, fills_known_before, signal_of
 
 HOUR_MS = 3_600_000
 _REMEMBERED_STREAMS = 256
@@ -117,7 +118,8 @@ def _reconciled(state: State, event: Reconciled) -> State:
     )
     horizon = fills_known_before(state)
     recent = {key: at for key, at in state.recent_fills.items() if at >= horizon}
-    return replace(state, recent_fills=recent)
+    accounts = folded_before(state.accounts, horizon, signal_of(state))
+    return replace(state, recent_fills=recent, accounts=accounts)
 
 
 def _recovered(state: State, event: Recovered) -> State:

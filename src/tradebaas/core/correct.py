@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from tradebaas.core.accounts import remaining
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import (
     DiscrepancyGivenUp,
@@ -22,7 +23,16 @@ from tradebaas.core.events import (
 from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import note, position_key
 from tradebaas.core.model import ZERO, Direction, Fill, Position, Role, fill_value
-from tradebaas.core.state import OVERLAP_MS, State, expecting, explained, moved_since_corrected
+from tradebaas.core.state import (
+    OVERLAP_MS,
+    State,
+    expecting,
+    explained,
+    live_orders,
+    moved_since_corrected,
+    pending_with,
+    signal_of,
+)
 
 CORRECTED = "position corrected"
 
@@ -36,7 +46,7 @@ def compare(draft: Draft, fact: PositionFact) -> None:
         _resolve_if_explained(draft, fact)
     state, known = draft.state, draft.state.position
     if known is not None and known.instrument == fact.instrument:
-        moved = known.size == 0 and moved_since_corrected(state)
+        moved = moved_since_corrected(state)
         if known.size != fact.size or known.open_amount < 0 or moved or _overdue(state, fact):
             _correct(draft, fact, known.ours)
     elif known is None and (_overdue(state, fact) or _looks_ours(state, fact)):
@@ -90,7 +100,9 @@ def _looks_ours(state: State, fact: PositionFact) -> bool:
 def _correct(draft: Draft, fact: PositionFact, ours: bool) -> None:
     state = draft.state
     why = f"fills add up to {_folded(state)} {fact.instrument}, the exchange says {fact.size}"
-    awaits = ours and state.read_through_ms > 0 and not _turned(state.position, fact)
+    known = state.position
+    concerned = ours or state.discrepancy is not None or _entering(state)
+    awaits = concerned and state.read_through_ms > 0 and not _turned(known, fact)
     draft.emit(
         PositionCorrected(
             instrument=fact.instrument,
@@ -106,9 +118,16 @@ def _correct(draft: Draft, fact: PositionFact, ours: bool) -> None:
 
 def _folded(state: State) -> Decimal:
     """What the known fills add up to."""
-    discrepancy = state.discrepancy
-    position = state.position if discrepancy is None else discrepancy.accounts
+    position = state.position
+    if state.discrepancy is not None:
+        position = remaining(state.accounts, signal_of(state))
     return ZERO if position is None else position.size
+
+
+def _entering(state: State) -> bool:
+    """Whether an entry of ours may have met the position of the owner's."""
+    under_way = pending_with(state, Role.ENTRY) or live_orders(state, Role.ENTRY)
+    return bool(under_way) or expecting(state)
 
 
 def _turned(known: Position | None, fact: PositionFact) -> bool:
@@ -135,6 +154,8 @@ def _said(state: State, fact: PositionFact, ours: bool) -> Position | None:
     said = _told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, ours)
     if known is None:
         return said
+    if known.open_amount > 0 and known.direction is not said.direction:
+        return replace(said, ours=False)  # our exits only reduce: what is beyond zero is not ours
     return replace(said, signal_id=known.signal_id, opened_ms=known.opened_ms, fees=known.fees)
 
 
@@ -170,23 +191,14 @@ def is_late(state: State, fill: Fill) -> bool:
     if discrepancy is None or discrepancy.instrument != fill.instrument:
         return False
     gone = position is None or position.size == 0
-    closed = gone and (fill.reduces or _reduces(discrepancy.accounts, fill))
+    closed = gone and (fill.reduces or _reduces(remaining(state.accounts, signal_of(state)), fill))
     return closed or fill.at_ms < discrepancy.read_ms
 
 
-def _reduces(accounts: Position | None, fill: Fill) -> bool:
-    if accounts is None or fill.direction is accounts.direction:
+def _reduces(told: Position | None, fill: Fill) -> bool:
+    if told is None or fill.direction is told.direction:
         return False
-    return fill.amount <= accounts.open_amount
-
-
-def make_room(draft: Draft, fill: Fill) -> None:
-    """A position that is over, and waits for its fills, gives way to a new one."""
-    discrepancy, position = draft.state.discrepancy, draft.state.position
-    if discrepancy is None or discrepancy.instrument != fill.instrument:
-        return
-    if position is None or position.size == 0:
-        _give_up(draft, f"fill {fill.trade_id} begins a new position")
+    return fill.amount <= told.open_amount
 
 
 def give_up_when_late(draft: Draft, read_ms: int) -> None:
@@ -194,12 +206,7 @@ def give_up_when_late(draft: Draft, read_ms: int) -> None:
     discrepancy = draft.state.discrepancy
     if discrepancy is not None and read_ms > discrepancy.read_ms + OVERLAP_MS:
         waited = (read_ms - discrepancy.read_ms) // 1000
-        _give_up(draft, f"they add up to {_folded(draft.state)} after {waited} s")
-
-
-def _give_up(draft: Draft, reason: str) -> None:
-    discrepancy = draft.state.discrepancy
-    if discrepancy is not None:
+        reason = f"they add up to {_folded(draft.state)} after {waited} s"
         draft.emit(DiscrepancyGivenUp(instrument=discrepancy.instrument, reason=reason))
 
 

@@ -6,6 +6,7 @@ exchange, and the lifecycle moves to the phase that the contents amount to.
 A draft is local to one call of ``decide``; nothing outside sees it before the commit.
 """
 
+from tradebaas.core.accounts import first_trade
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
     DiscrepancyResolved,
@@ -20,7 +21,7 @@ from tradebaas.core.invariants import gate
 from tradebaas.core.lifecycle import cause_of
 from tradebaas.core.model import LABEL_PREFIX, Phase, Role
 from tradebaas.core.position import trade_of
-from tradebaas.core.state import State, expecting, explained, phase_of
+from tradebaas.core.state import State, expecting, explained, phase_of, signal_of
 
 QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 """The phases in which nothing of ours is at the exchange."""
@@ -43,7 +44,7 @@ class Draft:
             gate(self.state, event.intent)
         self._push(event)
         self._resolve_if_explained(event)
-        self._close_trade_if_flat()
+        self._close_trades()
         self._drop_signal_if_busy()
         phase = phase_of(self.state)
         if phase is not self.state.phase:
@@ -66,12 +67,14 @@ class Draft:
             at_ms, name = event.fill.at_ms, position.instrument
             self._push(DiscrepancyResolved(instrument=name, size=position.size, at_ms=at_ms))
 
-    def _close_trade_if_flat(self) -> None:
+    def _close_trades(self) -> None:
         """A size of zero with a fill still to come is not flat, or not to be told yet."""
-        position, waits = self.state.position, self.state.discrepancy is not None
-        if position is not None and position.size == 0 and not waits and not expecting(self.state):
+        while self.state.discrepancy is None and not expecting(self.state):
+            ended = first_trade(self.state.accounts, signal_of(self.state))
+            if ended is None:
+                return
             number = self.state.counters.trades + 1
-            self._push(TradeClosed(trade=trade_of(position, number)))
+            self._push(TradeClosed(trade=trade_of(ended[0], number)))
 
     def _drop_signal_if_busy(self) -> None:
         signal = self.state.signal

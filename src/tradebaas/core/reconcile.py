@@ -51,7 +51,6 @@ from tradebaas.core.model import (
     Role,
     is_ours,
 )
-from tradebaas.core.position import split_at_zero
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State, fills_known_before, managed_instrument, phase_of
 
@@ -202,16 +201,12 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
         return
     if fill.key in state.recent_fills or fill.at_ms < fills_known_before(state):
         return
-    late = correct.is_late(state, fill)
-    if not late:
-        correct.make_room(draft, fill)
-    for part in (fill,) if late else split_at_zero(draft.state.position, fill):
-        if _concerns_us(draft.state, part):
-            draft.emit(Filled(fill=part, late=late))
-            if fill.label in state.abandoned:
-                _halt(draft, f"order {fill.label} was proven absent and filled later")
-        elif _is_news(state, part):
-            _doubt(draft, f"a fill of order {fill.order_id} on {fill.instrument}", at_ms)
+    if _concerns_us(state, fill):
+        draft.emit(Filled(fill=fill, late=correct.is_late(state, fill)))
+        if fill.label in state.abandoned:
+            _halt(draft, f"order {fill.label} was proven absent and filled later")
+    elif _is_news(state, fill):
+        _doubt(draft, f"a fill of order {fill.order_id} on {fill.instrument}", at_ms)
 
 
 def _is_news(state: State, fill: Fill) -> bool:

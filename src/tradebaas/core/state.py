@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from tradebaas.core.accounts import Accounts, remaining
 from tradebaas.core.events import Finding, RecoveryReport
 from tradebaas.core.model import (
     ZERO,
@@ -25,7 +26,7 @@ from tradebaas.core.model import (
     Trade,
 )
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 
@@ -59,14 +60,12 @@ class Bracket(Struct, frozen=True, kw_only=True):
 class Discrepancy(Struct, frozen=True, kw_only=True):
     """A position of ours that was corrected, and that the known fills do not explain yet.
 
-    ``accounts`` is what all known fills amount to, as if nothing had been corrected; None without
-    any. A fill from before ``read_ms`` (exchange time at which the reading behind the correction
-    began) is in the corrected position already, so it moves the accounts only; one that came later
-    has ``moved`` both. ``known_ms`` is when the last full read before that began.
+    A fill from before ``read_ms`` (exchange time at which the reading behind the correction began)
+    is in the corrected position already, so it counts for ``State.accounts`` only; one that came
+    later has ``moved`` both. ``known_ms`` is when the last full read before that began.
     """
 
     instrument: str
-    accounts: Position | None
     read_ms: int
     known_ms: int
     moved: bool = False
@@ -123,6 +122,7 @@ class Recovering(Struct, frozen=True, kw_only=True):
 class State(Struct, frozen=True, kw_only=True):
     """Everything that is durable, as of event ``seq``.
 
+    ``accounts``: the fills behind ``position``; beside it while there is a ``discrepancy``.
     ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
     ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
@@ -150,6 +150,7 @@ class State(Struct, frozen=True, kw_only=True):
     ended: dict[str, int] = {}
     abandoned: dict[str, int] = {}
     position: Position | None = None
+    accounts: Accounts = Accounts()
     discrepancy: Discrepancy | None = None
     recent_fills: dict[str, int] = {}
     foreign: dict[str, str] = {}
@@ -185,10 +186,15 @@ def expecting(state: State) -> bool:
 
 def explained(state: State, size: Decimal) -> bool:
     """Whether the known fills account for a position of ``size`` that was corrected."""
-    discrepancy = state.discrepancy
-    if discrepancy is None or discrepancy.accounts is None or _short(state):
+    if state.discrepancy is None or state.accounts == Accounts() or _short(state):
         return False
-    return discrepancy.accounts.size == size and discrepancy.accounts.open_amount >= 0
+    left = remaining(state.accounts, signal_of(state))
+    return left.size == size and left.open_amount > 0 if left is not None else size == 0
+
+
+def signal_of(state: State) -> str:
+    """The signal behind the present bracket; "" without one."""
+    return state.bracket.signal_id if state.bracket is not None else ""
 
 
 def fills_known_before(state: State) -> int:
@@ -270,6 +276,8 @@ def phase_of(state: State) -> Phase:
     """The lifecycle state that the contents of ``state`` amount to."""
     if state.position is not None and state.position.ours:
         return Phase.CLOSING if exiting(state) else Phase.POSITION_OPEN
+    if state.discrepancy is not None:
+        return Phase.CLOSING  # what was ours is over, and cannot be told yet
     if state.pending or state.orders or not flat(state):
         return Phase.ENTERING_POSITION if _entering(state) else Phase.CLOSING
     if state.signal is not None:

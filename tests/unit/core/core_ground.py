@@ -13,9 +13,11 @@ from tradebaas.core.decide import decide
 from tradebaas.core.events import (
     DiscrepancyGivenUp,
     Event,
+    Filled,
     OrderIntended,
     PhaseChanged,
     PositionCorrected,
+    TradeClosed,
 )
 from tradebaas.core.facts import AbsentFact, Fact, FillFact, LostFact, NotSentFact
 from tradebaas.core.invariants import violations
@@ -29,7 +31,7 @@ from tradebaas.core.messages import (
     Resume,
     Tend,
 )
-from tradebaas.core.model import Absence, Intent, Phase, Role
+from tradebaas.core.model import Absence, Intent, Phase, Position, Role
 from tradebaas.core.reconcile import PROOF_SOURCES
 from tradebaas.core.state import State, barrier, cover, naked_amount, waiting_reason
 
@@ -192,6 +194,23 @@ class Ground:
         self.ask(Resume(by="test"))
         self.ask(Arm(assignment=assignment(LINEAR)))
 
+    def told_in_full(self) -> bool:
+        """Whether no fill was given up, or told after a trade that it should have been a part of:
+        so late comes none, since notifications have an order and full reads bring what was lost.
+        """
+        closed_ms = 0
+        for event in self.story.events:
+            match event:
+                case DiscrepancyGivenUp() | PositionCorrected(awaits=False, position=Position()):
+                    return False
+                case TradeClosed(trade=trade):
+                    closed_ms = trade.closed_ms
+                case Filled(fill=fill) if fill.at_ms < closed_ms:
+                    return False
+                case _:
+                    pass
+        return True
+
     # -------------------------------------------------------------------------- at the end
 
     def check_converged(self) -> None:
@@ -214,6 +233,8 @@ class Ground:
             assert not any(isinstance(e, DiscrepancyGivenUp) for e in self.story.events)
             total = state.counters.net.get("USDC", D(0))
             assert total == self.sim.cash(), "equal to the last digit"
+        if self.told_in_full():
+            assert state.counters.net.get("USDC", D(0)) == self.sim.earned()
         folded = State()
         for event in self.story.events:
             folded = apply(folded, event)

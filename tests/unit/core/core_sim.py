@@ -181,6 +181,27 @@ class Sim:
         paid = sum((f.direction.sign * f.amount * f.price for f in self.trades), D(0))
         return -paid - sum((f.fee for f in self.trades), D(0))
 
+    def earned(self) -> Decimal:
+        """What the positions in which an entry of ours took part brought, each from flat to flat.
+
+        The fill that crosses zero pays its fee for what it closes.
+        """
+        total = net = size = D(0)
+        ours = False
+        for fill in self.trades:
+            left = fill.direction.sign * fill.amount
+            while left:
+                crosses = size * left < 0 and abs(left) > abs(size)
+                part = -size if crosses else left
+                net -= part * fill.price + (
+                    fill.fee if left == fill.direction.sign * fill.amount else 0
+                )
+                ours = ours or (fill.label.endswith("-e") and size * part >= 0)
+                size, left = size + part, left - part
+                if size == 0:
+                    total, net, ours = total + (net if ours else 0), D(0), False
+        return total
+
     # ------------------------------------------------------------------------- mechanics
 
     def _enter(self, intent: Intent, parts: tuple[Decimal, ...]) -> SimOrder:

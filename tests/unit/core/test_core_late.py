@@ -1,5 +1,9 @@
 """Positions that the known fills do not explain: corrected at once, told right when they come."""
 
+from itertools import permutations
+
+import pytest
+
 from tests.unit.core.core_kit import BUY, SELL, D, Story, kinds, only
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import (
@@ -10,7 +14,7 @@ from tradebaas.core.events import (
     ProtectOnlyLeft,
     TradeClosed,
 )
-from tradebaas.core.model import Phase
+from tradebaas.core.model import Direction, Phase, Position
 from tradebaas.core.position import trade_of
 from tradebaas.core.state import barrier, expecting, naked_amount
 
@@ -317,17 +321,24 @@ def test_legs_go_as_soon_as_a_read_says_so_though_fills_are_missing() -> None:
     assert not [e for e in story.events[events:] if isinstance(e, PositionCorrected)]
 
 
-def test_a_new_position_ends_the_wait_of_one_that_is_over() -> None:
+def test_a_new_position_of_the_owners_beside_one_whose_fills_are_missing() -> None:
     story = Story()
-    story.entered()
+    intent = story.entered()
     story.now += 10
+    exit_ = story.fill(intent.legs[0].label, "1000", price="79000")
     story.reconcile()
     story.now += 10
-    events = story.facts(story.fill("", "50", direction=BUY))
-    assert kinds(events)[0] == "DiscrepancyGivenUp"
+    story.facts(story.fill("", "50", direction=BUY))
     position = story.state.position
     assert position is not None
     assert (position.size, position.ours) == (D(50), False)
+    assert story.phase() is Phase.CLOSING
+    assert "single position guard" in barrier(story.state) or story.state.protect
+    story.facts(exit_)
+    trade = only(story.events, TradeClosed).trade
+    assert (trade.amount, trade.exit_reason) == (D(1000), "stop")
+    assert story.state.position == position
+    assert story.phase() is Phase.ANALYZING
 
 
 def test_what_the_owner_did_before_our_position_is_not_a_late_fill_of_it() -> None:
@@ -350,3 +361,58 @@ def test_the_first_position_ever_read_awaits_no_fills() -> None:
     story.reconcile(story.order("tb1-zz-1-s", "old"), size="500", orders=("old",))
     assert not only(story.events, PositionCorrected).awaits
     assert story.state.discrepancy is None
+
+
+# --------------------------------------------------------- told late, as if told at once
+
+WAYS: dict[str, tuple[tuple[tuple[str, str, Direction], ...], str]] = {
+    "the owner turns it round": ((("", "1500", SELL),), "-500"),
+    "the owner turns it round, to the same size": ((("", "2000", SELL),), "-1000"),
+    "the stop, then the owner opens the same way": ((("s", "1000", SELL), ("", "400", BUY)), "400"),
+    "the owner adds, then the stop": ((("", "400", BUY), ("s", "1000", SELL)), "400"),
+    "the owner halves it, then turns it round": ((("", "500", SELL), ("", "700", SELL)), "-200"),
+    "the stop in two parts": ((("s", "600", SELL), ("s", "400", SELL)), "0"),
+    "the take profit, then the owner turns": ((("t", "1000", SELL), ("", "70", SELL)), "-70"),
+}  # fmt: skip
+
+
+def played(way: str, told: int, order: tuple[int, ...]) -> Story:
+    """A position of ours, what happens to it, and a read that finds the end of it when only the
+    first so many fills are told; the others come after it, in ``order``."""
+    steps, size = WAYS[way]
+    story = Story()
+    intent = story.entered()
+    labels = {"": "", "s": intent.legs[0].label, "t": intent.legs[1].label}
+    fills = []
+    for name, amount, direction in steps:
+        story.now += 10
+        fills.append(story.fill(labels[name], amount, price="79000", direction=direction))
+    story.now += 10
+    story.reconcile(*fills[:told], size=size)
+    for number in order:
+        story.now += 10
+        story.facts(fills[number])
+    story.now += 10
+    story.reconcile(size=size)
+    return story
+
+
+def ours(story: Story) -> Position | None:
+    """Our position; one of the owner's is known by its fills or by its size, which is all one."""
+    position = story.state.position
+    return position if position is not None and position.ours else None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_told_late_ends_as_if_it_had_been_told_at_once(way: str) -> None:
+    many = len(WAYS[way][0])
+    want = played(way, many, ())
+    for told in range(many):
+        for order in permutations(range(told, many)):
+            story = played(way, told, order)
+            assert ours(story) == ours(want), order
+            assert story.state.counters.net == want.state.counters.net
+            assert story.state.last_trade == want.state.last_trade
+            assert story.phase() is want.phase()
+            assert bool(barrier(story.state)) == bool(barrier(want.state))
+            assert story.state.protect == want.state.protect
