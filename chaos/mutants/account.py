@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, correct, position, reconcile, risk
+from tradebaas.core import accounts, admission, correct, position, reconcile, risk
+from tradebaas.core.accounts import Accounts
 from tradebaas.core.draft import Draft
 from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
 from tradebaas.core.risk import Limits, NoSize, size_entry
@@ -50,6 +51,21 @@ def late_fill_dropped(patch: Patch) -> None:
             honest(draft, fill, at_ms)
 
     patch.set(reconcile, "_fill", fill)
+
+
+@mutant(
+    "order-of-telling",
+    breaks="fills are folded as they are told, not as they were made",
+    costs="a position of the owner's counts as ours, and is closed by our stop",
+    by="Same, Known",
+    needs="an owner who trades while the daemon is down, and a store of trades that lags",
+    profile="beside",
+)
+def order_of_telling(patch: Patch) -> None:
+    def add(known: Accounts, fill: Fill) -> Accounts:
+        return replace(known, fills=(*known.fills, fill))
+
+    patch.set(accounts, "add", add)
 
 
 @mutant(

@@ -112,6 +112,13 @@ PROFILES: dict[str, Change] = {
         **_faults("recent store lags", "order done, cut", "cut", STOPS, "command", *TRADES,
                   house=2.0, calls=2.0, network=1.0, owner=2.0, operator=1.0, market=3.0),
     ),
+    "beside": _with(
+        20, 120.0, rate=10, market_pause_s=1.0, soon=0.3, outage_s=0.4, weather=CALM,
+        late_frames=0.0, patient=True, old_store=False, kills=("SIGKILL",),
+        traps=("step in a lifecycle state",),
+        **_faults("owner opens", "owner closes", "recent store lags", *TRADES,
+                  foreign=3.0, owner=0.7, house=1.0, market=5.0),
+    ),
     "news": _with(
         seconds=60.0, rate=60, weather=CALM, late_frames=0.0,
         **_faults("late news of a fill", "late news of an entry", network=0.5),

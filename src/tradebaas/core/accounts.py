@@ -6,11 +6,15 @@ So the fills of the last minute are kept, and each one that comes is put in its 
 from flat to flat is a trade; the fill that crosses zero ends one and begins the next. Pure.
 """
 
+import re
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tradebaas.core.model import Fill, Position, Role, role_of
 from tradebaas.core.position import fold_fill, split_at_zero
+
+_NUMBER = re.compile(r"\d+$")
 
 
 class Accounts(Struct, frozen=True, kw_only=True):
@@ -76,6 +80,7 @@ def _fold(position: Position | None, fill: Fill, signal_id: str) -> Position:
     return fold_fill(position, fill, ours=entry, signal_id=signal_id if entry else "")
 
 
-def _order(fill: Fill) -> tuple[int, bool]:
-    """By time; at the same moment an entry was made before what closes it."""
-    return fill.at_ms, fill.reduces
+def _order(fill: Fill) -> tuple[int, int]:
+    """By time; within a millisecond by the exchange's own number, which the id ends with."""
+    number = _NUMBER.search(fill.trade_id)
+    return fill.at_ms, int(number.group()) if number is not None else 0

@@ -416,3 +416,19 @@ def test_what_is_told_late_ends_as_if_it_had_been_told_at_once(way: str) -> None
             assert story.phase() is want.phase()
             assert bool(barrier(story.state)) == bool(barrier(want.state))
             assert story.state.protect == want.state.protect
+
+
+def test_what_was_made_in_one_millisecond_has_the_exchanges_order() -> None:
+    """The owner opened in the very moment in which our stop had closed ours."""
+    story = Story()
+    intent = story.entered()
+    stop = story.fill(intent.legs[0].label, "1000", price="79000", trade_id="BTC-9", at=story.now)
+    opened = story.fill("", "70", price="79000", direction=SELL, trade_id="BTC-10", at=story.now)
+    story.now += 10
+    story.reconcile(size="-70")
+    story.facts(opened)
+    story.facts(stop)
+    assert only(story.events, TradeClosed).trade.amount == D(1000)
+    position = story.state.position
+    assert position is not None
+    assert (position.size, position.ours) == (D(-70), False)
