@@ -125,7 +125,8 @@ class Tally(Struct, frozen=True):
     deaths      lifecycle state -> kind ("process", "power cut", "actor") -> number
     recovering  state -> "recovery" or "recovery of the recovery" -> how many of those deaths fell
                 into one; each is in ``deaths`` as well
-    recovery    group ("new process", "new crew") -> seconds from death to reconciled and protected
+    recovery    group ("new process", "new crew") -> seconds to reconciled and protected, from when
+                that became possible: the new start, or the end of what stood in its way
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
     naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number

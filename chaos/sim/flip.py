@@ -77,6 +77,7 @@ async def must_refuse(world: "World", process: Process, flip: Flip) -> None:
         return
     flip.undo()
     if process.exit == StoreDamaged.exit_code:
+        world.machine.marks["refused a flipped bit"] += 1
         world.refused.add(process.number)
 
 

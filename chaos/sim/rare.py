@@ -13,7 +13,6 @@ from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
 from chaos.world.ledger import OrderRow, RequestRow, TradeRow
 from tradebaas.core.events import (
-    DiscrepancyResolved,
     Filled,
     Halted,
     LifeStarted,
@@ -86,10 +85,6 @@ def _mark(name: str) -> Count:
     return lambda outcome: outcome.marks[name]
 
 
-def _fault(name: str) -> Count:
-    return lambda outcome: outcome.faults[name]
-
-
 def _archived(outcome: Outcome) -> int:
     """Unknown orders that were adopted when they had left the recent store long ago."""
     ended = {row.body.label: row.at_ms for row in outcome.lines if isinstance(row.body, OrderRow)}
@@ -138,7 +133,6 @@ SITUATIONS: dict[str, Count] = {
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
     "late fill of an order held for cancelled": _late_fill,
-    "corrected position explained by late fills": _count(DiscrepancyResolved, lambda _: True),
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
@@ -151,8 +145,8 @@ SITUATIONS: dict[str, Count] = {
     "restored from a backup": _mark("restored from a backup"),
     "death inside a migration": _mark("death inside a migration"),
     "backup during a commit": _mark("backup during a commit"),
-    "a flipped bit that a start refused": _fault("disk: flipped bit"),
-    "two answers for one id": _fault("forms: answers twice"),
+    "a flipped bit that a start refused": _mark("refused a flipped bit"),
+    "two answers for one id": _mark("answered twice"),
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
     **{f"death in {phase}": _died_in(phase) for phase in Phase},
 }

@@ -131,6 +131,7 @@ class World:
         outcome.deaths = self.reaper.deaths
         outcome.faults = Counter(self.nemesis.deeds)
         outcome.marks.update(self.machine.marks)
+        outcome.marks["answered twice"] = self.mail.doubled
         outcome.faults.update(str(death.deed) for death in self.reaper.deaths)
         outcome.answers = self.operator.answers
         outcome.processes = self.machine.count

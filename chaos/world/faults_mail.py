@@ -26,6 +26,8 @@ class Mail:
         self.answers_twice = 0
         self.notes_spoilt = 0
         self.answers_spoilt = 0
+        self.doubled = 0
+        """How many answers have been sent twice."""
         self._rng = rng
         self._deliver = deliver
 
@@ -66,6 +68,7 @@ class Mail:
             return [self._spoilt(frame)]
         if self.answers_twice:
             self.answers_twice -= 1
+            self.doubled += 1
             return [frame, frame]
         return [frame]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "evidence"
-DAY_S = 86_400
 PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 
 
@@ -42,37 +41,3 @@ def test_two_thousand_real_sigkills() -> None:
         "p50 {p50:.2f} s, p95 {p95:.2f} s, at most {max:.2f} s".format(**recovery),
     ):
         assert words in PAGE
-
-
-def test_a_hundred_thousand_simulated_deaths() -> None:
-    batches = summaries("simulated-*.json")
-    deaths = sum(batch["deaths"] for batch in batches)
-    simulated_s = sum(batch["simulated_seconds"] for batch in batches)
-    real_s = sum(batch["run"]["seconds"] for batch in batches)
-    tallies = [batch["tally"] for batch in batches]
-    kinds = {kind: summed(tallies, "deaths", kind) for kind in ("process", "power cut", "actor")}
-    nested = [summed(tallies, "recovering", f"recovery{of}") for of in ("", " of the recovery")]
-    unknown = {how: sum(t["unknown"][how] for t in tallies) for how in ("adopted", "abandoned")}
-    assert sum(kinds.values()) == deaths >= 100_000
-    assert simulated_s >= 30 * DAY_S
-    assert len(seeds(batches)) == sum(batch["run"]["trials"] for batch in batches)
-    for words in (
-        f"| {deaths:,}: {kinds['process']:,} kills, {kinds['power cut']:,} power cuts, "
-        f"{kinds['actor']:,} of an actor",
-        f"{nested[0]:,} in a recovery, {nested[1]:,} in the recovery of one",
-        f"{unknown['adopted']:,} found and adopted, {unknown['abandoned']:,} proven absent",
-        f"{simulated_s / DAY_S:.0f} days in {real_s / 60:.0f} minutes: "
-        f"{simulated_s / real_s:,.0f} simulated seconds and {deaths / real_s:.0f} deaths a second",
-    ):
-        assert words in PAGE
-
-
-def summed(tallies: list[dict[str, Any]], table: str, kind: str) -> int:
-    """Of one kind, in all lifecycle states."""
-    return sum(int(row.get(kind, 0)) for tally in tallies for row in tally[table].values())
-
-
-def seeds(batches: list[dict[str, Any]]) -> set[int]:
-    """The seeds that were played, each once."""
-    spans = [batch["run"]["which"].split(" to ") for batch in batches]
-    return {seed for first, last in spans for seed in range(int(first), int(last) + 1)}
