@@ -32,7 +32,8 @@ def add(accounts: Accounts, fill: Fill) -> Accounts:
 def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts] | None:
     """The first position that came back to zero, and the accounts of what followed it.
 
-    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero.
+    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero. An
+    exit of ours can open nothing: a zero before one is no end, there a fill of the entry is missing.
     """
     position = accounts.base
     if position is not None and position.size == 0:
@@ -40,8 +41,9 @@ def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts]
     for number, fill in enumerate(accounts.fills, 1):
         part, *rest = split_at_zero(position, fill)
         position = _fold(position, part, signal_id)
-        if position.size == 0:
-            return position, Accounts(fills=(*rest, *accounts.fills[number:]))
+        after = (*rest, *accounts.fills[number:])
+        if position.size == 0 and not (after and after[0].reduces):
+            return position, Accounts(fills=after)
     return None
 
 

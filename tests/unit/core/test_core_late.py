@@ -418,6 +418,18 @@ def test_what_is_told_late_ends_as_if_it_had_been_told_at_once(way: str) -> None
             assert story.state.protect == want.state.protect
 
 
+def test_exits_that_are_told_before_the_parts_of_their_entry_make_one_trade() -> None:
+    story = Story()
+    intent = story.entering()
+    parts = [story.fill(intent.label, "100", price=f"8000{n}") for n in range(10)]
+    story.now += 1
+    exits = [story.fill(intent.legs[0].label, "100", price=f"7900{n}") for n in range(10)]
+    for fact in (*exits, *parts):
+        story.facts(fact)
+    trade = only(story.events, TradeClosed).trade
+    assert (trade.amount, trade.exit_reason) == (D(1000), "stop")
+
+
 def test_what_was_made_in_one_millisecond_has_the_exchanges_order() -> None:
     """The owner opened in the very moment in which our stop had closed ours."""
     story = Story()
