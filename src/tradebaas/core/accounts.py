@@ -32,8 +32,8 @@ def add(accounts: Accounts, fill: Fill) -> Accounts:
 def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts] | None:
     """The first position that came back to zero, and the accounts of what followed it.
 
-    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero. An
-    exit of ours can open nothing: a zero before one is no end, there a fill of the entry is missing.
+    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero. As
+    an exit of ours can open nothing, a zero before one is no end: a fill of the entry is missing.
     """
     position = accounts.base
     if position is not None and position.size == 0:
