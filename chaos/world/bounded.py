@@ -22,6 +22,8 @@ from chaos.world.story import Story
 from tradebaas.core.model import LABEL_PREFIX
 
 DAY_MS = 86_400_000
+MOVE = Fraction(1, 100)
+"""By so much the market may move while an order is on its way: filled better, it is worth more."""
 SETTLED_IN = {"BTC-PERPETUAL": "BTC", "BTC_USDC-PERPETUAL": "USDC"}
 INVERSE = {"BTC-PERPETUAL"}
 """Contracts whose amount is in dollars and whose profit is in coin."""
@@ -143,7 +145,8 @@ def _too_large(
 ) -> Iterator[tuple[str, str]]:
     if bounds.max_amount is not None and entry.amount > Fraction(bounds.max_amount):
         yield "size", f"{_told(entry.amount)} is more than {bounds.max_amount}"
-    worth = max(_worth(entry, at) for at in (price, entry.filled or price))
+    filled = _worth(entry, entry.filled or price) / (1 + MOVE)
+    worth = max(_worth(entry, price), filled)
     if worth > equity * Fraction(bounds.max_leverage):
         text = f"worth {_told(worth)} with {_told(equity)} of equity, above {bounds.max_leverage}x"
         yield "leverage", text

@@ -6,12 +6,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from disk_kit import outcomes
+from disk_kit import ROOT, outcomes
 
+from chaos.sim import legacy
 from chaos.world.disk import SimDisk
 from chaos.world.inodes import UNSYNCED_MAX
 from chaos.world.mount import MountedDisk
 from tradebaas.store.disk import Disk, DiskFile
+from tradebaas.store.place import Place
 
 A, B = Path("/a"), Path("/b")
 SECTOR = 512
@@ -316,3 +318,14 @@ def test_the_same_seed_gives_the_same_disk() -> None:
 
     assert once(1) == once(1)
     assert len({tuple(once(seed)) for seed in range(20)}) > 10
+
+
+def test_an_old_store_is_there_whatever_a_power_cut_takes() -> None:
+    for seed in range(10):
+        disk = SimDisk(Random(seed), "old")
+        process = disk.mount()
+        legacy.lay(Place(ROOT, process))
+        process.kill()
+        disk.power_cut()
+        assert disk.view().exists(Place(ROOT).db)
+        disk.close()

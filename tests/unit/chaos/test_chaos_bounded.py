@@ -100,10 +100,10 @@ def test_more_than_the_largest_amount_is_found() -> None:
 
 def test_leverage_counts_where_the_entry_filled_too() -> None:
     order = asked(amount=250_000, price=50_100, stop=50_050)
-    cheap: dict[str, object] = {"order": {"average_price": 49_990.5}}
-    filled = RequestRow(1, order.method, ENTRY, [], order.params, cheap)
+    for price, found in ((49_990.5, []), (49_490.5, ["leverage"])):
+        cheap: dict[str, object] = {"order": {"average_price": price}}
+        assert alone(RequestRow(1, order.method, ENTRY, [], order.params, cheap)) == found
     assert alone(order) == []
-    assert alone(filled) == ["leverage"]
 
 
 def test_an_entry_without_a_bound_is_found() -> None:
