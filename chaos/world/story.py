@@ -37,8 +37,6 @@ from tradebaas.core.model import Absence, Intent, Phase, Role, Trade
 from tradebaas.core.state import State, naked_amount
 
 REMEMBERED_STATES = 4_000
-REST = "/rest"
-"""What the log adds to the id of a fill for the part of it that is beyond zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +173,7 @@ class Story:
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
                 self.first_reads.setdefault((before.life, connection), read_ms)
             case Filled(fill=fill):
-                key = fill.key.removesuffix(REST)
-                self.fills[key] = self.fills.get(key, Decimal(0)) + fill.amount
+                self.fills[fill.key] = self.fills.get(fill.key, Decimal(0)) + fill.amount
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
             case Recovered(report=report):

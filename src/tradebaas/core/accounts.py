@@ -41,9 +41,10 @@ def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts]
     for number, fill in enumerate(accounts.fills, 1):
         part, *rest = split_at_zero(position, fill)
         position = _fold(position, part, signal_id)
-        after = (*rest, *accounts.fills[number:])
-        if position.size == 0 and not (after and after[0].reduces):
-            return position, Accounts(fills=after)
+        if position.size == 0:
+            after = (*rest, *accounts.fills[number:])
+            if not (after and after[0].reduces):
+                return position, Accounts(fills=after)
     return None
 
 

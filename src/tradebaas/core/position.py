@@ -84,17 +84,15 @@ def _unopened(fill: Fill, ours: bool, signal_id: str) -> Position:
 def split_at_zero(position: Position | None, fill: Fill) -> tuple[Fill, ...]:
     """``fill`` as it is, or as a closing part and an opening rest when it crosses zero.
 
-    The fee stays with the closing part; the rest gets an id of its own. Our reduce-only orders
-    cannot turn our position round: there a fill of the entry is missing, and nothing is split.
+    The fee stays with the closing part. Our reduce-only orders cannot turn our position round:
+    there a fill of the entry is missing, and nothing is split.
     """
     if position is None or fill.direction is position.direction:
         return (fill,)
     size = position.open_amount
     if fill.amount <= size or size <= 0 or (fill.reduces and position.ours):
         return (fill,)
-    rest = replace(
-        fill, trade_id=fill.trade_id + "/rest", amount=fill.amount - size, fee=Decimal(0)
-    )
+    rest = replace(fill, amount=fill.amount - size, fee=Decimal(0))
     return (replace(fill, amount=size), rest)
 
 

@@ -236,13 +236,8 @@ def cover(state: State) -> Decimal:
     position = state.position
     if position is None:
         return ZERO
-    return closing_amount(state, position.instrument, position.direction.opposite)
-
-
-def closing_amount(state: State, instrument: str, direction: Direction) -> Decimal:
-    """How much live stops and closing orders of ours trade in this direction, secondaries apart."""
     exits = (o for o in live_orders(state, Role.STOP, Role.CLOSE) if not o.waiting)
-    side = (instrument, direction)
+    side = (position.instrument, position.direction.opposite)
     return sum((o.remaining for o in exits if (o.instrument, o.direction) == side), ZERO)
 
 

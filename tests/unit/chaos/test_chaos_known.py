@@ -190,14 +190,13 @@ def test_a_fill_that_the_exchange_never_had_is_found() -> None:
     assert f"fill {NAME}/BTC-7 is in the log, and the exchange has none" in texts
 
 
-def test_the_two_parts_of_a_fill_that_crosses_zero_are_one_fill() -> None:
+def test_a_fill_of_which_the_log_has_a_part_only_is_found() -> None:
     row = trade_row(2, "sell", "49000", STOP, T + 20, "-0.1", "1500")
-    whole = fill(2, Direction.SELL, "49000", STOP, T + 20)
-    parts = [whole, replace(whole, trade_id="BTC-2/rest", amount=D(500))]
+    part = fill(2, Direction.SELL, "49000", STOP, T + 20)
     rows: Rows = [*entered_rows(), (T + 20, row)]
-    split = judged(rows, [*entered(), *(Filled(fill=part) for part in parts)])
-    assert not any(violation.key.startswith("fill") for violation in split)
-    half = judged(rows, [*entered(), Filled(fill=parts[0])])
+    whole = judged(rows, [*entered(), Filled(fill=replace(part, amount=D(1500)))])
+    assert not any(violation.key.startswith("fill") for violation in whole)
+    half = judged(rows, [*entered(), Filled(fill=part)])
     assert any("1000 of 1500 in the log" in violation.text for violation in half)
 
 
