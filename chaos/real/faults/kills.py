@@ -8,7 +8,7 @@ led anywhere, at a random instant of whatever it is doing.
 import time
 
 from chaos.real import steer
-from chaos.real.driver import Stuck
+from chaos.real.driver import Driver, Stuck
 from chaos.real.fault import Act, Fault, Need
 from chaos.real.lock import held_commit
 from chaos.real.processes import Point
@@ -18,6 +18,7 @@ ACTORS = ("strategy", "persister", "reconciler", "backups", "metrics")
 TRACED_LIMIT_S = 2.5
 MOST_TRACED = {"fdatasync": 12, "sendto": 40}
 """The n-th call at which strace kills is at most this one."""
+LOOK_EVERY_S = 0.02
 INSTANTS = ("soon", "soon", "later", "later", "commit", "command", "close", "rising", "rising")
 
 
@@ -98,7 +99,8 @@ def _traced(syscall: str) -> Act:
 def _kill_anytime(scene: Scene) -> None:
     """At a random instant; or while the next process is rising, which then dies as well.
 
-    A strategy that an earlier round stopped is started again, that there is something to kill.
+    A strategy that an earlier round stopped is started again, that there is something to kill. What
+    it shows is read up to the last moment: a state that was shown must be there in the next life.
     """
     driver = scene.driver
     instant = driver.draw("instants", INSTANTS)
@@ -107,13 +109,13 @@ def _kill_anytime(scene: Scene) -> None:
     scene.note(instant)
     match instant:
         case "soon":
-            time.sleep(driver.rng.random() * 0.05)
+            _look_for(driver, driver.rng.random() * 0.05)
         case "later":
-            time.sleep(driver.rng.random() * 0.6)
+            _look_for(driver, driver.rng.random() * 0.6)
         case "commit":
             seq = driver.peek().seq
             driver.try_wait(lambda state: state.seq > seq, 1.0)
-            time.sleep(driver.rng.random() * 0.002)
+            _look_for(driver, driver.rng.random() * 0.002)
         case "command":
             _toggle(scene, 3.0)
         case "close":
@@ -124,6 +126,14 @@ def _kill_anytime(scene: Scene) -> None:
             driver.start()
             time.sleep(driver.rng.random() * 0.5)
     driver.kill_process()
+
+
+def _look_for(driver: Driver, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    driver.look()
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_EVERY_S))
+        driver.look()
 
 
 # ----------------------------------------------------------------------------------------- actors
