@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.session import Session
-from tradebaas.core import accounts, admission, correct, position, reconcile, risk
+from tradebaas.core import accounts, admission, correct, position, reconcile, risk, state
 from tradebaas.core.accounts import Accounts
 from tradebaas.core.draft import Draft
 from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
@@ -66,6 +66,22 @@ def order_of_telling(patch: Patch) -> None:
         return replace(known, fills=(*known.fills, fill))
 
     patch.set(accounts, "add", add)
+
+
+@mutant(
+    "gone-by-fills",
+    breaks="a position that was corrected is held for closed once fills say so, without a read",
+    costs="a fill from the middle of a read counts twice, and what is left loses its stop",
+    by="Protected",
+    needs="a leg that fills between two parts of a read",
+    profile="news",
+)
+def gone_by_fills(patch: Patch) -> None:
+    def moved_since_corrected(_state: State) -> bool:
+        return False
+
+    for module in (state, correct):
+        patch.set(module, "moved_since_corrected", moved_since_corrected)
 
 
 @mutant(
@@ -140,6 +156,30 @@ def leverage_ignored(patch: Patch) -> None:
         return ZERO
 
     patch.set(risk, "_leverage", leverage)
+
+
+@mutant(
+    "amount-ignored",
+    breaks="an entry that is larger than the owner's limit of the amount is sent all the same",
+    costs="a position that the owner has said is too large",
+    by="Bounded",
+    needs="a limit that some entries exceed",
+    profile="capped",
+)
+def amount_ignored(patch: Patch) -> None:
+    honest = risk._above_limit
+
+    def above_limit(
+        instrument: Instrument,
+        amount: Decimal,
+        raw: Decimal,
+        price: Decimal,
+        equity: Decimal,
+        limits: Limits,
+    ) -> str:
+        return honest(instrument, amount, raw, price, equity, replace(limits, max_amount=None))
+
+    patch.set(risk, "_above_limit", above_limit)
 
 
 @mutant(

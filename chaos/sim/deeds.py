@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Deed = Callable[["Nemesis"], Awaitable[str]]
 DISK_FULL = "persister DiskFull"
 """What a life may die of while the disk is full, with the ballast gone as well."""
+LONGEST_WATCH_S = 5.0
 STORM = Weather(latency_s=0.02, tail=0.3, tail_s=0.5, split=0.5)
 
 
@@ -76,6 +77,8 @@ async def _slow_reader(nemesis: "Nemesis") -> str:
 
 async def _late_news(nemesis: "Nemesis") -> str:
     """A leg fills while the account is read after a cut; the store and the channel tell it late."""
+    with trio.move_on_after(LONGEST_WATCH_S):
+        await nemesis.position_is_open()
     nemesis.world.carrier.slow = "user.changes."
     try:
         await nemesis.inflict("recent store lags")
@@ -255,7 +258,6 @@ async def _step_clock(nemesis: "Nemesis") -> str:
 CLOCK: dict[str, Deed] = {"step": _step_clock}
 
 
-LONGEST_WATCH_S = 5.0
 MOMENTS_S = (0.0, 0.0005, 0.005, 0.05)
 SET_MEANWHILE = "exchange's clock set while an intent was open"
 

@@ -14,6 +14,7 @@ import trio
 from chaos.sim.deeds import TABLES, Deed
 from chaos.sim.wire import CALM
 from chaos.world.faults import Scene, quiet, strike
+from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 from tradebaas.paper.server import Stopped
 
@@ -122,8 +123,15 @@ class Nemesis:
 
     async def intent_is_open(self) -> None:
         """Wait until the process of now has one; for ever if that ends."""
+        await self._shows(lambda state: bool(state.pending))
+
+    async def position_is_open(self) -> None:
+        """Likewise for a position of ours."""
+        await self._shows(lambda state: state.phase is Phase.POSITION_OPEN)
+
+    async def _shows(self, wanted: Callable[[State], bool]) -> None:
         process, version = self.world.machine.process, 0
-        while process is not None and not self.pending():
+        while process is not None and ((state := self._view()) is None or not wanted(state)):
             _, version = await process.lives.board.view.wait_newer(version)
 
     async def _act(self, deed: Callable[[], T]) -> T | None:

@@ -145,6 +145,10 @@ PROFILES: dict[str, Change] = {
     "snug": _with(
         seconds=25.0, **FAST, snug=True, **_faults("market jumps", *TRADES, market=8.0)
     ),
+    "capped": _with(
+        seconds=10.0, **FAST, instrument="BTC_USDC-PERPETUAL", capped=True,
+        **_faults("market jumps", *TRADES, market=8.0)
+    ),
     "losses": _with(
         seconds=25.0, **FAST, risk_percent=Decimal("0.1"), max_daily_loss_percent=Decimal("0.2"),
         **_faults("gap through the stop", market=4.0),

@@ -37,6 +37,8 @@ INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
 SNUG = Decimal("2.23")
 """Leverage per percent of risk that an entry of the strategy's hardly needs: one whose stop the
 market has come nearer to meanwhile needs more, and must be refused."""
+LARGE = Decimal("2.3")
+"""Likewise the amount per percent of risk, of the linear contract."""
 DATA = Path("/var/lib/tradebaas")
 
 
@@ -46,7 +48,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
 
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
     share of the exchange's frames that are delayed one by one, ``burst`` how many commands an
-    operator gives at once, at most. ``snug``: entries come near to the limit of the leverage.
+    operator gives at once, at most. ``snug``: entries come near to the limit of the leverage,
+    ``capped``: to that of the amount.
 
     The rest narrows a world to some of what could happen in it, as ``profile`` says (() and 0:
     nothing is narrowed): ``deeds`` are the only faults that strike, ``traps`` the only places where
@@ -76,6 +79,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     market_pause_s: float
     max_daily_loss_percent: Decimal = NO_LIMIT
     snug: bool = False
+    capped: bool = False
     capacities: Capacities = USUAL
     burst: int = 1
     profile: str = ""
@@ -101,6 +105,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
                 max_entries_per_day=self.max_entries_per_day,
                 max_daily_loss_percent=self.max_daily_loss_percent,
                 max_leverage=SNUG * self.risk_percent if self.snug else Decimal(5),
+                max_amount=LARGE * self.risk_percent if self.capped else None,
                 naked_ms=max(2_000, 400 * self.rate),
             ),
             store=StoreSection(snapshot_every=self.snapshot_every),

@@ -58,7 +58,8 @@ class Span:
 class Naked:
     """A stretch in which our position was larger than what covered it. ``end_ms`` None: still.
 
-    ``sabotage`` says that an act of the driver began it.
+    ``sabotage`` says that an act of the driver began it, ``cancelled`` that a cancel by the daemon
+    did.
     """
 
     start_n: int
@@ -66,6 +67,7 @@ class Naked:
     amount: Decimal
     end_ms: int | None = None
     sabotage: bool = False
+    cancelled: bool = False
 
 
 @dataclass(slots=True)
@@ -274,16 +276,25 @@ class Books:
         for label in body.labels:
             self.by_label.setdefault(label, []).append(request)
             self._note_label(label, row.n)
+        if body.method == "private/cancel":
+            for naked in self._begun_by(row):
+                naked.cancelled = True
 
     def _note_label(self, label: str, n: int) -> None:
         if label.startswith(LABEL_PREFIX):
             self.labels.setdefault(label, n)
 
     def _admin(self, row: JournalRow) -> None:
-        """What a driver's act changed was journalled just before the act itself, at its time."""
-        for naked in self._naked_now.values():
-            if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms:
-                naked.sabotage = True
+        for naked in self._begun_by(row):
+            naked.sabotage = True
+
+    def _begun_by(self, row: JournalRow) -> list[Naked]:
+        """What a call changed was journalled just before the call itself, at its time."""
+        return [
+            naked
+            for naked in self._naked_now.values()
+            if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms
+        ]
 
     def _watch_naked(self, row: JournalRow, instrument: str) -> None:
         now = self._naked_now.get(instrument)

@@ -16,7 +16,14 @@ from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import Order
 from tradebaas.paper.tape import MAX_SHOCKS
 
-OPEN_ORDERS = "private/get_open_orders"
+ACCOUNT_READS = (
+    "private/get_open_orders",
+    "private/get_user_trades_by_currency_and_time",
+    "private/get_positions",
+)
+"""The parts of a full read of the account that are always there."""
+MOST_READS = 4
+"""So often is each part read, at most, until all parts agree."""
 DRY_MS = (50, 500)
 DROUGHT_MS = (3_000, 5_000)
 """How long there is no liquidity, in a client's time."""
@@ -139,19 +146,30 @@ def _race_read(part: bool) -> Callable[[Scene], str]:
     what = "partly" if part else "whole"
 
     def strike(scene: Scene) -> str:
+        read = scene.rng.choice(ACCOUNT_READS)
+        last = MOST_READS if part else scene.rng.randint(1, MOST_READS)
+        first = 1 if part else last
+        seen = 0
+
         def before(method: str, _body: bytes) -> None:
-            if method == OPEN_ORDERS and fill_first(scene, _chosen(scene, _legs(scene)), part):
+            nonlocal seen
+            seen += method == read
+            if method == read and seen >= first:
+                fill_first(scene, _chosen(scene, _legs(scene, part)), part)
+            if seen == last:
                 scene.front.before = None
 
         scene.front.before = before
-        return f"a leg of ours fills {what} just before the next read of the open orders"
+        return f"a leg of ours fills {what} just before {read}, calls {first} to {last}"
 
-    strike.__doc__ = f"A leg fills {what} just before the open orders are read."
+    strike.__doc__ = f"A leg fills {what} between the parts of a full read of the account."
     return strike
 
 
-def _legs(scene: Scene) -> list[Order]:
-    return [order for order in scene.live(ours=True) if scene.size]
+def _legs(scene: Scene, part: bool) -> list[Order]:
+    """A stop that fires goes on at the market, so that only a take profit fills in part."""
+    legs = [order for order in scene.live(ours=True) if scene.size]
+    return [order for order in legs if not (part and order.is_live_stop)]
 
 
 def named_order(scene: Scene, body: bytes) -> Order | None:
@@ -169,9 +187,12 @@ def fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
     step = INSTRUMENTS[name].contract_size
     if part and order.remaining > step:
         matching.depth[name] = INSTRUMENTS[name].floor_amount(order.remaining / 2)
-    tick = INSTRUMENTS[name].tick_size if not part else Decimal(0)
-    price = order.level + tick if order.waits_for_rise else order.level - tick
-    scene.exchange.shock(price)
+    beyond = INSTRUMENTS[name].tick_size * (1 if order.waits_for_rise else -1)
+    if part:
+        scene.exchange.shock(order.level - beyond)  # what a level holds is back once it was left
+        scene.exchange.shock(order.level)
+    else:
+        scene.exchange.shock(order.level + beyond)
     if depth is None:
         matching.depth.pop(name, None)
     else:

@@ -1,4 +1,5 @@
-"""Invariant 4, protected: no position of ours is without cover for longer than the limit.
+"""Invariant 4, protected: no position of ours is without cover for longer than the limit, nor is
+one laid bare by a cancel of the daemon's own.
 
 All time is the exchange's own. What a daemon brought about counts from its beginning to its end,
 whoever was there. What the driver brought about counts while a daemon was there that had read the
@@ -19,7 +20,7 @@ def protected(
     books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
     sabotage_ms: int | None = None, leaps: Sequence[Leap] = (),
 ) -> list[Violation]:  # fmt: skip
-    """Naked stretches beyond the limit.
+    """Naked stretches beyond the limit, or begun by a cancel.
 
     ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
     ``leaps`` of the exchange's clock are no time in which anybody could have done anything.
@@ -28,6 +29,11 @@ def protected(
     windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
     found = []
     for naked in judged:
+        if naked.cancelled:
+            text = f"the daemon itself cancelled the stop of {naked.amount} that was still open"
+            found.append(
+                Violation("protected", f"cancelled {naked.start_n}", text, (_line(naked),))
+            )
         end = now_ms if naked.end_ms is None else naked.end_ms
         spent, limit, how = end - naked.start_ms, limit_ms, "by itself"
         if naked.sabotage and windows is not None:
@@ -41,6 +47,12 @@ def protected(
             )
             found.append(Violation("protected", f"naked {naked.start_n}", text, (_line(naked),)))
     return found
+
+
+def _cancelled(naked: Naked) -> Violation:
+    """However short that was: nobody cancels the stop of what is still open."""
+    text = f"the daemon itself cancelled the stop of {naked.amount}, which was still open"
+    return Violation("protected", f"cancelled {naked.start_n}", text, (_line(naked),))
 
 
 def _line(naked: Naked) -> str:

@@ -228,6 +228,10 @@ def request_row(label: str = ENTRY, session: int = 1, **params: object) -> Reque
     return RequestRow(session, "private/buy", label, legs, {"amount": 1000, **params}, outcome)
 
 
+def cancel_row(order_id: str) -> RequestRow:
+    return RequestRow(1, "private/cancel", "", [], {"order_id": order_id}, {"order": {}})
+
+
 def logged_in() -> list[tuple[int, Body]]:
     return [(T, SessionRow(1, "connect")), (T + 1, SessionRow(1, "login"))]
 

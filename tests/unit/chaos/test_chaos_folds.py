@@ -9,12 +9,14 @@ from chaos_kit import (
     admin_row,
     begun,
     booked,
+    cancel_row,
     closed,
     closed_rows,
     entered,
     entered_rows,
     intent,
     order_row,
+    request_row,
     told,
     trade_row,
 )
@@ -104,6 +106,15 @@ def test_a_naked_stretch_is_timed_by_the_exchange_and_its_cause_is_known() -> No
     assert not booked([*entered_rows(), (T + 20, gone), next_line]).naked_all()[0].sabotage
     later = [*entered_rows(), (T + 20, gone), (T + 21, entered_rows()[-1][1]), act]
     assert not booked(later).naked_all()[0].sabotage
+
+
+def test_a_stretch_that_a_cancel_by_the_daemon_began_says_so() -> None:
+    gone = (T + 20, order_row("SL-1", STOP, "cancelled"))
+    cancel = cancel_row("SL-1")
+    assert booked([*entered_rows(), gone, (T + 20, cancel)]).naked_all()[0].cancelled
+    # Of another order, and later: the stop went by itself.
+    assert not booked([*entered_rows(), gone, (T + 21, cancel)]).naked_all()[0].cancelled
+    assert not booked([*entered_rows(), gone, (T + 20, request_row())]).naked_all()[0].cancelled
 
 
 # --------------------------------------------------------------------------------------- the story

@@ -11,6 +11,7 @@ from chaos_kit import (
     admin_row,
     begun,
     booked,
+    cancel_row,
     entered,
     entered_rows,
     order_row,
@@ -145,6 +146,14 @@ def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
     books, story = booked([*entered_rows(), (T + 20, GONE)]), told(entered())
     assert protected(books, story, T + 20 + LIMIT_MS, LIMIT_MS) == []
     assert checks(protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
+
+
+def test_a_stop_that_the_daemon_cancels_is_found_however_short_that_was() -> None:
+    cancel = cancel_row("SL-1")
+    back = (T + 21, order_row("SL-2", "tb1-aa-9-s"))
+    books = booked([*entered_rows(), (T + 20, GONE), (T + 20, cancel), back])
+    (found,) = protected(books, told(entered()), T + 30, LIMIT_MS)
+    assert "the daemon itself cancelled the stop of 1000" in found.text
 
 
 def test_what_the_exchange_leapt_over_is_no_time_in_which_it_was_naked() -> None:
