@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tradebaas.core.model import Phase
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "evidence"
 PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
@@ -39,5 +41,9 @@ def test_two_thousand_real_sigkills() -> None:
         f"{kills:,}, of these {within} during a recovery",
         "{adopted} found and adopted, {abandoned} proven absent".format(**tally["unknown"]),
         "p50 {p50:.2f} s, p95 {p95:.2f} s, at most {max:.2f} s".format(**recovery),
+        ", ".join(f"{sum(tally['deaths'][phase].values())} in {phase}" for phase in Phase),
+        f"{tally['figures']['answers that promised something']:,} answers that promised something, "
+        f"{tally['figures']['states shown by the API']:,} states that the API showed",
+        f"{campaign['deaths_per_second']:.2f} deaths a second",
     ):
         assert words in PAGE

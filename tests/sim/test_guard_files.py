@@ -28,6 +28,19 @@ def laid() -> SimDisk:
     return disk
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_halt_in_a_directory_that_was_just_made_outlives_a_power_cut(seed: int) -> None:
+    """Whoever made the directory died, before it had a store and before any name was durable."""
+    disk = SimDisk(Random(seed), "new")
+    maker = disk.mount()
+    maker.mkdir(ROOT, parents=True)
+    maker.kill()
+    write_halt(Place(ROOT, disk.mount()), "by hand")
+    disk.power_cut()
+    assert read_halt(Place(ROOT, disk.mount())) == "by hand"
+    disk.close()
+
+
 @pytest.mark.parametrize(
     "kind, work",
     [

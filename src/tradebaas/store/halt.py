@@ -5,6 +5,8 @@
 told "halted" is halted whatever dies next. Nothing here knows what a halt means.
 """
 
+from tradebaas.store.lock import had_store
+from tradebaas.store.parents import sync_parents
 from tradebaas.store.place import Place
 
 _MODE = 0o600
@@ -26,7 +28,10 @@ def write_halt(place: Place, reason: str) -> None:
     finally:
         file.close()
     place.disk.rename(temporary, place.halt)
-    place.disk.sync_directory(place.root)
+    if had_store(place):
+        place.disk.sync_directory(place.root)
+    else:
+        sync_parents(place)
 
 
 def read_halt(place: Place) -> str:

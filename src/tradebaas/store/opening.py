@@ -5,7 +5,6 @@ backup, moved-aside damage, nor a lock file with the mark. It is made under anot
 renamed, so a death in the middle leaves nothing that a later start could mistake for a store.
 """
 
-import errno
 from contextlib import ExitStack
 
 import apsw
@@ -16,6 +15,7 @@ from tradebaas.store.catalogue import advice
 from tradebaas.store.head import HeadFile, remove_head
 from tradebaas.store.lock import Lock
 from tradebaas.store.missing import refuse_if_there_was_one
+from tradebaas.store.parents import sync_parents
 from tradebaas.store.place import Place
 from tradebaas.store.records import EMPTY, Head
 from tradebaas.store.rewrite import rewrite_wal
@@ -60,7 +60,7 @@ def open_store(place: Place, now_ms: int) -> Opened:
         schema.check_header(disk, place.db, lambda: advice(place))
         schema.check_wal_mode(disk, place.db, lambda: advice(place))
         if not lock.had_store:
-            _sync_names(place)
+            sync_parents(place)
             lock.mark_store()
         rewrite_wal(place)
         connection = schema.open_writer(disk, place.db)
@@ -105,21 +105,6 @@ def _make_fresh(place: Place) -> None:
     disk.rename(place.fresh, place.db)
     disk.sync_directory(place.root)
     HeadFile.create(place, EMPTY).close()
-
-
-def _sync_names(place: Place) -> None:
-    """Make the names that lead to the store durable: the directories above may be new as well,
-    and whoever made them may have died. Done until the lock says that there is a store.
-
-    What cannot be synced belongs to another file system or user, and is older than the store.
-    """
-    place.disk.sync_directory(place.root)
-    for directory in place.root.absolute().parents:
-        try:
-            place.disk.sync_directory(directory)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL):
-                raise
 
 
 def _migrate(opened: Opened, version: int, now_ms: int) -> None:
