@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chaos.world.oracle import Published
+
 Json = dict[str, object]
 REQUEST_LIMIT_S = 3.0
 
@@ -75,21 +77,58 @@ def _object(raw: bytes) -> Json:
     return value if isinstance(value, dict) else {"value": value}
 
 
-def find_api(data: Path, pid: int) -> Api | None:
-    """The API of the daemon with this pid, None while it does not serve yet."""
+def address_of(data: Path, pid: int = 0) -> Api | None:
+    """The API that the data directory names: of the daemon with this pid, or of any (0).
+
+    None while there is none.
+    """
     try:
         address = json.loads((data / "address").read_text(encoding="utf-8"))
         token = (data / "token").read_text(encoding="ascii").strip()
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return Api(str(address["http"]), token) if address.get("pid") == pid else None
+    return Api(str(address["http"]), token) if pid in (0, address.get("pid")) else None
+
+
+def views(api: Api) -> list[Published]:
+    """What the reading endpoints show now; none where it does not answer."""
+    shown = []
+    for path, part_of in PARTS.items():
+        try:
+            answer = api.get(path)
+        except NoAnswer:
+            continue
+        body = answer.body
+        if answer.ok:
+            seq, life = int(str(body["seq"])), int(str(body["life"]))
+            shown.append(Published(path, seq, life, part_of(body)))
+    return shown
+
+
+def _position_part(body: Json) -> Json:
+    return {name: body.get(name) for name in ("position", "bracket", "naked_since_ms")}
+
+
+def _orders_part(body: Json) -> Json:
+    orders, pending = body.get("orders"), body.get("pending")
+    assert isinstance(orders, list)
+    assert isinstance(pending, list)
+    return {
+        "orders": {order["order_id"]: order for order in orders},
+        "pending": {item["intent"]["label"]: item for item in pending},
+        "foreign": body.get("foreign"),
+    }
+
+
+PARTS = {"/api/position": _position_part, "/api/orders": _orders_part}
+"""The endpoints that show a state, and what of it each one shows."""
 
 
 def wait_for_api(data: Path, pid: int, limit: float) -> Api | None:
-    """As ``find_api``, waiting up to ``limit`` seconds for one that answers."""
+    """As ``address_of``, waiting up to ``limit`` seconds for one that answers."""
     until = time.monotonic() + limit
     while time.monotonic() < until:
-        api = find_api(data, pid)
+        api = address_of(data, pid)
         if api is not None:
             return api
         time.sleep(0.01)

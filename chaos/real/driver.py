@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos.real.admin import Admin
-from chaos.real.api import Answer, Api, Json, NoAnswer, wait_for_api
+from chaos.real.api import Answer, Api, Json, NoAnswer, views, wait_for_api
 from chaos.real.processes import Daemon, Exchange, Point
 from chaos.real.stage import Stage
 from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.ledger import Tail, read_head, read_journal, read_log
-from chaos.world.oracle import HaltWindow, Promise, Published, Witness
+from chaos.world.oracle import HaltWindow, Promise, Witness
 from chaos.world.story import Story
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
@@ -263,15 +263,7 @@ class Driver:
         """Note what the reading endpoints show, if HTTP is up; the oracle compares it."""
         if not self.has_api():
             return
-        for path, part_of in (("/api/position", _position_part), ("/api/orders", _orders_part)):
-            try:
-                answer = self.api().get(path)
-            except NoAnswer:
-                continue
-            body = answer.body
-            if answer.ok:
-                seq, life = int(str(body["seq"])), int(str(body["life"]))
-                self.witness.published.append(Published(path, seq, life, part_of(body)))
+        self.witness.published += views(self.api())
 
     # -------------------------------------------------------------------------- killing, starting
 
@@ -373,18 +365,3 @@ class Driver:
     def head(self) -> Tail:
         """What ``data/head`` says."""
         return read_head(self.daemon.head)
-
-
-def _position_part(body: Json) -> Json:
-    return {name: body.get(name) for name in ("position", "bracket", "naked_since_ms")}
-
-
-def _orders_part(body: Json) -> Json:
-    orders, pending = body.get("orders"), body.get("pending")
-    assert isinstance(orders, list)
-    assert isinstance(pending, list)
-    return {
-        "orders": {order["order_id"]: order for order in orders},
-        "pending": {item["intent"]["label"]: item for item in pending},
-        "foreign": body.get("foreign"),
-    }

@@ -35,6 +35,7 @@ class Proof:
 
 PROOFS: tuple[Proof, ...] = (
     Proof("ack-first", "kill", ("sigkill-in-commit",)),
+    Proof("publish-first", "kill", ("sigkill-in-commit",)),
     Proof("resend", "kill", ("sigkill",)),
     Proof("forget-stop", "kill", ("sigkill",)),
     Proof("recovered-early", "kill", ("sigkill",)),

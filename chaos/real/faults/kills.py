@@ -11,6 +11,7 @@ from chaos.real import steer
 from chaos.real.driver import Driver, Stuck
 from chaos.real.fault import Act, Fault, Need
 from chaos.real.lock import held_commit
+from chaos.real.onlooker import looking
 from chaos.real.processes import Point
 from chaos.real.scene import Scene
 
@@ -18,7 +19,6 @@ ACTORS = ("strategy", "persister", "reconciler", "backups", "metrics")
 TRACED_LIMIT_S = 2.5
 MOST_TRACED = {"fdatasync": 12, "sendto": 40}
 """The n-th call at which strace kills is at most this one."""
-LOOK_EVERY_S = 0.02
 INSTANTS = ("soon", "soon", "later", "later", "commit", "command", "close", "rising", "rising")
 
 
@@ -38,7 +38,7 @@ def _kill_at_answer(scene: Scene) -> None:
 def _kill_in_commit(scene: Scene) -> None:
     driver = scene.driver
     driver.api()
-    with held_commit(driver.daemon.store):
+    with looking(driver), held_commit(driver.daemon.store):
         _toggle(scene, 0.12)
         driver.kill_process()
 
@@ -107,15 +107,22 @@ def _kill_anytime(scene: Scene) -> None:
     if not driver.state.armed:
         driver.command("/api/strategy/start")
     scene.note(instant)
+    with looking(driver):
+        _await_instant(driver, scene, instant)
+        driver.kill_process()
+
+
+def _await_instant(driver: Driver, scene: Scene, instant: str) -> None:
     match instant:
         case "soon":
-            _look_for(driver, driver.rng.random() * 0.05)
+            time.sleep(driver.rng.random() * 0.05)
         case "later":
-            _look_for(driver, driver.rng.random() * 0.6)
+            driver.api()
+            time.sleep(driver.rng.random() * 0.6)
         case "commit":
             seq = driver.peek().seq
             driver.try_wait(lambda state: state.seq > seq, 1.0)
-            _look_for(driver, driver.rng.random() * 0.002)
+            time.sleep(driver.rng.random() * 0.002)
         case "command":
             _toggle(scene, 3.0)
         case "close":
@@ -125,15 +132,6 @@ def _kill_anytime(scene: Scene) -> None:
             driver.kill_process()
             driver.start()
             time.sleep(driver.rng.random() * 0.5)
-    driver.kill_process()
-
-
-def _look_for(driver: Driver, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    driver.look()
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, LOOK_EVERY_S))
-        driver.look()
 
 
 # ----------------------------------------------------------------------------------------- actors
