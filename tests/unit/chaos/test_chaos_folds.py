@@ -1,8 +1,10 @@
 """Books and story: what the two folds keep for the oracle."""
 
+import pytest
 from chaos_kit import (
     ENTRY,
     NAME,
+    SIGNAL,
     STOP,
     TAKE,
     D,
@@ -21,8 +23,10 @@ from chaos_kit import (
     told,
     trade_row,
 )
+from msgspec.structs import replace
 
 from chaos.world.ledger import Body, RequestRow
+from chaos.world.oracle import Witness, gated
 from tradebaas.core.events import (
     Event,
     LifeEnded,
@@ -35,6 +39,7 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     PhaseChanged,
+    SignalDetected,
 )
 from tradebaas.core.model import Absence, Phase
 
@@ -191,3 +196,14 @@ def test_an_entry_of_another_life_or_connection_is_ungated() -> None:
     assert "life 1 is not its own, 7" in other.ungated[0][2]
     stale = told([*begun(), Linked(connection=2, account="me"), OrderIntended(intent=intent())])
     assert "the account was not read since the connect" in stale.ungated[0][2]
+
+
+@pytest.mark.parametrize("late_ms, found", [(-1, 0), (0, 1), (1, 1)])
+def test_an_entry_after_the_end_of_its_signal_is_ungated(late_ms: int, found: int) -> None:
+    """It is good until the candle after its own has closed, by the exchange's time."""
+    intended_ms = SIGNAL.candle_ms + 2 * SIGNAL.timeframe_ms + late_ms
+    entry = replace(intent(), intended_ms=intended_ms, valid_until_ms=intended_ms + 2_000)
+    story = told([*begun(), SignalDetected(signal=SIGNAL), OrderIntended(intent=entry)])
+    late = gated(booked([]), story, Witness())
+    assert len(late) == found
+    assert all(f"its signal was good until {T + 120_000}" in violation.text for violation in late)
