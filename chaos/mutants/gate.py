@@ -10,7 +10,7 @@ from chaos.mutants.patch import Patch
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.session import Session
 from tradebaas.core import admission, draft, invariants, reconcile
-from tradebaas.core.model import Intent, Phase, Role
+from tradebaas.core.model import Intent, Market, Phase, Role, Signal
 from tradebaas.core.state import Pending, State, pending_with, phase_of
 
 Question = Callable[[State], str]
@@ -130,3 +130,18 @@ def halt_not_asked(patch: Patch) -> None:
 
     _gate(patch, "barrier", changed)
     patch.set(Desk, "_may_send", may_send)
+
+
+@mutant(
+    "stale-taken",
+    breaks="a signal that had to wait is never too old",
+    costs="an entry on a candle long past, at a price that its strategy never saw",
+    by="Gated",
+    needs="a long outage while a signal waits",
+    profile="outage",
+)
+def stale_taken(patch: Patch) -> None:
+    def stale(_signal: Signal, _market: Market) -> str:
+        return ""
+
+    patch.set(admission, "_stale", stale)

@@ -1,5 +1,6 @@
 """Mutants of the protection: a position without its stop, or with exits that open another one."""
 
+import math
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -7,13 +8,24 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
+from tradebaas.actors.session import Session
 from tradebaas.core import duties
+from tradebaas.core.draft import Draft
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import Event
+from tradebaas.core.facts import Fact
 from tradebaas.core.model import ZERO, Intent, Leg, Market, Order, Position, Role
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, cover, live_orders, naked_amount, pending_with
-from tradebaas.deribit import orders, reads, trade
+from tradebaas.core.state import (
+    Bracket,
+    State,
+    cover,
+    live_orders,
+    naked_amount,
+    pending_with,
+    ready,
+)
+from tradebaas.deribit import orders, reads, stream, trade
 from tradebaas.deribit.calls import Caller
 from tradebaas.deribit.rpc import Params
 
@@ -157,3 +169,78 @@ def stop_first(patch: Patch) -> None:
         return (*unwanted(state, at_ms, limits, rate), *sorted(stops))
 
     patch.set(session, "unwanted", early)
+
+
+@mutant(
+    "stop-replaced",
+    breaks="a stop that is too small is cancelled first, and a full one is sent afterwards",
+    costs="the whole position is bare in between, and stays so when the new one is refused",
+    by="Protected",
+    needs="a position that grows beyond its stop",
+    profile="adds",
+)
+def stop_replaced(patch: Patch) -> None:
+    honest = duties._protect
+
+    def too_small(state: State) -> list[str]:
+        if not ready(state) or state.closing or naked_amount(state) <= 0:
+            return []
+        return [order.order_id for order in live_orders(state, Role.STOP) if not order.waiting]
+
+    def protect(
+        draft: Draft, position: Position, at_ms: int, market: Market, limits: Limits
+    ) -> Event | None:
+        waits = too_small(draft.state)
+        return None if waits else honest(draft, position, at_ms, market, limits)
+
+    def more(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
+        ids = (*unwanted(state, at_ms, limits, rate), *too_small(state))
+        return tuple(dict.fromkeys(ids))
+
+    patch.set(duties, "_protect", protect)
+    patch.set(session, "unwanted", more)
+
+
+@mutant(
+    "plan-ignored",
+    breaks="a new stop lies at the fixed distance, whatever the plan of the entry was",
+    costs="a position that was sized for a near stop loses several times what was allowed",
+    by="Protected",
+    needs="a stop that somebody cancels",
+    profile="owner",
+)
+def plan_ignored(patch: Patch) -> None:
+    def is_plan_of(_bracket: Bracket, _position: Position) -> bool:
+        return False
+
+    patch.set(duties, "_is_plan_of", is_plan_of)
+
+
+@mutant(
+    "unreadable-ignored",
+    breaks="a frame that cannot be read is dropped, and the account is not read for it",
+    costs="it may have told of a stop that went, and the position is bare until the next full read",
+    by="Protected",
+    needs="a spoilt notification of a cancelled stop, in a world where news is never late",
+    profile="spoilt",
+)
+def unreadable_ignored(patch: Patch) -> None:
+    honest = Session._absorb
+
+    def absorb(self: Session, item: stream.Item) -> tuple[Fact, ...]:
+        return () if isinstance(item, stream.Unreadable) else honest(self, item)
+
+    patch.set(Session, "_absorb", absorb)
+
+
+@mutant(
+    "read-once",
+    breaks="the account is read when a connection begins, and never again",
+    costs="what no notification tells of is not known: a stop that went is never put back",
+    by="Protected",
+    needs="a channel that falls silent, and a cancelled stop after that",
+    profile="silent",
+    seed=4,
+)
+def read_once(patch: Patch) -> None:
+    patch.set(session, "RECONCILE_EVERY_S", math.inf)

@@ -98,6 +98,7 @@ class Driver:
         """
         self.outcomes |= self._outcomes_now()
         self.story = Story()
+        self.books.forget_plans()
         self._counted = -1
         self._unread = self.head().seq
         self.recovered = (0, 0)

@@ -128,6 +128,15 @@ PROFILES: dict[str, Change] = {
         **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),
     ),
     "owner": _with(**QUIET, rate=60, **_faults(STOPS, "owner adds", owner=2.0)),
+    "spoilt": _with(
+        **QUIET, rate=60, **_faults("notification spoilt", STOPS, "gap through the take",
+                                    forms=3.0, owner=3.0, market=0.5),
+    ),
+    "silent": _with(
+        seconds=60.0, rate=20, **QUIET | {"news_s": 35.0},  # until the next full read
+        **_faults("channel falls silent", STOPS, "gap through the take",
+                  house=1.0, owner=1.0, market=0.2),
+    ),
     "foreign": _with(
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),

@@ -58,8 +58,7 @@ class Span:
 class Naked:
     """A stretch in which our position was larger than what covered it. ``end_ms`` None: still.
 
-    ``sabotage`` says that an act of the driver began it, ``cancelled`` that a cancel by the daemon
-    did.
+    ``sabotage`` says that an act of the driver began it.
     """
 
     start_n: int
@@ -67,7 +66,15 @@ class Naked:
     amount: Decimal
     end_ms: int | None = None
     sabotage: bool = False
-    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bared:
+    """A cancel by the daemon, at line ``n``, that left ``amount`` more of our position bare."""
+
+    n: int
+    at_ms: int
+    amount: Decimal
 
 
 @dataclass(slots=True)
@@ -109,8 +116,9 @@ class Books:
     its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
     ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too,
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
-    were taken while a position of ours was open, with their line and what was open. ``rest_ms`` is
-    how long, in exchange time, an exit of ours may rest in the book and still cover a position.
+    were taken while a position of ours was open, with their line and what was open, ``bared`` the
+    cancels by the daemon that took cover away. ``rest_ms`` is how long, in exchange time, an exit
+    of ours may rest in the book and still cover a position.
     """
 
     def __init__(self, rest_ms: int = REST_MS) -> None:
@@ -136,8 +144,10 @@ class Books:
         self.our_spans: list[Span] = []
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
+        self.bared: list[Bared] = []
         self._cover = Cover(rest_ms)
         self._naked_now: dict[str, Naked] = {}
+        self._gone: dict[str, tuple[int, str, Decimal]] = {}
         self._cause_from = 1
 
     def take(self, rows: Iterable[JournalRow]) -> None:
@@ -152,6 +162,11 @@ class Books:
                 self._watch_naked(row, name)
             if not isinstance(row.body, BalanceRow):
                 self._cause_from = row.n + 1
+                self._gone.clear()
+
+    def forget_plans(self) -> None:
+        """The daemon's log was restored: what an entry of before had planned, it may not know."""
+        self._cover.forget()
 
     def ours_live(self) -> dict[str, OrderRow]:
         """Live orders that bear our prefix."""
@@ -192,11 +207,16 @@ class Books:
         self._note_label(order.label, row.n)
         self.labels_by_id[order.order_id] = order.label
         self._note_ordered(order.label, row.n)
+        went = order.order_state == "cancelled" and order.order_id in self.live
+        before = self.uncovered(order.instrument_name) if went else ZERO
         self._cover.note(order, row.at_ms)
         if order.live:
             self.live[order.order_id] = order
         else:
             self.live.pop(order.order_id, None)
+        if went:
+            grown = self.uncovered(order.instrument_name) - before
+            self._gone[order.order_id] = row.at_ms, order.instrument_name, grown
 
     def _note_ordered(self, label: str, n: int) -> None:
         """An entry's own fills are told after its order, so what is open then is older."""
@@ -276,9 +296,15 @@ class Books:
         for label in body.labels:
             self.by_label.setdefault(label, []).append(request)
             self._note_label(label, row.n)
-        if body.method == "private/cancel":
-            for naked in self._begun_by(row):
-                naked.cancelled = True
+        if body.method == "private/cancel" and not request.refused:
+            self._note_bared(row, str(body.params.get("order_id")))
+
+    def _note_bared(self, row: JournalRow, order_id: str) -> None:
+        """What the order's going laid bare counts unless the position was closed with it."""
+        at_ms, instrument, grown = self._gone.get(order_id, (0, "", ZERO))
+        amount = min(grown, self.uncovered(instrument))
+        if at_ms == row.at_ms and amount > 0:
+            self.bared.append(Bared(row.n, row.at_ms, amount))
 
     def _note_label(self, label: str, n: int) -> None:
         if label.startswith(LABEL_PREFIX):

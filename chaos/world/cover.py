@@ -1,11 +1,13 @@
 """What covers a position of ours: whatever closes it by itself before it costs too much.
 
 A stop counts when it is ours, only reduces, is on the closing side, fires by itself at the market,
-and lies no farther away than the plan of the entry or than a daemon without a plan may choose. (On
-the wrong side of the market it cannot lie: there it fires at once.) An order of ours that closes
-the position counts while it may be on its way: at the market it fills at once, and one that rests
-found nobody to trade with, which is no protection for long. A stop with a limit price, a take
-profit, a leg that waits for its entry, and whatever is the owner's cover nothing. Pure.
+and lies no farther away than the plan of the entry. Where no plan is known (the exchange has not
+been told of one, or the daemon's log was restored and may have lost it), it may lie as far away as
+a daemon without a plan may choose. (On the wrong side of the market it cannot lie: there it fires
+at once.) An order of ours that closes the position counts while it may be on its way: at the market
+it fills at once, and one that rests found nobody to trade with, which is no protection for long. A
+stop with a limit price, a take profit, a leg that waits for its entry, and whatever is the owner's
+cover nothing. Pure.
 """
 
 from collections.abc import Iterable
@@ -22,6 +24,8 @@ REST_MS = 600_000
 LOOSEST = Decimal("0.025")
 """The share of the entry price that a stop without a plan may be away: two per cent by default,
 of an average that may have moved a little."""
+TICK = Decimal("0.5")
+"""By so much a stop may miss the plan: rounding, no more."""
 ZERO = Decimal(0)
 
 
@@ -35,7 +39,7 @@ class Cover:
     def __init__(self, rest_ms: int = REST_MS) -> None:
         self._rest_ms = rest_ms
         self._resting: dict[str, int] = {}
-        self._planned: dict[str, Decimal] = {}
+        self._planned: dict[str, Decimal | None] = {}
 
     @property
     def passes(self) -> bool:
@@ -51,6 +55,10 @@ class Cover:
             self._resting.setdefault(order.order_id, at_ms)
         else:
             self._resting.pop(order.order_id, None)
+
+    def forget(self) -> None:
+        """No plan of before counts any more, whatever is told of its orders yet."""
+        self._planned = dict.fromkeys(self._planned)
 
     def amount(self, span: "Span", live: Iterable[OrderRow], at_ms: int) -> Decimal:
         """How much of the position is covered at a moment; perhaps more than there is."""
@@ -73,11 +81,8 @@ class Cover:
         return began is not None and at_ms - began <= self._rest_ms
 
     def _is_near(self, order: OrderRow, span: "Span") -> bool:
-        """Whether a stop is no looser than the plan, or than one without a plan may be."""
+        """Whether a stop is no looser than the plan or, without one, than it may be then."""
         trigger, sign = order.trigger_price, 1 if span.size > 0 else -1
-        if trigger is None:
-            return False
         planned = self._planned.get(span.label[:-1] + Role.STOP) if span.label else None
-        farthest = span.price * (1 - sign * LOOSEST)
-        limits = [farthest] if planned is None else [farthest, planned]
-        return any((trigger - limit) * sign >= 0 for limit in limits)
+        farthest = span.price * (1 - sign * LOOSEST) if planned is None else planned - sign * TICK
+        return trigger is not None and (trigger - farthest) * sign >= 0

@@ -22,6 +22,7 @@ class Mark:
 
     n: int = 0
     naked: int = 0
+    bared: int = 0
     spans: int = 0
     trades: int = 0
     causes: int = 0
@@ -40,6 +41,7 @@ def mark(books: Books, story: Story, last: Mark = START) -> Mark:
     return Mark(
         n=books.n,
         naked=len(books.naked),
+        bared=len(books.bared),
         spans=last.spans + pairs,
         trades=last.trades + pairs,
         causes=len(story.causes),

@@ -8,7 +8,7 @@ account since, or while it happened: in sum, however often the connection went i
 
 from collections.abc import Sequence
 
-from chaos.world.books import Books, Naked
+from chaos.world.books import Bared, Books, Naked
 from chaos.world.mark import START, Mark
 from chaos.world.oracle import Violation
 from chaos.world.skew import Leap
@@ -20,20 +20,15 @@ def protected(
     books: Books, story: Story, now_ms: int, limit_ms: int, since: Mark = START,
     sabotage_ms: int | None = None, leaps: Sequence[Leap] = (),
 ) -> list[Violation]:  # fmt: skip
-    """Naked stretches beyond the limit, or begun by a cancel.
+    """Naked stretches beyond the limit, and cancels that took cover away, however short that was.
 
     ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
     ``leaps`` of the exchange's clock are no time in which anybody could have done anything.
     """
     judged = books.naked_all()[since.naked :]
     windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
-    found = []
+    found = [_bared(cancel) for cancel in books.bared[since.bared :]]
     for naked in judged:
-        if naked.cancelled:
-            text = f"the daemon itself cancelled the stop of {naked.amount} that was still open"
-            found.append(
-                Violation("protected", f"cancelled {naked.start_n}", text, (_line(naked),))
-            )
         end = now_ms if naked.end_ms is None else naked.end_ms
         spent, limit, how = end - naked.start_ms, limit_ms, "by itself"
         if naked.sabotage and windows is not None:
@@ -49,10 +44,11 @@ def protected(
     return found
 
 
-def _cancelled(naked: Naked) -> Violation:
+def _bared(cancel: Bared) -> Violation:
     """However short that was: nobody cancels the stop of what is still open."""
-    text = f"the daemon itself cancelled the stop of {naked.amount}, which was still open"
-    return Violation("protected", f"cancelled {naked.start_n}", text, (_line(naked),))
+    text = f"the daemon itself cancelled the stop of {cancel.amount}, which was still open"
+    line = f"journal line {cancel.n} at {cancel.at_ms}: private/cancel"
+    return Violation("protected", f"cancelled {cancel.n}", text, (line,))
 
 
 def _line(naked: Naked) -> str:

@@ -38,6 +38,18 @@ class Signals:
             case _:
                 pass  # nothing else makes a signal or follows one
 
+    def too_old(self, entry: Intent) -> str:
+        """Why ``entry``, intended now, comes too late for its signal; "" when it does not.
+
+        A signal is good until the candle after its own has closed, by the exchange's time.
+        """
+        signal = self.latest
+        if signal is None:
+            return ""
+        until_ms = signal.candle_ms + 2 * signal.timeframe_ms
+        late_ms = entry.intended_ms - until_ms
+        return f"its signal was good until {until_ms}, {late_ms} ms before" if late_ms >= 0 else ""
+
     def _note(self, entry: Intent) -> None:
         signal = self.latest
         if signal is None:

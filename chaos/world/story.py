@@ -2,7 +2,8 @@
 
 ``core.apply`` gives the state after each event; beside it the story keeps deaths, intents by label,
 unknown outcomes and how they ended, reconciles, trades and recovery reports, and it checks at each
-entry that nothing stood in its way (the gate), by the log's order alone. Pure: rows in, story out.
+entry that nothing stood in its way (the gate) and that its signal was still good. Pure: rows in,
+story out.
 """
 
 from collections import OrderedDict
@@ -215,7 +216,8 @@ class Story:
             lacking = self.standing.lacks(intent)
             if lacking:
                 self.groundless[intent.label] = lacking
-            reason = "; ".join(filter(None, (lacking, self.standing.forbids())))
+            reasons = (lacking, self.standing.forbids(), self.signals.too_old(intent))
+            reason = "; ".join(filter(None, reasons))
             if reason:
                 self.ungated.append((seq, intent.label, reason))
 

@@ -1,9 +1,12 @@
 """Books and story: what the two folds keep for the oracle."""
 
+import pytest
 from chaos_kit import (
     ENTRY,
     NAME,
+    SIGNAL,
     STOP,
+    TAKE,
     D,
     T,
     admin_row,
@@ -20,7 +23,10 @@ from chaos_kit import (
     told,
     trade_row,
 )
+from msgspec.structs import replace
 
+from chaos.world.ledger import Body, RequestRow
+from chaos.world.oracle import Witness, gated
 from tradebaas.core.events import (
     Event,
     LifeEnded,
@@ -33,6 +39,7 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     PhaseChanged,
+    SignalDetected,
 )
 from tradebaas.core.model import Absence, Phase
 
@@ -108,13 +115,39 @@ def test_a_naked_stretch_is_timed_by_the_exchange_and_its_cause_is_known() -> No
     assert not booked(later).naked_all()[0].sabotage
 
 
-def test_a_stretch_that_a_cancel_by_the_daemon_began_says_so() -> None:
-    gone = (T + 20, order_row("SL-1", STOP, "cancelled"))
-    cancel = cancel_row("SL-1")
-    assert booked([*entered_rows(), gone, (T + 20, cancel)]).naked_all()[0].cancelled
-    # Of another order, and later: the stop went by itself.
-    assert not booked([*entered_rows(), gone, (T + 21, cancel)]).naked_all()[0].cancelled
-    assert not booked([*entered_rows(), gone, (T + 20, request_row())]).naked_all()[0].cancelled
+def bared(*rows: tuple[int, Body]) -> list[tuple[int, int]]:
+    """(line, amount) of what the daemon itself laid bare, after the kit's entry."""
+    return [(c.n, int(c.amount)) for c in booked([*entered_rows(), *rows]).bared]
+
+
+AT_MS = T + 20
+TAKEN = (AT_MS, order_row("SL-1", STOP, "cancelled"))
+CANCEL = (AT_MS, cancel_row("SL-1"))
+
+
+def test_a_cancel_by_the_daemon_that_takes_cover_away_is_noted() -> None:
+    assert bared(TAKEN, CANCEL) == [(10, 1000)]
+    # However short it was, and beside what was bare before.
+    assert bared(TAKEN, CANCEL, (AT_MS, order_row("SL-2", "tb1-aa-9-s"))) == [(10, 1000)]
+    added = (T + 15, trade_row(2, "buy", "50000", "", T + 15, "0", "500"))
+    assert bared(added, (T + 15, admin_row("admin/order")), TAKEN, CANCEL) == [(12, 1000)]
+
+
+def test_a_cancel_that_takes_no_cover_away_is_left_alone() -> None:
+    # It went by itself, by an act of the owner's, or the call was another one or refused.
+    assert bared(TAKEN, (T + 21, CANCEL[1])) == []
+    assert bared(TAKEN, (AT_MS, admin_row("admin/cancel")), CANCEL) == []
+    assert bared(TAKEN, (AT_MS, request_row())) == []
+    refused = RequestRow(1, "private/cancel", "", [], {"order_id": "SL-1"}, {"error": {}})
+    assert bared(TAKEN, (AT_MS, refused)) == []
+    # Another stop covers all of it, or only a take profit went.
+    assert bared((T + 15, order_row("SL-2", "tb1-aa-9-s")), TAKEN, CANCEL) == []
+    take = order_row("t1", TAKE, "cancelled", order_type="limit")
+    assert bared((AT_MS, take), (AT_MS, cancel_row("t1"))) == []
+    # The position was closed in the same instant, before the stop went or after it.
+    close = (AT_MS, trade_row(2, "sell", "49000", "tb1-aa-9-c", AT_MS, "0"))
+    assert bared(close, TAKEN, CANCEL) == []
+    assert bared(TAKEN, close, CANCEL) == []
 
 
 # --------------------------------------------------------------------------------------- the story
@@ -163,3 +196,14 @@ def test_an_entry_of_another_life_or_connection_is_ungated() -> None:
     assert "life 1 is not its own, 7" in other.ungated[0][2]
     stale = told([*begun(), Linked(connection=2, account="me"), OrderIntended(intent=intent())])
     assert "the account was not read since the connect" in stale.ungated[0][2]
+
+
+@pytest.mark.parametrize("late_ms, found", [(-1, 0), (0, 1), (1, 1)])
+def test_an_entry_after_the_end_of_its_signal_is_ungated(late_ms: int, found: int) -> None:
+    """It is good until the candle after its own has closed, by the exchange's time."""
+    intended_ms = SIGNAL.candle_ms + 2 * SIGNAL.timeframe_ms + late_ms
+    entry = replace(intent(), intended_ms=intended_ms, valid_until_ms=intended_ms + 2_000)
+    story = told([*begun(), SignalDetected(signal=SIGNAL), OrderIntended(intent=entry)])
+    late = gated(booked([]), story, Witness())
+    assert len(late) == found
+    assert all(f"its signal was good until {T + 120_000}" in violation.text for violation in late)

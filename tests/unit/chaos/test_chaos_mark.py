@@ -10,6 +10,7 @@ from chaos_kit import (
     T,
     admin_row,
     begun,
+    cancel_row,
     closed,
     closed_rows,
     entered,
@@ -91,6 +92,12 @@ def stop_removed() -> Ledgers:
     return entered(), [*entered_rows(), gone, (T + 20, admin_row("admin/cancel"))]
 
 
+def stop_replaced() -> Ledgers:
+    gone, back = order_row("SL-1", STOP, "cancelled"), order_row("SL-2", "tb1-aa-9-s")
+    at_ms = T + 20
+    return entered(), [*entered_rows(), *((at_ms, b) for b in (gone, cancel_row("SL-1"), back))]
+
+
 def bad_trade() -> Ledgers:
     return bent_trade(), closed_rows()
 
@@ -105,8 +112,8 @@ def ungated() -> Ledgers:
 
 
 CASES: list[Callable[[], Ledgers]] = [
-    sent_twice, second_entry, unintended, other_session, stop_gone, stop_removed, bad_trade,
-    strange_death, ungated,
+    sent_twice, second_entry, unintended, other_session, stop_gone, stop_removed, stop_replaced,
+    bad_trade, strange_death, ungated,
 ]  # fmt: skip
 
 
@@ -131,7 +138,7 @@ def test_judging_in_two_parts_finds_what_judging_at_once_finds(case: Callable[[]
 
 
 def test_what_was_judged_is_not_judged_again() -> None:
-    for case in (sent_twice, unintended, bad_trade, strange_death, ungated):
+    for case in (sent_twice, unintended, stop_replaced, bad_trade, strange_death, ungated):
         events, rows = case()
         books, story = Books(), Story()
         books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))

@@ -21,6 +21,7 @@ from chaos_kit import (
 
 from chaos.world.books import Books
 from chaos.world.ledger import Body, JournalRow, OrderRow, SessionRow
+from chaos.world.mark import mark
 from chaos.world.oracle import Violation
 from chaos.world.protected import protected
 from chaos.world.skew import Leap
@@ -78,15 +79,41 @@ def test_what_is_no_stop_of_this_position_covers_nothing(change: dict[str, Any])
     assert bare(order_row("SL-2", label, **change)) == 1000
 
 
-def test_a_stop_must_be_no_looser_than_the_plan_or_one_without_a_plan() -> None:
-    """The plan of the kit is 49,000 of 50,000; without one it may be two and a half per cent."""
+def test_a_stop_must_be_no_looser_than_the_plan_which_a_tick_may_miss() -> None:
+    """The plan of the kit is 49,000 of 50,000; one without a plan may be farther away."""
     assert bare(stop(trigger_price=D(49_500))) == 0
-    assert bare(stop(trigger_price=D(48_750))) == 0
-    assert bare(stop(trigger_price=D("48749.5"))) == 1000
+    assert bare(stop(trigger_price=D("48999.5"))) == 0
+    assert bare(stop(trigger_price=D(48_999))) == 1000
     assert bare(stop(trigger_price=D(1))) == 1000
 
 
-def short(trigger: int, planned: int) -> int:
+def unplanned(*, restored: bool) -> Books:
+    """The kit's stop is gone, and one as far away as without a plan came; a log was lost or not."""
+    books = booked([*entered_rows(), (T + 20, GONE)])
+    if restored:
+        books.forget_plans()
+    late = order_row("SL-1", STOP, "cancelled")  # what is told of it yet brings no plan back
+    for body in (late, stop(trigger_price=D(48_750))):
+        books.take([JournalRow(books.n + 1, T + 21, body)])
+    return books
+
+
+def test_a_daemon_whose_log_was_restored_need_not_know_the_plan() -> None:
+    assert int(unplanned(restored=True).uncovered(NAME)) == 0
+    assert int(unplanned(restored=False).uncovered(NAME)) == 1000
+
+
+@pytest.mark.parametrize("trigger, naked", [(48_750, 0), (48_749, 1000)])
+def test_without_a_plan_a_stop_may_be_two_and_a_half_per_cent_away(
+    trigger: int, naked: int
+) -> None:
+    """The exchange was never told of a stop of this entry's own."""
+    rows: Rows = [row for row in entered_rows() if not isinstance(row[1], OrderRow)]
+    rows.append((T + 21, stop(trigger_price=D(trigger))))
+    assert int(booked(rows).uncovered(NAME)) == naked
+
+
+def short(trigger: D | int, planned: int) -> int:
     """How much of a short of 1000 from 50,000 is bare with a stop there, planned elsewhere."""
     stops: dict[str, Any] = {"direction": "buy", "amount": D(1000)}
     rows: Rows = [
@@ -100,8 +127,8 @@ def short(trigger: int, planned: int) -> int:
 
 def test_a_short_is_covered_from_above() -> None:
     assert short(51_000, 51_000) == 0
-    assert short(51_250, 51_000) == 0
-    assert short(51_251, 51_000) == 1000
+    assert short(D("51000.5"), 51_000) == 0
+    assert short(51_001, 51_000) == 1000
     assert short(55_000, 55_000) == 0, "the owner allows it"
     assert short(55_001, 55_000) == 1000
 
@@ -148,12 +175,25 @@ def test_a_position_whose_stop_is_gone_is_found_when_it_lasts() -> None:
     assert checks(protected(books, story, T + 21 + LIMIT_MS, LIMIT_MS)) == ["protected"]
 
 
+BACK = order_row("SL-2", "tb1-aa-9-s")
+REPLACED: Rows = [(T + 20, GONE), (T + 20, cancel_row("SL-1")), (T + 20, BACK)]
+
+
 def test_a_stop_that_the_daemon_cancels_is_found_however_short_that_was() -> None:
-    cancel = cancel_row("SL-1")
-    back = (T + 21, order_row("SL-2", "tb1-aa-9-s"))
-    books = booked([*entered_rows(), (T + 20, GONE), (T + 20, cancel), back])
+    books = booked([*entered_rows(), *REPLACED])
     (found,) = protected(books, told(entered()), T + 30, LIMIT_MS)
     assert "the daemon itself cancelled the stop of 1000" in found.text
+
+
+def test_a_stop_that_the_daemon_replaces_is_found_where_a_part_was_bare_already() -> None:
+    added = (T + 15, trade_row(2, "buy", "50000", "", T + 15, "0", "500"))
+    act = (T + 15, admin_row("admin/order"))
+    books, story = booked([*entered_rows(), added, act, *REPLACED]), told(entered())
+    (found,) = protected(books, story, T + 30, LIMIT_MS)
+    assert "the daemon itself cancelled the stop of 1000" in found.text
+    assert protected(books, story, T + 30, LIMIT_MS, mark(books, story)) == []
+    honest = booked([*entered_rows(), added, act, (T + 20, BACK)])
+    assert protected(honest, story, T + 30, LIMIT_MS) == []
 
 
 def test_what_the_exchange_leapt_over_is_no_time_in_which_it_was_naked() -> None:

@@ -1,7 +1,9 @@
 """The mutants fit the present program, and leave nothing behind when they are undone."""
 
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from chaos.mutants.patch import Misfit, Patch
 from chaos.report.verdict import INVARIANTS
 
 Contents = dict[str, object]
+ROOT = Path(__file__).parents[3]
 
 
 def program() -> Contents:
@@ -52,6 +55,12 @@ def test_there_are_enough_mutants_and_each_has_its_own_name() -> None:
     assert len(MUTANTS) >= 24
     assert len(mutants._ALL) == len(MUTANTS)
     assert {*REAL_MUTANTS, *FSYNC_MUTANTS} <= MUTANTS.keys()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_the_pages_say_in_how_many_ways_the_daemon_is_broken(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.findall(r"in\s(\d+)\sways", text) == [str(len(MUTANTS))]
 
 
 @pytest.mark.parametrize("broken", MUTANTS.values(), ids=lambda broken: broken.name)
