@@ -9,19 +9,20 @@ chaos.broken NAME`` is the daemon's command line with one applied, for the drive
     sending, proof          what goes to the exchange, and how its fate is known
     gate, protection        when risk may be added, and how it is covered
     account                 fills, values and sizes
-    lives                   what must end when something has died
+    lives                   what must end when something has died, and what must go on
+    word                    what the operator has ordered
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chaos.mutants import account, answering, gate, lives, proof, protection, sending, storage
+from chaos.mutants import account, answering, gate, lives, proof, protection, sending, storage, word
 from chaos.mutants.mutant import Mutant
 from chaos.mutants.patch import Patch
 
 _ALL = [
     member
-    for module in (storage, answering, sending, proof, gate, protection, account, lives)
+    for module in (storage, answering, sending, proof, gate, protection, account, lives, word)
     for member in vars(module).values()
     if isinstance(member, Mutant)
 ]

@@ -1,7 +1,8 @@
-"""Mutants of the lives: a death that is not let happen, of an actor or of the whole process.
+"""Mutants of the lives: a death that is not let happen, of an actor or of the whole process, and a
+process that lives on and does nothing.
 
-Fail closed rests on them: an actor whose state is half done, and a process whose page cache nobody
-knows, must not be gone on with.
+Fail closed rests on the deaths: an actor whose state is half done, and a process whose page cache
+nobody knows, must not be gone on with.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import trio
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import persister
+from tradebaas.actors.session import Session
 from tradebaas.core.events import Event
 from tradebaas.core.state import State
 from tradebaas.errors import Fatal, StoreFault
@@ -86,3 +88,21 @@ def failed_commit_goes_on(patch: Patch) -> None:
             await honest(self, candidate, events)
 
     patch.set(persister._Scribe, "_append", append)
+
+
+@mutant(
+    "mute-after-reconnect",
+    breaks="only the first connection of a life tells the strategy of the market",
+    costs="one lost connection, and it trades nothing until somebody restarts it",
+    by="Alive",
+    needs="a connection that is lost in a quiet world, and nobody who dies after that",
+    profile="owner",
+)
+def mute_after_reconnect(patch: Patch) -> None:
+    honest = Session._publish_market
+
+    def publish_market(self: Session) -> None:
+        if self._connection == 1:
+            honest(self)
+
+    patch.set(Session, "_publish_market", publish_market)

@@ -15,6 +15,15 @@ from chaos.world.oracle import Published
 
 Json = dict[str, object]
 REQUEST_LIMIT_S = 3.0
+STOP = "/api/strategy/stop"
+CLOSES = frozenset({"/api/halt", "/api/position/close"})
+IN_DOUBT = 500
+"""From this status on nobody knows whether a command was obeyed."""
+
+
+def closes(path: str, asked: Json) -> bool:
+    """Whether a command asks for the end of whatever is open."""
+    return path in CLOSES or bool(asked.get("close"))
 
 
 class NoAnswer(Exception):

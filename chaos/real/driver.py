@@ -14,13 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos.real.admin import Admin
-from chaos.real.api import Answer, Api, Json, NoAnswer, views, wait_for_api
+from chaos.real.api import (
+    IN_DOUBT,
+    STOP,
+    Answer,
+    Api,
+    Json,
+    NoAnswer,
+    closes,
+    views,
+    wait_for_api,
+)
 from chaos.real.processes import Daemon, Exchange, Point
 from chaos.real.stage import Stage
 from chaos.world.books import Books
 from chaos.world.deck import Deck
 from chaos.world.ledger import Tail, read_head, read_journal, read_log
-from chaos.world.oracle import HaltWindow, Promise, Witness
+from chaos.world.oracle import Close, HaltWindow, Promise, Witness
 from chaos.world.story import Story
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
@@ -103,6 +113,7 @@ class Driver:
         self._unread = self.head().seq
         self.recovered = (0, 0)
         self.witness.promises.clear()
+        self.witness.closes.clear()
         self.witness.published.clear()
 
     def draw(self, what: str, cards: Sequence[str], first: Sequence[str] = ()) -> str:
@@ -219,17 +230,26 @@ class Driver:
         """Command the daemon and keep its promise; None when it did not answer."""
         if path == "/api/resume":
             self._end_halt()
+        api, start = self.api(), self.witness.starts[-1]
+        start.stops += path == STOP  # until it is answered
         try:
-            answer = self.api().post(path, body, limit)
+            answer = api.post(path, body, limit)
         except NoAnswer:
             return None
-        if path == "/api/halt" and answer.ok:
-            self.witness.halts.append(HaltWindow(int(str(answer.body["seq"])), self.admin.n()))
+        start.stops -= path == STOP and answer.status < IN_DOUBT
         if answer.ok and "seq" in answer.body:
-            events = answer.body.get("events")
-            listed = tuple(events) if isinstance(events, list) else ()
-            self.witness.promises.append(Promise(path, int(str(answer.body["seq"])), listed))
+            self._remember(path, body or {}, answer.body)
         return answer
+
+    def _remember(self, path: str, asked: Json, answered: Json) -> None:
+        """Keep a promise."""
+        seq, events = int(str(answered["seq"])), answered.get("events")
+        if path == "/api/halt":
+            self.witness.halts.append(HaltWindow(seq, self.admin.n()))
+        if closes(path, asked):
+            self.witness.closes.append(Close(path, seq))
+        listed = tuple(events) if isinstance(events, list) else ()
+        self.witness.promises.append(Promise(path, seq, listed))
 
     def insist(self, path: str, body: Json | None = None) -> Answer:
         """Command until the daemon answers at all (a restarting crew says 503).

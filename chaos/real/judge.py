@@ -16,9 +16,11 @@ from chaos.real.driver import INSTRUMENT, Driver
 from chaos.real.scene import Scene
 from chaos.world import oracle
 from chaos.world.alive import alive
+from chaos.world.armed import armed
 from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
 from chaos.world.closed import fail_closed
+from chaos.world.closing import owed
 from chaos.world.durable import durable, head_agrees, head_is_last
 from chaos.world.known import fills, known
 from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
@@ -136,6 +138,7 @@ class Judge:
         found = [
             *known(books, driver.story, self._mark),
             *head_is_last(driver.story, driver.head()),
+            *owed(books, driver.story, driver.witness),
         ]
         uncovered = books.uncovered(INSTRUMENT)
         if uncovered:
@@ -155,6 +158,7 @@ class Judge:
         self._count()
         return [
             *durable(story, witness),
+            *armed(story, witness, since),
             *head_agrees(story, head),
             *self._judged(books, story, witness, now_ms, since),
             *oracle.same(books, story, witness, snapshots, flat=flat, since=since),

@@ -12,9 +12,11 @@ from chaos.sim import legacy
 from chaos.sim.machine import Machine
 from chaos.world import oracle
 from chaos.world.alive import alive
+from chaos.world.armed import armed
 from chaos.world.books import Books
 from chaos.world.bounded import Bounds, bounded
 from chaos.world.closed import fail_closed
+from chaos.world.closing import owed
 from chaos.world.durable import durable, head_agrees, head_is_last
 from chaos.world.exchange import MemoryJournal
 from chaos.world.known import known
@@ -124,12 +126,31 @@ class Judge:
         """Where both ledgers differ while nothing moves; reads them anew."""
         self.read()
         story = self.story
-        return [*known(self.books, story), *head_is_last(story, self.head), *self._uncovered()]
+        return [
+            *known(self.books, story),
+            *head_is_last(story, self.head),
+            *self._uncovered(),
+            *owed(self.books, story, self.witness),
+        ]
+
+    def owed(self) -> list[Violation]:
+        """What answered commands close and is still open; reads both ledgers anew."""
+        self.read()
+        return owed(self.books, self.story, self.witness)
 
     def uncovered(self) -> bool:
         """Whether a position of ours lacks a full stop now, by the exchange's ledger."""
-        self.books.take(self._journal.rows(self.books.n))
+        self.look()
         return bool(self._uncovered())
+
+    def holds(self) -> bool:
+        """Whether a position of ours is open now, by the exchange's ledger."""
+        self.look()
+        return any(span.ours for span in self.books.open_spans.values())
+
+    def look(self) -> None:
+        """Read the exchange's ledger alone."""
+        self.books.take(self._journal.rows(self.books.n))
 
     def _uncovered(self) -> list[Violation]:
         found = []
@@ -151,6 +172,7 @@ class Judge:
         limit_ms, news_ms = self._patience.naked_ms, self._patience.news_ms
         found = [
             *durable(story, witness),
+            *armed(story, witness),
             *head_agrees(story, self.head),
             *once(books, story),
             *protected(books, story, now_ms, limit_ms, sabotage_ms=news_ms, leaps=self._leaps),

@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from chaos.sim.machine import Machine, Process
-from chaos.world.oracle import HaltWindow, Promise, Published, Witness
+from chaos.world.oracle import Close, HaltWindow, Promise, Published, Witness
 from tradebaas.core.messages import (
     Arm,
     ClosePosition,
@@ -115,20 +115,28 @@ class Operator:
         if isinstance(request, Resume):
             self.end_halts()
             self._resumes += 1
-        resumes = self._resumes
+        resumes, start = self._resumes, self._witness.starts[-1]
+        start.stops += isinstance(request, Disarm)  # until it is answered
         try:
             answer = await process.lives.door.ask(request, PATIENCE_S)
         except (AskTimeout, LifeEnded):
             return
-        if not process.alive or not isinstance(answer, Committed):
+        if not process.alive:
             return
+        start.stops -= isinstance(request, Disarm)
+        if isinstance(answer, Committed):
+            self._remember(request, answer, resumed=resumes != self._resumes)
+
+    def _remember(self, request: Request, answer: Committed, *, resumed: bool) -> None:
+        """Keep a promise. Somebody may have ``resumed`` while the answer was under way."""
         self.answers += 1
         name = type(request).__name__
         if isinstance(request, Halt):
             window = HaltWindow(answer.seq, self.journal_n())
-            # Somebody may have asked to resume while the answer was under way.
-            window.last_n = None if resumes == self._resumes else window.first_n
+            window.last_n = window.first_n if resumed else None
             self._witness.halts.append(window)
+        if _closes(request):
+            self._witness.closes.append(Close(name, answer.seq))
         events = tuple(msgspec.json.decode(msgspec.json.encode(e)) for e in answer.events)
         self._witness.promises.append(Promise(name, answer.seq, events))
         self._machine.tell("answer", f"{name} seq {answer.seq}")
@@ -182,8 +190,17 @@ class Operator:
             return
         finally:
             mount.kill()
-        self._witness.halts.append(HaltWindow(stated.seq if stated else 0, self.journal_n()))
+        seq = stated.seq if stated else 0
+        self._witness.halts.append(HaltWindow(seq, self.journal_n()))
+        self._witness.closes.append(Close("halt while down", seq))
         self._machine.tell("answer", "halted while down")
+
+
+def _closes(request: Request) -> bool:
+    """Whether it asks for the end of whatever is open."""
+    return isinstance(request, Halt | ClosePosition) or (
+        isinstance(request, Disarm) and request.close
+    )
 
 
 def free(state: State) -> bool:

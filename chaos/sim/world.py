@@ -1,9 +1,9 @@
 """One simulated world, from its first start to its judgement.
 
 Phases: faults (deaths and everything else that goes wrong), then quiet (nothing goes wrong any
-more, and the operator wants it to trade), then judgement, then liveness (it must open and close a
-position), then a stop and the last judgement, to the last digit; and then a file is spoilt. A world
-is a function of its ``Swarm``: equal values give equal timelines.
+more: what was ordered is done, and the operator wants it to trade), then judgement, then liveness
+(it must open and close a position), then a stop and the last judgement, to the last digit; and then
+a file is spoilt. A world is a function of its ``Swarm``: equal values give equal timelines.
 """
 
 import random
@@ -14,10 +14,11 @@ from typing import final
 
 import trio
 
-from chaos.sim import damage, flip, kernel, legacy
+from chaos.sim import damage, flip, kernel, legacy, liveness
 from chaos.sim.deeds import DISK_FULL
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
+from chaos.sim.liveness import until
 from chaos.sim.machine import Machine, Process
 from chaos.sim.nemesis import Nemesis
 from chaos.sim.operator import Operator, free
@@ -37,17 +38,8 @@ from tradebaas.core.model import Phase
 from tradebaas.runtime.supervisor import leaves
 from tradebaas.store.place import Place
 
-LIVE_S = 120.0
-DAY_S = 86_400
-PROVOKE_S = 10.0
 STOP_S = 60.0
 WORLD_S = 3_000.0
-STIRRING = ("market jumps", "gap through the stop", "gap through the take")
-"""What makes trades in a quiet world."""
-RESTART_S = 0.1
-"""systemd's RestartSec."""
-RECOVERY_S = 0.5
-"""From the start of a process to reconciled and protected, when nothing is wrong."""
 
 
 @dataclass(slots=True)
@@ -192,7 +184,7 @@ class World:
             await process.ended.wait()
             if not self.stopping:
                 self._note_exit(process)
-                await trio.sleep(RESTART_S)
+                await trio.sleep(liveness.RESTART_S)
                 with trio.move_on_after(self.nemesis.downtime()):
                     await self.nemesis.calmed.wait()
 
@@ -214,80 +206,38 @@ class World:
         async with trio.open_nursery() as strikes:
             self.nemesis.begin(strikes)
             with trio.move_on_after(self.swarm.faults_s):
-                await _until(lambda: self.swarm.deaths > 0 >= self.reaper.left, 0.25)
+                await until(lambda: self.swarm.deaths > 0 >= self.reaper.left, 0.25)
             strikes.cancel_scope.cancel()
         self.timeline.tell("phase", "quiet")
         self.reaper.disarm()
         if await self._found_enough():
             return
         await self.nemesis.calm()
-        if not await self._comes_to_rest():
+        if not await liveness.closes(self) or not await self._comes_to_rest():
             return
         self._judge(flat=False)
         self.timeline.tell("phase", "liveness")
-        await self._protects()
-        await self._recovers()
-        if await self._trades() and await self._ends():
+        await liveness.protects(self)
+        await liveness.recovers(self)
+        if await self._trades_on() and await self._ends():
             await damage.spoil(self)
+
+    async def _trades_on(self) -> bool:
+        """Whether what was ordered last is done, and it can be had to trade after that."""
+        return (
+            await liveness.closes(self)
+            and await liveness.starts(self)
+            and await liveness.trades(self)
+        )
 
     async def _comes_to_rest(self) -> bool:
         """Whether the operator gets it to trade again, with both ledgers in agreement."""
         with trio.move_on_after(self.swarm.quiet_s):
             await self.operator.insist(free)
-            await _until(lambda: not self.judge.settled(), 0.1)
+            await until(lambda: not self.judge.settled(), 0.1)
             return True
         differences = self.judge.settled()
-        self._fail(f"not at rest {self.swarm.quiet_s:g} s after the last fault", differences)
-        return False
-
-    async def _protects(self) -> None:
-        """A stop that the owner takes away is back within the limit, now that all is well."""
-        with trio.move_on_after(PROVOKE_S):
-            while True:
-                if await self.nemesis.inflict("owner cancels our stop"):
-                    break
-                await trio.sleep(0.05)
-            self.timeline.tell("phase", "a stop was taken away")
-            with trio.move_on_after(self.swarm.naked_limit_s) as limit:
-                await _until(lambda: not self.judge.uncovered(), 0.01)
-            if limit.cancelled_caught:
-                text = f"no stop {self.swarm.naked_limit_s:g} s after the owner had cancelled it"
-                self.find(Violation("protected", "provoked", text))
-
-    async def _recovers(self) -> None:
-        """A process that is killed now is followed by one that is soon reconciled and protected."""
-        killed = self.machine.process
-        assert killed is not None
-        self.timeline.tell("phase", "killed in a healthy world")
-        killed.kill()
-        began = trio.current_time()
-        with trio.move_on_after(RESTART_S + RECOVERY_S) as limit:
-            await _until(lambda: self._reconciled(killed) and not self.judge.uncovered(), 0.005)
-        if limit.cancelled_caught:
-            text = f"a recovery in a healthy world took more than {RECOVERY_S:g} s"
-            self.find(Violation("alive", "recovery", f"{text}: {self._described()}"))
-        else:
-            took = trio.current_time() - began - RESTART_S
-            self.timeline.tell("phase", f"recovered within {took:.3f} s")
-
-    def _reconciled(self, after: Process) -> bool:
-        """Whether the process that followed has read the account in full."""
-        process = self.machine.process
-        if process is None or process is after:
-            return False
-        state = process.lives.board.view.value
-        return state is not None and 0 < state.connection == state.reconciled
-
-    async def _trades(self) -> bool:
-        """Whether a position that is opened from now on is closed again."""
-        before = self._state_trades()
-        limit_s = LIVE_S + (DAY_S / self.swarm.rate if self.swarm.waits_for_days else 0)
-        with trio.move_on_after(limit_s):
-            while self._state_trades() < before + 1:
-                await self.nemesis.inflict(self.rng.choice(STIRRING))
-                await trio.sleep(0.5)
-            return True
-        self._fail(f"no trade within {limit_s:g} s of quiet", [])
+        self.fail(f"not at rest {self.swarm.quiet_s:g} s after the last fault", differences)
         return False
 
     async def _ends(self) -> bool:
@@ -308,15 +258,15 @@ class World:
         with trio.move_on_after(STOP_S):
             await self.operator.command(Disarm(reason="the end", close=True))
             await self.operator.wait(lambda s: s.phase is Phase.IDLE and s.position is None)
-            await _until(lambda: not self.judge.settled(), 0.1)
+            await until(lambda: not self.judge.settled(), 0.1)
             self.stopping = True
             process.lives.drain.ask()
             await process.ended.wait()
             if process.exit != 0:
-                self._fail(f"after SIGTERM: {process.exit} {process.words}", [])
+                self.fail(f"after SIGTERM: {process.exit} {process.words}", [])
             self._judge(flat=True)
             return
-        self._fail(f"not stopped in order within {STOP_S:g} s", self.judge.settled())
+        self.fail(f"not stopped in order within {STOP_S:g} s", self.judge.settled())
 
     # --------------------------------------------------------------------------------- words
 
@@ -329,7 +279,7 @@ class World:
         """Whether the faults alone have shown what was looked for."""
         if self._enough is None:
             return False
-        await _until(lambda: self.flip is None, 0.001)
+        await until(lambda: self.flip is None, 0.001)
         self._judge(flat=False)
         return self._enough(self.outcome.violations)
 
@@ -340,14 +290,16 @@ class World:
             self.outcome.violations.append(violation)
             self.timeline.tell("VIOLATION", f"{violation.check}: {violation.text}")
 
-    def _fail(self, what: str, differences: list[Violation]) -> None:
-        text = "; ".join([what, *(v.text for v in differences), self._described()])
+    def fail(self, what: str, differences: list[Violation]) -> None:
+        """Note that it is not alive, with what the ledgers say meanwhile."""
+        text = "; ".join([what, *(v.text for v in differences), self.described()])
         self.find(Violation("alive", what, text))
         for difference in differences:
             self.find(difference)
         self._judge(flat=False)
 
-    def _described(self) -> str:
+    def described(self) -> str:
+        """What the process shows, in a line."""
         process = self.machine.process
         if process is None or not process.alive:
             return "no process is alive"
@@ -361,22 +313,9 @@ class World:
             f"halted {state.halted}, orders {list(state.orders)}, position {state.position}; {link}"
         )
 
-    def _state_trades(self) -> int:
-        process = self.machine.process
-        state = process.lives.board.view.value if process is not None else None
-        return state.counters.trades if state is not None else 0
-
     def _now_ms(self) -> int:
         server = self.exchange.server
         return server.exchange.now_ms if server is not None else 0
-
-
-async def _until(done: Callable[[], bool], pause_s: float) -> None:
-    """Look every so many virtual seconds until it is done."""
-    while True:
-        if done():
-            return
-        await trio.sleep(pause_s)
 
 
 def _words(error: BaseException) -> str:

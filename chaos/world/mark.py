@@ -29,6 +29,7 @@ class Mark:
     ungated: int = 0
     missed: int = 0
     halts: int = 0
+    unarmed: int = 0
 
 
 START = Mark()
@@ -48,4 +49,5 @@ def mark(books: Books, story: Story, last: Mark = START) -> Mark:
         ungated=len(story.ungated),
         missed=len(story.missed),
         halts=len(story.daemon_halts),
+        unarmed=len(story.unarmed),
     )

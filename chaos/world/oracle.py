@@ -50,6 +50,17 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class Close:
+    """An answered command that closes what is open: a halt, a close, a stop with one.
+
+    ``seq`` is where the log was, so it said. Whatever it closes was intended before that.
+    """
+
+    what: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """What a reading endpoint showed: the state as of ``seq``, a part of it."""
 
@@ -84,13 +95,15 @@ class Start:
 
     ``life`` is the last one in the log before it, ``halt_file`` whether data/HALT was there.
     ``deaths`` counts the injected deaths that a next life tells of, by the name of the exception;
-    causes in ``excused``, with the actor's name, may come any number of times.
+    causes in ``excused``, with the actor's name, may come any number of times. ``stops`` counts
+    those that were asked for and not answered: each may have been obeyed.
     """
 
     life: int
     halt_file: bool = False
     deaths: Counter[str] = field(default_factory=Counter)
     excused: set[str] = field(default_factory=set)
+    stops: int = 0
 
 
 @dataclass(slots=True)
@@ -101,6 +114,7 @@ class Witness:
     """
 
     promises: list[Promise] = field(default_factory=list)
+    closes: list[Close] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     halts: list[HaltWindow] = field(default_factory=list)
     outages: list[HaltWindow] = field(default_factory=list)
@@ -125,6 +139,7 @@ class Witness:
     def forget_starts(self, life: int) -> None:
         """The log was restored: lives are counted anew, and those up to ``life`` were judged."""
         self.starts[:] = [Start(life)]
+        self.closes.clear()
 
     def injected(self, kind: str) -> None:
         """A death was injected into the running process: an exception of that name."""

@@ -81,6 +81,7 @@ class Story:
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
     ``absences`` the evidence for those that were called absent,
+    ``unarmed`` where what was armed was so no longer: the event, its life and its kind,
     ``unsettled`` what the present life has lacked of a recovery in every state so far, "" once one
     lacked nothing, ``premature`` the recoveries that were reported before that.
     """
@@ -112,6 +113,7 @@ class Story:
     born_halted: dict[int, bool] = field(default_factory=dict)
     denied: dict[str, tuple[int, str]] = field(default_factory=dict)
     absences: dict[str, tuple[int, Absence]] = field(default_factory=dict)
+    unarmed: list[tuple[int, int, str]] = field(default_factory=list)
     unsettled: str = ""
     premature: list[tuple[int, str]] = field(default_factory=list)
 
@@ -141,6 +143,8 @@ class Story:
         self.standing.take(row.event)
         self.signals.take(row.event)
         self.state = apply(before, row.event)
+        if before.armed and not self.state.armed:
+            self.unarmed.append((row.seq, self.state.life, type(row.event).__name__))
         if self.unsettled:
             self.unsettled = _unsettled(self.state)
 
