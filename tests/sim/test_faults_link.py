@@ -36,7 +36,7 @@ async def everything(link: Link) -> dict[str, Any]:
     return {
         "instrument": instrument,
         "account": (await reads.account(link, "BTC")).currency,
-        "id": await reads.account_id(link, "BTC"),
+        "id": (await reads.identity(link, "BTC")).account,
         "positions": await reads.positions(link),
         "open": ours(await reads.open_orders(link)),
         "label": ours(await reads.orders_by_label(link, "BTC", "tb1-aa-1-s")),

@@ -302,8 +302,9 @@ class Session:
         """
         exchange = self._ctx.config.exchange
         currency = "USDC" if "USDC" in self._instrument else self._instrument.partition("-")[0]
-        number = await reads.account_id(self._link, currency)
-        return f"{number} of {exchange.url or exchange.environment}"
+        said = await reads.identity(self._link, currency)
+        self._link.credits.allow(said.allowed)
+        return f"{said.account} of {exchange.url or exchange.environment}"
 
     def _needed_instrument(self) -> Instrument:
         assert self._feed is not None

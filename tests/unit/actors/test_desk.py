@@ -24,6 +24,7 @@ from tradebaas.core.state import HaltLatch, Pending, State
 from tradebaas.deribit import reads
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.errors import NotSent, Unanswered
 from tradebaas.deribit.link import Link
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
@@ -149,7 +150,7 @@ async def test_a_lost_connection_accounts_for_every_intent_of_it(autojump_clock:
         foreign = (intent(Role.CLOSE, life=2), intent(Role.TAKE, connection=2))
         made.show(sent, unsent, *foreign)
         desk = SimpleNamespace(linked=True, taken={sent.label}, now_ms=lambda: 77)
-        attempt = reconciler._Attempt(1, 0, cast(Session, desk), "it broke")
+        attempt = reconciler._Attempt(1, 0, Credits(), cast(Session, desk), "it broke")
 
         async def answer() -> None:
             while len(asked) < 2:
