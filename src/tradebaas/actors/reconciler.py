@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import trio
 
 from tradebaas.actors.feed import CandleGap
+from tradebaas.actors.prices import ChannelSilent
 from tradebaas.actors.session import Session, SessionOver
 from tradebaas.board import Context, LinkStatus
 from tradebaas.core.facts import Fact, LostFact, NotSentFact
@@ -32,6 +33,7 @@ _ORDINARY = (
     Unanswered,
     CallFailed,
     CandleGap,
+    ChannelSilent,
     SessionOver,
 )
 """What ends a session without ending the life."""

@@ -13,6 +13,7 @@ import trio
 
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.feed import WINDOW, Feed
+from tradebaas.actors.prices import PriceWatch
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.actors.survey import survey
 from tradebaas.board import Context, LinkStatus
@@ -59,6 +60,7 @@ class Session:
         self._desk = Desk(ctx, link, connection)
         self._timing = RecoveryClock(ctx)
         self._feed: Feed | None = None
+        self._prices: PriceWatch | None = None
         self._instrument, self._timeframe = _wanted(ctx)
 
     @property
@@ -74,7 +76,7 @@ class Session:
         """Work until ``drain``, then let orders under way be answered.
 
         Raises:
-            LinkLost, Unanswered, CallFailed, CandleGap, SessionOver: the session is over.
+            LinkLost, Unanswered, CallFailed, CandleGap, ChannelSilent, SessionOver: it is over.
         """
         await self._log_in()
         await self._prepare()
@@ -97,6 +99,7 @@ class Session:
             self._watch_assignment,
             self._recover,
             self._answer_candles,
+            self._watch_prices,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -127,7 +130,7 @@ class Session:
             await reads.ticker(link, name),
             await reads.account(link, instrument.currency),
         )
-        self._feed = feed
+        self._feed, self._prices = feed, PriceWatch(self._ctx.ports.clock, link, feed)
         self._timing.note("subscribed")
 
     # -------------------------------------------------------------------- what comes by itself
@@ -149,6 +152,8 @@ class Session:
                 self._desk.survey_wanted.set()  # it may have told of a fill, or of a stop that went
                 return (FrameFact(raw=raw, reason=reason),)
             case stream.TickerTick() | stream.BarTick() | stream.AccountTick():
+                if isinstance(item, stream.TickerTick) and self._prices is not None:
+                    self._prices.heard()
                 if self._feed is not None and self._feed.take(item):
                     self._publish_market()
                 return ()
@@ -248,6 +253,10 @@ class Session:
                 _, version = await ctx.board.view.wait_newer(version)
             rate = self._link.clock.rate
             await self._desk.cancel(unwanted(ctx.view(), self.now_ms(), ctx.limits, rate))
+
+    async def _watch_prices(self) -> None:
+        assert self._prices is not None
+        await self._prices.run()
 
     async def _watch_assignment(self) -> None:
         """Another instrument or timeframe needs other subscriptions: a new session."""
