@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from exchange_kit import EPOCH_MS, World
+from exchange_kit import World
 from trio.testing import MockClock
 
 from tradebaas.actors.feed import Feed
@@ -29,7 +29,7 @@ async def watched(world: World, link: Link) -> AsyncIterator[Feed]:
     feed = Feed(1, instrument, timeframe.ms, Decimal(1))
     account = await reads.account(link, instrument.currency)
     feed.load((), await reads.ticker(link, BTC), account)
-    watch = PriceWatch(TrioClock(EPOCH_MS), link, feed)
+    watch = PriceWatch(TrioClock(0), link, feed)
 
     async def listen() -> None:
         async for item in link.notifications:

@@ -13,9 +13,9 @@ import trio
 
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.feed import WINDOW, Feed
-from tradebaas.actors.prices import PriceWatch
+from tradebaas.actors.prices import ChannelSilent, PriceWatch
 from tradebaas.actors.recovery import RecoveryClock
-from tradebaas.actors.survey import survey
+from tradebaas.actors.survey import survey, untold
 from tradebaas.board import Context, LinkStatus
 from tradebaas.core.correct import CORRECTED
 from tradebaas.core.draft import Draft
@@ -37,6 +37,8 @@ RECONCILE_EVERY_S = 30.0
 DOUBT_EVERY_S = 2.0
 SURVEY_PAUSE_S = 0.25
 """Between two full reads: an exchange that talks nonsense must not make us read all the time."""
+SILENT_MS = 5_000
+"""What happened so long before a read should have been told before it."""
 DOUBTS = frozenset({BROKEN, CORRECTED})
 TEND_EVERY_S = 0.1
 DRAIN_S = 8.0
@@ -186,6 +188,8 @@ class Session:
         """Read everything, add what came meanwhile, and report both as one reconcile."""
         ctx, instrument = self._ctx, self._needed_instrument()
         taken = await survey(self._link, ctx.view(), instrument, ctx.limits)
+        silent_ms = int(SILENT_MS * self._link.clock.rate)
+        missed = untold(ctx.view(), taken, silent_ms) if self.reconciled else ""
         facts = list(taken.facts)
         if not self.reconciled:
             for item in self._link.waiting():
@@ -195,6 +199,8 @@ class Session:
         self.reconciled = True
         self._publish_up("reconciled")
         self._publish_market()
+        if missed:
+            raise ChannelSilent(f"only a read has told of {missed}: the account's channel is dead")
 
     async def _reconcile_often(self) -> None:
         while True:
