@@ -118,7 +118,7 @@ async def test_an_error_never_becomes_an_answer(target: str, autojump_clock: Moc
     }
     method, params = calls[target]
     world = World()
-    async with world.running(), world.link() as link:
+    async with world.running(), world.link(call_s=60.0) as link:  # credits may be waited for
         for code in sorted(codes):
             error = Refused(code, "an error")
             # A read that lacks a login is tried again with a new one, and nothing else is.

@@ -17,6 +17,10 @@ from msgspec import Struct
 
 from tradebaas.deribit.rpc import Priority
 
+NOTHING = 1e-6
+"""Of a call: less is what rounding leaves."""
+SHORTEST_S = 0.001
+"""A wait that is too short to move a clock would be waited for ever."""
 SHARE = 0.8
 """Of what the account is allowed."""
 RESERVE: Mapping[Priority, float] = {
@@ -86,7 +90,9 @@ class Bucket:
         """
         self._refill(now, pace)
         missing = 1.0 + reserve * (self._burst - 1.0) - self._level
-        return max(missing, 0.0) / (self._rate * pace)
+        if missing <= NOTHING:
+            return 0.0
+        return max(missing / (self._rate * pace), SHORTEST_S)
 
     def take(self, now: float, pace: float) -> None:
         """A call has gone."""

@@ -45,6 +45,19 @@ def test_they_refill_in_exchange_time() -> None:
     assert credits.wait_s(ORDER, Priority.PROTECT, 0.2, 60.0) == 0
 
 
+@pytest.mark.parametrize("started", [0.0, 815_724.674_891_129_8])
+def test_whoever_waits_as_long_as_told_may_go_then(started: float) -> None:
+    """Else rounding would leave a wait that is too short to move the clock, again and again."""
+    credits, now = Credits(), started
+    for _ in range(500):
+        waits = 0
+        while (wait_s := credits.wait_s("private/subscribe", Priority.NORMAL, now, 1.0)) > 0:
+            assert now + wait_s > now
+            now, waits = now + wait_s, waits + 1
+        assert waits <= 2
+        credits.take("private/subscribe", now, 1.0)
+
+
 def test_after_the_exchange_ended_a_session_for_it_nothing_is_left() -> None:
     credits = Credits()
     credits.spent(5.0)
