@@ -14,6 +14,7 @@ from tradebaas.actors import metrics, reconciler
 from tradebaas.actors.feed import CandleGap
 from tradebaas.board import Context, Vitals
 from tradebaas.deribit import link
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import Endpoint, Link
 from tradebaas.errors import StoreFault
 from tradebaas.runtime.ports import Ports
@@ -45,8 +46,10 @@ def never_pats(patch: Patch) -> None:
 def deaf(patch: Patch) -> None:
     honest = link.Link.__init__
 
-    def init(self: Link, endpoint: Endpoint, ports: Ports, call_s: float, inbox: int) -> None:
-        honest(self, endpoint, ports, call_s * FOREVER, inbox)
+    def init(
+        self: Link, endpoint: Endpoint, ports: Ports, credits: Credits, call_s: float, inbox: int
+    ) -> None:
+        honest(self, endpoint, ports, credits, call_s * FOREVER, inbox)
 
     patch.set(link.Link, "__init__", init)
     patch.set(link, "SILENCE_S", FOREVER)

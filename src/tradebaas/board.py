@@ -170,5 +170,6 @@ def limits_of(config: Config) -> Limits:
         slippage_percent=risk.slippage_percent,
         adopted_stop_percent=risk.adopted_stop_percent,
         validity_ms=risk.validity_ms,
+        price_age_ms=risk.price_age_ms,
         naked_ms=risk.naked_ms,
     )

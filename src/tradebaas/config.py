@@ -91,6 +91,7 @@ class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     slippage_percent: Decimal = Decimal("0.05")
     adopted_stop_percent: Decimal = Decimal(2)
     validity_ms: int = 2_000
+    price_age_ms: int = 5_000
     naked_ms: int = 2_000
 
 
@@ -383,6 +384,7 @@ def _risk_rules(risk: RiskSection) -> Iterator[tuple[str, str, bool, str]]:
     yield "risk", "naked_ms", 0 <= risk.naked_ms <= 60_000, "must be 0 to 60000"
     yield "risk", "risk_percent", 0 < risk.risk_percent <= 10, "must be above 0 and at most 10"
     yield "risk", "max_leverage", 0 < risk.max_leverage <= 50, "must be above 0 and at most 50"
+    yield "risk", "price_age_ms", 200 <= risk.price_age_ms <= 60_000, "must be 200 to 60000"
     yield "risk", "validity_ms", 200 <= risk.validity_ms <= 60_000, "must be 200 to 60000"
     yield "risk", "max_entries_per_day", risk.max_entries_per_day > 0, "must be above 0"
     loss = risk.max_daily_loss_percent

@@ -20,6 +20,7 @@ from trio_websocket import (
 )
 
 from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import Link, open_link
 from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, TrioClock, system_ports
 
@@ -178,7 +179,7 @@ class Exchange:
 
     def link(self, grant: str = "client_signature", **limits: Any) -> Any:
         endpoint = Endpoint(URL, Credentials("id", "S3CRET"), grant)
-        return open_link(endpoint, self.ports(), **{"inbox": 256, **limits})
+        return open_link(endpoint, self.ports(), Credits(), **{"inbox": 256, **limits})
 
 
 def stamps() -> Body:

@@ -299,7 +299,7 @@ async def test_heartbeats_go_first_then_cancels() -> None:
 
 
 async def prioritized(link: Link, params: Params) -> None:
-    await link.call("private/cancel", params, priority=Priority.CANCEL)
+    await link.call("private/cancel", params, priority=Priority.PROTECT)
 
 
 async def test_a_full_queue_refuses_calls_and_never_heartbeats(autojump_clock: MockClock) -> None:

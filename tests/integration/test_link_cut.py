@@ -18,6 +18,7 @@ import trio
 
 from tradebaas.deribit import reads
 from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import Link, LinkLost, open_link
 from tradebaas.deribit.rpc import Answer, Params
 from tradebaas.paper.config import ExchangeConfig
@@ -107,7 +108,9 @@ async def answer_or_loss(link: Link, method: str, params: Params) -> Answer | Li
 @asynccontextmanager
 async def linked(url: str) -> AsyncIterator[Link]:
     credentials = Credentials("paper", "paper-secret")
-    async with open_link(Endpoint(url, credentials, "client_signature"), PORTS, inbox=16) as link:
+    async with open_link(
+        Endpoint(url, credentials, "client_signature"), PORTS, Credits(), inbox=16
+    ) as link:
         yield link
 
 

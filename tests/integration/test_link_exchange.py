@@ -18,6 +18,7 @@ from tradebaas.core.model import Absence, Direction, Instrument, Intent, Leg, Ro
 from tradebaas.core.reconcile import PROOF_SOURCES
 from tradebaas.deribit import reads, stream, trade
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import Link, LinkLost, open_link
 from tradebaas.runtime.ports import system_ports
 
@@ -59,7 +60,7 @@ async def linked(
     url: str, grant: str = "client_signature", secret: str = "paper-secret"
 ) -> AsyncIterator[Link]:
     endpoint = Endpoint(url, Credentials("paper", secret), grant)
-    async with open_link(endpoint, PORTS, inbox=256) as link:
+    async with open_link(endpoint, PORTS, Credits(), inbox=256) as link:
         yield link
 
 

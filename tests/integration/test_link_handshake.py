@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import LinkLost, open_link
 from tradebaas.runtime.ports import system_ports
 
@@ -37,7 +38,7 @@ async def test_it_is_noticed_at_once(
     url = f"ws://127.0.0.1:{listener.socket.getsockname()[1]}/ws/api/v2"
     endpoint = Endpoint(url, Credentials("paper", "secret"), "client_signature")
     with trio.fail_after(SOON_S), pytest.raises(LinkLost, match="middle of the handshake"):
-        async with open_link(endpoint, system_ports(), inbox=16):
+        async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("nobody was there to log in to")
 
 
@@ -46,7 +47,7 @@ async def test_a_refused_connection_says_why() -> None:
         port = free.getsockname()[1]
     endpoint = Endpoint(f"ws://127.0.0.1:{port}/", Credentials("p", "s"), "client_signature")
     with pytest.raises(LinkLost) as lost:
-        async with open_link(endpoint, system_ports(), inbox=16):
+        async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("nobody was there to log in to")
     assert "Connection refused" in str(lost.value)
     assert "exception" not in str(lost.value)

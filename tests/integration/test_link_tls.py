@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import LinkLost, open_link
 from tradebaas.runtime.ports import system_ports
 
@@ -57,7 +58,7 @@ async def test_an_unknown_certificate_is_refused(tmp_path: Path, nursery: trio.N
     key = Credentials("id", "S3CRET")
     endpoint = Endpoint(f"wss://localhost:{port}/ws/api/v2", key, "client_credentials")
     with pytest.raises(LinkLost, match="CERTIFICATE_VERIFY_FAILED"):
-        async with open_link(endpoint, system_ports(), inbox=16):
+        async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("got in")
     assert b"".join(heard) == b""  # neither hello nor secret got through
     nursery.cancel_scope.cancel()

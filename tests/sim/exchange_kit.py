@@ -22,6 +22,7 @@ from chaos.world.faults import Scene, quiet, strike
 from chaos.world.faults_mail import Mail
 from chaos.world.skew import Skew
 from tradebaas.deribit.auth import Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import open_link
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.exchange import Exchange
@@ -146,7 +147,7 @@ class World:
             connect=self.connect,
         )
         endpoint = Endpoint(f"ws://exchange{PATH}", Credentials("paper", "paper-secret"), GRANT)
-        return open_link(endpoint, ports, **{"inbox": 256, **limits})
+        return open_link(endpoint, ports, Credits(), **{"inbox": 256, **limits})
 
     @asynccontextmanager
     async def client(self, *, login: bool = True) -> AsyncIterator[Client]:

@@ -116,7 +116,7 @@ async def test_the_market_steps_as_often_as_it_is_told_to(autojump_clock: MockCl
 
 
 async def test_only_so_much_is_remembered(autojump_clock: MockClock) -> None:
-    world = World(remembered=8)
+    world = World(remembered=8, rate_limits=False)
     async with world.running(), world.client() as client:
         resting = await client.call("private/buy", **buy(type="limit", price=49_000))
         for number in range(40):

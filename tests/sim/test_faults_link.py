@@ -36,7 +36,7 @@ async def everything(link: Link) -> dict[str, Any]:
     return {
         "instrument": instrument,
         "account": (await reads.account(link, "BTC")).currency,
-        "id": await reads.account_id(link, "BTC"),
+        "id": (await reads.identity(link, "BTC")).account,
         "positions": await reads.positions(link),
         "open": ours(await reads.open_orders(link)),
         "label": ours(await reads.orders_by_label(link, "BTC", "tb1-aa-1-s")),
@@ -118,7 +118,7 @@ async def test_an_error_never_becomes_an_answer(target: str, autojump_clock: Moc
     }
     method, params = calls[target]
     world = World()
-    async with world.running(), world.link() as link:
+    async with world.running(), world.link(call_s=60.0) as link:  # credits may be waited for
         for code in sorted(codes):
             error = Refused(code, "an error")
             # A read that lacks a login is tried again with a new one, and nothing else is.

@@ -7,7 +7,7 @@ found or proven absent. Entries are never sent again; what to do instead is the 
 """
 
 from decimal import Decimal
-from typing import assert_never, final
+from typing import NamedTuple, assert_never, final
 
 import trio
 
@@ -36,6 +36,21 @@ ARCHIVE_LAG_MS = 10_000
 """Old intents are looked for twice, this far apart in exchange time: the archive lags."""
 UNWANTED_FOR_S = 0.15
 """An order must be unwanted this long before we cancel it: the exchange cancels siblings itself."""
+CANCEL_AGAIN_S = 0.5
+CANCEL_AGAIN_MAX_S = 2.0
+"""Pauses between cancels of one order, doubling: at the settlement all of them are refused."""
+
+
+class _Cancel(NamedTuple):
+    """When an order may be cancelled (again), in monotonic seconds."""
+
+    due: float
+    tries: int = 0
+
+    def again(self, now: float) -> "_Cancel":
+        """After one more try."""
+        pause_s = min(CANCEL_AGAIN_S * 2**self.tries, CANCEL_AGAIN_MAX_S)
+        return _Cancel(now + pause_s, self.tries + 1)
 
 
 @final
@@ -50,7 +65,7 @@ class Desk:
         self._connection = connection
         self._closed = False
         self._answered = trio.Event()
-        self._unwanted_since: dict[str, float] = {}
+        self._cancels: dict[str, _Cancel] = {}
         self.survey_wanted = trio.Event()
 
     # ------------------------------------------------------------------------------ sending
@@ -164,10 +179,10 @@ class Desk:
 
     async def cancel(self, unwanted: tuple[str, ...]) -> None:
         """Cancel what has been unwanted for a while; what is already gone is read back."""
-        now = self._ctx.ports.clock.monotonic()
-        since = {i: self._unwanted_since.get(i, now) for i in unwanted}
-        self._unwanted_since = since
-        for order_id in [i for i, first in since.items() if now - first >= UNWANTED_FOR_S]:
+        now, before = self._ctx.ports.clock.monotonic(), self._cancels
+        self._cancels = {i: before.get(i, _Cancel(now + UNWANTED_FOR_S)) for i in unwanted}
+        for order_id in [i for i, cancel in self._cancels.items() if now >= cancel.due]:
+            self._cancels[order_id] = self._cancels[order_id].again(now)
             answer = await trade.cancel(self._link, order_id)
             known = answer if isinstance(answer, Order) else await reads.order(self._link, order_id)
             if known is None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import assert_never, final
 
+from msgspec.structs import replace
+
 from tradebaas.core.model import Account, Candle, Instrument, Market, Ticker
 from tradebaas.deribit.stream import AccountTick, BarTick, TickerTick
 
@@ -83,6 +85,11 @@ class Feed:
                 return False
             case _:
                 assert_never(item)
+
+    def shows(self, ticker: Ticker) -> bool:
+        """Whether these are the prices that are known, whatever their age."""
+        known = self._ticker
+        return known is not None and replace(ticker, at_ms=known.at_ms) == known
 
     @property
     def awaited_ms(self) -> int:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import trio
 
 from tradebaas.actors.feed import CandleGap
+from tradebaas.actors.prices import ChannelSilent
 from tradebaas.actors.session import Session, SessionOver
 from tradebaas.board import Context, LinkStatus
 from tradebaas.core.facts import Fact, LostFact, NotSentFact
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import Report
 from tradebaas.deribit.auth import Credentials
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.errors import CallFailed, LinkLost, Unanswered
 from tradebaas.deribit.link import Endpoint, open_link
 
@@ -31,6 +33,7 @@ _ORDINARY = (
     Unanswered,
     CallFailed,
     CandleGap,
+    ChannelSilent,
     SessionOver,
 )
 """What ends a session without ending the life."""
@@ -38,10 +41,14 @@ _ORDINARY = (
 
 @dataclass(slots=True)
 class _Attempt:
-    """One connection and how it ended; ``losses`` is how many before it had been up."""
+    """One connection and how it ended; ``losses`` is how many before it had been up.
+
+    ``credits`` are the account's: the next connection goes on with what this one has left.
+    """
 
     connection: int
     losses: int
+    credits: Credits
     session: Session | None = None
     reason: str = "closed"
 
@@ -50,9 +57,10 @@ async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[N
     """Keep a session with the exchange until ``drain``."""
     task_status.started()
     failures = losses = connection = 0
+    credits = Credits()
     while not drain.is_set():
         connection += 1
-        attempt = _Attempt(connection, losses)
+        attempt = _Attempt(connection, losses, credits)
         await _connect(ctx, attempt, drain)
         await _account_for(ctx, attempt)
         session = attempt.session
@@ -82,7 +90,8 @@ async def _give_up_on(drain: trio.Event, attempt: _Attempt, scope: trio.CancelSc
 
 async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
     try:
-        async with open_link(_endpoint(ctx), ctx.ports, inbox=ctx.capacities.inbox) as link:
+        endpoint, inbox = _endpoint(ctx), ctx.capacities.inbox
+        async with open_link(endpoint, ctx.ports, attempt.credits, inbox=inbox) as link:
             attempt.session = Session(ctx, link, attempt.connection, attempt.losses)
             await attempt.session.run(drain)
     except* _ORDINARY as group:

@@ -13,8 +13,9 @@ import trio
 
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.feed import WINDOW, Feed
+from tradebaas.actors.prices import ChannelSilent, PriceWatch
 from tradebaas.actors.recovery import RecoveryClock
-from tradebaas.actors.survey import survey
+from tradebaas.actors.survey import survey, untold
 from tradebaas.board import Context, LinkStatus
 from tradebaas.core.correct import CORRECTED
 from tradebaas.core.draft import Draft
@@ -36,6 +37,8 @@ RECONCILE_EVERY_S = 30.0
 DOUBT_EVERY_S = 2.0
 SURVEY_PAUSE_S = 0.25
 """Between two full reads: an exchange that talks nonsense must not make us read all the time."""
+SILENT_MS = 5_000
+"""What happened so long before a read should have been told before it."""
 DOUBTS = frozenset({BROKEN, CORRECTED})
 TEND_EVERY_S = 0.1
 DRAIN_S = 8.0
@@ -59,6 +62,7 @@ class Session:
         self._desk = Desk(ctx, link, connection)
         self._timing = RecoveryClock(ctx)
         self._feed: Feed | None = None
+        self._prices: PriceWatch | None = None
         self._instrument, self._timeframe = _wanted(ctx)
 
     @property
@@ -74,7 +78,7 @@ class Session:
         """Work until ``drain``, then let orders under way be answered.
 
         Raises:
-            LinkLost, Unanswered, CallFailed, CandleGap, SessionOver: the session is over.
+            LinkLost, Unanswered, CallFailed, CandleGap, ChannelSilent, SessionOver: it is over.
         """
         await self._log_in()
         await self._prepare()
@@ -97,6 +101,7 @@ class Session:
             self._watch_assignment,
             self._recover,
             self._answer_candles,
+            self._watch_prices,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -127,7 +132,7 @@ class Session:
             await reads.ticker(link, name),
             await reads.account(link, instrument.currency),
         )
-        self._feed = feed
+        self._feed, self._prices = feed, PriceWatch(self._ctx.ports.clock, link, feed)
         self._timing.note("subscribed")
 
     # -------------------------------------------------------------------- what comes by itself
@@ -149,6 +154,8 @@ class Session:
                 self._desk.survey_wanted.set()  # it may have told of a fill, or of a stop that went
                 return (FrameFact(raw=raw, reason=reason),)
             case stream.TickerTick() | stream.BarTick() | stream.AccountTick():
+                if isinstance(item, stream.TickerTick) and self._prices is not None:
+                    self._prices.heard()
                 if self._feed is not None and self._feed.take(item):
                     self._publish_market()
                 return ()
@@ -181,6 +188,8 @@ class Session:
         """Read everything, add what came meanwhile, and report both as one reconcile."""
         ctx, instrument = self._ctx, self._needed_instrument()
         taken = await survey(self._link, ctx.view(), instrument, ctx.limits)
+        silent_ms = int(SILENT_MS * self._link.clock.rate)
+        missed = untold(ctx.view(), taken, silent_ms) if self.reconciled else ""
         facts = list(taken.facts)
         if not self.reconciled:
             for item in self._link.waiting():
@@ -190,6 +199,8 @@ class Session:
         self.reconciled = True
         self._publish_up("reconciled")
         self._publish_market()
+        if missed:
+            raise ChannelSilent(f"only a read has told of {missed}: the account's channel is dead")
 
     async def _reconcile_often(self) -> None:
         while True:
@@ -249,6 +260,10 @@ class Session:
             rate = self._link.clock.rate
             await self._desk.cancel(unwanted(ctx.view(), self.now_ms(), ctx.limits, rate))
 
+    async def _watch_prices(self) -> None:
+        assert self._prices is not None
+        await self._prices.run()
+
     async def _watch_assignment(self) -> None:
         """Another instrument or timeframe needs other subscriptions: a new session."""
         version = 0
@@ -302,8 +317,9 @@ class Session:
         """
         exchange = self._ctx.config.exchange
         currency = "USDC" if "USDC" in self._instrument else self._instrument.partition("-")[0]
-        number = await reads.account_id(self._link, currency)
-        return f"{number} of {exchange.url or exchange.environment}"
+        said = await reads.identity(self._link, currency)
+        self._link.credits.allow(said.allowed)
+        return f"{said.account} of {exchange.url or exchange.environment}"
 
     def _needed_instrument(self) -> Instrument:
         assert self._feed is not None

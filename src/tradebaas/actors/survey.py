@@ -46,6 +46,28 @@ async def survey(link: Link, view: State, instrument: Instrument, limits: Limits
     return taken
 
 
+def untold(view: State, taken: Survey, after_ms: int) -> str:
+    """What the read knows and the channel of the account should have told long ago; "" for nothing.
+
+    A fill that is no news here, or the end of an order of ours, is told within moments: one that
+    is older than ``after_ms`` and not in the state shows that the channel says nothing any more.
+    """
+    horizon_ms, known_before = taken.read_ms - after_ms, fills_known_before(view)
+    for fact in taken.facts:
+        match fact:
+            case FillFact(fill=fill):
+                known = fill.key in view.recent_fills or fill.at_ms < known_before
+                if not known and fill.at_ms < horizon_ms:
+                    return f"fill {fill.trade_id} of {taken.read_ms - fill.at_ms} ms before"
+            case OrderFact(order=order):
+                ended = not order.live and order.order_id in view.orders
+                if ended and order.updated_ms < horizon_ms:
+                    return f"the end of order {order.order_id}, {order.state}"
+            case _:
+                pass
+    return ""
+
+
 async def _read(link: Link, view: State, instrument: Instrument) -> Survey:
     read_ms = await reads.server_time(link)
     listed = await reads.open_orders(link)

@@ -220,6 +220,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
     import trio
 
     from tradebaas.deribit.auth import Credentials
+    from tradebaas.deribit.credits import Credits
     from tradebaas.deribit.link import CallFailed, Endpoint, LinkLost, Unanswered, open_link
     from tradebaas.runtime.ports import system_ports
 
@@ -231,7 +232,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
 
     async def skew_ms() -> int:
         with trio.fail_after(LOGIN_SECONDS):
-            async with open_link(endpoint, ports, inbox=Capacities().inbox) as link:
+            async with open_link(endpoint, ports, Credits(), inbox=Capacities().inbox) as link:
                 return ports.clock.wall_ms() - link.clock.now_ms(ports.clock.monotonic())
 
     try:

@@ -50,6 +50,7 @@ def _consider(draft: Draft, signal: Signal, market: Market, limits: Limits) -> N
         barrier(draft.state)
         or _other_market(signal, market)
         or _stale(signal, market)
+        or _old_prices(market, limits)
         or _day_spent(draft.state, market, limits)
     )
     if refusal:
@@ -72,6 +73,12 @@ def _stale(signal: Signal, market: Market) -> str:
     """A signal lives until the candle after its own has closed."""
     end = signal.candle_ms + 2 * signal.timeframe_ms
     return f"stale: waited until {market.at_ms}, good until {end}" if market.at_ms >= end else ""
+
+
+def _old_prices(market: Market, limits: Limits) -> str:
+    """Prices that nobody has confirmed for a while: the market may be anywhere by now."""
+    age_ms, most_ms = market.at_ms - market.ticker.at_ms, int(limits.price_age_ms * market.rate)
+    return f"the prices are {age_ms} ms old, {most_ms} are allowed" if age_ms > most_ms else ""
 
 
 def _day_spent(state: State, market: Market, limits: Limits) -> str:

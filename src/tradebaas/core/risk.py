@@ -39,8 +39,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     through equity. ``max_amount`` is in the instrument's amount unit, None for no such limit.
     ``slippage_percent`` is how far from the reference price an entry may fill.
     ``adopted_stop_percent`` of its entry price is the stop distance of a position without a plan.
-    ``validity_ms`` is how long the exchange may accept an order after its intent. ``naked_ms`` is
-    how long a position may be without a full stop. Absence of an order counts as proven only in
+    ``validity_ms`` is how long the exchange may accept an order after its intent. ``price_age_ms``
+    is how old, in real time, the prices of an entry may be. ``naked_ms`` is how long a position
+    may be without a full stop. Absence of an order counts as proven only in
     reads later than its validity + ``queue_bound_ms`` (the exchange's own) + ``proof_margin_ms``.
     """
 
@@ -52,6 +53,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     slippage_percent: Decimal = Decimal("0.05")
     adopted_stop_percent: Decimal = Decimal(2)
     validity_ms: int = 2_000
+    price_age_ms: int = 5_000
     naked_ms: int = 2_000
     queue_bound_ms: int = 5_000
     proof_margin_ms: int = 1_000

@@ -23,6 +23,7 @@ from tradebaas.core.model import (
     Ticker,
 )
 from tradebaas.deribit import wire
+from tradebaas.deribit.credits import Allowed, Pool
 from tradebaas.deribit.rpc import UNREADABLE
 
 MAX_EXPONENT = 24
@@ -145,6 +146,33 @@ def account(item: wire.Summary) -> Account:
         equity=_number(item.equity, "equity"),
         available=_number(item.available_funds, "available_funds"),
     )
+
+
+CREDITS_PER_CALL = 500
+"""What a call costs where limits are told in credits (dossier section 6)."""
+IN_CREDITS = 5_000
+"""A rate from here on is one of credits: no account may call so often in a second."""
+
+
+def allowed(item: wire.Summary) -> dict[Pool, Allowed]:
+    """How often the account may call, as far as the exchange says so in a form that is known."""
+    if isinstance(item.limits, UnsetType):
+        return {}
+    try:
+        limits = wire.parse(item.limits, wire.Limits)
+    except UNREADABLE:
+        return {}
+    trading = limits.matching_engine.trading if limits.matching_engine is not None else None
+    told = {
+        Pool.GENERAL: limits.non_matching_engine,
+        Pool.MATCHING: trading.total if trading is not None else None,
+    }
+    return {pool: _in_calls(limit) for pool, limit in told.items() if limit and limit.rate > 0}
+
+
+def _in_calls(limit: wire.RateLimit) -> Allowed:
+    per_call = CREDITS_PER_CALL if limit.rate >= IN_CREDITS else 1
+    return Allowed(limit.rate / per_call, max(limit.burst / per_call, Decimal(1)))
 
 
 def order(item: wire.Order) -> Order:

@@ -23,6 +23,7 @@ from tradebaas.deribit.auth import Endpoint
 from tradebaas.deribit.calls import Guard
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.errors import (
     CallFailed,
     Garbled,
@@ -52,18 +53,19 @@ _BROKEN = (*_SOCKET_GONE, ConnectionClosed, HandshakeError, ProtocolError)
 
 @asynccontextmanager
 async def open_link(
-    endpoint: Endpoint, ports: Ports, *, inbox: int, call_s: float = CALL_S
+    endpoint: Endpoint, ports: Ports, credits: Credits, *, inbox: int, call_s: float = CALL_S
 ) -> AsyncIterator["Link"]:
     """Connect and log in; leaving the context drops the connection.
 
-    ``call_s`` is how long a call may take, ``inbox`` how many notifications may wait. The body is
-    not cancelled when the connection is lost: its calls and its inbox raise.
+    ``credits`` are the account's, ``call_s`` is how long a call may take, ``inbox`` how many
+    notifications may wait. The body is not cancelled when the connection is lost: its calls and its
+    inbox raise.
 
     Raises:
         LinkLost: no connection, or no login in time (``LoginRefused``: the exchange said no).
         ConfigError: the grant does not exist.
     """
-    link = Link(endpoint, ports, call_s, inbox)
+    link = Link(endpoint, ports, credits, call_s, inbox)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(link.hold)
@@ -84,8 +86,11 @@ async def open_link(
 class Link:
     """One connection; made by ``open_link``, and logged in when it is handed out."""
 
-    def __init__(self, endpoint: Endpoint, ports: Ports, call_s: float, inbox: int) -> None:
+    def __init__(
+        self, endpoint: Endpoint, ports: Ports, credits: Credits, call_s: float, inbox: int
+    ) -> None:
         self.url = endpoint.url
+        self.credits = credits
         self.clock = ExchangeClock()
         self.contracts = Contracts()
         self.notifications = Inbox(inbox)
@@ -201,10 +206,11 @@ class Link:
         """Write what waits. A broken socket is left to the reader, which may have answers yet."""
         carrier.writer = trio.lowlevel.current_task()
         while True:
-            call = self._pending.next_to_write()
-            if call is None:
-                self._work = trio.Event()
-                await self._work.wait()
+            self._work = trio.Event()
+            call = self._pending.next_to_write(self._wait_s)
+            if not isinstance(call, Call):
+                with trio.move_on_after(call):
+                    await self._work.wait()
                 continue
             carrier.before = partial(self._begin, call)
             try:
@@ -214,8 +220,16 @@ class Link:
             except ConnectionClosed:
                 return
 
+    def _wait_s(self, call: Call) -> float:
+        if self.clock.lockstep:  # the exchange's time stands still, and it counts nothing
+            return 0.0
+        now, pace = self._ports.clock.monotonic(), float(self.clock.rate)
+        return self.credits.wait_s(call.method, call.priority, now, pace)
+
     def _begin(self, call: Call) -> None:
-        call.begin(self._ports.clock.monotonic())
+        now = self._ports.clock.monotonic()
+        call.begin(now)
+        self.credits.take(call.method, now, float(self.clock.rate))
 
     async def _watch(self) -> None:
         """End the link when nothing has come for too long, heartbeats included."""
@@ -261,6 +275,7 @@ class Link:
 
     def _answered(self, answer: Answer | Failure, frame: str | bytes) -> None:
         if isinstance(answer, Failure) and kind_of(answer.code) is Kind.SESSION_ENDED:
+            self.credits.spent(self._ports.clock.monotonic())
             self.end(f"the exchange ended the session: {answer.code} {answer.message}")
             return
         call = self._pending.take(answer.id)

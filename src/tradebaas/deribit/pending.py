@@ -6,6 +6,7 @@ have been executed, the second never will be. Pure: who waits for a call is woke
 """
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import final
 
@@ -27,13 +28,14 @@ class Call:
     """One call; ``wake`` is called once, when ``outcome`` is there. Moments are monotonic s."""
 
     def __init__(
-        self, id_: int, method: str, frame: str, guard: Callable[[], bool] | None,
-        wake: Callable[[], None],
+        self, id_: int, method: str, frame: str, priority: Priority,
+        guard: Callable[[], bool] | None, wake: Callable[[], None],
     ) -> None:  # fmt: skip
         self.id = id_
+        self.method = method
         self.frame = frame
+        self.priority = priority
         self.begun_at: float | None = None
-        self._method = method
         self._guard = guard
         self._wake = wake
         self._outcome: Outcome | LinkLost | None = None
@@ -45,7 +47,7 @@ class Call:
             Withheld: the guard forbids it, or nobody waits for it any more.
         """
         if self._outcome is None and self._guard is not None and not self._guard():
-            self.settle(NotSent(f"{self._method}: its guard forbade it just before the write"))
+            self.settle(NotSent(f"{self.method}: its guard forbade it just before the write"))
         if self._outcome is not None:
             raise Withheld
         self.begun_at = now
@@ -68,9 +70,9 @@ class Call:
             Unanswered: it was written and there is no outcome yet.
         """
         if self._outcome is None and self.begun_at is not None:
-            raise Unanswered(f"{self._method}: no answer within {waited:g} s")
+            raise Unanswered(f"{self.method}: no answer within {waited:g} s")
         if self._outcome is None:
-            raise NotSent(f"{self._method}: not written within {waited:g} s")
+            raise NotSent(f"{self.method}: not written within {waited:g} s")
         if isinstance(self._outcome, LinkLost):
             raise self._outcome
         return self._outcome
@@ -109,18 +111,20 @@ class Pending:
             raise NotSent(f"{method}: {MAX_UNWRITTEN} calls wait to be written already")
         self._newest = next(self._ids)
         frame = rpc.encode(self._newest, method, params)
-        call = Call(self._newest, method, frame, guard, wake)
+        call = Call(self._newest, method, frame, priority, guard, wake)
         self._open[call.id] = call
         self._outbox.push(priority, call)
         return call
 
-    def next_to_write(self) -> Call | None:
-        """Take the next call that somebody still waits for, or None."""
-        while self._outbox:
-            call = self._outbox.pop()
-            if call.id in self._open:
-                return call
-        return None
+    def next_to_write(self, wait_s: Callable[[Call], float]) -> Call | float:
+        """Take the next call that may go, or the seconds until the first one may (inf: none waits).
+
+        ``wait_s`` says how long a call must wait for rate credits; it holds up none behind it.
+        """
+        while self._outbox.take(lambda call: call.id not in self._open) is not None:
+            pass  # nobody waits for that one any more
+        call = self._outbox.take(lambda call: wait_s(call) <= 0)
+        return call if call is not None else min(map(wait_s, self._outbox), default=math.inf)
 
     def forget(self, call: Call) -> None:
         """Nobody waits for the call any more; unwritten, it never will be written."""

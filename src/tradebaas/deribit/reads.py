@@ -17,6 +17,7 @@ from tradebaas.deribit import convert, histories, wire
 from tradebaas.deribit.calls import Caller, Guard, ask, of, understand
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.credits import Allowed, Pool
 from tradebaas.deribit.errors import CallFailed, Kind, Unanswered, kind_of
 from tradebaas.deribit.histories import MAX_PAGES, MAX_ROWS
 from tradebaas.deribit.rpc import Answer, Params, Priority
@@ -130,11 +131,19 @@ async def account(link: Caller, currency: str) -> Account:
     )
 
 
-async def account_id(link: Caller, currency: str) -> str:
-    """Which account the login leads to, whatever its key; "" when the exchange does not say."""
+@final
+class Identity(Struct, frozen=True, kw_only=True):
+    """The account that a login leads to, whatever its key ("": not said), and its rate limits."""
+
+    account: str
+    allowed: dict[Pool, Allowed]
+
+
+async def identity(link: Caller, currency: str) -> Identity:
+    """Who the exchange says that we are."""
     params: Params = {"currency": currency, "extended": True}
     summary = await ask(link, "private/get_account_summary", params, of(wire.Summary))
-    return str(summary.id or "")
+    return Identity(account=str(summary.id or ""), allowed=convert.allowed(summary))
 
 
 async def positions(link: Caller) -> tuple[WirePosition, ...]:
@@ -237,7 +246,8 @@ class Found(Struct, frozen=True, kw_only=True):
 
 @final
 class _Witness:
-    """A link that notes when its earliest call was received, and what was read."""
+    """A link that notes when its earliest call was received, and what was read. It goes first:
+    nothing that adds risk is sent before an unknown outcome is known."""
 
     def __init__(self, link: Caller) -> None:
         self.link = link
@@ -258,7 +268,7 @@ class _Witness:
         params: Params,
         *,
         within: float | None = None,
-        priority: Priority = Priority.NORMAL,
+        priority: Priority = Priority.PROVE,
         guard: Guard | None = None,
     ) -> Answer:
         answer = await self.link.call(method, params, within=within, priority=priority, guard=guard)

@@ -5,8 +5,9 @@ becomes ``Garbage`` with its raw text, and the next one is read as if nothing ha
 dossier section 2). Pure: no socket, no clock.
 """
 
-import heapq
+import bisect
 import itertools
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Generic, TypeVar, final
 
@@ -23,8 +24,9 @@ class Priority(IntEnum):
     """Who goes first when several frames wait to be written."""
 
     HEARTBEAT = 0
-    CANCEL = 1
-    NORMAL = 2
+    PROTECT = 1  # cancels, and orders that can only reduce
+    PROVE = 2  # what became of an order
+    NORMAL = 3
 
 
 @final
@@ -179,20 +181,24 @@ class Outbox(Generic[T]):
     """What waits to be written: by priority, and in order of arrival within one."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[Priority, int, T]] = []
+        self._queue: list[tuple[Priority, int, T]] = []
         self._count = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[T]:
+        """All items, the next one first."""
+        return (item for _, _, item in self._queue)
 
     def push(self, priority: Priority, item: T) -> None:
         """Add an item."""
-        heapq.heappush(self._heap, (priority, next(self._count), item))
+        bisect.insort(self._queue, (priority, next(self._count), item))
 
-    def pop(self) -> T:
-        """Take the next item.
-
-        Raises:
-            IndexError: Nothing waits.
-        """
-        return heapq.heappop(self._heap)[2]
+    def take(self, ready: Callable[[T], bool]) -> T | None:
+        """Take the first item that is ready, None if none is."""
+        for place, (_, _, item) in enumerate(self._queue):
+            if ready(item):
+                del self._queue[place]
+                return item
+        return None

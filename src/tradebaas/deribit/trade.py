@@ -61,8 +61,9 @@ Outcome = Accepted | Rejected | Lost | NotSent
 async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> Outcome:
     """Send an intent once; ``guard`` is asked synchronously just before it is written."""
     method, params = orders.request(intent)
+    priority = Priority.PROTECT if intent.reduce_only else Priority.NORMAL
     try:
-        answer = await link.call(method, params, guard=guard)
+        answer = await link.call(method, params, guard=guard, priority=priority)
         return understand(method, answer, lambda raw: _accepted(raw, link.contracts))
     except CallFailed as error:
         return _refusal(error)
@@ -95,7 +96,7 @@ async def cancel(link: Caller, order_id: str) -> Order | Gone:
     """
     method = "private/cancel"
     try:
-        answer = await link.call(method, {"order_id": order_id}, priority=Priority.CANCEL)
+        answer = await link.call(method, {"order_id": order_id}, priority=Priority.PROTECT)
     except CallFailed as error:
         if kind_of(error.code) in {Kind.RECONCILE, Kind.TRANSIENT} or "order_id" in error.data:
             return Gone(reason=str(error))

@@ -190,12 +190,39 @@ class Position(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """``private/get_account_summary`` and the portfolio channel."""
+    """``private/get_account_summary`` and the portfolio channel. ``limits`` may have any shape."""
 
     currency: str
     equity: Decimal | None = None
     available_funds: Decimal | None = None
     id: int | None = None
+    limits: Raw | UnsetType = UNSET
+
+
+class RateLimit(Struct, frozen=True):
+    """Of one pool: per second, and at once."""
+
+    rate: Decimal
+    burst: Decimal
+
+
+class TradingLimits(Struct, frozen=True):
+    """``total`` is for all instruments together."""
+
+    total: RateLimit | None = None
+
+
+class MatchingLimits(Struct, frozen=True):
+    """Of the calls that the matching engine handles."""
+
+    trading: TradingLimits | None = None
+
+
+class Limits(Struct, frozen=True):
+    """How often an account may call."""
+
+    non_matching_engine: RateLimit | None = None
+    matching_engine: MatchingLimits | None = None
 
 
 class Changes(Struct, frozen=True):

@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from tradebaas.paper.credits import LIMITS
 from tradebaas.paper.instruments import (
     COIN_STEP,
     CONTEXT,
@@ -214,10 +215,10 @@ def summary_wire(account: Account, currency: str, mark: Decimal, margin: Margin)
         "portfolio_margining_enabled": False,
         "limits": {
             "limits_per_currency": False,
-            "non_matching_engine": {"rate": 20, "burst": 100},
+            "non_matching_engine": LIMITS["general"]._asdict(),
             "matching_engine": {
-                "trading": {"total": {"rate": 5, "burst": 20}},
-                "cancel_all": {"rate": 5, "burst": 20},
+                "trading": {"total": LIMITS["matching"]._asdict()},
+                "cancel_all": LIMITS["cancel_all"]._asdict(),
             },
         },
     }

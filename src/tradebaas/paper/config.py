@@ -45,6 +45,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
+    ``rate_limits`` ends the sessions of those who call too often; never in lockstep, where time
+    stands still.
     """
 
     directory: Path
@@ -70,6 +72,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     remembered: int = 50_000
     windows: Windows = Windows()
     settlement_ms: int = 0
+    rate_limits: bool = True
 
     @property
     def market_pause_s(self) -> float:

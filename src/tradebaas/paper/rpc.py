@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from tradebaas.paper.admin import ADMIN_METHODS, READ_ONLY
+from tradebaas.paper.credits import Credits
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
@@ -53,6 +54,7 @@ class Front:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.faults = Faults()
+        self.credits = Credits(exchange.config.rate_limits and not exchange.config.lockstep)
         self.before: Callable[[str, bytes], None] | None = None
         """Called with the method and the parameters just before a call is executed."""
         self._waiting: list[Waiting] = []
@@ -85,6 +87,13 @@ class Front:
         if method.startswith("admin/"):
             session.admin = True
         body = bytes(request.params)
+        changes = method in ORDER_METHODS
+        try:
+            self.credits.take(method, changes_orders=changes, now_ms=call.exchange.now_ms)
+        except Refused as refused:
+            session.ends = True
+            self._answer(call, request, {"error": refused.wire()}, now_us, None)
+            return
         if self.faults.take("swallow", method, body):
             call.exchange.outbox.drop(session.number)
         elif not self.faults.take("deaf", method, body) and not self._queue(call, request, now_us):

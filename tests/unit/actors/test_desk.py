@@ -21,9 +21,10 @@ from tradebaas.core.messages import Answer, Committed, Report, Request
 from tradebaas.core.messages import Link as LinkDown
 from tradebaas.core.model import Absence, Direction, Intent, Role
 from tradebaas.core.state import HaltLatch, Pending, State
-from tradebaas.deribit import reads
+from tradebaas.deribit import reads, trade
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
+from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.errors import NotSent, Unanswered
 from tradebaas.deribit.link import Link
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
@@ -149,7 +150,7 @@ async def test_a_lost_connection_accounts_for_every_intent_of_it(autojump_clock:
         foreign = (intent(Role.CLOSE, life=2), intent(Role.TAKE, connection=2))
         made.show(sent, unsent, *foreign)
         desk = SimpleNamespace(linked=True, taken={sent.label}, now_ms=lambda: 77)
-        attempt = reconciler._Attempt(1, 0, cast(Session, desk), "it broke")
+        attempt = reconciler._Attempt(1, 0, Credits(), cast(Session, desk), "it broke")
 
         async def answer() -> None:
             while len(asked) < 2:
@@ -217,3 +218,31 @@ async def test_an_old_intent_is_looked_for_twice_before_it_counts_as_absent(
         assert len(at) == looks
         assert at[-1] - at[0] == pytest.approx((looks - 1) * ARCHIVE_LAG_MS / 1000)
         assert len(made.facts()) == 1
+
+
+async def test_a_cancel_that_is_refused_is_tried_again_ever_more_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the settlement every one of them is refused, and each costs credits that a stop needs."""
+    ctx, clock = context()
+    asked: list[float] = []
+
+    async def refused(_link: Link, _order_id: str) -> trade.Gone:
+        asked.append(clock.now - 100.0)
+        return trade.Gone(reason="10041 settlement_in_progress")
+
+    async def unread(_link: Link, _order_id: str) -> None:
+        return None
+
+    monkeypatch.setattr(trade, "cancel", refused)
+    monkeypatch.setattr(reads, "order", unread)
+    desk = Desk(ctx, cast(Link, Puppet()), 1)
+    for _ in range(40):
+        await desk.cancel(("order",))
+        clock.now += 0.25
+    assert asked == [0.25, 0.75, 1.75, 3.75, 5.75, 7.75, 9.75]
+    await desk.cancel(())
+    await desk.cancel(("order",))
+    clock.now += 0.25
+    await desk.cancel(("order",))
+    assert len(asked) == 8, "one that was wanted again begins anew"

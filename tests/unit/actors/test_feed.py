@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.core.core_kit import INVERSE
 from tradebaas.actors.feed import WINDOW, CandleGap, Feed
@@ -114,3 +115,10 @@ def test_a_bar_is_worth_showing_when_it_closed_one() -> None:
     made = feed(0)
     ticks = [BarTick(instrument=INVERSE.name, resolution="1", candle=bar(n)) for n in (1, 1, 2)]
     assert [made.take(tick) for tick in ticks] == [False, False, True]
+
+
+def test_prices_are_the_known_ones_whatever_their_age() -> None:
+    made = feed(0)
+    assert made.shows(replace(TICKER, at_ms=T0 + 1))
+    assert not made.shows(replace(TICKER, at_ms=T0, mark=Decimal(3)))
+    assert not Feed(3, INVERSE, MINUTE, Decimal(1)).shows(TICKER)

@@ -256,6 +256,23 @@ def test_a_price_that_left_the_bracket_enters_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rate", "age_ms", "enters"),
+    [(1, 5_000, True), (1, 5_001, False), (60, 300_000, True), (60, 300_001, False)],
+)
+def test_old_prices_enter_nothing(rate: int, age_ms: int, enters: bool) -> None:
+    story = Story().up()
+    market = story.market()
+    ticker = replace(market.ticker, at_ms=market.at_ms - age_ms)
+    market = replace(market, ticker=ticker, rate=D(rate))
+    events = story.tell(Propose(signal=story.signal(), market=market))
+    if enters:
+        only(events, OrderIntended)
+    else:
+        reason = f"the prices are {age_ms} ms old, {5_000 * rate} are allowed"
+        assert only(events, SignalDropped).reason == reason
+
+
 def test_a_short_at_its_stop_enters_nothing_though_it_would_fill_below() -> None:
     story = Story(limits=Limits(slippage_percent=D("0.05"))).up()
     signal = story.signal(SELL)

@@ -1,6 +1,7 @@
 """How calls end: written or not, answered or not, wanted or not, with the connection or alone."""
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 import pytest
@@ -27,6 +28,9 @@ class Calls:
     ) -> Call:
         return self.pending.add(name, {}, priority, guard, lambda: self.woken.append(name))
 
+    def next(self, **waits: float) -> Call | float:
+        return self.pending.next_to_write(lambda call: waits.get(call.method, 0.0))
+
 
 @pytest.fixture
 def calls() -> Calls:
@@ -35,7 +39,7 @@ def calls() -> Calls:
 
 def test_an_answer_wakes_whoever_asked(calls: Calls) -> None:
     call = calls.add("a")
-    assert calls.pending.next_to_write() is call
+    assert calls.next() is call
     call.begin(3.0)
     taken = calls.pending.take(call.id)
     assert taken is call
@@ -57,7 +61,7 @@ def test_the_end_tells_written_from_unwritten(calls: Calls) -> None:
         waiting.result(1.0)
     with pytest.raises(NotSent, match="the socket broke"):
         calls.add("too late")
-    assert calls.pending.next_to_write() is None
+    assert calls.next() == inf
 
 
 def test_only_the_first_outcome_counts(calls: Calls) -> None:
@@ -72,7 +76,7 @@ def test_only_the_first_outcome_counts(calls: Calls) -> None:
 def test_a_guard_is_asked_at_the_last_moment_and_can_stop_the_call(calls: Calls) -> None:
     allowed = [True]
     call = calls.add("a", guard=lambda: allowed[0])
-    assert calls.pending.next_to_write() is call
+    assert calls.next() is call
     allowed[0] = False
     with pytest.raises(Withheld):
         call.begin(0.0)
@@ -84,7 +88,7 @@ def test_a_guard_is_asked_at_the_last_moment_and_can_stop_the_call(calls: Calls)
 def test_a_call_given_up_is_never_written(calls: Calls) -> None:
     call = calls.add("a", guard=lambda: pytest.fail("asked for a call that nobody waits for"))
     calls.pending.forget(call)
-    assert calls.pending.next_to_write() is None
+    assert calls.next() == inf
     with pytest.raises(Withheld):
         call.begin(0.0)
 
@@ -112,4 +116,12 @@ def test_what_waits_to_be_written_is_bounded_but_heartbeats_pass(calls: Calls) -
     with pytest.raises(NotSent, match="256 calls wait"):
         calls.add("one too many")
     beat = calls.add("beat", Priority.HEARTBEAT)
-    assert calls.pending.next_to_write() is beat
+    assert calls.next() is beat
+
+
+def test_a_call_without_credits_holds_up_none_behind_it(calls: Calls) -> None:
+    calls.add("dear")
+    cheap = calls.add("cheap")
+    assert calls.next(dear=2.0) is cheap
+    calls.add("dearer")
+    assert calls.next(dear=2.0, dearer=3.0) == 2.0

@@ -85,8 +85,11 @@ def test_unasked_frames() -> None:
 def test_the_outbox_keeps_priority_and_order() -> None:
     outbox: Outbox[str] = Outbox()
     for priority, item in [
-        (Priority.NORMAL, "a"), (Priority.NORMAL, "b"), (Priority.CANCEL, "c"),
-        (Priority.HEARTBEAT, "d"), (Priority.CANCEL, "e"),
+        (Priority.NORMAL, "a"), (Priority.NORMAL, "b"), (Priority.PROTECT, "c"),
+        (Priority.HEARTBEAT, "d"), (Priority.PROTECT, "e"),
     ]:  # fmt: skip
         outbox.push(priority, item)
-    assert [outbox.pop() for _ in range(len(outbox))] == ["d", "c", "e", "a", "b"]
+    assert list(outbox) == ["d", "c", "e", "a", "b"]
+    assert outbox.take(lambda item: item == "e") == "e"
+    assert outbox.take(lambda item: item == "e") is None
+    assert [outbox.take(bool) for _ in range(len(outbox))] == ["d", "c", "a", "b"]

@@ -1,0 +1,13 @@
+"""Worlds in which channels fall silent one by one: each dead one is found, and replaced."""
+
+from chaos.sim.profiles import world
+from chaos.sim.world import play
+from tradebaas.core.events import LinkLost
+
+
+def test_a_dead_channel_is_found_though_its_connection_lives() -> None:
+    outcome = play(world("silent", 1))
+    assert outcome.passed, outcome.violations
+    lost = [e.reason for e in outcome.story.events.values() if isinstance(e, LinkLost)]
+    assert any("the account's channel is dead" in reason for reason in lost)
+    assert any("though a read has others" in reason for reason in lost)

@@ -1,0 +1,51 @@
+"""Rate credits of the embedded exchange: who calls too often is told so, and has to leave."""
+
+import pytest
+from paper_kit import FLAT, Lab, replay
+
+from tradebaas.paper.credits import LIMITS, Credits
+from tradebaas.paper.params import Refused
+
+
+def calls_at_once(credits: Credits, method: str, now_ms: int, *, changes_orders: bool) -> int:
+    for count in range(1_000):
+        try:
+            credits.take(method, changes_orders=changes_orders, now_ms=now_ms)
+        except Refused:
+            return count
+    return 1_000
+
+
+@pytest.mark.parametrize(
+    ("method", "changes_orders", "pool"),
+    [
+        ("private/buy", True, "matching"),
+        ("private/cancel_all", True, "cancel_all"),
+        ("private/get_positions", False, "general"),
+        ("private/subscribe", False, "subscribe"),
+        ("public/get_instruments", False, "instruments"),
+    ],
+)
+def test_each_pool_has_its_burst_and_its_rate(method: str, changes_orders: bool, pool: str) -> None:
+    credits, limit = Credits(counting=True), LIMITS[pool]
+    assert calls_at_once(credits, method, 0, changes_orders=changes_orders) == limit.burst
+    assert calls_at_once(credits, method, 2_000, changes_orders=changes_orders) == 2 * limit.rate
+    assert calls_at_once(credits, method, 10**9, changes_orders=changes_orders) == limit.burst
+
+
+def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
+    credits = Credits(counting=True)
+    calls_at_once(credits, "private/buy", 10_000, changes_orders=True)
+    assert calls_at_once(credits, "private/buy", 5_000, changes_orders=True) == 0
+    assert calls_at_once(credits, "private/buy", 6_000, changes_orders=True) == 5
+
+
+def test_a_driver_and_a_lockstep_market_cost_nothing() -> None:
+    assert calls_at_once(Credits(counting=True), "admin/price", 0, changes_orders=False) == 1_000
+    assert calls_at_once(Credits(counting=False), "private/buy", 0, changes_orders=True) == 1_000
+
+
+def test_the_account_says_what_it_is_allowed() -> None:
+    limits = Lab(replay(FLAT)).call("private/get_account_summary", currency="BTC")["limits"]
+    assert limits["matching_engine"]["trading"]["total"] == {"rate": 5, "burst": 20}
+    assert limits["non_matching_engine"] == {"rate": 20, "burst": 100}
