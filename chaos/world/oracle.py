@@ -2,10 +2,11 @@
 
 Each check takes the exchange's books, the daemon's story and what the driver witnessed, and gives
 violations; an empty list means that the invariant held. The numbers are those of DESIGN section 7;
-what is not here is in a module of its own (``durable``, ``once``, ``known``, ``protected``,
-``bounded``, ``closed``, ``alive``, ``truth``). A check may run after every round: it looks at
-everything known so far or, told a ``Mark``, at what came after it and whatever of the time before
-that touches; the caller drops repeats by ``key``. Nothing here reads a file or a clock.
+what is not here is in a module of its own (``durable``, ``armed``, ``once``, ``known``,
+``protected``, ``bounded``, ``closed``, ``alive``, ``closing``, ``truth``). A check may run after
+every round: it looks at everything known so far or, told a ``Mark``, at what came after it and
+whatever of the time before that touches; the caller drops repeats by ``key``. Nothing here reads a
+file or a clock.
 
     gated       6  no entry before a reconcile, from a wrong connection, while halted, or against
                    anything else that ``standing`` folds from the log
