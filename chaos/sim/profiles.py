@@ -123,10 +123,6 @@ PROFILES: dict[str, Change] = {
         seconds=60.0, rate=60, weather=CALM, late_frames=0.0,
         **_faults("late news of a fill", "late news of an entry", network=0.5),
     ),
-    "silent": _with(
-        seconds=90.0, **QUIET | {"news_s": 40.0},  # until the next full read
-        rate=20, **_faults("channel falls silent", *TRADES, house=0.2, market=0.1),
-    ),
     "outage": _with(
         4, 900.0, **FAST, outage_s=150.0, traps=("step in a lifecycle state",),
         **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),
