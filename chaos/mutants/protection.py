@@ -238,9 +238,8 @@ def unreadable_ignored(patch: Patch) -> None:
     breaks="the account is read when a connection begins, and never again",
     costs="what no notification tells of is not known: a stop that went is never put back",
     by="Protected",
-    needs="a channel that falls silent, and a cancelled stop after that",
+    needs="the account's channel that falls silent, and a cancelled stop after that",
     profile="silent",
-    seed=4,
 )
 def read_once(patch: Patch) -> None:
     patch.set(session, "RECONCILE_EVERY_S", math.inf)

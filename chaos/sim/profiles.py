@@ -134,7 +134,7 @@ PROFILES: dict[str, Change] = {
     ),
     "silent": _with(
         seconds=60.0, rate=20, **QUIET | {"news_s": 35.0},  # until the next full read
-        **_faults("channel falls silent", STOPS, "gap through the take",
+        **_faults("account's channel falls silent", STOPS, "gap through the take",
                   house=1.0, owner=1.0, market=0.2),
     ),
     "foreign": _with(

@@ -32,8 +32,17 @@ def _revoke(scene: Scene) -> str:
 
 def _silence(scene: Scene) -> str:
     """One channel of one connection falls silent: its subscription is dropped without a word."""
+    return _drop_channel(scene, "")
+
+
+def _silence_account(scene: Scene) -> str:
+    """Likewise, one that tells of the account."""
+    return _drop_channel(scene, "user.changes.")
+
+
+def _drop_channel(scene: Scene, prefix: str) -> str:
     sessions = [scene.exchange.sessions[number] for number in scene.clients()]
-    held = [(session, channel) for session in sessions for channel in session.channels]
+    held = [(s, channel) for s in sessions for channel in s.channels if channel.startswith(prefix)]
     if not held:
         return ""
     session, channel = scene.rng.choice(held)
@@ -90,6 +99,7 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     "connections cut": _drop_all,
     "logins revoked": _revoke,
     "channel falls silent": _silence,
+    "account's channel falls silent": _silence_account,
     "maintenance": _maintenance,
     "settlement": _settlement,
     "recent store lags": _recent_lags,
