@@ -10,12 +10,11 @@ before SQLite is used, so a worker is a new process and no copy of this one.
 """
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 import apsw
 
+from chaos.cores import cores, in_order
 from chaos.enumerate.cuts import Cut
 from chaos.enumerate.explore import Explorer, Job
 from chaos.enumerate.outcomes import Doom, Outcome
@@ -54,8 +53,8 @@ def run(jobs: list[Job], say: Say) -> Iterator[Result]:
     """All results of all jobs, in the order of the jobs."""
     trials = 0
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, _begin) as pool:
-        for number, (job, results) in enumerate(zip(jobs, pool.map(_play, jobs), strict=True), 1):
+    with cores(_begin, context) as pool:
+        for number, (job, results) in enumerate(in_order(pool, _play, jobs), 1):
             trials += len(results)
             for finding in (found for result in results for found in result.tally.findings):
                 say(f"{finding.where}, {finding.at}: {finding.invariant}: {finding.text[:300]}")

@@ -1,24 +1,24 @@
 """``python -m chaos mutants``: every broken daemon must be caught, and the honest one must not be.
 
-Two workers hunt the mutants; then the honest daemon is played in every world that was used. A
+All cores hunt the mutants; then the honest daemon is played in every world that was used. A
 survivor fails the run and names the fault that the world lacks.
 """
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 import click
 from msgspec.structs import replace
 from rich.console import Console
 
+from chaos.cores import cores, handed_out, in_order
 from chaos.mutants import MUTANTS
 from chaos.mutants.hunt import Hunt, control, hunt_by_name
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
 from chaos.report.verdict import Mutant, Run, Section, Tally, Verdict, merge_all
 
-WORKERS = 2
 Say = Callable[[str], None]
 
 
@@ -55,14 +55,14 @@ def run(names: Iterable[str], say: Say) -> Tally:
     """Hunt the mutants, then play the honest daemon in all worlds that they were hunted in."""
     hunts: dict[str, Hunt] = {}
     names = list(names)
-    with ProcessPoolExecutor(max_workers=WORKERS) as pool:
-        for done in as_completed([pool.submit(hunt_by_name, name) for name in names]):
+    with cores() as pool:
+        for done in as_completed(future for _, future in handed_out(pool, hunt_by_name, names)):
             found = done.result()
             hunts[found.name] = found
             say(told(found))
         places = sorted({place for found in hunts.values() for place in found.places})
         say(f"the honest daemon in the {len(places)} worlds that were used")
-        honest = replace(merge_all(pool.map(control, places)), rare={})
+        honest = replace(merge_all(tally for _, tally in in_order(pool, control, places)), rare={})
     return merge_all([honest, tally_of([hunts[name] for name in names], len(places))])
 
 

@@ -4,13 +4,12 @@ Workers are processes; each plays whole worlds and hands back a tally. What is m
 depend on which worker played which seed, nor on the order in which they finished.
 """
 
-import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from chaos.cores import cores, in_order
 from chaos.report.verdict import Tally, merge
 from chaos.sim.swarm import Swarm
 from chaos.sim.tally import tally_of
@@ -28,8 +27,8 @@ def run(seeds: Iterable[int], world: Drawn, say: Say, *, wanted: bool) -> Tally:
     total, began = Tally(), time.monotonic()
     seeds = list(seeds)
     one = partial(_one, world=world, wanted=wanted)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for number, (seed, tally) in enumerate(zip(seeds, pool.map(one, seeds), strict=True), 1):
+    with cores() as pool:
+        for number, (seed, tally) in enumerate(in_order(pool, one, seeds), 1):
             total = merge(total, tally)
             for finding in tally.findings:
                 say(f"seed {seed}: {finding.invariant}: {finding.text[:300]}")

@@ -4,6 +4,7 @@ import time
 from functools import partial
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from chaos.mutants import MUTANTS, applied
@@ -38,6 +39,8 @@ def sim_command(
     """Play worlds by their seeds in virtual time; exit 0 without a violation, else 1."""
     if seed is None and (trace or mutant):
         raise click.UsageError("--trace and --mutant need --seed: they are about one world")
+    if seed is not None and _given("seeds", "first"):
+        raise click.UsageError("--seed is one world, --seeds and --first are a batch: give one")
     began = time.monotonic()
     world = partial(profiles.world, profile) if profile else partial(draw, deaths=deaths)
     how = f"--profile {profile}" if profile else f"--deaths {deaths}"
@@ -68,3 +71,11 @@ def sim_command(
         seconds=time.monotonic() - began,
     )
     raise SystemExit(deliver(Verdict(run=run, tally=tally), output, Console()))
+
+
+def _given(*options: str) -> bool:
+    """Whether the command line names one of them."""
+    context = click.get_current_context()
+    return any(
+        context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in options
+    )
