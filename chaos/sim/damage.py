@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from chaos.sim import liveness
 from chaos.sim.machine import Process
 from chaos.world.oracle import Violation
 from tradebaas.core.state import State
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from chaos.sim.world import World
 
 START_S = 30.0
+CLEAR_S = 30.0
 REFUSALS = (StoreFault.exit_code, Unusable.exit_code)
 
 
@@ -87,5 +89,22 @@ async def _refused(world: "World", process: Process, what: str) -> None:
         world.find(
             Violation("alive", "restore", f"the restored store did not come up halted: {told}")
         )
-    else:
-        world.outcome.marks["restored from a backup"] += 1
+        return
+    world.outcome.marks["restored from a backup"] += 1
+    await _clears(world, what)
+
+
+async def _clears(world: "World", what: str) -> None:
+    """Halted, it closes what is open, and leaves nothing of ours at the exchange, though its log
+    may know of neither."""
+    books = world.judge.books
+    with trio.move_on_after(CLEAR_S):
+        while True:
+            world.judge.look()
+            held = [span for span in books.open_spans.values() if span.ours]
+            if liveness.reconciled(world) and not held and not books.ours_live():
+                return
+            await trio.sleep(0.1)
+    left = ", ".join([*(f"{s.size} {s.instrument}" for s in held), *books.ours_live()])
+    text = f"{what}; {CLEAR_S:g} s after a restore there was still: {left or 'no reconcile'}"
+    world.find(Violation("known", "restore", text))

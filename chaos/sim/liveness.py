@@ -59,7 +59,7 @@ async def closes(world: "World") -> bool:
                     world.find(violation)
                 return False
             await trio.sleep(LOOK_S)
-            left_s -= LOOK_S if _reconciled(world, None) else 0.0
+            left_s -= LOOK_S if reconciled(world) else 0.0
     return True
 
 
@@ -93,7 +93,7 @@ async def recovers(world: "World") -> None:
     killed.kill()
     began = trio.current_time()
     with trio.move_on_after(RESTART_S + RECOVERY_S) as limit:
-        await until(lambda: _reconciled(world, killed) and not world.judge.uncovered(), 0.005)
+        await until(lambda: reconciled(world, killed) and not world.judge.uncovered(), 0.005)
     if limit.cancelled_caught:
         text = f"a recovery in a healthy world took more than {RECOVERY_S:g} s"
         world.find(Violation("alive", "recovery", f"{text}: {world.described()}"))
@@ -102,7 +102,7 @@ async def recovers(world: "World") -> None:
         world.timeline.tell("phase", f"recovered within {took:.3f} s")
 
 
-def _reconciled(world: "World", after: "Process | None") -> bool:
+def reconciled(world: "World", after: "Process | None" = None) -> bool:
     """Whether the process that lives has read the account in full, and is not ``after``."""
     process = world.machine.process
     if process is None or process is after:
