@@ -42,6 +42,11 @@ def _count(kind: type, test: Callable[..., bool]) -> Count:
     )
 
 
+def _silent(reason: str) -> bool:
+    """No frame for too long, or, long before that, no answer to whoever asks for a price then."""
+    return "nothing received" in reason or "public/ticker: no answer" in reason
+
+
 def _ended(how: str) -> Count:
     return lambda outcome: sum(u.outcome == how for u in outcome.story.unknowns.values())
 
@@ -126,9 +131,7 @@ SITUATIONS: dict[str, Count] = {
     "connection lost with an order under way": _count(
         OrderUnknown, lambda e: "connection lost" in e.reason
     ),
-    "half-open connection found by its silence": _count(
-        LinkLost, lambda e: "nothing received" in e.reason
-    ),
+    "half-open connection found by its silence": _count(LinkLost, lambda e: _silent(e.reason)),
     "entry filled in part": _partial,
     "stop fired while down": _fired_while_down(Role.STOP),
     "take profit filled while down": _fired_while_down(Role.TAKE),
