@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chaos.sim.world import World
 
 START_S = 30.0
-CLEAR_S = 30.0
+PROTECTED_S = 10.0
 REFUSALS = (StoreFault.exit_code, Unusable.exit_code)
 
 
@@ -91,20 +91,14 @@ async def _refused(world: "World", process: Process, what: str) -> None:
         )
         return
     world.outcome.marks["restored from a backup"] += 1
-    await _clears(world, what)
+    await _protects(world, what)
 
 
-async def _clears(world: "World", what: str) -> None:
-    """Halted, it closes what is open, and leaves nothing of ours at the exchange, though its log
-    may know of neither."""
-    books = world.judge.books
-    with trio.move_on_after(CLEAR_S):
-        while True:
-            world.judge.look()
-            held = [span for span in books.open_spans.values() if span.ours]
-            if liveness.reconciled(world) and not held and not books.ours_live():
-                return
+async def _protects(world: "World", what: str) -> None:
+    """Soon it has read the account, and a position that its log knows nothing of has its stop."""
+    with trio.move_on_after(PROTECTED_S):
+        while not liveness.reconciled(world) or world.judge.uncovered():
             await trio.sleep(0.1)
-    left = ", ".join([*(f"{s.size} {s.instrument}" for s in held), *books.ours_live()])
-    text = f"{what}; {CLEAR_S:g} s after a restore there was still: {left or 'no reconcile'}"
-    world.find(Violation("known", "restore", text))
+        return
+    text = f"{what}; restored, it has not read and protected the account within {PROTECTED_S:g} s"
+    world.find(Violation("protected", "restore", text))
