@@ -97,8 +97,11 @@ async def _refused(world: "World", process: Process, what: str) -> None:
 async def _protects(world: "World", what: str) -> None:
     """Soon it has read the account, and a position that its log knows nothing of has its stop."""
     with trio.move_on_after(PROTECTED_S):
-        while not liveness.reconciled(world) or world.judge.uncovered():
-            await trio.sleep(0.1)
+        await liveness.until(lambda: _stands(world), 0.1)
         return
     text = f"{what}; restored, it has not read and protected the account within {PROTECTED_S:g} s"
     world.find(Violation("protected", "restore", text))
+
+
+def _stands(world: "World") -> bool:
+    return liveness.reconciled(world) and not world.judge.uncovered()
