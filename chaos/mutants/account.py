@@ -60,6 +60,7 @@ def late_fill_dropped(patch: Patch) -> None:
     by="Same, Known",
     needs="an owner who trades while the daemon is down, and a store of trades that lags",
     profile="beside",
+    seed=4,
 )
 def order_of_telling(patch: Patch) -> None:
     def add(known: Accounts, fill: Fill) -> Accounts:
@@ -75,6 +76,7 @@ def order_of_telling(patch: Patch) -> None:
     by="Protected",
     needs="a leg that fills between two parts of a read",
     profile="news",
+    seed=3,
 )
 def gone_by_fills(patch: Patch) -> None:
     def moved_since_corrected(_state: State) -> bool:

@@ -66,6 +66,7 @@ def ack_first(patch: Patch) -> None:
     by="Durable, Once",
     needs="a death inside a commit",
     profile="disk",
+    seed=2,
 )
 def publish_first(patch: Patch) -> None:
     honest = persister._Scribe._append
@@ -107,6 +108,7 @@ def halt_in_memory(patch: Patch) -> None:
     by="Gated",
     needs="an operator who halts while the daemon is down",
     profile="commands",
+    seed=5,
 )
 def halt_file_ignored(patch: Patch) -> None:
     def read_halt(_place: Place) -> str:
@@ -122,6 +124,7 @@ def halt_file_ignored(patch: Patch) -> None:
     by="Durable",
     needs="a full disk, and an operator's command meanwhile",
     profile="full",
+    seed=2,
 )
 def disk_full_swallowed(patch: Patch) -> None:
     async def commit(self: persister._Scribe, requests: Sequence[Request]) -> list[Answer]:

@@ -120,6 +120,7 @@ def quarantine_ignored(patch: Patch) -> None:
     by="Gated",
     needs="an operator who halts while the strategy is armed",
     profile="commands",
+    seed=5,
 )
 def halt_not_asked(patch: Patch) -> None:
     def may_send(self: Desk, intent: Intent) -> bool:

@@ -84,6 +84,7 @@ def part_covers(patch: Patch) -> None:
     by="Protected",
     needs="a cancelled stop, and a new one whose answer never comes",
     profile="answers",
+    seed=2,
 )
 def certainty_first(patch: Patch) -> None:
     def awaiting(state: State, _at_ms: int) -> bool:

@@ -48,6 +48,7 @@ def resend(patch: Patch) -> None:
     by="Once, Gated",
     needs="a death soon after an intent, and a quick restart",
     profile="crew",
+    seed=2,
 )
 def later_life(patch: Patch) -> None:
     honest = Desk._is_mine

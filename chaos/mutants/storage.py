@@ -116,6 +116,7 @@ def digest_unchecked(patch: Patch) -> None:
     costs="every order and fill after it is forgotten; the exchange has them",
     by="Durable, Same",
     needs="a death with events after the newest snapshot",
+    seed=3,
 )
 def snapshot_without_tail(patch: Patch) -> None:
     def tail(_self: Log, _start: Head, _last: Head) -> Iterator[Record]:
