@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from chaos.cores import SIGNALS
+
 TOLD = b"ending after this round, with a verdict; once more ends it at once\n"
 
 

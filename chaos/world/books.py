@@ -311,16 +311,10 @@ class Books:
             self.labels.setdefault(label, n)
 
     def _admin(self, row: JournalRow) -> None:
-        for naked in self._begun_by(row):
-            naked.sabotage = True
-
-    def _begun_by(self, row: JournalRow) -> list[Naked]:
-        """What a call changed was journalled just before the call itself, at its time."""
-        return [
-            naked
-            for naked in self._naked_now.values()
-            if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms
-        ]
+        """What a driver's act changed was journalled just before the act itself, at its time."""
+        for naked in self._naked_now.values():
+            if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms:
+                naked.sabotage = True
 
     def _watch_naked(self, row: JournalRow, instrument: str) -> None:
         now = self._naked_now.get(instrument)

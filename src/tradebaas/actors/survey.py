@@ -17,7 +17,7 @@ from tradebaas.core.facts import Fact, FillFact, OpenOrdersFact, OrderFact, Posi
 from tradebaas.core.messages import Report
 from tradebaas.core.model import Fill, Instrument
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, fills_known_before
+from tradebaas.core.state import State, fills_known_before, is_known
 from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
@@ -52,12 +52,11 @@ def untold(view: State, taken: Survey, after_ms: int) -> str:
     A fill that is no news here, or the end of an order of ours, is told within moments: one that
     is older than ``after_ms`` and not in the state shows that the channel says nothing any more.
     """
-    horizon_ms, known_before = taken.read_ms - after_ms, fills_known_before(view)
+    horizon_ms = taken.read_ms - after_ms
     for fact in taken.facts:
         match fact:
             case FillFact(fill=fill):
-                known = fill.key in view.recent_fills or fill.at_ms < known_before
-                if not known and fill.at_ms < horizon_ms:
+                if fill.at_ms < horizon_ms and not is_known(view, fill):
                     return f"fill {fill.trade_id} of {taken.read_ms - fill.at_ms} ms before"
             case OrderFact(order=order):
                 ended = not order.live and order.order_id in view.orders

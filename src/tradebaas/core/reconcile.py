@@ -52,7 +52,7 @@ from tradebaas.core.model import (
     is_ours,
 )
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, fills_known_before, managed_instrument, phase_of
+from tradebaas.core.state import State, is_known, managed_instrument, phase_of
 
 FRAMES_PER_HOUR = 60
 CLOCK_BACK = "clock went back"
@@ -199,7 +199,7 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
         reason = "a fill without an amount or a price"
         _frame(draft, FrameFact(raw=repr(fill), reason=reason), at_ms)
         return
-    if fill.key in state.recent_fills or fill.at_ms < fills_known_before(state):
+    if is_known(state, fill):
         return
     if _concerns_us(state, fill):
         draft.emit(Filled(fill=fill, late=correct.is_late(state, fill)))

@@ -17,6 +17,7 @@ from tradebaas.core.model import (
     ZERO,
     Assignment,
     Direction,
+    Fill,
     Intent,
     Order,
     Phase,
@@ -202,6 +203,11 @@ def fills_known_before(state: State) -> int:
     discrepancy = state.discrepancy
     known_ms = state.read_through_ms if discrepancy is None else discrepancy.known_ms
     return max(known_ms - OVERLAP_MS, state.fills_from_ms)
+
+
+def is_known(state: State, fill: Fill) -> bool:
+    """Whether a fill is no news: folded already, or of a time that does not count."""
+    return fill.key in state.recent_fills or fill.at_ms < fills_known_before(state)
 
 
 def flat(state: State) -> bool:
