@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chaos.sim.world import World
 
 START_S = 30.0
-PROTECTED_S = 10.0
+CLOSED_S = 10.0
 REFUSALS = (StoreFault.exit_code, Unusable.exit_code)
 
 
@@ -91,17 +91,17 @@ async def _refused(world: "World", process: Process, what: str) -> None:
         )
         return
     world.outcome.marks["restored from a backup"] += 1
-    await _protects(world, what)
+    await _closes(world, what)
 
 
-async def _protects(world: "World", what: str) -> None:
-    """Soon it has read the account, and a position that its log knows nothing of has its stop."""
-    with trio.move_on_after(PROTECTED_S):
-        await liveness.until(lambda: _stands(world), 0.1)
+async def _closes(world: "World", what: str) -> None:
+    """Soon it has closed whatever is ours, though its log may know nothing of it."""
+    with trio.move_on_after(CLOSED_S):
+        await liveness.until(lambda: _is_done(world), 0.1)
         return
-    text = f"{what}; restored, it has not read and protected the account within {PROTECTED_S:g} s"
-    world.find(Violation("protected", "restore", text))
+    text = f"{what}; restored and halted, it has not closed what is ours within {CLOSED_S:g} s"
+    world.find(Violation("alive", "restore", text))
 
 
-def _stands(world: "World") -> bool:
-    return liveness.reconciled(world) and not world.judge.uncovered()
+def _is_done(world: "World") -> bool:
+    return liveness.reconciled(world) and not world.judge.holds()

@@ -102,7 +102,7 @@ async def probe(link: Link, intent: Intent, instrument: Instrument) -> reads.Fou
 
 async def flatten(link: Link) -> None:
     """Close what a test opened."""
-    for position in await reads.positions(link):
+    for position in (await reads.positions(link)).found:
         params: dict[str, object] = {"instrument_name": position.instrument, "type": "market"}
         await link.call("private/close_position", params)
     await link.call("private/cancel_all", {})
@@ -154,7 +154,7 @@ async def test_a_bracket_from_birth_to_cancel(url: str, name: str, amount: str) 
         assert not stop.waiting
         assert (stop.reduce_only, stop.amount) == (True, Decimal(amount))
 
-        (position,) = await reads.positions(link)
+        (position,) = (await reads.positions(link)).found
         assert (position.instrument, position.size) == (name, Decimal(amount))
         labels = sorted(order.label for order in await reads.open_orders(link))
         assert labels == sorted(leg.label for leg in intent.legs)
@@ -166,7 +166,7 @@ async def test_a_bracket_from_birth_to_cancel(url: str, name: str, amount: str) 
         assert isinstance(await trade.cancel(link, stop.order_id), trade.Gone)
         assert await reads.order(link, stop.order_id) == cancelled
         await flatten(link)
-        assert await reads.positions(link) == ()
+        assert (await reads.positions(link)).found == ()
 
 
 async def heard(link: Link, label: str) -> stream.Changes:

@@ -37,7 +37,7 @@ async def everything(link: Link) -> dict[str, Any]:
         "instrument": instrument,
         "account": (await reads.account(link, "BTC")).currency,
         "id": (await reads.identity(link, "BTC")).account,
-        "positions": await reads.positions(link),
+        "positions": (await reads.positions(link)).found,
         "open": ours(await reads.open_orders(link)),
         "label": ours(await reads.orders_by_label(link, "BTC", "tb1-aa-1-s")),
         "history": ours(await histories.order_history(link, instrument, now_ms - 60_000, False)),

@@ -87,7 +87,8 @@ async def _positions(
     link: Link, view: State, instrument: Instrument, read_ms: int
 ) -> list[PositionFact]:
     """Every position, and a zero for each that the state holds and the exchange does not."""
-    held = {position.instrument: position for position in await reads.positions(link)}
+    taken = await reads.positions(link)
+    held = {position.instrument: position for position in taken.found}
     names = {instrument.name, *held}
     names |= {key.removeprefix("position ") for key in view.foreign if key.startswith("position ")}
     facts = []
@@ -102,6 +103,7 @@ async def _positions(
                 size=wire.size if wire else Decimal(0),
                 average_price=wire.average_price if wire else Decimal(0),
                 at_ms=read_ms,
+                asked_ms=max(read_ms, taken.asked_ms),
             )
         )
     return facts

@@ -114,8 +114,8 @@ def verify(config: Config, name: str, as_json: bool) -> None:
 def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     """Put the backup NAME in the place of the store; the daemon must be stopped.
 
-    What is there now is moved aside and kept. The daemon then starts halted: look at what it
-    finds, then `tradebaas resume`.
+    What is there now is moved aside and kept. The daemon then starts halted and closes what is
+    open of its own: look at what it finds, then `tradebaas resume`.
     """
     from tradebaas.store.place import Place
     from tradebaas.store.restore import restore as restore_backup
@@ -132,7 +132,7 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     if restored.moved_to is not None:
         click.echo(f"what was there before is kept in {restored.moved_to}")
     steps = f"`{command('run')}`, look at `{command('status')}`, then `{command('resume')}`"
-    click.echo(f"it starts halted: {steps}")
+    click.echo(f"it starts halted and closes what is open of its own: {steps}")
 
 
 def _path(config: Config, name: str) -> Path:

@@ -47,9 +47,9 @@ from tradebaas.core.messages import (
     StartLife,
     Tend,
 )
-from tradebaas.core.model import Phase
+from tradebaas.core.model import Phase, Role
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State
+from tradebaas.core.state import State, holds, live_orders
 
 
 class Decision(Struct, frozen=True):
@@ -153,8 +153,9 @@ def _link(draft: Draft, request: Link) -> Refused | None:
 
 def _report(draft: Draft, request: Report, limits: Limits) -> None:
     reconcile.absorb(draft, request.facts, request.at_ms, limits)
+    _stay_halted(draft)
     if request.complete and request.connection == draft.state.connection:
-        reconcile.complete(draft, request.connection, request.at_ms)
+        reconcile.complete(draft, request)
 
 
 def _tend(draft: Draft, request: Tend, limits: Limits) -> None:
@@ -214,6 +215,13 @@ def _halt(draft: Draft, request: Halt) -> None:
     draft.emit(Halted(by=request.by, reason=request.reason))
     _drop_signal(draft, f"halted: {request.reason}")
     _request_close(draft, f"halted: {request.reason}")
+
+
+def _stay_halted(draft: Draft) -> None:
+    """A halt also ends what of ours is told only after it: unknown to a restored log, or late."""
+    state = draft.state
+    if state.halted is not None and (holds(state) or live_orders(state, Role.ENTRY)):
+        _request_close(draft, f"halted: {state.halted.reason}")
 
 
 def _resume(draft: Draft, request: Resume) -> Refused | None:

@@ -23,6 +23,7 @@ from tradebaas.core.state import (
     Bracket,
     State,
     flat,
+    holds,
     live_orders,
     naked_amount,
     pending_with,
@@ -37,7 +38,7 @@ def plan(draft: Draft, at_ms: int, market: Market | None, limits: Limits) -> Eve
     """The next thing that the draft's state needs, or None."""
     state = draft.state
     position = state.position
-    if position is None or not position.ours or position.open_amount <= 0:
+    if position is None or not holds(state):
         return None
     if not ready(state) or len(state.pending) >= MAX_PENDING:
         return None

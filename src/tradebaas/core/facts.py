@@ -26,8 +26,9 @@ class FillFact(Struct, frozen=True, tag=True, kw_only=True):
 class PositionFact(Struct, frozen=True, tag=True, kw_only=True):
     """The exchange's net position (signed), read together with all trades that led to it.
 
-    ``at_ms`` is when that reading began. A full read has one for the managed instrument and for
-    each position held or quarantined, with size zero where the exchange has none.
+    ``at_ms`` is when that reading began, ``asked_ms`` when the position itself was asked for: any
+    fill from before that is in ``size`` (exchange time, ms). A full read has one for the managed
+    instrument and for each position held or quarantined, with size zero where there is none.
     """
 
     instrument: str
@@ -36,6 +37,7 @@ class PositionFact(Struct, frozen=True, tag=True, kw_only=True):
     size: Decimal
     average_price: Decimal
     at_ms: int
+    asked_ms: int
 
 
 class OpenOrdersFact(Struct, frozen=True, tag=True, kw_only=True):

@@ -42,6 +42,7 @@ from tradebaas.core.facts import (
     RejectFact,
 )
 from tradebaas.core.invariants import BROKEN, violations
+from tradebaas.core.messages import Report
 from tradebaas.core.model import (
     LABEL_PREFIX,
     Absence,
@@ -97,15 +98,15 @@ def _turn(fact: Fact) -> tuple[int, int]:
             return 1, 0
 
 
-def complete(draft: Draft, connection: int, read_ms: int) -> None:
-    """Note that a full read which began at ``read_ms`` is in the state.
+def complete(draft: Draft, read: Report) -> None:
+    """Note that ``read``, a full one, is in the state.
 
     Repeated reads that change nothing are noted only now and then, to keep the log small; one that
     a quarantined position is gone with draws a line under what the owner did before it. A read
     that finds nothing of ours ends a protect-only which a fact caused. A read from long before the
     last one is of another ledger: it reconciles nothing.
     """
-    state = draft.state
+    state, connection, read_ms = draft.state, read.connection, read.at_ms
     if state.read_through_ms - read_ms > CLOCK_BACK_MS:
         _note_clock_back(draft, read_ms)
         return
@@ -123,13 +124,25 @@ def complete(draft: Draft, connection: int, read_ms: int) -> None:
         or foreign.position_gone(draft)
     )
     if due:
-        draft.emit(Reconciled(connection=connection, read_ms=read_ms))
+        flat_ms = _flat_ms(state, read.facts)
+        draft.emit(Reconciled(connection=connection, read_ms=read_ms, flat_ms=flat_ms))
     if doubt_over:
         draft.emit(ProtectOnlyLeft(cause=UNREAD))
     state = draft.state
     if phase_of(state) in QUIET and not violations(state):
         for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):
             draft.emit(ProtectOnlyLeft(cause=cause))
+
+
+def _flat_ms(state: State, facts: tuple[Fact, ...]) -> int:
+    """When the read found no position, while nothing of ours is on its way; 0 otherwise.
+
+    The owner may trade during the read. What he traded before it came to the positions is in them.
+    """
+    found = [fact for fact in facts if isinstance(fact, PositionFact)]
+    if not found or any(fact.size for fact in found) or phase_of(state) not in QUIET:
+        return 0
+    return min(fact.asked_ms for fact in found)
 
 
 def _note_clock_back(draft: Draft, read_ms: int) -> None:

@@ -27,7 +27,7 @@ from tradebaas.core.model import (
     Trade,
 )
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 
@@ -124,7 +124,8 @@ class State(Struct, frozen=True, kw_only=True):
     """Everything that is durable, as of event ``seq``.
 
     ``accounts``: the fills behind ``position``; beside it while there is a ``discrepancy``.
-    ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
+    ``fills_from_ms``: fills before this are part of a position that the exchange itself told, or
+    of one that was over when it told of none.
     ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
     ``tried``: when a reduce-only order of each role was last intended.
@@ -215,6 +216,12 @@ def flat(state: State) -> bool:
     position = state.position
     gone = position is None or not position.ours or position.size == 0
     return gone and not expecting(state) and not moved_since_corrected(state)
+
+
+def holds(state: State) -> bool:
+    """Whether a position of ours is open that can be closed."""
+    position = state.position
+    return position is not None and position.ours and position.open_amount > 0
 
 
 def moved_since_corrected(state: State) -> bool:

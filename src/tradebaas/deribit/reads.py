@@ -146,7 +146,15 @@ async def identity(link: Caller, currency: str) -> Identity:
     return Identity(account=str(summary.id or ""), allowed=convert.allowed(summary))
 
 
-async def positions(link: Caller) -> tuple[WirePosition, ...]:
+@final
+class Positions(Struct, frozen=True, kw_only=True):
+    """What is open, and when the exchange was asked for it (its own ms; 0 when it does not say)."""
+
+    asked_ms: int
+    found: tuple[WirePosition, ...]
+
+
+async def positions(link: Caller) -> Positions:
     """Every open futures position, in all currencies."""
 
     def read(raw: Raw) -> tuple[WirePosition, ...]:
@@ -161,7 +169,9 @@ async def positions(link: Caller) -> tuple[WirePosition, ...]:
         )
         return tuple(position for position in found if position.size)
 
-    return await ask(link, "private/get_positions", {"currency": "any", "kind": "future"}, read)
+    method = "private/get_positions"
+    answer = await link.call(method, {"currency": "any", "kind": "future"})
+    return Positions(asked_ms=answer.in_ms, found=understand(method, answer, read))
 
 
 async def open_orders(link: Caller) -> tuple[Order, ...]:

@@ -1,12 +1,12 @@
 """Closing can fail: what an answered command ends must not stay open."""
 
 import pytest
-from chaos_kit import ENTRY, T, booked, closed, closed_rows, entered, entered_rows, told
+from chaos_kit import ENTRY, T, begun, booked, closed, closed_rows, entered, entered_rows, told
 
 from chaos.sim.operator import _closes
 from chaos.world.closing import owed
 from chaos.world.oracle import Close, Witness
-from tradebaas.core.events import Halted, LifeStarted
+from tradebaas.core.events import Halted, LifeStarted, Resumed
 from tradebaas.core.messages import ClosePosition, Disarm, Halt, Request, Resume
 
 INTENDED, HALTED = 6, 11
@@ -14,7 +14,7 @@ INTENDED, HALTED = 6, 11
 
 
 def keys(*closes: Close, rows: int | None = None) -> list[str]:
-    events = [*entered(), Halted(by="operator", reason="a")]
+    events = [*entered(), Halted(by="operator", reason="a"), Resumed(by="operator")]
     violations = owed(booked(entered_rows()[:rows]), told(events), Witness(closes=list(closes)))
     assert all(violation.check == "alive" for violation in violations)
     return [violation.key for violation in violations]
@@ -25,6 +25,13 @@ def test_a_position_that_an_answered_command_ends_is_owed_until_it_is_closed() -
     assert keys(Close("Halt", HALTED)) == [f"close {ENTRY}"]
     ended = Witness(closes=[Close("Halt", HALTED)])
     assert owed(booked(closed_rows()), told(closed()), ended) == []
+
+
+def test_while_a_halt_lasts_nothing_of_ours_stays_open_whoever_knew_of_it() -> None:
+    halted = told([*begun(), Halted(by="halt file", reason="restored")])
+    (found,) = owed(booked(entered_rows()), halted, Witness())
+    assert found.key == f"close {ENTRY}"
+    assert owed(booked(closed_rows()), halted, Witness()) == []
 
 
 def test_it_is_owed_by_the_lives_that_follow() -> None:

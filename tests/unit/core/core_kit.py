@@ -298,6 +298,7 @@ class Story:
             size=D(size),
             average_price=D(price) if D(size) else D(0),
             at_ms=self.now,
+            asked_ms=self.now,
         )
 
     def phase(self) -> Phase:

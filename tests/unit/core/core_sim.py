@@ -149,6 +149,7 @@ class Sim:
                 size=self.size,
                 average_price=self.price if self.size else D(0),
                 at_ms=self.now,
+                asked_ms=self.now,
             )
         )
         return tuple(facts)

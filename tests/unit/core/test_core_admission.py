@@ -353,6 +353,7 @@ def test_foreign_positions_come_and_go_with_the_exchanges_word() -> None:
         size=D(-7),
         average_price=D(2000),
         at_ms=story.now,
+        asked_ms=story.now,
     )
     assert kinds(story.facts(fact)) == ["ForeignFound"]
     assert story.facts(fact) == ()

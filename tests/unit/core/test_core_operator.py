@@ -139,6 +139,18 @@ def test_a_halt_during_an_entry_closes_what_the_entry_opens() -> None:
     assert only(story.tend(), OrderIntended).intent.role == "c"
 
 
+def test_a_halt_closes_a_position_of_ours_that_a_restored_log_does_not_know() -> None:
+    story = in_phase(Phase.ANALYZING)
+    story.tell(Halt(by="halt file", reason="restored"))
+    assert story.state.closing == ""
+    theirs = story.position_fact("1000")
+    story.facts(theirs, complete=True)
+    assert story.phase() is Phase.ANALYZING, "it is the owner's, as far as one can tell"
+    story.facts(story.order("tb1-zz-1-s", "stop", state="untriggered"), theirs, complete=True)
+    assert story.state.closing == "halted: restored"
+    assert only(story.tend(), OrderIntended).intent.role == "c"
+
+
 @pytest.mark.parametrize("phase", PHASES)
 def test_close_in_every_phase(phase: Phase) -> None:
     story = in_phase(phase)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.core.core_kit import LIMITS, SELL, T0, D, Story, kinds, only
 from tradebaas.core.events import (
+    CloseRequested,
     Halted,
     OrderAbandoned,
     OrderAdopted,
@@ -115,8 +116,8 @@ def test_an_abandoned_order_that_appears_later_is_adopted_and_halts(as_fill: boo
     events = story.facts(story.fill(intent.label, "1000") if as_fill else order)
     assert only(events, Halted).by == "daemon"
     assert "proven absent" in barrier(story.state)
-    wanted = Phase.POSITION_OPEN if as_fill else Phase.ENTERING_POSITION
-    assert story.phase() is wanted
+    assert story.phase() is (Phase.CLOSING if as_fill else Phase.ENTERING_POSITION)
+    assert only(events, CloseRequested).reason.startswith("halted: ")
     later = story.facts(order)
     assert "Halted" not in kinds(later)
     assert story.facts(order) == ()

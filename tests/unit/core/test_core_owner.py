@@ -14,7 +14,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.facts import FillFact, FrameFact
 from tradebaas.core.invariants import violations
-from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link
+from tradebaas.core.messages import Arm, ClosePosition, EndLife, Halt, Link, Report
 from tradebaas.core.model import Phase
 from tradebaas.core.reconcile import CLOCK_BACK, CLOCK_BACK_MS, UNREAD
 from tradebaas.core.state import barrier, naked_amount
@@ -41,6 +41,38 @@ def test_a_close_behind_our_back_is_a_trade_and_our_orders_go(
     assert unwanted(story.state, story.now, story.limits, D(1)) == ("stop", "take")
     story.facts(story.gone("stop"), story.gone("take"))
     assert story.phase() is Phase.ANALYZING
+
+
+def test_what_the_owner_closed_while_a_read_came_to_the_positions_is_his_past() -> None:
+    story = Story()
+    story.start()
+    story.link()
+    began, his = story.now, story.now + 200
+    story.now += 300
+    flat = replace(story.position_fact("0"), at_ms=began, asked_ms=story.now)
+    story.tell(Report(connection=1, at_ms=began, facts=(flat,), complete=True))
+    assert (story.state.read_through_ms, story.state.fills_from_ms) == (began, story.now)
+    story.tell(Arm(assignment=assignment()))
+    story.propose()
+    story.facts(story.fill(story.intent().label, "1000"))
+    assert story.facts(story.fill("", "60", direction=SELL, at=his)) == ()
+    after = story.fill("", "60", direction=SELL, at=story.now)
+    assert "Filled" in kinds(story.facts(after)), "it is in no reading yet"
+
+
+@pytest.mark.parametrize("size, entering", [("-60", False), ("0", True)])
+def test_no_line_is_drawn_while_anything_is_open_or_may_be(size: str, entering: bool) -> None:
+    story = Story()
+    if entering:
+        story.entering()
+    else:
+        story.up()
+    line = story.state.fills_from_ms
+    story.unlink()
+    story.link(2)
+    story.reconcile(size=size)
+    assert story.state.read_through_ms == story.now
+    assert story.state.fills_from_ms == line
 
 
 def test_a_partial_close_by_the_owner_leaves_a_smaller_covered_position() -> None:

@@ -110,8 +110,9 @@ async def test_closed_positions_are_no_positions() -> None:
         {"instrument_name": "BTC-PERPETUAL", "direction": "sell", "size": -10.0,
          "average_price": 80000.0},
     ]  # fmt: skip
-    found = await reads.positions(Desk({POSITIONS: listed}))
-    assert [(p.instrument, p.size, p.average_price) for p in found] == [
+    taken = await reads.positions(Desk({POSITIONS: listed}))
+    assert taken.asked_ms == NOW_MS + 10, "the exchange's own time of receiving the call"
+    assert [(p.instrument, p.size, p.average_price) for p in taken.found] == [
         ("BTC-PERPETUAL", Decimal(-10), Decimal(80000))
     ]
 
