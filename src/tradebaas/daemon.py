@@ -39,6 +39,8 @@ from tradebaas.runtime.supervisor import (
     supervise,
 )
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
+from tradebaas.store.halt import write_halt
+from tradebaas.store.place import Place
 from tradebaas.strategies.protocol import BadParameter
 
 HTTP_WAITS_S = 3.0
@@ -262,6 +264,7 @@ class _Daemon:
             life_up=self.lives.life_up,
             deaths=lambda: self.lives.deaths,
             bind_assignment=partial(bind_assignment, self.config),
+            leave_halt=self._leave_halt,
             kill=self.lives.kill if self.chaos else None,
         )
         app = create_app(shell)
@@ -274,6 +277,10 @@ class _Daemon:
                 await say(f"HTTP on {url} (health, metrics, API)")
                 await self.http_down.wait()
                 telling.cancel_scope.cancel()
+
+    async def _leave_halt(self, reason: str) -> None:
+        async with self.ports.open_blocking("halt") as worker:
+            await worker.run(write_halt, Place(self.config.data_dir), reason)
 
     def _token(self) -> str:
         try:

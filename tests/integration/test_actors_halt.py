@@ -75,6 +75,46 @@ async def test_a_halt_file_at_start_halts_and_closes(tmp_path: Path) -> None:
         await world.agree()
 
 
+async def test_a_halt_file_is_heeded_by_a_life_that_runs(tmp_path: Path) -> None:
+    async with new_world(tmp_path) as world:
+        await world.open_position()
+        write_halt(Place(world.data), "by hand")
+        state = await world.until(lambda s: s.phase is Phase.ANALYZING, "the close", within=5.0)
+        assert state.life == 1
+        assert state.halted is not None
+        assert (state.halted.by, state.halted.reason) == ("halt file", "by hand")
+        await world.command(Resume(by="operator"))
+        assert halt_file(world) == ""
+        await world.agree()
+
+
+async def test_neither_a_reconnect_nor_a_restart_trades_after_a_halt(tmp_path: Path) -> None:
+    """The predecessor's switch closed nothing, and its client came back and traded on."""
+    async with new_world(tmp_path) as world:
+        await world.open_position()
+        await world.command(Halt(by="operator", reason="enough"))
+        await world.until(lambda s: s.phase is Phase.ANALYZING and not s.orders, "the close")
+        assert await world.exchange.position() == 0
+        before = world.exchange.entries()
+        await world.exchange.admin.call("disconnect")
+        await world.until(lambda s: s.connection == s.reconciled > 1, "the reconnect")
+        for _ in range(3):
+            await world.ask(world.propose())
+        await world.die()
+        world.start()
+        assert (await world.ready()).life == 2
+        for _ in range(3):
+            await world.ask(world.propose())
+        assert world.exchange.entries() == before
+        assert await world.exchange.position() == 0
+        assert await world.exchange.orders() == {}
+        await world.command(Resume(by="operator"))
+        await world.command(world.propose())
+        await world.covered()
+        assert len(world.exchange.entries()) == len(before) + 1
+        await world.agree()
+
+
 async def test_halt_and_resume_in_one_batch_leave_what_the_last_one_says(tmp_path: Path) -> None:
     async with new_world(tmp_path) as world:
         await world.together(Halt(by="a", reason="1"), Resume(by="a"))

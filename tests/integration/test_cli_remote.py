@@ -14,6 +14,7 @@ from click.testing import Result
 from tests.unit.cli.stores import tradebaas
 from tests.unit.web.harness import CONFIG, TOKEN, World, served
 from tradebaas.store.place import Place
+from tradebaas.web import api
 
 
 @pytest.fixture
@@ -112,26 +113,25 @@ async def test_a_wrong_token_says_where_the_right_one_is(world: World) -> None:
     assert world.log == []
 
 
-async def test_halt_insists_while_the_crew_recovers(world: World) -> None:
-    results: list[Result] = []
+async def test_halt_of_a_crew_that_restarts_is_left_for_its_next_life(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HALT_SECONDS", 0.2)
+    async with running(world):
+        shown = await command(world, "halt", "now")
+        as_json = await command(world, "halt", "now", "--json")
+    assert shown.exit_code == 0, shown.output
+    assert "next life starts halted" in shown.output
+    assert json.loads(as_json.output)["halted"] == "at the next life"
+    assert world.left == ["operator: now"] * 2
 
-    async def halt() -> None:
-        results.append(await command(world, "halt", "now"))
 
-    async with running(world), trio.open_nursery() as nursery:
-        nursery.start_soon(halt)
-        halt_file = Place(world.config.data_dir).halt
-        with trio.fail_after(10):
-            while not halt_file.exists():  # noqa: ASYNC110 - a file sets no event
-                await trio.sleep(0.01)
-            assert results == []
-        async with world.life():
-            with trio.fail_after(10):
-                while not results:  # noqa: ASYNC110
-                    await trio.sleep(0.01)
-    assert results[0].exit_code == 0, results[0].output
-    assert world.log.count("Halted") == 1
-    assert halt_file.read_text() == "operator: now"
+async def test_a_halt_that_nobody_answers_is_left_by_the_command(world: World) -> None:
+    world.unwritable = True
+    async with running(world):
+        result = await command(world, "halt", "now")
+    assert result.exit_code == 0, result.output
+    assert Place(world.config.data_dir).halt.read_text() == "operator: now"
 
 
 async def test_bad_parameters_are_usage_errors(world: World) -> None:

@@ -220,9 +220,65 @@ async def test_a_huge_body_is_413(world: World) -> None:
 
 async def test_without_a_life_nothing_is_done(world: World) -> None:
     async with served(world) as client:
-        response = await post(client, "/api/halt")
+        response = await post(client, "/api/position/close")
     assert response.status_code == 503
     assert response.json()["outcome"] == "not done"
+
+
+async def test_a_halt_without_a_life_is_left_for_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HALT_SECONDS", 0.2)
+    async with served(world) as client:
+        response = await post(client, "/api/halt", {"reason": "now"})
+    assert (response.status_code, response.json()["halted"]) == (202, "at the next life")
+    assert world.left == ["operator: now"]
+
+
+async def test_a_halt_waits_for_the_next_life_and_is_stored_by_it(world: World) -> None:
+    answers: list[httpx.Response] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answers.append(await post(client, "/api/halt", {"reason": "now"}))
+
+    async with served(world) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, client)
+        with trio.fail_after(10):
+            while not world.left:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            async with world.life():
+                while not answers:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+    assert answers[0].status_code == 200
+    assert answers[0].json()["seq"] == world.state.seq
+    assert world.left == ["operator: now"]
+    assert world.log.count("Halted") == 1
+
+
+async def test_a_halt_that_a_dying_life_does_not_answer_is_left_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HALT_SECONDS", 1.0)
+    world.mute = True
+    answers: list[httpx.Response] = []
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answers.append(await post(client, "/api/halt"))
+
+    async with served(world) as client, trio.open_nursery() as nursery, world.life():
+        nursery.start_soon(ask, client)
+        await world.asked.wait()
+    assert answers[0].status_code == 202
+    assert world.left == ["operator: no reason given"]
+
+
+async def test_a_halt_that_cannot_be_left_says_so(world: World) -> None:
+    world.unwritable = True
+    async with served(world) as client:
+        response = await post(client, "/api/halt")
+    assert response.status_code == 503
+    assert "data/HALT cannot be written" in response.json()["error"]
+    assert "Permission denied" in response.json()["error"]
 
 
 async def test_a_life_that_ends_leaves_the_outcome_unknown(world: World) -> None:
@@ -230,7 +286,7 @@ async def test_a_life_that_ends_leaves_the_outcome_unknown(world: World) -> None
     answers: list[httpx.Response] = []
 
     async def ask(client: httpx.AsyncClient) -> None:
-        answers.append(await post(client, "/api/halt"))
+        answers.append(await post(client, "/api/position/close"))
 
     async with served(world) as client, trio.open_nursery() as nursery, world.life():
         nursery.start_soon(ask, client)

@@ -189,6 +189,7 @@ class _Scribe:
             ask.reply.answer(answer)
         if any(isinstance(request, Ping) for request in requests):
             await self._take_space_back()
+            await self._heed_halt_file()
 
     # ------------------------------------------------------------------------------ commits
 
@@ -266,6 +267,11 @@ class _Scribe:
             await self._on_disk(release_ballast)
             await self._on_disk(write_halt, reason)
             await self._commit([Guard(cause=DISK_FULL, active=True, detail=str(full))])
+
+    async def _heed_halt_file(self) -> None:
+        """A halt may be left there while this life runs: by hand, or by who got no answer."""
+        if self._state.halted is None and (reason := await self._on_disk(read_halt)):
+            await self._commit_or_make_room([Halt(by="halt file", reason=reason)])
 
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""

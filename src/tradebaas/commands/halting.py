@@ -1,9 +1,9 @@
 """``halt`` and ``resume``: the operator's stop, which must work whatever state the daemon is in.
 
 A running daemon is asked, and answers once the halt is durable. When none answers, the halt is
-left in ``data/HALT``, which every life reads before it does anything; while one is recovering,
-both are done until it has answered. ``resume`` asks the daemon; without one it can only take back
-a halt that no life has stored yet.
+left in ``data/HALT``, which every life reads before it does anything, and every second after that;
+whether a daemon that runs has stored it is seen in its log. ``resume`` asks the daemon; without one
+it can only take back a halt that no life has stored yet.
 """
 
 import click
@@ -14,7 +14,6 @@ from tradebaas.commands.inspect import read_state
 from tradebaas.commands.operate import print_events
 from tradebaas.commands.remote import (
     UNAVAILABLE,
-    Reply,
     Unreachable,
     command,
     lock_holder,
@@ -22,7 +21,8 @@ from tradebaas.commands.remote import (
 )
 from tradebaas.config import Config
 
-ATTEMPTS = 40
+ACCEPTED = 202
+ATTEMPTS = 20
 PAUSE_SECONDS = 0.5
 
 
@@ -41,11 +41,13 @@ def halt(config: Config, reason: str, as_json: bool) -> None:
         _halt_by_file(config, reason, str(down), as_json)
         return
     if reply.status == UNAVAILABLE:
-        _write(config, reason)
-        reply = _insist(config, reason)
-    if not reply.ok:
+        _halt_by_file(config, reason, reply.error, as_json)
+    elif not reply.ok:
         raise NotDone(reply.error)
-    print_events(reply, as_json)
+    elif reply.status == ACCEPTED:
+        _tell(reply.body, as_json)
+    else:
+        print_events(reply, as_json)
 
 
 @click.command()
@@ -61,37 +63,43 @@ def resume(config: Config, as_json: bool) -> None:
     print_events(reply, as_json)
 
 
-def _insist(config: Config, reason: str) -> Reply:
-    """Ask again until the crew is back; the halt file is there already."""
-    import trio
-
-    for _ in range(ATTEMPTS):
-        trio.run(trio.sleep, PAUSE_SECONDS)
-        reply = post(config, "/api/halt", {"reason": reason})
-        if reply.status != UNAVAILABLE:
-            return reply
-    raise NotDone(
-        f"the daemon has not come back within {ATTEMPTS * PAUSE_SECONDS:g} s ({reply.error}). "
-        f"data/HALT is written, so its next life is halted; look at `{names.command('status')}`"
-    )
-
-
 def _halt_by_file(config: Config, reason: str, why: str, as_json: bool) -> None:
     _write(config, reason)
-    holder = lock_holder(config.data_dir)
-    if holder:
+    if not lock_holder(config.data_dir):
+        text = (
+            f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, "
+            f"closes what is open, and opens nothing until `{names.command('resume')}`"
+        )
+        _tell({"halted": "at the next start", "detail": text}, as_json)
+    elif _is_stored(config):
+        text = f"{config.data}/HALT is written, and the daemon has stored the halt"
+        _tell({"halted": "now", "detail": text}, as_json)
+    else:
         raise NotDone(
             f"{why}. {config.data}/HALT is written, so its next life is halted, but the present "
-            "one has not heard of it: try again, or end that process"
+            f"one has not stored that within {ATTEMPTS * PAUSE_SECONDS:g} s: end that process"
         )
-    text = (
-        f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, closes "
-        f"what is open, and opens nothing until `{names.command('resume')}`"
-    )
+
+
+def _is_stored(config: Config) -> bool:
+    """Whether the daemon that runs stores a halt soon."""
+    import trio
+
+    from tradebaas.store.place import Place
+
+    place = Place(config.data_dir)
+    for _ in range(ATTEMPTS):
+        trio.run(trio.sleep, PAUSE_SECONDS)
+        if place.db.exists() and read_state(place.root).halted is not None:
+            return True
+    return False
+
+
+def _tell(body: dict[str, object], as_json: bool) -> None:
     if as_json:
-        print_json({"halted": "at the next start", "detail": text})
+        print_json(body)
     else:
-        click.echo(text)
+        click.echo(str(body["detail"]))
 
 
 def _write(config: Config, reason: str) -> None:

@@ -2,11 +2,13 @@
 
 Every command becomes one request to the persister, and its answer says what is durable: a 2xx
 carries the ``seq`` of the last committed event. A refusal is a 409 with the reason; when nobody
-answered, a 503 says what is known about the outcome.
+answered, a 503 says what is known about the outcome. A halt does not need a crew: without one it is
+left in data/HALT for the next life, which has a little time to confirm it.
 """
 
 from collections.abc import Awaitable, Callable
 
+import trio
 from msgspec import Struct
 from quart import Response
 from quart_trio import QuartTrio
@@ -31,6 +33,10 @@ from tradebaas.web.reply import answer, body_of, problem
 from tradebaas.web.shell import Shell
 
 ASK_SECONDS = 10.0
+HALT_SECONDS = 12.0
+LOOK_SECONDS = 0.05
+LEFT = "data/HALT is written: the next life starts halted and closes what is open"
+NOT_LEFT = f"{RECOVERING}, and data/HALT cannot be written: try again"
 OPERATOR = "operator"
 TRY_AGAIN = f"{RECOVERING}; nothing was done, try again"
 
@@ -108,7 +114,7 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
     @app.post("/api/halt")
     async def halt() -> Response:
         body = await body_of(ReasonBody)
-        return await _ask(shell, Halt(by=OPERATOR, reason=body.reason or "no reason given"))
+        return await _halt(shell, body.reason or "no reason given")
 
     @app.post("/api/resume")
     async def resume() -> Response:
@@ -147,6 +153,25 @@ def _assignment(shell: Shell, body: StartBody) -> Assignment:
         instrument=body.instrument or configured.instrument,
         timeframe=body.timeframe or configured.timeframe,
     )
+
+
+async def _halt(shell: Shell, reason: str) -> Response:
+    """Ask the crew; while there is none, leave the file, and ask the next one."""
+    left = False
+    with trio.move_on_after(HALT_SECONDS):
+        while True:
+            if shell.life_up():
+                reply = await _ask(shell, Halt(by=OPERATOR, reason=reason))
+                if reply.status_code != 503 or shell.life_up():
+                    return reply
+            if not left:
+                try:
+                    await shell.leave_halt(f"{OPERATOR}: {reason}")
+                except OSError as error:
+                    return problem(503, f"{NOT_LEFT} ({error.strerror})", outcome="unknown")
+                left = True
+            await trio.sleep(LOOK_SECONDS)
+    return answer({"halted": "at the next life", "detail": LEFT}, 202)
 
 
 async def _ask(shell: Shell, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """What the daemon hands to the HTTP side: everything it may see and do, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -22,6 +22,7 @@ class Shell:
     ``deaths`` how many crews have died in this process. ``bind_assignment`` spells out every
     parameter of an assignment, or says why it cannot be started. ``kill`` makes one actor die
     (``LookupError`` for an unknown name); it is None unless the daemon was started with --chaos.
+    ``leave_halt`` writes data/HALT, durably (``OSError``): for when there is no crew to ask.
     """
 
     config: Config
@@ -34,4 +35,5 @@ class Shell:
     life_up: Callable[[], bool]
     deaths: Callable[[], int]
     bind_assignment: Callable[[Assignment], Assignment | str]
+    leave_halt: Callable[[str], Awaitable[None]]
     kill: Callable[[str], None] | None = None

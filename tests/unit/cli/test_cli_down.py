@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.stores import HALTED, tradebaas, write_store
+from tradebaas.commands import halting
 from tradebaas.commands.remote import lock_holder
 from tradebaas.store.place import Place
 
@@ -108,16 +109,29 @@ def test_resume_does_not_touch_a_halt_that_the_store_holds(data: Path) -> None:
     assert Place(data).halt.exists()
 
 
-def test_halt_does_not_promise_what_a_deaf_daemon_has_not_heard(data: Path) -> None:
+def test_halt_does_not_promise_what_a_deaf_daemon_has_not_stored(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halting, "ATTEMPTS", 2)
     write_store(data)
     with locked(data):
         halted = tradebaas("halt", "--data", data)
         resumed = tradebaas("resume", "--data", data)
     assert halted.exit_code == 1
-    assert "has not heard of it" in halted.stderr
+    assert "has not stored that within 1 s" in halted.stderr
     assert Place(data).halt.exists()
     assert resumed.exit_code == 1
     assert Place(data).halt.exists(), "a daemon that may read it is running"
+
+
+def test_halt_of_a_daemon_without_http_is_seen_in_its_log(data: Path) -> None:
+    write_store(data, HALTED)
+    with locked(data):
+        halted = tradebaas("halt", "--data", data)
+        as_json = tradebaas("halt", "--data", data, "--json")
+    assert halted.exit_code == 0
+    assert "the daemon has stored the halt" in halted.stdout
+    assert json.loads(as_json.stdout)["halted"] == "now"
 
 
 def test_halt_without_a_data_directory_says_so(data: Path) -> None:

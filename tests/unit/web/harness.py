@@ -1,5 +1,7 @@
 """A shell without a daemon: a real board, a real door, and a task that really decides."""
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -63,6 +65,10 @@ class World:
     log: list[str] = field(default_factory=list)
     deaths: int = 0
     killed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """The halts that were left in a file."""
+    unwritable: bool = False
+    """No file can be left."""
     mute: bool = False
     """Take requests and never answer."""
     asked: trio.Event = field(default_factory=trio.Event)
@@ -80,6 +86,7 @@ class World:
             life_up=lambda: self.door.is_open,
             deaths=lambda: self.deaths,
             bind_assignment=self.bind,
+            leave_halt=self.leave_halt,
             kill=self.kill if chaos else None,
         )
 
@@ -87,6 +94,12 @@ class World:
         if assignment.strategy == "unheard_of":
             return "no strategy is called 'unheard_of'"
         return assignment
+
+    async def leave_halt(self, reason: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.unwritable:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        self.left.append(reason)
 
     def kill(self, actor: str) -> None:
         if actor != "strategy":
