@@ -29,6 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
     "config": {"errors"},
+    "access": {"errors", "config"},
     "core": set(),
     "runtime": {"errors"},
     "store": BASE | {"core"},
@@ -41,11 +42,11 @@ LAYERS: dict[str, set[str]] = {
     "actors": TASKS,
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
-    "embedded": BASE | {"config", "runtime"},
+    "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
-    "daemon": TASKS | SHELL | {"actors", "lives", "web"},
-    "commands": TASKS | SHELL | {"actors", "lives", "web", "daemon", "backtest"},
-    "cli": TASKS | SHELL | {"actors", "lives", "web", "daemon", "backtest", "commands"},
+    "daemon": TASKS | SHELL | {"access", "actors", "lives", "web"},
+    "commands": TASKS | SHELL | {"access", "actors", "lives", "web", "daemon", "backtest"},
+    "cli": TASKS | SHELL | {"access", "actors", "lives", "web", "daemon", "backtest", "commands"},
 }
 TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
 TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/server.py", "paper/process.py"}

@@ -51,6 +51,7 @@ max_daily_loss_percent = 100
 
 [store]
 snapshot_every = {snapshot_every}
+low_disk_mib = 1
 
 [supervisor]
 deaths = 1000000

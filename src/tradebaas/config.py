@@ -1,32 +1,30 @@
 """tradebaas.toml -> one frozen ``Config``, or a clear error that names key, line and the remedy.
 
-Secrets never come from the file: the client secret is read from the environment
-(``TRADEBAAS_CLIENT_SECRET``) or from systemd's credentials directory. With no file at all the
+Secrets never come from the file (see ``access``). With no file at all the
 daemon trades on the embedded exchange, with a fast market and the built-in strategy, so that a new
 user sees the whole loop at once.
 """
 
 import difflib
-import os
-import pwd
+import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from tradebaas.errors import ConfigError, Unusable
+from tradebaas.errors import ConfigError
 
-SECRET_VARIABLE = "TRADEBAAS_CLIENT_SECRET"
-CREDENTIAL_NAME = "client-secret"
 EMBEDDED = "embedded"
 HOSTS = {
     "mainnet": "wss://www.deribit.com/ws/api/v2",
     "testnet": "wss://test.deribit.com/ws/api/v2",
 }
+SCOPE = "connection trade:read_write account:read_write"
 MAX_SPEED = 300
 """The fastest that the embedded exchange paces (``paper.config`` says why)."""
 EMBEDDED_INSTRUMENTS = ("BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
@@ -36,12 +34,17 @@ FUTURE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{
 
 
 class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it."""
+    """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it.
+
+    ``scope`` is what a login asks for; a key that has less grants less. Without account:read_write
+    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened.
+    """
 
     environment: str = EMBEDDED
     url: str = ""
     client_id: str = "paper"
     grant: str = "client_signature"
+    scope: str = SCOPE
 
 
 class EmbeddedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,9 +99,13 @@ class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``snapshot_every`` events one snapshot: what a start has to replay at most."""
+    """``snapshot_every`` events one snapshot: what a start has to replay at most.
+
+    With less than ``low_disk_mib`` of free space nothing is opened; 0 looks for nothing.
+    """
 
     snapshot_every: int = 500
+    low_disk_mib: int = 128
 
 
 class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -205,72 +212,6 @@ def instrument_fault(config: Config, name: str) -> str:
     return f"the embedded exchange has no instrument {name!r}; {hint}known: {known}"
 
 
-def check_access(path: Path) -> None:
-    """Refuse a file or directory that this user cannot use.
-
-    One that does not exist is judged by the nearest directory above it, where it would be made.
-
-    Raises:
-        Unusable: naming the path, its owner and what to do.
-    """
-    path = path.absolute()
-    found = next(place for place in (path, *path.parents) if os.path.lexists(place))
-    needed = os.R_OK | os.W_OK | (os.X_OK if found.is_dir() else 0)
-    if not os.access(found, needed, effective_ids=True):
-        raise Unusable(denial(found))
-
-
-def denial(path: Path) -> str:
-    """Says that ``path`` cannot be used by this user, whose it is, and what to do."""
-    me = _user(os.geteuid())
-    try:
-        owner = _user(path.stat().st_uid)
-    except OSError:
-        owner = "someone else"
-    return (
-        f"{path} belongs to {owner}, and {me}, who runs this, cannot read and write it: run it as "
-        f"{owner}, give it away with `chown -R {me} {path}`, or name another data directory "
-        "with --data"
-    )
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str:
-    """The API secret: from systemd's credentials, else the environment, else the embedded one.
-
-    Raises:
-        ConfigError: when an exchange is configured and no secret is given.
-    """
-    directory = environ.get("CREDENTIALS_DIRECTORY")
-    if directory and (Path(directory) / CREDENTIAL_NAME).exists():
-        return _credential(Path(directory) / CREDENTIAL_NAME)
-    secret = environ.get(SECRET_VARIABLE, "").strip()
-    if secret:
-        return secret
-    if config.exchange.environment == EMBEDDED:
-        return "paper-secret"
-    raise ConfigError(
-        f"no API secret for {config.exchange.environment}: set {SECRET_VARIABLE} or, under "
-        f"systemd, LoadCredential={CREDENTIAL_NAME}:FILE"
-    )
-
-
-def _credential(path: Path) -> str:
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the credential {path} cannot be read: {error}") from error
-    if not secret:
-        raise ConfigError(f"the credential {path} is empty; put the API secret into it")
-    return secret
-
-
 def _refuse_unknown(raw: Mapping[str, object], shape: type[Struct], text: str, origin: str) -> None:
     for section, key, known in _unknown_keys(raw, shape):
         name = f"{section}.{key}" if section else key
@@ -333,6 +274,18 @@ def _check(config: Config, text: str, origin: str) -> None:
             raise ConfigError(f"{origin}{line}: {section}.{key} {rule}")
 
 
+def _is_safe(url: str) -> bool:
+    """Whether orders may be sent there: encrypted, or to an address that no stranger sees."""
+    parts = urlsplit(url)
+    if not url or parts.scheme == "wss":
+        return True
+    try:
+        near = ipaddress.ip_address(parts.hostname or "").is_private
+    except ValueError:
+        near = parts.hostname == "localhost"
+    return parts.scheme == "ws" and near
+
+
 def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     environment = config.exchange.environment
     known = ", ".join((EMBEDDED, *HOSTS))
@@ -340,11 +293,29 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     grants = ("client_signature", "client_credentials")
     known = ", ".join(grants)
     yield "exchange", "grant", config.exchange.grant in grants, f"must be one of {known}"
+    scope = config.exchange.scope.split()
+    asks = not scope or "trade:read_write" in scope
+    yield (
+        "exchange",
+        "scope",
+        asks,
+        'must ask for trade:read_write, or be "" for all that a key has',
+    )
+    yield (
+        "exchange",
+        "url",
+        _is_safe(config.exchange.url),
+        (
+            "must be a wss:// address; ws:// is for this machine and private networks only, since "
+            "orders and tokens would cross the internet in the clear"
+        ),
+    )
     own_key = environment == EMBEDDED or config.exchange.client_id not in ("", "paper")
     yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
     yield from _embedded_rules(config.embedded)
     yield from _risk_rules(config.risk)
     yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
+    yield "store", "low_disk_mib", config.store.low_disk_mib >= 0, "must be 0 or more"
     backups = config.backups
     yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
     yield "backups", "keep", backups.keep >= 1, "must be at least 1"

@@ -20,9 +20,10 @@ from typing import final
 import trio
 
 from tradebaas import __version__, embedded
+from tradebaas.access import check_access, client_secret, denial
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
-from tradebaas.config import HOSTS, Config, check_access, client_secret, denial, instrument_fault
+from tradebaas.config import HOSTS, Config, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment

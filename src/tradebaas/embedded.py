@@ -18,7 +18,8 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from tradebaas.config import Config, denial
+from tradebaas.access import denial
+from tradebaas.config import Config
 from tradebaas.errors import StoreFault, Unusable
 
 START_LIMIT_S = 20.0

@@ -177,8 +177,8 @@ class Exchange:
             connect=self.connect,
         )
 
-    def link(self, grant: str = "client_signature", **limits: Any) -> Any:
-        endpoint = Endpoint(URL, Credentials("id", "S3CRET"), grant)
+    def link(self, grant: str = "client_signature", scope: str = "", **limits: Any) -> Any:
+        endpoint = Endpoint(URL, Credentials("id", "S3CRET"), grant, scope)
         return open_link(endpoint, self.ports(), Credits(), **{"inbox": 256, **limits})
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.unit.actors.world import World, new_world
 from tradebaas.actors import persister
+from tradebaas.actors.metrics import LOW_DISK
+from tradebaas.config import StoreSection
 from tradebaas.core.events import Halted, OrderIntended, ProtectOnlyEntered, Resumed
 from tradebaas.core.messages import ClosePosition, Committed, Guard, Halt, Ping, Refused, Resume
 from tradebaas.core.model import Phase
@@ -280,6 +282,30 @@ async def test_a_halt_holds_on_a_full_disk(
             return ballast_held(Place(world.data))
 
         await world.poll(held, "the ballast to be back")
+
+
+async def test_low_space_opens_nothing_until_there_is_enough_and_a_read(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    data = small_disk / "data"
+    store = StoreSection(snapshot_every=50, low_disk_mib=10)
+    async with new_world(tmp_path, data=data, store=store) as world:
+        await world.open_position()
+        assert world.state.protect == {}
+        (small_disk / "filler").write_bytes(bytes(16 * 1024 * 1024))
+        await world.until(lambda s: LOW_DISK in s.protect, "protect-only")
+        assert "make room" in world.state.protect[LOW_DISK]
+        await world.command(ClosePosition(reason="it may be closed"))
+        await world.until(lambda s: s.phase is Phase.ANALYZING, "the close")
+        intents = len(world.of(OrderIntended))
+        await world.command(world.propose())
+        assert len(world.of(OrderIntended)) == intents, "an entry was intended without space"
+        (small_disk / "filler").unlink()
+        await world.until(lambda s: s.protect == {}, "the end of protect-only")
+        kinds = [type(event).__name__ for _, event in world.events()]
+        gone, left = kinds.index("ProtectCauseGone"), kinds.index("ProtectOnlyLeft")
+        assert "Reconciled" in kinds[gone:left]
+        await world.agree()
 
 
 async def test_it_starts_on_a_full_disk_with_the_ballast(tmp_path: Path, small_disk: Path) -> None:

@@ -9,10 +9,15 @@ import trio
 
 from tests.unit.actors.world import World, bounded, new_world
 from tradebaas.actors import backups
+from tradebaas.actors.causes import COD
 from tradebaas.board import Evaluated
 from tradebaas.config import BackupSection, SupervisorSection
 from tradebaas.core.messages import Disarm, Refused
 from tradebaas.core.model import Phase
+from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
+from tradebaas.deribit.link import open_link
+from tradebaas.runtime.ports import system_ports
 from tradebaas.store.place import Place
 
 CRASH_LOOP = "crash loop"
@@ -162,3 +167,26 @@ async def test_the_process_is_sampled(tmp_path: Path) -> None:
         assert vitals.disk_free_bytes > 0
         assert 0 <= vitals.ping_seconds < 5
         await bounded(world.board.vitals.wait_newer(version), "the next sample", world, 3)
+
+
+async def test_stops_that_would_go_with_the_connection_let_nothing_be_opened(
+    tmp_path: Path,
+) -> None:
+    method = "private/disable_cancel_on_disconnect"
+    async with new_world(tmp_path) as world:
+        owner = Endpoint(world.exchange.url, Credentials("paper", "paper-secret"), GRANTS[0], "")
+        async with open_link(owner, system_ports(), Credits(), inbox=16) as link:
+            await link.call("private/enable_cancel_on_disconnect", {"scope": "account"})
+        await world.exchange.admin.call(
+            "reject", method=method, count=1, code=13021, message="forbidden"
+        )
+        await world.exchange.admin.call("disconnect")
+        await world.until(lambda s: s.connection == s.reconciled == 2, "the second connection")
+        assert "account:read_write" in world.state.protect[COD]
+        await world.arm()
+        await world.until(lambda s: s.signal is None and s.streams != {}, "the signal's end")
+        assert world.exchange.entries() == []
+        await world.exchange.admin.call("disconnect")  # the third one may switch it off
+        await world.until(lambda s: s.connection == s.reconciled == 3, "the third connection")
+        await world.until(lambda s: COD not in s.protect, "the end of protect-only")
+        await world.agree()

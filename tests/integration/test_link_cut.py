@@ -109,7 +109,7 @@ async def answer_or_loss(link: Link, method: str, params: Params) -> Answer | Li
 async def linked(url: str) -> AsyncIterator[Link]:
     credentials = Credentials("paper", "paper-secret")
     async with open_link(
-        Endpoint(url, credentials, "client_signature"), PORTS, Credits(), inbox=16
+        Endpoint(url, credentials, "client_signature", ""), PORTS, Credits(), inbox=16
     ) as link:
         yield link
 

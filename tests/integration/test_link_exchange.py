@@ -14,6 +14,7 @@ import pytest
 import trio
 from msgspec import Struct
 
+from tradebaas.config import SCOPE
 from tradebaas.core.model import Absence, Direction, Instrument, Intent, Leg, Role
 from tradebaas.core.reconcile import PROOF_SOURCES
 from tradebaas.deribit import reads, stream, trade
@@ -59,7 +60,7 @@ def _address(path: Path, process: subprocess.Popen[bytes]) -> str:
 async def linked(
     url: str, grant: str = "client_signature", secret: str = "paper-secret"
 ) -> AsyncIterator[Link]:
-    endpoint = Endpoint(url, Credentials("paper", secret), grant)
+    endpoint = Endpoint(url, Credentials("paper", secret), grant, SCOPE)
     async with open_link(endpoint, PORTS, Credits(), inbox=256) as link:
         yield link
 

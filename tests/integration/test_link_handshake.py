@@ -36,7 +36,7 @@ async def test_it_is_noticed_at_once(
     serve = partial(trio.serve_tcp, partial(go_away, answer, read, reset), 0, host="127.0.0.1")
     (listener,) = await nursery.start(serve)
     url = f"ws://127.0.0.1:{listener.socket.getsockname()[1]}/ws/api/v2"
-    endpoint = Endpoint(url, Credentials("paper", "secret"), "client_signature")
+    endpoint = Endpoint(url, Credentials("paper", "secret"), "client_signature", "")
     with trio.fail_after(SOON_S), pytest.raises(LinkLost, match="middle of the handshake"):
         async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("nobody was there to log in to")
@@ -45,7 +45,7 @@ async def test_it_is_noticed_at_once(
 async def test_a_refused_connection_says_why() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    endpoint = Endpoint(f"ws://127.0.0.1:{port}/", Credentials("p", "s"), "client_signature")
+    endpoint = Endpoint(f"ws://127.0.0.1:{port}/", Credentials("p", "s"), "client_signature", "")
     with pytest.raises(LinkLost) as lost:
         async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("nobody was there to log in to")

@@ -70,9 +70,42 @@ async def test_orders_outlive_the_connection_whatever_the_account_says() -> None
             "result": {"enabled": True}
         }
         exchange.logins["private/disable_cancel_on_disconnect"] = lambda _: {"result": "ok"}
-        async with exchange.link():
+        async with exchange.link() as link:
             (asked,) = exchange.methods("private/disable_cancel_on_disconnect")
             assert asked.params == {"scope": "connection"}
+            assert "stays on" in link.cancels_on_disconnect, "it was read back"
+
+
+async def test_a_key_that_may_not_keep_orders_is_let_in_and_says_so() -> None:
+    forbidden = {"error": {"code": 13021, "message": "forbidden"}}
+    async with Exchange().serving() as exchange:
+        exchange.logins["private/get_cancel_on_disconnect"] = lambda _: {
+            "result": {"enabled": True}
+        }
+        exchange.logins["private/disable_cancel_on_disconnect"] = lambda _: forbidden
+        async with exchange.link() as link:
+            assert "account:read_write" in link.cancels_on_disconnect
+
+
+async def test_the_scope_is_asked_for_at_each_login_and_a_smaller_one_refused(
+    autojump_clock: MockClock,
+) -> None:
+    async with Exchange().serving() as exchange:
+        exchange.expires_in = 10
+        ok = exchange.logins["public/auth"]
+        refused = {"error": {"code": 13004, "message": "invalid_credentials"}}
+        exchange.logins["public/auth"] = lambda params: (
+            refused if params["grant_type"] == "refresh_token" else ok(params)
+        )
+        async with exchange.link(scope="connection trade:read_write"):
+            await trio.sleep(9)
+            first, _, again = exchange.methods("public/auth")
+            assert first.params["scope"] == again.params["scope"] == "connection trade:read_write"
+    narrow = Exchange()
+    told = {"refresh_token": "r", "expires_in": 900, "scope": "account:read trade:read"}
+    narrow.logins["public/auth"] = lambda _: {"result": told}
+    error = await fails(narrow, "grants only 'account:read trade:read'")
+    assert type(error).__name__ == "LoginRefused"
 
 
 # ------------------------------------------------------------------------------------ failures

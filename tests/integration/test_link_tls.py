@@ -56,7 +56,7 @@ async def test_an_unknown_certificate_is_refused(tmp_path: Path, nursery: trio.N
     listeners = await nursery.start(serve)
     port = listeners[0].transport_listener.socket.getsockname()[1]
     key = Credentials("id", "S3CRET")
-    endpoint = Endpoint(f"wss://localhost:{port}/ws/api/v2", key, "client_credentials")
+    endpoint = Endpoint(f"wss://localhost:{port}/ws/api/v2", key, "client_credentials", "")
     with pytest.raises(LinkLost, match="CERTIFICATE_VERIFY_FAILED"):
         async with open_link(endpoint, system_ports(), Credits(), inbox=16):
             pytest.fail("got in")

@@ -146,7 +146,7 @@ class World:
             entropy=self._entropy,
             connect=self.connect,
         )
-        endpoint = Endpoint(f"ws://exchange{PATH}", Credentials("paper", "paper-secret"), GRANT)
+        endpoint = Endpoint(f"ws://exchange{PATH}", Credentials("paper", "paper-secret"), GRANT, "")
         return open_link(endpoint, ports, Credits(), **{"inbox": 256, **limits})
 
     @asynccontextmanager

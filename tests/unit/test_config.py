@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tradebaas.access import CREDENTIAL_NAME, SECRET_VARIABLE, client_secret
 from tradebaas.config import (
-    CREDENTIAL_NAME,
     DEMO,
     EMBEDDED_INSTRUMENTS,
-    SECRET_VARIABLE,
     Config,
     ExchangeSection,
-    client_secret,
     instrument_fault,
     load,
     parse,
@@ -136,6 +134,11 @@ def test_a_wrong_type_is_refused_by_line(tmp_path: Path, text: str, expected: st
         ("risk", "validity_ms = 100", "must be 200 to 60000"),
         ("risk", "naked_ms = -1", "must be 0 to 60000"),
         ("store", "snapshot_every = 0", "must be at least 1"),
+        ("store", "low_disk_mib = -1", "must be 0 or more"),
+        ("exchange", "scope = 'account:read'", "must ask for trade:read_write"),
+        ("exchange", "url = 'ws://gateway.example/ws'", "must be a wss:// address"),
+        ("exchange", "url = 'ws://8.8.8.8/ws'", "must be a wss:// address"),
+        ("exchange", "url = 'http://127.0.0.1/ws'", "must be a wss:// address"),
         ("backups", "interval_seconds = 0.5", "must be at least 1"),
         ("backups", "keep = 0", "must be at least 1"),
         ("supervisor", "deaths = -1", "must be 0 or more"),
@@ -248,3 +251,11 @@ def test_an_instrument_is_judged_by_what_its_exchange_can_have() -> None:
         assert instrument_fault(LIVE, name) == ""
     for name in ("", "btc-perpetual", "BTC", "BTC-PERPETUAL\n", "BTC-27DEC24-50000-C"):
         assert "no name of a future" in instrument_fault(LIVE, name)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["wss://gateway.example/ws", "ws://127.0.0.1:8022/ws", "ws://localhost/ws", "ws://10.1.2.3/ws"],
+)
+def test_an_address_that_no_stranger_sees_need_not_be_encrypted(url: str) -> None:
+    assert parse({"exchange": {"url": url}}).exchange.url == url

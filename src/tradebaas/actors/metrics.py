@@ -2,16 +2,20 @@
 
 Measures the memory and the processor of this process, the free space of the data directory, and
 how long the persister takes to answer a ping. Its newest sample is also the pulse that the
-watchdog listens to: no answered ping, no pat. It never asks the persister for anything but that.
+watchdog listens to: no answered ping, no pat. Besides, it tells the persister when space is low,
+before there is none: then nothing is opened any more.
 """
 
 import trio
 from msgspec.structs import replace
 
 from tradebaas.board import Context, Vitals
-from tradebaas.core.messages import Ping
+from tradebaas.core.messages import Guard, Ping
+from tradebaas.core.state import stands
 
 INTERVAL_S = 1.0
+LOW_DISK = "low disk"
+MIB = 1024 * 1024
 
 
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
@@ -31,6 +35,18 @@ async def _sample(ctx: Context) -> None:
     answered = clock.monotonic()
     figures = _measured(ctx)
     ctx.board.vitals.set(replace(figures, at=answered, ping_seconds=answered - asked))
+    await _guard_space(ctx, figures.disk_free_bytes)
+
+
+async def _guard_space(ctx: Context, free: int) -> None:
+    """Low space is over when there is half as much again, so that it does not come and go."""
+    limit, known = ctx.config.store.low_disk_mib * MIB, stands(ctx.view(), LOW_DISK)
+    low = free < (limit * 3 // 2 if known else limit)
+    if low != known:
+        detail = (
+            f"{free // MIB} MiB are free in {ctx.data_dir}, less than {limit // MIB}: make room"
+        )
+        await ctx.asker.ask(Guard(cause=LOW_DISK, active=low, detail=detail))
 
 
 def _measured(ctx: Context) -> Vitals:

@@ -30,7 +30,7 @@ from tradebaas.core.messages import (
     Resume,
     StartLife,
 )
-from tradebaas.core.state import FOLD_VERSION, State
+from tradebaas.core.state import FOLD_VERSION, State, stands
 from tradebaas.runtime.mailbox import Ask, Asks
 from tradebaas.runtime.ports import Blocking
 from tradebaas.store import codec, faults
@@ -276,7 +276,7 @@ class _Scribe:
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""
         now = self._ctx.ports.clock.monotonic()
-        if DISK_FULL not in self._state.protect or now - self._space_checked < SPACE_CHECK_S:
+        if not stands(self._state, DISK_FULL) or now - self._space_checked < SPACE_CHECK_S:
             return
         self._space_checked = now
         if await self._on_disk(restore_ballast):

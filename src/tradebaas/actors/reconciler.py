@@ -111,6 +111,7 @@ def _endpoint(ctx: Context) -> Endpoint:
         url=url,
         credentials=Credentials(exchange.client_id, ctx.secret),
         grant=exchange.grant,
+        scope=exchange.scope,
     )
 
 

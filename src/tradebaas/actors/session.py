@@ -11,6 +11,7 @@ from typing import assert_never, final
 
 import trio
 
+from tradebaas.actors.causes import BLIND, Causes
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.feed import WINDOW, Feed
 from tradebaas.actors.prices import ChannelSilent, PriceWatch
@@ -26,7 +27,7 @@ from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import RecordRecovery, Refused, Report, Tend
 from tradebaas.core.model import Instrument, Market, Phase
 from tradebaas.core.reconcile import UNREAD
-from tradebaas.core.state import managed_instrument
+from tradebaas.core.state import State, managed_instrument
 from tradebaas.deribit import reads, stream
 from tradebaas.deribit.link import Link
 from tradebaas.errors import Unusable
@@ -39,7 +40,7 @@ SURVEY_PAUSE_S = 0.25
 """Between two full reads: an exchange that talks nonsense must not make us read all the time."""
 SILENT_MS = 5_000
 """What happened so long before a read should have been told before it."""
-DOUBTS = frozenset({BROKEN, CORRECTED})
+DOUBTS = frozenset({BROKEN, CORRECTED, BLIND})
 TEND_EVERY_S = 0.1
 DRAIN_S = 8.0
 
@@ -60,6 +61,7 @@ class Session:
         self._connection = connection
         self._losses = losses
         self._desk = Desk(ctx, link, connection)
+        self._causes = Causes(ctx, link)
         self._timing = RecoveryClock(ctx)
         self._feed: Feed | None = None
         self._prices: PriceWatch | None = None
@@ -81,6 +83,7 @@ class Session:
             LinkLost, Unanswered, CallFailed, CandleGap, ChannelSilent, SessionOver: it is over.
         """
         await self._log_in()
+        await self._causes.look()
         await self._prepare()
         await self._reconcile()
         async with trio.open_nursery() as nursery:
@@ -102,6 +105,7 @@ class Session:
             self._recover,
             self._answer_candles,
             self._watch_prices,
+            self._causes.run,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -199,6 +203,7 @@ class Session:
         self.reconciled = True
         self._publish_up("reconciled")
         self._publish_market()
+        await self._causes.tell(BLIND, missed and f"only a read has told of {missed}")
         if missed:
             raise ChannelSilent(f"only a read has told of {missed}: the account's channel is dead")
 
@@ -212,7 +217,7 @@ class Session:
 
     async def _until_a_survey_is_wanted(self) -> None:
         """An order vanished, fills are missing, or only a read of a quiet account ends a doubt."""
-        while not self._desk.survey_wanted.is_set() and UNREAD not in self._ctx.view().protect:
+        while not self._desk.survey_wanted.is_set() and not _doubted(self._ctx.view()):
             with trio.move_on_after(DOUBT_EVERY_S):
                 await self._desk.survey_wanted.wait()
             view = self._ctx.view()
@@ -340,6 +345,11 @@ class Session:
                 rate=self._link.clock.rate,
             )
         )
+
+
+def _doubted(view: State) -> bool:
+    """Only a full read ends this."""
+    return UNREAD in view.protect or bool(view.lifting)
 
 
 def _wanted(ctx: Context) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import trio
 from tradebaas.board import Context, Evaluated
 from tradebaas.core.messages import Admit, Guard, Propose
 from tradebaas.core.model import Assignment, Market, Phase
-from tradebaas.core.state import State
+from tradebaas.core.state import State, stands
 from tradebaas.runtime.bell import Bell
 from tradebaas.strategies import registry
 from tradebaas.strategies.protocol import TIMEFRAMES, BadParameter, Bound, bind
@@ -92,7 +92,7 @@ class _Analyst:
             await self._ctx.asker.ask(Guard(cause=UNUSABLE, active=True, detail=str(unusable)))
             self._publish(candle.open_ms, reasons=(str(unusable),))
             return
-        if UNUSABLE in view.protect:
+        if stands(view, UNUSABLE):
             await self._ctx.asker.ask(Guard(cause=UNUSABLE, active=False))
         await self._judge(market, view, bound)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
+from tradebaas.access import client_secret
 from tradebaas.board import Capacities
 from tradebaas.commands.common import (
     json_option,
@@ -25,7 +26,7 @@ from tradebaas.commands.common import (
     unreadable,
 )
 from tradebaas.commands.remote import lock_holder
-from tradebaas.config import HOSTS, Config, client_secret
+from tradebaas.config import HOSTS, Config
 from tradebaas.core.state import FOLD_VERSION
 from tradebaas.errors import Fatal, StoreFault, StoreOlder, Unusable
 from tradebaas.names import command
@@ -226,9 +227,8 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
 
     ports = system_ports()
     exchange = config.exchange
-    endpoint = Endpoint(
-        url=url, credentials=Credentials(exchange.client_id, secret), grant=exchange.grant
-    )
+    key = Credentials(exchange.client_id, secret)
+    endpoint = Endpoint(url, key, exchange.grant, exchange.scope)
 
     async def skew_ms() -> int:
         with trio.fail_after(LOGIN_SECONDS):

@@ -32,6 +32,7 @@ from tradebaas.core.events import (
     OrderUpdated,
     PhaseChanged,
     PositionCorrected,
+    ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
     Reconciled,
@@ -141,6 +142,10 @@ def _resumed(event: Resumed) -> str:
 
 def _protect_entered(event: ProtectOnlyEntered) -> str:
     return f"protect-only because of {event.cause}: {event.detail}"
+
+
+def _protect_gone(event: ProtectCauseGone) -> str:
+    return f"{event.cause} is over; protect-only until the account is read again"
 
 
 def _protect_left(event: ProtectOnlyLeft) -> str:
@@ -275,6 +280,7 @@ LINES: dict[type, Callable[..., str]] = {
     Halted: _halted,
     Resumed: _resumed,
     ProtectOnlyEntered: _protect_entered,
+    ProtectCauseGone: _protect_gone,
     ProtectOnlyLeft: _protect_left,
     PhaseChanged: _phase_changed,
     SignalDetected: _signal_detected,

@@ -37,6 +37,7 @@ from tradebaas.core.events import (
     OrderUpdated,
     PhaseChanged,
     PositionCorrected,
+    ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
     Reconciled,
@@ -81,6 +82,7 @@ def _life_started(state: State, event: LifeStarted) -> State:
         reconciled=0,
         pending=unproven,
         protect=protect,
+        lifting=_without(state.lifting, "crash loop"),
         counters=count(
             state,
             crashes=int(state.life_open),
@@ -151,12 +153,25 @@ def _resumed(state: State, event: Resumed) -> State:
 
 
 def _protect_entered(state: State, event: ProtectOnlyEntered) -> State:
-    protect = put(state.protect, event.cause, event.detail)
-    return replace(state, protect=protect, doubted_ms=max(state.doubted_ms, event.at_ms))
+    return replace(
+        state,
+        protect=put(state.protect, event.cause, event.detail),
+        lifting=_without(state.lifting, event.cause),
+        doubted_ms=max(state.doubted_ms, event.at_ms),
+    )
+
+
+def _protect_gone(state: State, event: ProtectCauseGone) -> State:
+    return replace(state, lifting=(*state.lifting, event.cause))
 
 
 def _protect_left(state: State, event: ProtectOnlyLeft) -> State:
-    return replace(state, protect=drop(state.protect, event.cause))
+    protect = drop(state.protect, event.cause)
+    return replace(state, protect=protect, lifting=_without(state.lifting, event.cause))
+
+
+def _without(causes: tuple[str, ...], cause: str) -> tuple[str, ...]:
+    return tuple(each for each in causes if each != cause)
 
 
 # ------------------------------------------------------------------------ lifecycle and signals
@@ -214,6 +229,7 @@ _STEPS: dict[type, Callable[..., State]] = {
     Halted: _halted,
     Resumed: _resumed,
     ProtectOnlyEntered: _protect_entered,
+    ProtectCauseGone: _protect_gone,
     ProtectOnlyLeft: _protect_left,
     PhaseChanged: _phase_changed,
     SignalDetected: _signal_detected,

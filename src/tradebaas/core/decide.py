@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from tradebaas.core import admission, duties, reconcile
+from tradebaas.core import admission, duties, guards, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import (
     Armed,
@@ -22,7 +22,6 @@ from tradebaas.core.events import (
     Linked,
     LinkLost,
     ProtectOnlyEntered,
-    ProtectOnlyLeft,
     Recovered,
     Resumed,
     SignalDropped,
@@ -108,7 +107,7 @@ def _dispatch(draft: Draft, request: Request, limits: Limits) -> Refused | None:
         case Resume():
             return _resume(draft, request)
         case Guard():
-            _guard(draft, request)
+            guards.guard(draft, request)
         case RecordRecovery(report=report):
             draft.emit(Recovered(report=report))
         case Ping():
@@ -246,11 +245,3 @@ def _request_close(draft: Draft, reason: str) -> None:
     )
     if entering and not draft.state.closing:
         draft.emit(CloseRequested(reason=reason))
-
-
-def _guard(draft: Draft, request: Guard) -> None:
-    known = request.cause in draft.state.protect
-    if request.active and not known:
-        draft.emit(ProtectOnlyEntered(cause=request.cause, detail=request.detail))
-    elif not request.active and known:
-        draft.emit(ProtectOnlyLeft(cause=request.cause))

@@ -240,8 +240,14 @@ class ProtectOnlyEntered(Struct, frozen=True, tag=True, kw_only=True):
     at_ms: int = 0
 
 
+class ProtectCauseGone(Struct, frozen=True, tag=True, kw_only=True):
+    """That cause is gone; opening stays forbidden until the account was read once more."""
+
+    cause: str
+
+
 class ProtectOnlyLeft(Struct, frozen=True, tag=True, kw_only=True):
-    """That cause is gone."""
+    """That cause forbids nothing any more."""
 
     cause: str
 
@@ -323,6 +329,7 @@ Event = (
     | Halted
     | Resumed
     | ProtectOnlyEntered
+    | ProtectCauseGone
     | ProtectOnlyLeft
     | FrameRefused
     | Recovered

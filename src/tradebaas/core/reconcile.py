@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, foreign
+from tradebaas.core import correct, foreign, guards
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
@@ -118,6 +118,7 @@ def complete(draft: Draft, read: Report) -> None:
     due = (
         state.reconciled != connection
         or doubt_over
+        or state.lifting
         or (state.naked_since_ms is not None and not state.naked_confirmed)
         or read_ms - state.read_through_ms > _REPEAT_RECONCILED_MS
         or len(state.recent_fills) > _MANY_FILLS
@@ -128,6 +129,7 @@ def complete(draft: Draft, read: Report) -> None:
         draft.emit(Reconciled(connection=connection, read_ms=read_ms, flat_ms=flat_ms))
     if doubt_over:
         draft.emit(ProtectOnlyLeft(cause=UNREAD))
+    guards.leave(draft)
     state = draft.state
     if phase_of(state) in QUIET and not violations(state):
         for cause in sorted({BROKEN, correct.CORRECTED} & state.protect.keys()):

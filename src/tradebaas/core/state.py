@@ -127,6 +127,7 @@ class State(Struct, frozen=True, kw_only=True):
     ``fills_from_ms``: fills before this are part of a position that the exchange itself told, or
     of one that was over when it told of none.
     ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
+    ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
     ``tried``: when a reduce-only order of each role was last intended.
     """
@@ -158,6 +159,7 @@ class State(Struct, frozen=True, kw_only=True):
     foreign: dict[str, str] = {}
     halted: HaltLatch | None = None
     protect: dict[str, str] = {}
+    lifting: tuple[str, ...] = ()
     doubted_ms: int = 0
     naked_since_ms: int | None = None
     naked_confirmed: bool = False
@@ -209,6 +211,11 @@ def fills_known_before(state: State) -> int:
 def is_known(state: State, fill: Fill) -> bool:
     """Whether a fill is no news: folded already, or of a time that does not count."""
     return fill.key in state.recent_fills or fill.at_ms < fills_known_before(state)
+
+
+def stands(state: State, cause: str) -> bool:
+    """Whether a cause of protect-only is there, as far as is known."""
+    return cause in state.protect and cause not in state.lifting
 
 
 def flat(state: State) -> bool:

@@ -27,11 +27,15 @@ class Credentials:
 @final
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to log in (a ws or wss URL), and as whom. ``grant`` is one of ``GRANTS``."""
+    """Where to log in (a ws or wss URL), and as whom.
+
+    ``grant`` is one of ``GRANTS``; ``scope`` is what to ask for ("": whatever the key has).
+    """
 
     url: str
     credentials: Credentials
     grant: str
+    scope: str
 
 
 def signature(secret: str, timestamp_ms: int, nonce: str, data: str = "") -> str:

@@ -50,7 +50,7 @@ class ExchangeClock:
         low = us_out / 1000
         estimate = self._estimate(received)
         outside = not low - SLACK_MS <= estimate <= low + spread_ms + SLACK_MS
-        if outside or spread_ms / 2 <= self._aged_error_ms(received):
+        if outside or spread_ms / 2 <= self.error_ms(received):
             self._at, self._ms, self._error_ms = received, low + spread_ms / 2, spread_ms / 2
 
     def learn_at_least(self, received: float, ms: int) -> None:
@@ -76,5 +76,6 @@ class ExchangeClock:
     def _estimate(self, monotonic: float) -> float:
         return self._ms + (monotonic - self._at) * 1000 * self._rate
 
-    def _aged_error_ms(self, monotonic: float) -> float:
+    def error_ms(self, monotonic: float) -> float:
+        """How far from the truth ``now_ms`` may be; infinite before the first answer."""
         return self._error_ms + (monotonic - self._at) * 1000 * self._rate * DRIFT

@@ -104,12 +104,17 @@ class Link:
         self._pending = Pending()
         self._work = trio.Event()
         self._beat: Call | None = None
-        self._login = Login(endpoint.credentials, endpoint.grant, self._stamp)
+        self._login = Login(endpoint, self._stamp)
 
     @property
     def alive(self) -> bool:
         """Whether the connection stands, as far as is known."""
         return not self._lost
+
+    @property
+    def cancels_on_disconnect(self) -> str:
+        """Why our stops would go with this connection; "" when they stay."""
+        return self._login.cancels_on_disconnect
 
     def waiting(self) -> Iterator[stream.Item]:
         """The notifications that are there now, taken out of the inbox."""

@@ -10,25 +10,28 @@ from typing import final
 
 from tradebaas import __version__
 from tradebaas.deribit import auth, wire
-from tradebaas.deribit.auth import Credentials
+from tradebaas.deribit.auth import Endpoint
 from tradebaas.deribit.calls import Caller, ask, of
-from tradebaas.deribit.errors import CallFailed
+from tradebaas.deribit.errors import CallFailed, LoginRefused
 from tradebaas.deribit.rpc import Params
 
+CONNECTION: Params = {"scope": "connection"}
+TRADING = "trade:read_write"
 HEARTBEAT_S = 10
 REFRESH_AT = 0.8
 
 
 @final
 class Login:
-    """The login of one connection. ``stamp`` gives the exchange's wall time and a new nonce."""
+    """The login of one connection. ``stamp`` gives the exchange's wall time and a new nonce.
 
-    def __init__(
-        self, credentials: Credentials, grant: str, stamp: Callable[[], tuple[int, str]]
-    ) -> None:
+    ``cancels_on_disconnect`` says why our stops would go with the connection; "" when they stay.
+    """
+
+    def __init__(self, endpoint: Endpoint, stamp: Callable[[], tuple[int, str]]) -> None:
         self.count = 0
-        self._credentials = credentials
-        self._grant = grant
+        self.cancels_on_disconnect = ""
+        self._endpoint = endpoint
         self._stamp = stamp
         self._tokens = wire.Tokens(refresh_token="", expires_in=0)
 
@@ -52,15 +55,18 @@ class Login:
         await self.authenticate(link)
         await link.call("public/set_heartbeat", {"interval": HEARTBEAT_S})
         status = await ask(link, "public/status", {}, of(wire.Status))
-        await _keep_orders_after_disconnect(link)
+        self.cancels_on_disconnect = await _keep_orders_after_disconnect(link)
         return str(status.locked or "")
 
     async def authenticate(self, link: Caller) -> None:
-        """Log in with the key.
+        """Log in with the key, for the same scope each time.
 
         Raises: as ``introduce``.
         """
-        await self._auth(link, auth.login_params(self._credentials, self._grant, *self._stamp()))
+        endpoint = self._endpoint
+        params = auth.login_params(endpoint.credentials, endpoint.grant, *self._stamp())
+        scope: Params = {"scope": endpoint.scope} if endpoint.scope else {}
+        await self._auth(link, params | scope)
 
     async def refresh(self, link: Caller) -> None:
         """Renew the token; with the key if the refresh token is refused.
@@ -73,15 +79,32 @@ class Login:
             await self.authenticate(link)
 
     async def _auth(self, link: Caller, params: Params) -> None:
-        self._tokens = await ask(link, "public/auth", params, of(wire.Tokens))
+        tokens = await ask(link, "public/auth", params, of(wire.Tokens))
+        if tokens.scope and TRADING not in tokens.scope.split():
+            raise LoginRefused(
+                f"{self._endpoint.url} grants only {tokens.scope!r}: the key needs {TRADING}, and "
+                "exchange.scope must ask for it"
+            )
+        self._tokens = tokens
         self.count += 1
 
 
-async def _keep_orders_after_disconnect(link: Caller) -> None:
-    scope: Params = {"scope": "connection"}
+async def _keep_orders_after_disconnect(link: Caller) -> str:
+    """Have our stops outlive the connection; returns why they would not, "" when they do."""
+    if not await _is_on(link):
+        return ""
+    try:
+        await link.call("private/disable_cancel_on_disconnect", CONNECTION)
+    except CallFailed as error:
+        if error.code not in (13021, 13403):
+            raise
+        return f"it is on, and only a key with account:read_write may switch it off ({error})"
+    return "it stays on though it was switched off" if await _is_on(link) else ""
+
+
+async def _is_on(link: Caller) -> bool:
     method = "private/get_cancel_on_disconnect"
-    if (await ask(link, method, scope, of(wire.CancelOnDisconnect))).enabled:
-        await link.call("private/disable_cancel_on_disconnect", scope)
+    return bool((await ask(link, method, CONNECTION, of(wire.CancelOnDisconnect))).enabled)
 
 
 def hint(error: CallFailed) -> str:
@@ -90,6 +113,6 @@ def hint(error: CallFailed) -> str:
         case 13004:
             return "; check client_id and secret"
         case 13021 | 13403:
-            return "; the key needs the scopes trade:read_write and account:read"
+            return "; the key needs the scopes trade:read_write and account:read, better read_write"
         case _:
             return ""

@@ -31,10 +31,11 @@ class Clock(Struct, frozen=True):
 
 
 class Tokens(Struct, frozen=True):
-    """``public/auth``; ``expires_in`` in seconds."""
+    """``public/auth``; ``expires_in`` in seconds, ``scope`` what was granted, in words."""
 
     refresh_token: str
     expires_in: int
+    scope: str | None = None
 
     def __repr__(self) -> str:
         return f"Tokens(expires_in={self.expires_in})"

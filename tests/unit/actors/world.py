@@ -17,6 +17,7 @@ import pytest
 import trio
 
 from tests.unit.actors.exchange import INSTRUMENT, LIMIT_S, Exchange, Wires, exchange_on, plainly
+from tradebaas.access import client_secret
 from tradebaas.actors.strategy import bound_strategy
 from tradebaas.board import Board, LinkStatus
 from tradebaas.config import (
@@ -27,7 +28,6 @@ from tradebaas.config import (
     StoreSection,
     StrategySection,
     SupervisorSection,
-    client_secret,
 )
 from tradebaas.core.events import Event, OrderIntended, Recovered
 from tradebaas.core.messages import Answer, Arm, Committed, Disarm, Propose, Request
@@ -58,7 +58,7 @@ def configuration(data: Path, url: str, **sections: msgspec.Struct) -> Config:
             max_entries_per_day=10**6,
             max_daily_loss_percent=Decimal(100),
         ),
-        "store": StoreSection(snapshot_every=50),
+        "store": StoreSection(snapshot_every=50, low_disk_mib=0),
         "backups": BackupSection(interval_seconds=3600),
         "supervisor": PATIENT,
     }

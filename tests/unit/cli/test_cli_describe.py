@@ -84,6 +84,10 @@ CASES: list[tuple[e.Event, str]] = [
         e.ProtectOnlyEntered(cause="disk full", detail="no space"),
         "protect-only because of disk full: no space",
     ),
+    (
+        e.ProtectCauseGone(cause="disk full"),
+        "disk full is over; protect-only until the account is read again",
+    ),
     (e.ProtectOnlyLeft(cause="disk full"), "no longer protect-only because of disk full"),
     (
         e.PhaseChanged(source=Phase.IDLE, target=Phase.ANALYZING, cause="armed"),

@@ -170,6 +170,7 @@ def test_barriers_pass_when_their_cause_is_gone() -> None:
     story.facts(replace(foreign_order(), order=replace(foreign_order().order, state="cancelled")))
     story.facts(replace(story.position_fact("0"), instrument="ETH-PERPETUAL"))
     story.facts(story.fill("", "50", direction=BUY))
+    story.reconcile()
     assert barrier(story.state) == ""
     assert story.phase() is Phase.ANALYZING
 

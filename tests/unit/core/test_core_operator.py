@@ -230,8 +230,26 @@ def test_guards_are_noted_once_each_way() -> None:
     on, off = Guard(cause="disk full", active=True), Guard(cause="disk full", active=False)
     assert kinds(story.tell(on)) == ["ProtectOnlyEntered"]
     assert story.tell(on) == ()
-    assert kinds(story.tell(off)) == ["ProtectOnlyLeft"]
+    assert kinds(story.tell(off)) == ["ProtectCauseGone"]
     assert story.tell(off) == ()
+    assert "disk full" in barrier(story.state), "not before the account was read again"
+    story.reconcile()
+    assert barrier(story.state) == ""
+    assert story.state.lifting == ()
+
+
+def test_a_cause_that_comes_back_before_the_read_stays() -> None:
+    story = in_phase(Phase.ANALYZING)
+    on, off = Guard(cause="disk full", active=True), Guard(cause="disk full", active=False)
+    story.tell(on)
+    story.tell(off)
+    assert kinds(story.tell(on)) == ["ProtectOnlyEntered"]
+    story.reconcile()
+    assert "disk full" in barrier(story.state)
+    story.tell(off)
+    story.tell(Guard(cause="other", active=True))
+    story.reconcile()
+    assert list(story.state.protect) == ["other"]
 
 
 def test_ping_leaves_no_trace() -> None:

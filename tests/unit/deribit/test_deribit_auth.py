@@ -50,6 +50,6 @@ def test_refresh_uses_only_the_token() -> None:
 
 
 def test_the_secret_does_not_show() -> None:
-    endpoint = Endpoint("wss://example.test/ws", KEY, "client_signature")
+    endpoint = Endpoint("wss://example.test/ws", KEY, "client_signature", "")
     assert SECRET not in f"{KEY!r} {KEY} {endpoint!r} {endpoint}"
     assert "exAmpLe1" in repr(KEY)
