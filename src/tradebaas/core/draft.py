@@ -21,7 +21,7 @@ from tradebaas.core.invariants import gate
 from tradebaas.core.lifecycle import cause_of
 from tradebaas.core.model import LABEL_PREFIX, Phase, Role
 from tradebaas.core.position import trade_of
-from tradebaas.core.state import State, expecting, explained, phase_of, signal_of
+from tradebaas.core.state import State, explained, may_fill_further, phase_of, signal_of
 
 QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 """The phases in which nothing of ours is at the exchange."""
@@ -69,7 +69,7 @@ class Draft:
 
     def _close_trades(self) -> None:
         """A size of zero with a fill still to come is not flat, or not to be told yet."""
-        while self.state.discrepancy is None and not expecting(self.state):
+        while self.state.discrepancy is None and not may_fill_further(self.state):
             ended = first_trade(self.state.accounts, signal_of(self.state))
             if ended is None:
                 return

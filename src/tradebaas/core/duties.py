@@ -32,6 +32,8 @@ from tradebaas.core.state import (
 
 MAX_STOP_FAILURES = 2
 """After so many refused stops the position is closed instead (the escalation's last step)."""
+MAX_UNANSWERED = MAX_PENDING - 4
+"""Likewise after so many orders without an answer; the rest of the places is for the close."""
 
 
 def plan(draft: Draft, at_ms: int, market: Market | None, limits: Limits) -> Event | None:
@@ -86,6 +88,8 @@ def _protect(
     if _just_tried(state, Role.STOP, at_ms, _real_ms(MIN_VALIDITY_REAL_MS, market)):
         return None
     stop = _stop_price(state, position, market, limits)
+    if len(state.pending) >= MAX_UNANSWERED:
+        return CloseRequested(reason=f"naked: {len(state.pending)} orders have no answer")
     if state.stop_failures >= MAX_STOP_FAILURES:
         return CloseRequested(reason=f"naked: {state.stop_failures} stops were refused")
     if _passed(position, stop, market.ticker.mark):

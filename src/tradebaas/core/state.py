@@ -188,6 +188,13 @@ def expecting(state: State) -> bool:
     return state.discrepancy is None and _short(state)
 
 
+def may_fill_further(state: State) -> bool:
+    """Fills of the entry are on their way, or may be: without an answer to it nobody knows."""
+    filled = state.bracket.filled if state.bracket is not None else ZERO
+    unanswered = (pending.intent for pending in pending_with(state, Role.ENTRY))
+    return expecting(state) or any(intent.amount > filled for intent in unanswered)
+
+
 def explained(state: State, size: Decimal) -> bool:
     """Whether the known fills account for a position of ``size`` that was corrected."""
     if state.discrepancy is None or state.accounts == Accounts() or _short(state):

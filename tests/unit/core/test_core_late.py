@@ -21,6 +21,27 @@ from tradebaas.core.state import barrier, expecting, naked_amount
 GIVE_UP_MS = 60_001
 
 
+def test_an_entry_without_an_answer_may_have_more_fills_than_its_exit_so_far() -> None:
+    """Its own notification was not understood, and part of the take profit filled before the read.
+
+    A trade was told as soon as the entry's fills, one by one, came up to that part.
+    """
+    story = Story()
+    intent = story.entering()
+    at, take = story.now + 10, intent.legs[1].label
+    story.now += 20
+    story.facts(story.fill(take, "500", price="82000"))
+    assert story.phase() is Phase.CLOSING
+    story.facts(
+        story.fill(intent.label, "500", at=at),
+        story.fill(intent.label, "500", at=at),
+        story.fill(take, "500", price="82000"),
+        story.order(intent.label, "entry", state="filled", filled=D(1000)),
+    )
+    trade = only(story.events, TradeClosed).trade
+    assert (trade.amount, trade.gross) == (D(1000), D("0.000304878048"))
+
+
 def test_a_position_that_fills_do_not_explain_is_corrected_and_protect_only() -> None:
     story = Story()
     story.entered()

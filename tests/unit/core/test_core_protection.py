@@ -147,13 +147,17 @@ def test_an_unanswered_stop_is_attempted_again_under_a_new_label() -> None:
     assert len(pending_with(story.state, Role.STOP)) == 2
 
 
-def test_attempts_are_bounded() -> None:
+def test_attempts_are_bounded_and_the_last_places_are_for_the_close() -> None:
     story = naked()
     for _ in range(40):
         story.now += LATE
         story.tend()
-        story.facts(LostFact(label=story.intent("s").label, reason="no answer"))
+        for label, pending in story.state.pending.items():
+            if not pending.unknown:
+                story.facts(LostFact(label=label, reason="no answer"))
     assert len(story.state.pending) == 16
+    assert len(pending_with(story.state, Role.CLOSE)) == 4
+    assert only(story.events, CloseRequested).reason == "naked: 12 orders have no answer"
     assert plan(Draft(story.state), story.now + LATE, story.market(), LIMITS) is None
 
 
