@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from chaos.enumerate.command import enumerate_command
+from chaos.fuzz.command import fuzz_command
 from chaos.mutants import FSYNC_MUTANTS
 from chaos.mutants.command import mutants_command
 from chaos.real import fsync, replay
@@ -22,6 +23,7 @@ def main() -> None:
 main.add_command(sim_command)
 main.add_command(enumerate_command)
 main.add_command(mutants_command)
+main.add_command(fuzz_command)
 main.add_command(real_command)
 
 

@@ -8,20 +8,19 @@ cannot spoil the next.
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from chaos.fuzz import campaign
 from tradebaas.core.model import ContractKind
 from tradebaas.deribit import convert, rpc, stream, wire
 from tradebaas.deribit.convert import CANNOT_READ, Contracts
 from tradebaas.deribit.histories import read_orders
 
-SAMPLES = Path(__file__).parents[1] / "unit" / "deribit" / "samples.jsonl"
-FRAMES = SAMPLES.read_text(encoding="utf-8").splitlines()
+FRAMES = campaign.SAMPLES.read_text(encoding="utf-8").splitlines()
 RESULTS = [json.loads(frame)["result"] for frame in FRAMES if "result" in json.loads(frame)]
 NOTES = [json.loads(frame)["params"] for frame in FRAMES if '"subscription"' in frame]
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import trio
 from msgspec import Raw
 
+from chaos.fuzz import campaign
 from tradebaas.core.model import ContractKind, Direction, Instrument, Intent, Leg, Role
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
 from tradebaas.deribit.errors import CallFailed
 from tradebaas.deribit.rpc import Answer, Params, Priority
 
-SAMPLES = Path(__file__).with_name("samples.jsonl").read_text(encoding="utf-8").splitlines()
+SAMPLES = campaign.SAMPLES.read_text(encoding="utf-8").splitlines()
 NOW_MS = 1_790_000_000_000
 BTC = Instrument(
     name="BTC-PERPETUAL",
