@@ -9,7 +9,10 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, draft, invariants, reconcile
+from tradebaas.core import admission, draft, guards, invariants, reconcile
+from tradebaas.core.draft import Draft
+from tradebaas.core.events import ProtectOnlyLeft
+from tradebaas.core.messages import Guard
 from tradebaas.core.model import Intent, Market, Phase, Role, Signal
 from tradebaas.core.state import Pending, State, pending_with, phase_of
 
@@ -96,6 +99,25 @@ def protect_only_ignored(patch: Patch) -> None:
 
     _gate(patch, "barrier", changed)
     patch.set(Desk, "_may_send", may_send)
+
+
+@mutant(
+    "left-without-a-read",
+    breaks="protect-only ends as soon as its cause is gone, before the account was read again",
+    costs="risk is added to an account of which nobody knows what it went through meanwhile",
+    by="Gated",
+    needs="a cause for protect-only that goes while the strategy has signals",
+    profile="full",
+)
+def left_without_a_read(patch: Patch) -> None:
+    honest = guards.guard
+
+    def guard(draft: Draft, request: Guard) -> None:
+        honest(draft, request)
+        if not request.active and request.cause in draft.state.protect:
+            draft.emit(ProtectOnlyLeft(cause=request.cause))
+
+    patch.set(guards, "guard", guard)
 
 
 @mutant(

@@ -7,7 +7,9 @@ this life has read the account in full and has not lost since, and whether anyth
 entry: an order whose outcome is not known, a halt, a cause for protecting only, something of the
 owner's, a position, an order that is still live.
 
-An unproven order is only left by proof. An absence counts as proven only by the exchange's own
+A cause for protecting only that comes from outside the account is only left when it was said to be
+gone and the account was read after that; one that is left without is as much there as it was. And
+an unproven order is only left by proof. An absence counts as proven only by the exchange's own
 clock and from all the places where an order can be (DESIGN section 8), so an abandonment without
 that leaves the order as unknown as it was. Pure.
 """
@@ -33,6 +35,7 @@ from tradebaas.core.events import (
     OrderUnknown,
     OrderUpdated,
     PositionCorrected,
+    ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
     Reconciled,
@@ -47,6 +50,8 @@ PLACES = frozenset({"open_orders", "order_history", "trigger_history", "trades",
 ENDED = frozenset({"filled", "rejected", "cancelled", "triggered"})
 POISONED = "crash loop"
 """The log's own word for the cause when it is taken back within a life."""
+OF_THE_ACCOUNT = frozenset({"account unread", "position corrected", "invariant", "clock went back"})
+"""Likewise, for the causes that end with what is read, or told, of the account."""
 ZERO = Decimal(0)
 
 
@@ -55,7 +60,8 @@ class Standing:
     """Where the log has come to; numbers are 0 while there is no life or no connection.
 
     ``unproven`` are the intents without a proven outcome, of which those in ``unknown`` are not
-    simply on their way. The other tables have what forbids an entry, by name.
+    simply on their way. ``gone`` has the causes that were said to be gone, and whether the account
+    was read since. The other tables have what forbids an entry, by name.
     """
 
     life: int = 0
@@ -65,6 +71,7 @@ class Standing:
     unproven: dict[str, Intent] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     protect: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, bool] = field(default_factory=dict)
     foreign: dict[str, str] = field(default_factory=dict)
     live: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, Decimal] = field(default_factory=dict)
@@ -80,6 +87,7 @@ class Standing:
                 self.connection, self.read = 0, False
             case Reconciled(connection=connection):
                 self.read = self.read or connection == self.connection
+                self.gone = dict.fromkeys(self.gone, True)
             case OrderIntended() | OrderUnknown() | OrderUpdated() | OrderAbandoned():
                 self._order(event)
             case OrderNotSent(label=label) | OrderRejected(label=label):
@@ -91,6 +99,7 @@ class Standing:
         self.life, self.connection, self.read = event.life, 0, False
         self.unknown |= dict.fromkeys(self.unproven, "its life ended")
         self.protect.pop(POISONED, None)
+        self.gone.pop(POISONED, None)
         if event.poisoned:
             self.protect[POISONED] = event.cause
 
@@ -126,10 +135,8 @@ class Standing:
                 self.halted = True
             case Resumed():
                 self.halted = False
-            case ProtectOnlyEntered(cause=cause, detail=detail):
-                self.protect[cause] = detail
-            case ProtectOnlyLeft(cause=cause):
-                self.protect.pop(cause, None)
+            case ProtectOnlyEntered() | ProtectCauseGone() | ProtectOnlyLeft():
+                self._protect(event)
             case ForeignFound(key=key, detail=detail):
                 self.foreign[key] = detail
             case ForeignGone(key=key):
@@ -143,6 +150,17 @@ class Standing:
                 self.sizes[instrument] = size
             case _:
                 pass  # nothing else gives or takes the right to add risk
+
+    def _protect(self, event: ProtectOnlyEntered | ProtectCauseGone | ProtectOnlyLeft) -> None:
+        match event:
+            case ProtectOnlyEntered(cause=cause, detail=detail):
+                self.protect[cause] = detail
+                self.gone.pop(cause, None)
+            case ProtectCauseGone(cause=cause):
+                self.gone[cause] = False
+            case ProtectOnlyLeft(cause=cause):
+                if self.gone.pop(cause, cause in OF_THE_ACCOUNT):
+                    self.protect.pop(cause, None)
 
     # ---------------------------------------------------------------------------- the two questions
 

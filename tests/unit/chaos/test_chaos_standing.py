@@ -38,6 +38,7 @@ from tradebaas.core.events import (
     OrderUnknown,
     OrderUpdated,
     PositionCorrected,
+    ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
     Reconciled,
@@ -123,10 +124,13 @@ def test_an_absence_that_proves_nothing_leaves_it_unknown() -> None:
 
 HALT = Halted(by="operator", reason="x")
 PROTECT = ProtectOnlyEntered(cause="disk full", detail="x")
+BROKEN = ProtectOnlyEntered(cause="invariant", detail="x")
+OVER, LEFT = ProtectCauseGone(cause="disk full"), ProtectOnlyLeft(cause="disk full")
+READ = Reconciled(connection=1, read_ms=T + 5)
 FOREIGN = ForeignFound(key="order f1", detail="x")
 PAIRS: list[tuple[str, Event, Event]] = [
     ("halted", HALT, Resumed(by="operator")),
-    ("protect-only: disk full", PROTECT, ProtectOnlyLeft(cause="disk full")),
+    ("protect-only: invariant", BROKEN, ProtectOnlyLeft(cause="invariant")),
     ("quarantine: order f1", FOREIGN, ForeignGone(key="order f1")),
 ]
 
@@ -141,9 +145,25 @@ def test_a_barrier_holds_over_deaths_until_it_is_lifted(
     assert forbidden(comes, goes) == ""
 
 
+@pytest.mark.parametrize(
+    ("after", "free"),
+    [
+        ([OVER, READ, LEFT], True),
+        ([OVER, LEFT], False),
+        ([READ, OVER, LEFT], False),
+        ([OVER, READ, PROTECT, LEFT], False),
+        ([LEFT], False),
+    ],
+)
+def test_a_cause_from_outside_is_left_when_it_is_gone_and_a_read_has_passed(
+    after: list[Event], free: bool
+) -> None:
+    assert (forbidden(PROTECT, *after) == "") is free
+
+
 def test_one_cause_that_goes_leaves_the_other() -> None:
-    other, gone = ProtectOnlyEntered(cause="other", detail="x"), ProtectOnlyLeft(cause="disk full")
-    assert "protect-only: other" in forbidden(PROTECT, other, gone)
+    other = ProtectOnlyEntered(cause="other", detail="x")
+    assert "protect-only: other" in forbidden(PROTECT, other, OVER, READ, LEFT)
 
 
 def test_a_poisoned_life_only_protects_and_the_next_is_free_again() -> None:
@@ -152,8 +172,9 @@ def test_a_poisoned_life_only_protects_and_the_next_is_free_again() -> None:
     assert "protect-only" in poisoned.ungated[0][2]
     after = [*begun(), *reborn(poisoned=True), *reborn(3), OrderIntended(intent=third)]
     assert told(after).ungated == []
-    lifted = ProtectOnlyLeft(cause="crash loop")
-    forgiven = [*begun(), *reborn(poisoned=True), lifted, OrderIntended(intent=second)]
+    cause = "crash loop"
+    lifted: list[Event] = [ProtectCauseGone(cause=cause), READ, ProtectOnlyLeft(cause=cause)]
+    forgiven = [*begun(), *reborn(poisoned=True), *lifted, OrderIntended(intent=second)]
     assert told(forgiven).ungated == []
 
 
