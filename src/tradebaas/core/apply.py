@@ -111,12 +111,12 @@ def _link_lost(state: State, event: LinkLost) -> State:
 def _reconciled(state: State, event: Reconciled) -> State:
     """A first read, and one of an empty account, draw a line: what was traded before is past."""
     since = state.naked_since_ms
-    from_ms = state.fills_from_ms if state.read_through_ms else event.read_ms
     state = replace(
         state,
         reconciled=event.connection,
         read_through_ms=max(state.read_through_ms, event.read_ms),
-        fills_from_ms=max(from_ms, event.flat_ms),
+        fills_from_ms=state.fills_from_ms if state.read_through_ms else event.read_ms,
+        flat_ms=max(state.flat_ms, event.flat_ms),
         naked_confirmed=since is not None and since <= event.read_ms,
     )
     horizon = fills_known_before(state)

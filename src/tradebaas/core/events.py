@@ -61,8 +61,8 @@ class Reconciled(Struct, frozen=True, tag=True, kw_only=True):
     """A full read of orders, trades and positions through ``connection`` is in the state.
 
     ``read_ms`` is the exchange time at which the reads began: all fills before it are known. At
-    ``flat_ms`` no position was open and nothing of ours on its way, so that fills before it are the
-    past of somebody else; 0 when that cannot be said.
+    ``flat_ms`` no position was open and nothing of ours on its way, so that what the owner traded
+    before is past; 0 when that cannot be said.
     """
 
     connection: int

@@ -25,6 +25,7 @@ from tradebaas.core.model import (
     Role,
     Signal,
     Trade,
+    is_ours,
 )
 
 FOLD_VERSION = 5
@@ -124,8 +125,8 @@ class State(Struct, frozen=True, kw_only=True):
     """Everything that is durable, as of event ``seq``.
 
     ``accounts``: the fills behind ``position``; beside it while there is a ``discrepancy``.
-    ``fills_from_ms``: fills before this are part of a position that the exchange itself told, or
-    of one that was over when it told of none.
+    ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
+    ``flat_ms``: what the owner traded before this was over when the exchange told of no position.
     ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
     ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
@@ -141,6 +142,7 @@ class State(Struct, frozen=True, kw_only=True):
     reconciled: int = 0  # the connection through which a full read is in the state
     read_through_ms: int = 0
     fills_from_ms: int = 0
+    flat_ms: int = 0
     assignment: Assignment | None = None
     armed: bool = False
     closing: str = ""
@@ -216,8 +218,13 @@ def fills_known_before(state: State) -> int:
 
 
 def is_known(state: State, fill: Fill) -> bool:
-    """Whether a fill is no news: folded already, or of a time that does not count."""
-    return fill.key in state.recent_fills or fill.at_ms < fills_known_before(state)
+    """Whether a fill is no news: folded already, or of a time that does not count.
+
+    The line that a flat account draws is for the owner's alone: the exchange's clock may be set
+    back by a little, and no fill of ours may be lost by that.
+    """
+    past = fill.at_ms < state.flat_ms and not is_ours(fill.label)
+    return past or fill.key in state.recent_fills or fill.at_ms < fills_known_before(state)
 
 
 def stands(state: State, cause: str) -> bool:

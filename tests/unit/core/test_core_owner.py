@@ -51,10 +51,11 @@ def test_what_the_owner_closed_while_a_read_came_to_the_positions_is_his_past() 
     story.now += 300
     flat = replace(story.position_fact("0"), at_ms=began, asked_ms=story.now)
     story.tell(Report(connection=1, at_ms=began, facts=(flat,), complete=True))
-    assert (story.state.read_through_ms, story.state.fills_from_ms) == (began, story.now)
+    assert (story.state.read_through_ms, story.state.flat_ms) == (began, story.now)
     story.tell(Arm(assignment=assignment()))
     story.propose()
-    story.facts(story.fill(story.intent().label, "1000"))
+    early = story.fill(story.intent().label, "1000", at=his)
+    assert "Filled" in kinds(story.facts(early)), "the exchange's clock was set back since"
     assert story.facts(story.fill("", "60", direction=SELL, at=his)) == ()
     after = story.fill("", "60", direction=SELL, at=story.now)
     assert "Filled" in kinds(story.facts(after)), "it is in no reading yet"
@@ -67,12 +68,12 @@ def test_no_line_is_drawn_while_anything_is_open_or_may_be(size: str, entering: 
         story.entering()
     else:
         story.up()
-    line = story.state.fills_from_ms
+    line = story.state.flat_ms
     story.unlink()
     story.link(2)
     story.reconcile(size=size)
     assert story.state.read_through_ms == story.now
-    assert story.state.fills_from_ms == line
+    assert story.state.flat_ms == line
 
 
 def test_a_partial_close_by_the_owner_leaves_a_smaller_covered_position() -> None:
