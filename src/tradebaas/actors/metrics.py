@@ -35,7 +35,8 @@ async def _sample(ctx: Context) -> None:
     answered = clock.monotonic()
     figures = _measured(ctx)
     ctx.board.vitals.set(replace(figures, at=answered, ping_seconds=answered - asked))
-    await _guard_space(ctx, figures.disk_free_bytes)
+    if figures != Vitals():  # where nothing could ever be measured, nothing is known
+        await _guard_space(ctx, figures.disk_free_bytes)
 
 
 async def _guard_space(ctx: Context, free: int) -> None:
