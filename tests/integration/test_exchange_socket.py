@@ -21,7 +21,7 @@ from trio_websocket import (
 )
 
 from tradebaas.errors import ConfigError, StoreBusy
-from tradebaas.paper import server
+from tradebaas.paper import connections
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.process import serve
 from tradebaas.runtime.ports import Ports, system_ports
@@ -232,7 +232,7 @@ async def run_with(config: ExchangeConfig, ports: Ports, task_status: Any) -> No
 async def test_a_reader_that_does_not_read_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_QUEUED_FRAMES", 20)
+    monkeypatch.setattr(connections, "MAX_QUEUED_FRAMES", 20)
     async with serving(tmp_path) as url, connect(url) as driver:
         async with connect(url) as lazy:
             await lazy.login()
@@ -247,7 +247,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(
 async def test_too_many_connections_and_wrong_paths_are_turned_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     async with serving(tmp_path) as url:
         with pytest.RaisesGroup(ConnectionRejected):
             async with connect(url.replace("v2", "v1")):
@@ -310,7 +310,7 @@ async def test_it_ends_itself_when_its_last_client_has_gone(tmp_path: Path) -> N
 
 
 async def test_the_market_goes_on_while_a_client_is_being_dropped() -> None:
-    connection = server.Connection(1)
+    connection = connections.Connection(1)
     connection.put(b"last words")
     connection.finish()
     connection.put(b"a price that came while the writer was still at work")
