@@ -7,6 +7,7 @@ served in their order; no more of them is read than the one under way.
 """
 
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import NamedTuple, final
 
 import h11
@@ -91,10 +92,13 @@ class Wire:
             *([("Allow", allow)] if allow else []),
             *([("Connection", "close")] if not self._whole or self._expired else []),
         ]
-        out = self._h11.send(h11.Response(status_code=status, headers=headers)) or b""
-        if self._verb != "HEAD":
-            out += self._h11.send(h11.Data(data=body)) or b""
-        out += self._h11.send(h11.EndOfMessage()) or b""
+        reason = HTTPStatus(status).phrase.encode()
+        events = [
+            h11.Response(status_code=status, headers=headers, reason=reason),
+            *([h11.Data(data=body)] if self._verb != "HEAD" else []),
+            h11.EndOfMessage(),
+        ]
+        out = b"".join(self._h11.send(event) or b"" for event in events)
         with trio.fail_after(SEND_S):
             await self._stream.send_all(out)
         if not self._whole:

@@ -20,6 +20,7 @@ from msgspec import inspect
 from tradebaas.paper.admin import ADMIN_METHODS
 from tradebaas.paper.methods import METHODS
 from tradebaas.paper.params import Auth
+from tradebaas.paper.rpc import MAX_FRAME_BYTES
 from tradebaas.paper.sessions import Proof
 from tradebaas.paper.terms import BAD_GATEWAY
 
@@ -90,10 +91,12 @@ def _frame_of_query(method: str, query: str) -> str:
 
 def _frame_of_body(method: str, text: str) -> str:
     """Return the body with the path's method; what cannot have one is passed on as it is."""
+    if not method or len(text) > MAX_FRAME_BYTES:
+        return text
     try:
         envelope = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         named = envelope.setdefault("method", msgspec.Raw(_encode(method)))
-        if not method or msgspec.json.decode(named) == method:
+        if msgspec.json.decode(named) == method:
             return _encode(envelope).decode()
     except (msgspec.MsgspecError, RecursionError):
         return text
