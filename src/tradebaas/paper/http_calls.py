@@ -7,6 +7,11 @@ A text stays a text; what else a parameter may be (numbers, true and false, list
 written as JSON, and a list also as ``name[]=a&name[]=b`` (protocol section 1). What is neither is
 passed on as a text, and the dispatcher refuses it by the parameter's name. A call proves who it is
 by its ``access_token``, or by the ``Authorization`` header (section 3).
+
+What is not known of Deribit is done like this: a body that is no JSON gets 11050, as on a
+WebSocket; no content type is asked for; a body that names another method than the path is no valid
+request; only private methods look at the header, and wrong credentials in it get 13004, a token
+that is none, or a scheme that nobody knows, 13009.
 """
 
 import re
