@@ -115,7 +115,7 @@ def test_any_query_is_answered(method: str, query: list[tuple[str, str]]) -> Non
     assert status_of(frame) in {200, 400}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(["", "/public/test", "/private/buy"]),
     st.binary() | json.map(msgspec.json.encode),
