@@ -67,6 +67,14 @@ async def connect(url: str) -> AsyncIterator[Client]:
         tasks.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def dialled(url: str) -> AsyncIterator[trio.SocketStream]:
+    """A bare stream to the exchange that listens at a WebSocket's ``url``."""
+    port = int(url.split(":")[2].split("/")[0])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        yield stream
+
+
 async def drained(client: Client) -> None:
     """Read until the exchange cuts the connection."""
     with trio.fail_after(10), suppress(ConnectionClosed):

@@ -1,13 +1,11 @@
 """What a slow, broken or greedy HTTP client gets, byte by byte, and that it harms nobody else."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
-from exchange_socket_kit import connect, serving
+from exchange_socket_kit import connect, dialled, serving
 
 from tradebaas.paper import connections, http, server
 from tradebaas.paper.rpc import MAX_FRAME_BYTES
@@ -19,13 +17,6 @@ LAST = GET + b"Connection: close\r\n\r\n"
 POST = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\n"
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"public/test"}'
 SHORT_S = 0.3
-
-
-@asynccontextmanager
-async def dialled(url: str) -> AsyncIterator[trio.SocketStream]:
-    port = int(url.split(":")[2].split("/")[0])
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-        yield stream
 
 
 async def read_all(stream: trio.SocketStream) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import apsw
 import pytest
 import trio
-from exchange_socket_kit import BTC, BUY, CHANGES, CHART, connect, drained, serving
+from exchange_socket_kit import BTC, BUY, CHANGES, CHART, connect, dialled, drained, serving
 from trio.testing import MockClock
 from trio_websocket import (
     ConnectionClosed,
@@ -117,6 +117,12 @@ async def test_what_is_answered_is_in_the_journal(tmp_path: Path) -> None:
             database.close()
 
 
+HTTP_BUY = (
+    b"GET /api/v2/private/buy?instrument_name=BTC-PERPETUAL&amount=10&type=market HTTP/1.1\r\n"
+    b"Host: x\r\nAuthorization: Basic cGFwZXI6cGFwZXItc2VjcmV0\r\n\r\n"  # paper:paper-secret
+)
+
+
 async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> None:
     """Hold the commit back: while it waits, no client may hear of the order."""
     commits: list[str] = []
@@ -151,6 +157,15 @@ async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> N
             may_commit.set()
             assert "result" in await client.next()
             assert (await client.next())["params"]["channel"] == CHANGES
+        async with dialled(url) as stream:
+            may_commit = trio.Event()
+            await stream.send_all(HTTP_BUY)
+            with trio.move_on_after(0.3) as waited:
+                await stream.receive_some()
+            assert waited.cancelled_caught
+            may_commit.set()
+            with trio.fail_after(5):
+                assert b'"order_state":"filled"' in await stream.receive_some()
         nursery.cancel_scope.cancel()
 
 

@@ -44,8 +44,8 @@ class Asked(NamedTuple):
 
 
 @final
-class Wire:
-    """One client's connection: requests come in, responses go out. ``verb`` is the last one's."""
+class Client:
+    """One client's connection: requests come in, responses go out."""
 
     def __init__(self, stream: trio.abc.Stream, clock: Clock) -> None:
         self._stream = stream
@@ -160,9 +160,9 @@ class Http:
 
     async def serve(self, stream: trio.abc.Stream) -> None:
         """Answer one client's requests until it goes, must go, or is cut off."""
-        wire = Wire(stream, self._clock)
+        client = Client(stream, self._clock)
         try:
-            while await self._begins(wire) and await self._serve_one(wire):
+            while await self._begins(client) and await self._serve_one(client):
                 pass
         except (trio.BrokenResourceError, trio.TooSlowError, Stopped):
             # The client is gone or takes no answer, or the exchange is ending.
@@ -176,19 +176,19 @@ class Http:
             longest.cancel()
         return longest is not None
 
-    async def _begins(self, wire: Wire) -> bool:
+    async def _begins(self, client: Client) -> bool:
         with trio.move_on_after(IDLE_S) as patience:
             self._idle[patience] = None
             try:
-                await wire.wait()
+                await client.wait()
             finally:
                 self._idle.pop(patience, None)
         return not patience.cancelled_caught
 
-    async def _serve_one(self, wire: Wire) -> bool:
+    async def _serve_one(self, client: Client) -> bool:
         exchange = self._steps.exchange
         try:
-            asked = await wire.read()
+            asked = await client.read()
             if asked is None:
                 return False
             visit = visit_of(*asked)
@@ -199,7 +199,7 @@ class Http:
             with self._seats.taken():
                 frame = await self._steps.answer(visit.text, visit.proof)
         except TurnedAway as refusal:
-            return await wire.respond(refusal.status, TEXT, refusal.body, refusal.allow)
+            return await client.respond(refusal.status, TEXT, refusal.body, refusal.allow)
         except h11.RemoteProtocolError as error:
-            return await wire.respond(error.error_status_hint, TEXT, f"{error}\n".encode())
-        return frame is not None and await wire.respond(status_of(frame), JSON, frame)
+            return await client.respond(error.error_status_hint, TEXT, f"{error}\n".encode())
+        return frame is not None and await client.respond(status_of(frame), JSON, frame)
