@@ -16,9 +16,7 @@ from exchange_socket_kit import BTC, BUY, Client, connect, serving
 from trio_websocket import ConnectionRejected
 
 from tradebaas.paper import steps
-from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.methods import METHODS, WEBSOCKET_ONLY
-from tradebaas.paper.process import serve
 from tradebaas.runtime.ports import system_ports
 
 OWNER = ("paper", "paper-secret")
@@ -58,7 +56,7 @@ async def both(directory: Path, **settings: Any) -> AsyncIterator[tuple[httpx.As
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something holds that nobody is told of."""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         while not await holds():  # noqa: ASYNC110
             await trio.sleep(0.01)
 
@@ -350,22 +348,3 @@ async def test_in_maintenance_the_front_answers(tmp_path: Path) -> None:
         with pytest.RaisesGroup(ConnectionRejected):
             async with connect(url):
                 pass
-
-
-async def test_calls_over_http_keep_the_exchange_alive(tmp_path: Path) -> None:
-    config = ExchangeConfig(directory=tmp_path, idle_exit_s=0.6, admin=True)
-    async with trio.open_nursery() as nursery:
-        url = await nursery.start(lambda task_status: serve(config, task_status=task_status))
-        async with browsing(url) as http:
-            for _ in range(8):
-                await got(http, "public/get_time")
-                await trio.sleep(0.2)
-
-            async def gone() -> bool:
-                try:
-                    await got(http, "admin/state")  # a driver is no client
-                except httpx.HTTPError:
-                    return True
-                return False
-
-            await eventually(gone)

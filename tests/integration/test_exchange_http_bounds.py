@@ -21,7 +21,7 @@ SHORT_S = 0.3
 
 async def read_all(stream: trio.SocketStream) -> bytes:
     """Everything until the exchange ends the connection."""
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         return b"".join([bytes(chunk) async for chunk in stream])
 
 
@@ -91,7 +91,7 @@ async def test_a_body_that_is_announced_is_asked_for(tmp_path: Path) -> None:
     async with serving(tmp_path) as url, dialled(url) as stream:
         head = b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
         await stream.send_all(POST + head % len(BODY))
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 100 ")
         await stream.send_all(BODY)
         assert (await read_all(stream)).startswith(b"HTTP/1.1 200 ")
@@ -117,51 +117,6 @@ async def test_a_body_that_is_too_long_is_not_read(tmp_path: Path) -> None:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"Connection: close\r\n" in answer
         assert b'"code":-32600,"message":"request entity too large"' in answer
-
-
-async def test_who_says_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "FIRST_REQUEST_S", SHORT_S)
-    async with serving(tmp_path) as url:
-        for begun in (b"", GET):
-            began = trio.current_time()
-            assert await talk(url, begun) == b""
-            assert SHORT_S <= trio.current_time() - began < 3
-        assert await still_serves(url)
-
-
-async def test_who_has_nothing_more_to_ask_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "IDLE_S", SHORT_S)
-    async with serving(tmp_path) as url:
-        answer = await talk(url, CALL * 2)
-        assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
-        assert b"Connection: close" not in answer
-
-
-@pytest.mark.parametrize("begun", [GET, POST + b"Content-Length: 9\r\n\r\n{"])
-async def test_a_request_that_does_not_end_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
-    monkeypatch.setattr(http, "REQUEST_S", SHORT_S)
-    async with serving(tmp_path) as url:
-        first, second = (await talk(url, CALL + begun)).split(b"HTTP/1.1 ")[1:]
-        assert first.startswith(b"200 ")
-        assert second.startswith(b"408 ")
-        assert b"Connection: close\r\n" in second
-
-
-async def test_an_old_connection_gets_its_answer_and_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "EXPIRES_S", SHORT_S)
-    async with serving(tmp_path) as url, dialled(url) as stream:
-        await stream.send_all(CALL)
-        with trio.fail_after(5):
-            assert b"Connection: close" not in await stream.receive_some()
-        await trio.sleep(SHORT_S)
-        await stream.send_all(CALL)
-        assert b"Connection: close\r\n" in await read_all(stream)
 
 
 async def flood(stream: trio.SocketStream, sent: bytes) -> None:
@@ -197,7 +152,7 @@ async def test_only_so_many_are_served_at_once(
     # A connection between two requests takes nobody's place; a WebSocket's does.
     async with serving(tmp_path) as url, dialled(url) as stream:
         await stream.send_all(CALL)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
         async with connect(url) as client:
             await client.call("public/test")
@@ -213,7 +168,7 @@ async def test_a_call_that_waits_takes_a_place(
     async with serving(tmp_path) as url, dialled(url) as waiting:
         assert b'"result":"ok"' in await talk(url, hold + b"Connection: close\r\n\r\n")
         await waiting.send_all(CALL)
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             while not (await talk(url, LAST)).startswith(b"HTTP/1.1 429 "):  # noqa: ASYNC110
                 await trio.sleep(0.01)
 
@@ -225,7 +180,7 @@ async def test_the_longest_idle_connection_makes_room(
     async with serving(tmp_path) as url, dialled(url) as first, dialled(url) as second:
         for stream in (first, second):
             await stream.send_all(CALL)
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 await stream.receive_some()
         async with connect(url) as client:
             await client.call("public/test")

@@ -164,7 +164,7 @@ async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> N
                 await stream.receive_some()
             assert waited.cancelled_caught
             may_commit.set()
-            with trio.fail_after(5):
+            with trio.fail_after(30):
                 assert b'"order_state":"filled"' in await stream.receive_some()
         nursery.cancel_scope.cancel()
 
