@@ -49,7 +49,10 @@ LAYERS: dict[str, set[str]] = {
     "cli": TASKS | SHELL | {"access", "actors", "lives", "web", "daemon", "backtest", "commands"},
 }
 TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
-TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/server.py", "paper/process.py"}
+TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/process.py"} | {
+    f"paper/{name}.py"
+    for name in ("server", "steps", "connections", "streams", "websockets", "http")
+}
 TRIO_LIBRARIES = {"trio", "trio_websocket", "quart_trio"}
 CORE_LIBRARIES = {"msgspec"}
 

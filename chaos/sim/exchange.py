@@ -17,12 +17,13 @@ from chaos.sim.wire import Host, Listener, Network
 from chaos.world.exchange import MemoryJournal
 from chaos.world.skew import Skew
 from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.connections import Connection, Post
 from tradebaas.paper.desk import Trade
 from tradebaas.paper.exchange import Record, SavedState
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.market import Market
 from tradebaas.paper.orders import Order
-from tradebaas.paper.server import Connection, Post, Server
+from tradebaas.paper.server import Server
 from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
 
 

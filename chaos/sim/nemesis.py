@@ -16,7 +16,7 @@ from chaos.sim.wire import CALM
 from chaos.world.faults import Scene, quiet, strike
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
-from tradebaas.paper.server import Stopped
+from tradebaas.paper.steps import Stopped
 
 if TYPE_CHECKING:
     from chaos.sim.world import World

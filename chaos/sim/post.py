@@ -11,7 +11,7 @@ from typing import final
 import trio
 
 from chaos.world.exchange import lane
-from tradebaas.paper.server import Connection
+from tradebaas.paper.connections import Connection
 
 Lane = tuple[int, str]
 

@@ -10,7 +10,7 @@ from random import Random
 
 from chaos.world.exchange import lane
 from chaos.world.faults_dress import dressed, orders_first
-from tradebaas.paper.server import Connection, Post
+from tradebaas.paper.connections import Connection, Post
 
 ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title></head></html>"
 

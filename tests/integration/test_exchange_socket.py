@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,89 +12,18 @@ from typing import Any, cast
 import apsw
 import pytest
 import trio
+from exchange_socket_kit import BTC, BUY, CHANGES, CHART, connect, dialled, drained, serving
 from trio.testing import MockClock
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
-    WebSocketConnection,
-    wrap_client_stream,
 )
 
 from tradebaas.errors import ConfigError, StoreBusy
-from tradebaas.paper import server
+from tradebaas.paper import connections
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.process import serve
 from tradebaas.runtime.ports import Ports, system_ports
-
-BTC = "BTC-PERPETUAL"
-CHART, CHANGES = f"chart.trades.{BTC}.1", f"user.changes.{BTC}.raw"
-BUY: dict[str, Any] = {"instrument_name": BTC, "amount": 10, "type": "market"}
-
-
-class Client:
-    """A raw client: calls by id, everything else is kept in ``notes``."""
-
-    def __init__(self, socket: WebSocketConnection) -> None:
-        self.socket = socket
-        self.notes: list[dict[str, Any]] = []
-        self._id = 0
-
-    async def send(self, method: str, params: dict[str, Any]) -> int:
-        self._id += 1
-        frame = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        await self.socket.send_message(json.dumps(frame))
-        return self._id
-
-    async def next(self) -> dict[str, Any]:
-        with trio.fail_after(30):
-            frame: dict[str, Any] = json.loads(await self.socket.get_message())
-            return frame
-
-    async def call(self, method: str, /, **params: Any) -> Any:
-        number = await self.send(method, params)
-        while True:
-            frame = await self.next()
-            if frame.get("id") == number:
-                return frame["result"] if "result" in frame else frame["error"]
-            self.notes.append(frame)
-
-    async def login(self) -> None:
-        result = await self.call(
-            "public/auth",
-            grant_type="client_credentials",
-            client_id="paper",
-            client_secret="paper-secret",
-        )
-        assert result["token_type"] == "bearer"
-
-
-@asynccontextmanager
-async def connect(url: str) -> AsyncIterator[Client]:
-    # With a stream of its own, which is closed whatever way the conversation ends.
-    server_part, path = url.removeprefix("ws://").split("/", 1)
-    port = int(server_part.split(":")[1])
-    async with (
-        await trio.open_tcp_stream("127.0.0.1", port) as stream,
-        trio.open_nursery() as tasks,
-    ):
-        yield Client(await wrap_client_stream(tasks, stream, server_part, f"/{path}"))
-        tasks.cancel_scope.cancel()
-
-
-async def drained(client: Client) -> None:
-    """Read until the exchange cuts the connection."""
-    with trio.fail_after(10), suppress(ConnectionClosed):
-        while True:
-            await client.socket.get_message()
-
-
-@asynccontextmanager
-async def serving(directory: Path, **settings: Any) -> AsyncIterator[str]:
-    settings.setdefault("admin", True)
-    config = ExchangeConfig(directory=directory, **settings)
-    async with trio.open_nursery() as nursery:
-        yield await nursery.start(lambda task_status: serve(config, task_status=task_status))
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_bracket_over_the_wire_in_lockstep(tmp_path: Path) -> None:
@@ -188,6 +117,12 @@ async def test_what_is_answered_is_in_the_journal(tmp_path: Path) -> None:
             database.close()
 
 
+HTTP_BUY = (
+    b"GET /api/v2/private/buy?instrument_name=BTC-PERPETUAL&amount=10&type=market HTTP/1.1\r\n"
+    b"Host: x\r\nAuthorization: Basic cGFwZXI6cGFwZXItc2VjcmV0\r\n\r\n"  # paper:paper-secret
+)
+
+
 async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> None:
     """Hold the commit back: while it waits, no client may hear of the order."""
     commits: list[str] = []
@@ -222,6 +157,15 @@ async def test_nobody_is_answered_or_told_before_the_commit(tmp_path: Path) -> N
             may_commit.set()
             assert "result" in await client.next()
             assert (await client.next())["params"]["channel"] == CHANGES
+        async with dialled(url) as stream:
+            may_commit = trio.Event()
+            await stream.send_all(HTTP_BUY)
+            with trio.move_on_after(0.3) as waited:
+                await stream.receive_some()
+            assert waited.cancelled_caught
+            may_commit.set()
+            with trio.fail_after(30):
+                assert b'"order_state":"filled"' in await stream.receive_some()
         nursery.cancel_scope.cancel()
 
 
@@ -232,7 +176,7 @@ async def run_with(config: ExchangeConfig, ports: Ports, task_status: Any) -> No
 async def test_a_reader_that_does_not_read_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_QUEUED_FRAMES", 20)
+    monkeypatch.setattr(connections, "MAX_QUEUED_FRAMES", 20)
     async with serving(tmp_path) as url, connect(url) as driver:
         async with connect(url) as lazy:
             await lazy.login()
@@ -247,7 +191,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(
 async def test_too_many_connections_and_wrong_paths_are_turned_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 1)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
     async with serving(tmp_path) as url:
         with pytest.RaisesGroup(ConnectionRejected):
             async with connect(url.replace("v2", "v1")):
@@ -310,7 +254,7 @@ async def test_it_ends_itself_when_its_last_client_has_gone(tmp_path: Path) -> N
 
 
 async def test_the_market_goes_on_while_a_client_is_being_dropped() -> None:
-    connection = server.Connection(1)
+    connection = connections.Connection(1)
     connection.put(b"last words")
     connection.finish()
     connection.put(b"a price that came while the writer was still at work")

@@ -25,9 +25,11 @@ from tradebaas.deribit.auth import Credentials, Endpoint
 from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import open_link
 from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.connections import Connection, Post
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.ledger import restore
-from tradebaas.paper.server import PATH, Connection, Post, Server
+from tradebaas.paper.server import Server
+from tradebaas.paper.websockets import PATH
 from tradebaas.runtime.ports import Inline, SeededEntropy, TrioClock, system_ports
 
 GRANT = "client_signature"

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from chaos.sim.clock import EPOCH_MS
 from chaos.world.books import Books
 from chaos.world.exchange import MemoryJournal, lane
-from tradebaas.paper.server import Connection
+from tradebaas.paper.connections import Connection
 
 
 async def test_a_killed_exchange_goes_on_from_its_journal(autojump_clock: MockClock) -> None:

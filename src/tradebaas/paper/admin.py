@@ -162,7 +162,7 @@ def _disconnect(call: Call, _: Params) -> int:
 
 
 def _frame(call: Call, asked: Frame) -> int:
-    clients = [s.number for s in call.exchange.sessions.values() if not s.admin]
+    clients = [s.number for s in call.exchange.sessions.values() if not s.admin and not s.proof]
     for number in clients:
         call.exchange.outbox.send(number, asked.text.encode())
     return len(clients)

@@ -22,7 +22,7 @@ from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
-from tradebaas.paper.sessions import Gate, Session
+from tradebaas.paper.sessions import Gate, Proof, Session
 from tradebaas.paper.tape import Tape, TapeState
 from tradebaas.paper.terms import Terms
 
@@ -316,11 +316,23 @@ class Exchange:
 
     def connect(self) -> Session:
         """Take in a new connection."""
-        session = Session(number=self.saved.next_session)
-        self.saved.next_session += 1
-        self.sessions[session.number] = session
+        session = self._new_session(None)
         self.saved.connected[session.number] = self.saved.cod_default
         self.record("session", {"session": session.number, "event": "connect"})
+        return session
+
+    def visit(self, proof: Proof) -> Session:
+        """Take in a single call without a connection; whatever it leaves, it leaves for good."""
+        return self._new_session(proof)
+
+    def leave(self, number: int) -> None:
+        """Forget a visit."""
+        self.sessions.pop(number, None)
+
+    def _new_session(self, proof: Proof | None) -> Session:
+        session = Session(number=self.saved.next_session, proof=proof)
+        self.saved.next_session += 1
+        self.sessions[session.number] = session
         return session
 
     def disconnect(self, number: int, logout: bool = False) -> None:

@@ -324,6 +324,21 @@ for _suffix in ("", "_and_time"):
         ),
     )
 
+WEBSOCKET_ONLY = frozenset(
+    f"{scope}/{name}"
+    for scope, names in {
+        "public": ("set_heartbeat", "disable_heartbeat"),
+        "private": (
+            "enable_cancel_on_disconnect",
+            "disable_cancel_on_disconnect",
+            "get_cancel_on_disconnect",
+            "logout",
+        ),
+    }.items()
+    for name in (*names, "subscribe", "unsubscribe", "unsubscribe_all")
+)
+"""The methods that are about a connection, so that a single call has no use for them."""
+
 ORDER_METHODS: dict[str, Method[Any]] = {
     "private/buy": Method(
         params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "buy", asked)

@@ -254,7 +254,8 @@ def decode(raw: bytes, type_: type[P]) -> P:
         if missing:
             raise invalid(missing[1], "value is required") from None
         where = _WHERE.search(text)
-        raise invalid(where[1] if where else "params", "invalid value") from None
+        reason = "value must be a list" if "Expected `array`" in text else "invalid value"
+        raise invalid(where[1] if where else "params", reason) from None
 
 
 def instrument(name: str) -> Instrument:

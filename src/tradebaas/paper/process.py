@@ -17,7 +17,8 @@ from tradebaas.paper.config import ExchangeConfig, check
 from tradebaas.paper.directory import address, locked
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.ledger import restore
-from tradebaas.paper.server import PATH, Server
+from tradebaas.paper.server import Server
+from tradebaas.paper.websockets import PATH
 from tradebaas.runtime.ports import Ports, system_ports
 
 

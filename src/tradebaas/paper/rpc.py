@@ -17,11 +17,13 @@ from tradebaas.paper.credits import Credits
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
-from tradebaas.paper.methods import METHODS, ORDER_METHODS, Call, Method
+from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY, Call, Method
 from tradebaas.paper.params import Refused, decode
 from tradebaas.paper.sessions import Session
 
 MAX_FRAME_BYTES = 32 * 1024
+MAX_BRACKETS = 500
+"""More could be nested deeper than a decoder goes; no call needs so many."""
 MAX_WAITING = 8
 """Calls that may wait for the matching engine at once."""
 
@@ -70,6 +72,8 @@ class Front:
             self._refuse(session, error.wire(), now_us)
             return ""
         try:
+            if text.count("[") + text.count("{") > MAX_BRACKETS:
+                raise msgspec.DecodeError
             request = msgspec.json.decode(text, type=Request)
         except msgspec.ValidationError:
             error = Refused(-32600, "Invalid Request")
@@ -253,6 +257,8 @@ class Front:
             table = METHODS
         if method not in table:
             raise Refused(-32601, "Method not found")
+        if call.session.proof is not None and method in WEBSOCKET_ONLY:
+            raise Refused(10030, "must_be_websocket_request")
         asked = decode(body, table[method].params)
         if table is METHODS:
             now_ms = call.exchange.now_ms

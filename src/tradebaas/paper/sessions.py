@@ -2,7 +2,8 @@
 
 Channels are resolved to topics once, when a client subscribes; an unknown channel is silently left
 out, as Deribit does. Tokens live in memory only, so a restart of the exchange makes every client
-log in again. Token life is real time, since clients count it with their own clocks.
+log in again. One that was granted over HTTP belongs to no connection, since there is none. Token
+life is real time, since clients count it with their own clocks.
 """
 
 import hmac
@@ -21,11 +22,22 @@ MAX_TOKENS = 1_000
 SCOPE = "account:read_write mainaccount trade:read_write"
 
 
+class Proof(msgspec.Struct, frozen=True):
+    """What a single call shows to say whose it is: credentials, or a token, or nothing."""
+
+    credentials: Auth | None = None
+    token: str | None = None
+
+
 class Session(msgspec.Struct, kw_only=True):
-    """One connection. ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is
-    cut off after its next answer."""
+    """One connection, or with a ``proof`` a single call that came without one (HTTP).
+
+    ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
+    next answer.
+    """
 
     number: int
+    proof: Proof | None = None
     logged_in: bool = False
     admin: bool = False
     heartbeat_s: int = 0
@@ -59,26 +71,21 @@ class Gate:
         Raises:
             Refused: 13004 for wrong credentials, signature, age, nonce or refresh token.
         """
-        match params.grant_type:
-            case "client_credentials":
-                good = params.client_id == self._client_id and hmac.compare_digest(
-                    params.client_secret.encode(), self._secret.encode()
-                )
-            case "client_signature":
-                good = self._signed(params, wall_ms)
-            case "refresh_token":
-                good = self._take_refresh(session, params.refresh_token, wall_ms)
-        if not good:
-            raise Refused(13004, "invalid_credentials")
+        self._prove(session, params, wall_ms)
         session.logged_in = True
         return self._grant(session, params, wall_ms)
 
     def check(self, session: Session, token: str | None, wall_ms: int) -> None:
-        """Refuse a private call without a login on the connection or a good token.
+        """Refuse a private call without a login on the connection, a good token or a good proof.
 
         Raises:
-            Refused: 13009.
+            Refused: 13009, or 13004 when it is shown wrong credentials.
         """
+        proof = session.proof or Proof()
+        token = proof.token if token is None else token
+        if token is None and proof.credentials is not None:
+            self._prove(session, proof.credentials, wall_ms)
+            return
         if token is None:
             if session.logged_in:
                 return
@@ -97,6 +104,19 @@ class Gate:
         """Drop the tokens that die with a connection."""
         kept = self._tokens.items()
         self._tokens = {key: item for key, item in kept if item.session != session.number}
+
+    def _prove(self, session: Session, params: Auth, wall_ms: int) -> None:
+        match params.grant_type:
+            case "client_credentials":
+                good = params.client_id == self._client_id and hmac.compare_digest(
+                    params.client_secret.encode(), self._secret.encode()
+                )
+            case "client_signature":
+                good = self._signed(params, wall_ms)
+            case "refresh_token":
+                good = self._take_refresh(session, params.refresh_token, wall_ms)
+        if not good:
+            raise Refused(13004, "invalid_credentials")
 
     def _signed(self, params: Auth, wall_ms: int) -> bool:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
@@ -124,7 +144,7 @@ class Gate:
 
     def _grant(self, session: Session, params: Auth, wall_ms: int) -> Wire:
         names = [word for word in params.scope.split() if word.startswith("session:")]
-        owner = None if names else session.number
+        owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
         self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False)
         self._tokens[refresh] = Token(owner, wall_ms + 10 * self._ttl_s * 1000, True)

@@ -1,0 +1,59 @@
+"""Looks at how a connection begins, and hands it on as though nobody had looked."""
+
+from typing import final
+
+import h11
+import trio
+
+CHUNK = 4_096
+MAX_HEAD_BYTES = 32 * 1024
+"""Of a request's first line and headers: as much as Deribit takes of a whole request."""
+
+
+@final
+class Rewound(trio.abc.Stream):
+    """A stream whose first bytes, which were read already, are read once more."""
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
+        self._stream = stream
+        self._head = head
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if not self._head:
+            return await self._stream.receive_some(max_bytes)
+        await trio.lowlevel.checkpoint()
+        part, self._head = self._head[:max_bytes], self._head[max_bytes or len(self._head) :]
+        return part
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def asks_for_websocket(stream: trio.abc.Stream) -> tuple[bool, bytes]:
+    """Return whether the first request wants to become a WebSocket, and what was read for that.
+
+    What is no request, or none that fits, asks for none: the HTTP side says what is wrong with it.
+
+    Raises:
+        trio.BrokenResourceError: the client is gone.
+    """
+    reader = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+    head = b""
+    while True:
+        data = bytes(await stream.receive_some(CHUNK))
+        head += data
+        try:
+            reader.receive_data(data)
+            event = reader.next_event()
+        except h11.RemoteProtocolError:
+            return False, head
+        if isinstance(event, h11.Request):
+            return (b"upgrade", b"websocket") in {(k, v.lower()) for k, v in event.headers}, head
+        if event is not h11.NEED_DATA:
+            return False, head
