@@ -12,6 +12,7 @@ from tradebaas.board import BackupStatus, LinkStatus, StoreStatus, Vitals
 from tradebaas.core.state import HaltLatch, Pending
 from tradebaas.web import health
 
+
 @pytest.fixture
 def world() -> World:
     world = World()
