@@ -1,5 +1,6 @@
 """Connecting and logging in, and every way in which that can fail: always as ``LinkLost``."""
 
+import socket
 from decimal import Decimal
 
 import pytest
@@ -119,10 +120,17 @@ async def fails(exchange: Exchange, words: str, grant: str = "client_signature")
     return caught.value
 
 
-async def test_nobody_there() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ConnectionRefusedError("connection refused"),
+        socket.gaierror(socket.EAI_AGAIN, "no name server answers"),
+    ],
+)
+async def test_nobody_there(refusal: OSError) -> None:
     exchange = Exchange()
-    exchange.refuse = ConnectionRefusedError("connection refused")
-    error = await fails(exchange, "connection refused")
+    exchange.refuse = refusal
+    error = await fails(exchange, "connection refused|no name server answers")
     assert "ws://exchange.test" in str(error)
 
 

@@ -1,5 +1,7 @@
 """The operator's endpoints over a real server: what is carried out, what is refused and how."""
 
+from decimal import Decimal
+
 import httpx
 import pytest
 import trio
@@ -7,7 +9,7 @@ import trio.testing
 from quart_trio import QuartTrio
 
 from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
-from tradebaas.core.model import Phase
+from tradebaas.core.model import Direction, Order, Phase
 from tradebaas.web import api
 from tradebaas.web.guard import MAX_REQUESTS
 from tradebaas.web.reply import MAX_BODY_BYTES
@@ -19,6 +21,10 @@ POSTS = [
     "/api/resume",
     "/api/position/close",
 ]
+STOP = Order(
+    order_id="SLMS-7001", label="tb1-t-1-s", instrument="BTC-PERPETUAL", direction=Direction.BUY,
+    order_type="stop_market", state="untriggered", amount=Decimal(100), reduce_only=True,
+)  # fmt: skip
 GETS = ["/api/strategy/status", "/api/recovery", "/api/position", "/api/orders"]
 
 
@@ -119,6 +125,17 @@ async def test_reads_answer_with_the_published_state(world: World) -> None:
             response = await client.get(path)
             assert response.status_code == 200, path
             assert "access-control-allow-origin" not in response.headers
+
+
+async def test_orders_are_shown_by_the_exchanges_ids_and_our_labels(world: World) -> None:
+    """So that a person can find, and cancel, each of them on the exchange's own page."""
+    world.show(position=POSITION, phase=Phase.POSITION_OPEN, orders={STOP.order_id: STOP})
+    async with served(world) as client, world.life():
+        (listed,) = (await client.get("/api/orders")).json()["orders"]
+        (stop,) = (await client.get("/api/position")).json()["protection"]
+    assert listed == stop
+    assert (stop["order_id"], stop["label"]) == ("SLMS-7001", "tb1-t-1-s")
+    assert (stop["order_type"], stop["amount"]) == ("stop_market", "100")
 
 
 async def test_reads_show_the_last_state_while_the_crew_restarts(world: World) -> None:

@@ -1,36 +1,16 @@
 """/health, /health/live, /health/ready and the signpost, over a real server on loopback."""
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import httpx
 import pytest
 import trio
 from msgspec.structs import replace
 
-from tests.unit.web.harness import EPOCH_MS, POSITION, World, served
+from tests.unit.web.harness import EPOCH_MS, INTENT, POSITION, World, served
 from tradebaas.board import BackupStatus, LinkStatus, StoreStatus, Vitals
-from tradebaas.core.model import (
-    Direction,
-    Intent,
-    Role,
-)
 from tradebaas.core.state import HaltLatch, Pending
 from tradebaas.web import health
-
-INTENT = Intent(
-    label="tb1-t-1-e",
-    role=Role.ENTRY,
-    instrument="BTC-PERPETUAL",
-    direction=Direction.BUY,
-    amount=Decimal(10),
-    order_type="limit",
-    reduce_only=False,
-    life=1,
-    connection=1,
-    intended_ms=1,
-    valid_until_ms=2,
-)
 
 
 @pytest.fixture

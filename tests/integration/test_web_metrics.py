@@ -6,11 +6,11 @@ from decimal import Decimal
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.web.harness import EPOCH_MS, World, served
+from tests.unit.web.harness import EPOCH_MS, INTENT, POSITION, World, served
 from tradebaas.board import BackupStatus
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Assignment, Phase
-from tradebaas.core.state import Counters, HaltLatch
+from tradebaas.core.state import Counters, HaltLatch, Pending
 
 PREDECESSOR = {
     "tradebaas_uptime_seconds": "gauge",
@@ -133,6 +133,19 @@ async def test_our_own_values() -> None:
     assert value(families, "tradebaas_backup_age_seconds") == 60
     assert value(families, "tradebaas_reconcile_age_seconds") == 5
     assert value(families, "tradebaas_info", version="9.9.9") == 1
+
+
+async def test_a_naked_position_and_an_unknown_order_are_told() -> None:
+    """Whoever watches must see both, for nobody else tells of them."""
+    world = well()
+    pending = {INTENT.label: Pending(intent=INTENT, unknown="no answer")}
+    world.show(position=POSITION, pending=pending)
+    _, families = await scrape(world)
+    assert value(families, "tradebaas_naked_amount") == 100
+    assert value(families, "tradebaas_check_ok", check="protected") == 0
+    assert value(families, "tradebaas_unknown_orders") == 1
+    assert value(families, "tradebaas_check_ok", check="orders_known") == 0
+    assert value(families, "tradebaas_healthy") == 0
 
 
 async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:

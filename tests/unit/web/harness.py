@@ -16,7 +16,7 @@ from tradebaas.board import Board, LinkStatus, StoreStatus, Vitals
 from tradebaas.config import Config, StrategySection
 from tradebaas.core.decide import decide
 from tradebaas.core.messages import Answer, Committed, Refused, Request, StartLife
-from tradebaas.core.model import Assignment, ContractKind, Direction, Position
+from tradebaas.core.model import Assignment, ContractKind, Direction, Intent, Position, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Asks, Door, open_asks
@@ -41,6 +41,20 @@ POSITION = Position(
     signal_id="s",
     opened_ms=1,
     changed_ms=1,
+)
+
+INTENT = Intent(
+    label="tb1-t-1-e",
+    role=Role.ENTRY,
+    instrument="BTC-PERPETUAL",
+    direction=Direction.BUY,
+    amount=Decimal(10),
+    order_type="limit",
+    reduce_only=False,
+    life=1,
+    connection=1,
+    intended_ms=1,
+    valid_until_ms=2,
 )
 
 
