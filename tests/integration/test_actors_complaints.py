@@ -65,6 +65,7 @@ async def test_an_account_that_cannot_be_read_gives_no_permit(tmp_path: Path, me
         )
         before = world.state.seq
         await world.exchange.admin.call("disconnect")
+        await world.until(lambda s: s.connection != 1, "the end of the first connection")
         await world.arm()
         await world.poll(lambda: "11094" in world.link().detail, "a read that fails")
         assert world.exchange.entries() == []
