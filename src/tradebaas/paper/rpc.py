@@ -5,6 +5,7 @@ Any text is answered: what is not JSON gets 11050, what is too big -32600, an un
 a driver armed (``faults``) is applied here: before execution, instead of it, or to the answer.
 """
 
+import re
 from bisect import insort
 from collections.abc import Callable
 from operator import attrgetter
@@ -29,6 +30,7 @@ MAX_WAITING = 8
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_PARAMS = msgspec.Raw(b"{}")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class Request(msgspec.Struct):
@@ -48,6 +50,10 @@ class Waiting(msgspec.Struct, frozen=True):
     request: Request | None = None
     answered: bool = False
     frame: bytes = b""
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 class Front:
@@ -72,7 +78,7 @@ class Front:
             self._refuse(session, error.wire(), now_us)
             return ""
         try:
-            if text.count("[") + text.count("{") > MAX_BRACKETS:
+            if _brackets(text) > MAX_BRACKETS and _brackets(_STRING.sub("", text)) > MAX_BRACKETS:
                 raise msgspec.DecodeError
             request = msgspec.json.decode(text, type=Request)
         except msgspec.ValidationError:
