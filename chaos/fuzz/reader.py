@@ -37,7 +37,7 @@ READERS: tuple[Any, ...] = (
     lambda raw: convert.bundle((), wire.parse(raw, list[wire.Trade]), Contracts()),
     lambda raw: [convert.trigger_entry(e) for e in wire.parse(raw, wire.TriggerHistory).entries],
     lambda raw: [
-        (convert.position_size(item, INVERSE), convert.average_price(item))
+        (convert.position_size(item, INVERSE), convert.average_price(item, INVERSE))
         for item in wire.parse(raw, list[wire.Position])
     ],
     lambda raw: wire.parse(raw, wire.Tokens),

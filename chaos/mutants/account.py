@@ -60,7 +60,7 @@ def late_fill_dropped(patch: Patch) -> None:
     by="Same, Known",
     needs="an owner who trades while the daemon is down, and a store of trades that lags",
     profile="beside",
-    seed=4,
+    seed=65,
 )
 def order_of_telling(patch: Patch) -> None:
     def add(known: Accounts, fill: Fill) -> Accounts:

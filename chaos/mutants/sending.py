@@ -183,7 +183,7 @@ def label_reused(patch: Patch) -> None:
     costs="when one goes before that, the next one hears of no price, no fill and no lost stop",
     by="Alive, Protected",
     needs="a connection that goes between its subscription and the end of the first read",
-    profile="network",
+    profile="deaf",
     seed=3,
 )
 def subscribed_for_good(patch: Patch) -> None:

@@ -46,7 +46,11 @@ def halt_keeps_position(patch: Patch) -> None:
         draft.emit(Halted(by=request.by, reason=request.reason))
         decide._drop_signal(draft, f"halted: {request.reason}")
 
+    def stay_halted(_draft: Draft) -> None:
+        pass
+
     patch.set(decide, "_halt", halt)
+    patch.set(decide, "_stay_halted", stay_halted)
 
 
 @mutant(

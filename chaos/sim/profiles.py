@@ -87,6 +87,11 @@ PROFILES: dict[str, Change] = {
     "network": _with(
         **FAST, **QUIET, hand_over_s=0.003, **_faults("cut", *TRADES, network=4.0, market=3.0)
     ),
+    "deaf": _with(
+        seconds=30.0, rate=20, **QUIET,
+        **_faults("subscription lost, cut", "read lost, cut", "cut", STOPS,
+                  calls=3.0, network=1.5, owner=6.0),
+    ),
     "calls": _with(
         **FAST, **_faults(*LOST, "command", *TRADES,
                           calls=2.0, errors=2.0, market=3.0, operator=0.5),

@@ -119,18 +119,36 @@ class Trap:
     waited: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Dying:
+    """A life that an actor's death should end: the newest of ``Reaper.deaths``, until it is seen to
+    have ended. ``lost`` are the lives that its process had lost before, ``depth`` as it was."""
+
+    process: Process
+    lost: int
+    depth: int
+
+    @property
+    def ended(self) -> bool:
+        return self.process.deaths > self.lost
+
+
 @final
 class Reaper(trio.abc.Instrument):
-    """Watches one machine. ``left`` is how many deaths are still to come; none are at zero.
+    """Watches one machine.
+
+    A life dies once: what strikes it while it is dying already is no further death, and an actor
+    whose process died before its life had ended was no death of its own.
 
     ``injected`` is told the name of each exception that a life is made to die of.
     """
 
     def __init__(self, rng: random.Random, swarm: Swarm) -> None:
-        self.left = swarm.deaths
         self.deaths: list[Death] = []
         self.machine: Machine | None = None
         self.injected: Callable[[str], None] = lambda _kind: None
+        self._wanted = swarm.deaths
+        self._dying: Dying | None = None
         self._rng = rng
         self._kills = {p: _some(deeds, swarm.kills) for p, deeds in DEEDS.items()}
         self._most = {p: most * swarm.soon for p, most in MOST.items()}
@@ -217,7 +235,6 @@ class Reaper(trio.abc.Instrument):
     ) -> None:
         assert self.machine is not None
         self._trap = None
-        self.left -= 1
         self._note(process, trap)
         where = f"{trap.deed} at {trap.place} {trap.counted} of process {process.number}"
         self.machine.tell("death", f"{where} {detail}".rstrip())
@@ -239,6 +256,13 @@ class Reaper(trio.abc.Instrument):
 
     def _note(self, process: Process, trap: Trap) -> None:
         """Enter the death in the list. A life that has shown no state yet is one that recovers."""
+        actors = KINDS[trap.deed] == "actor"
+        dying = self._dying
+        if actors and dying is not None and dying.process is process and not dying.ended:
+            return
+        self.settle()
+        if actors:
+            self._dying = Dying(process, process.deaths, self._depth)
         machine = self.machine
         assert machine is not None
         board = process.lives.board
@@ -258,9 +282,21 @@ class Reaper(trio.abc.Instrument):
             number = self._rng.randint(1, 20)
             self._trap = Trap(Place.PHASE, number, self._rng.choice(DEEDS[Place.PHASE]), phase)
 
+    def settle(self) -> None:
+        """Take the newest death back if it was an actor's and its life has not ended."""
+        dying, self._dying = self._dying, None
+        if dying is not None and not dying.ended:
+            self.deaths.pop()
+            self._depth = dying.depth
+
+    @property
+    def left(self) -> int:
+        """How many deaths are still to come; at zero there are none."""
+        return max(0, self._wanted - len(self.deaths))
+
     def disarm(self) -> None:
         """No more deaths."""
-        self.left, self._trap = 0, None
+        self._wanted, self._trap = 0, None
 
     def _set(self) -> None:
         self._trap = None

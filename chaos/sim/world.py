@@ -120,6 +120,7 @@ class World:
         outcome, judge = self.outcome, self.judge
         outcome.books, outcome.story = judge.books, judge.story
         outcome.lines = self.exchange.journal.rows(0)
+        self.reaper.settle()
         outcome.deaths = self.reaper.deaths
         outcome.faults = Counter(self.nemesis.deeds)
         outcome.marks.update(self.machine.marks)

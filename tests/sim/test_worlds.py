@@ -9,6 +9,7 @@ import trio
 from msgspec.structs import replace
 
 from chaos.sim import profiles, rare
+from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import Outcome, play
@@ -88,6 +89,19 @@ def test_a_life_that_dies_while_it_opens_the_store_leaves_it_to_the_next(seed: i
     outcome = play(swarm)
     assert outcome.passed, told(outcome)
     assert len(outcome.deaths) == 60
+
+
+@pytest.mark.parametrize("seed", [90101, 90102])
+def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
+    """Whatever struck a life that was dying already once counted as a death of its own."""
+    outcome = play(replace(profiles.world("rush", seed), deaths=80))
+    assert outcome.passed, told(outcome)
+    actors = [death for death in outcome.deaths if KINDS[death.deed] == "actor"]
+    lost = [line for line in outcome.timeline.lines if "  life died " in line]
+    died = sum("Injected" in line or "Killed" in line for line in lost)
+    assert len(actors) > 10
+    assert died - len(actors) in (0, 1), "the last one is of a drill in the quiet, at most"
+    assert len(outcome.deaths) == 80
 
 
 def test_a_world_is_tallied() -> None:

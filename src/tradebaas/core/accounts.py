@@ -32,8 +32,26 @@ def add(accounts: Accounts, fill: Fill) -> Accounts:
 def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts] | None:
     """The first position that came back to zero, and the accounts of what followed it.
 
-    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero. As
-    an exit of ours can open nothing, a zero before one is no end: a fill of the entry is missing.
+    ``signal_id`` is that of the entry, if there is one. None when nothing has come back to zero.
+    """
+    position, after = walk(accounts, signal_id)
+    return None if position is None or after is None else (position, after)
+
+
+def remaining(accounts: Accounts, signal_id: str) -> Position | None:
+    """The position that is left after all trades; None when that is nothing."""
+    position, after = walk(accounts, signal_id)
+    while after is not None:
+        position, after = walk(after, signal_id)
+    return position
+
+
+def walk(accounts: Accounts, signal_id: str) -> tuple[Position | None, Accounts | None]:
+    """The first position that came back to zero, with the accounts of what followed it; when none
+    did, the position that is left, and None.
+
+    As an exit of ours can open nothing, a zero before one is no end: a fill of the entry is
+    missing.
     """
     position = accounts.base
     if position is not None and position.size == 0:
@@ -45,14 +63,7 @@ def first_trade(accounts: Accounts, signal_id: str) -> tuple[Position, Accounts]
             after = (*rest, *accounts.fills[number:])
             if not (after and after[0].reduces):
                 return position, Accounts(fills=after)
-    return None
-
-
-def remaining(accounts: Accounts, signal_id: str) -> Position | None:
-    """The position that is left after all trades; None when that is nothing."""
-    while (found := first_trade(accounts, signal_id)) is not None:
-        accounts = found[1]
-    return _last(accounts, signal_id)
+    return position, None
 
 
 def moved(position: Position | None, fill: Fill, signal_id: str) -> Position:

@@ -42,11 +42,12 @@ def filled(state: State, event: Filled) -> State:
 def _told_by_accounts(state: State) -> State:
     """The position is what the fills amount to. One of the owner's that is over is forgotten."""
     signal_id, left = signal_of(state), state.accounts
-    while (found := accounts.first_trade(left, signal_id)) is not None and not found[0].ours:
-        left = found[1]
-    position = accounts.remaining(left, signal_id)
-    if position is None and found is not None:
-        position = found[0]
+    position, after = accounts.walk(left, signal_id)
+    while position is not None and after is not None and not position.ours:
+        left = after
+        position, after = accounts.walk(left, signal_id)
+    if after is not None:  # a trade of ours is over, and not told yet
+        position = accounts.remaining(after, signal_id) or position
     return replace(state, accounts=left, position=position)
 
 

@@ -315,10 +315,10 @@ def role_of(label: str) -> Role | None:
     if not label.startswith(LABEL_PREFIX):
         return None
     suffix = label.rsplit("-", 1)[-1]
-    return Role(suffix) if suffix in _ROLES else None
+    return _ROLES.get(suffix)
 
 
-_ROLES = frozenset(role.value for role in Role)
+_ROLES = {role.value: role for role in Role}
 
 
 def is_ours(label: str) -> bool:

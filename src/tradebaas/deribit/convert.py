@@ -21,6 +21,7 @@ from tradebaas.core.model import (
     Instrument,
     Order,
     Ticker,
+    fill_value,
 )
 from tradebaas.deribit import wire
 from tradebaas.deribit.credits import Allowed, Pool
@@ -28,6 +29,8 @@ from tradebaas.deribit.rpc import UNREADABLE
 
 MAX_EXPONENT = 24
 """Numbers beyond 10^24 (or finer than 10^-24) do not occur and would break arithmetic."""
+MAX_VALUE_EXPONENT = 15
+"""What is worth more, in any currency, does not occur; sums of it would lose their last digits."""
 
 
 class Unusable(ValueError):
@@ -215,15 +218,18 @@ def fill(item: wire.Trade, contracts: Contracts, orders: Mapping[str, Order]) ->
     """
     name = _text(item.instrument_name, "instrument_name")
     known = orders.get(item.order_id or "")
+    kind = contracts.kind(name)
+    amount, price = _positive(item.amount, "amount"), _positive(item.price, "price")
+    _must_have_a_value(kind, amount, price)
     return Fill(
         trade_id=item.trade_id,
         order_id=_text(item.order_id, "order_id"),
         label=item.label or (known.label if known else ""),
         instrument=name,
-        contract=contracts.kind(name),
+        contract=kind,
         direction=known.direction if known else _direction(item.direction),
-        amount=_positive(item.amount, "amount"),
-        price=_positive(item.price, "price"),
+        amount=amount,
+        price=price,
         fee=_number(item.fee, "fee"),
         currency=_text(item.fee_currency, "fee_currency"),
         at_ms=_time(item.timestamp, "timestamp"),
@@ -286,13 +292,26 @@ def position_size(item: wire.Position, kind: ContractKind) -> Decimal:
     return size * _direction(item.direction).sign if size else ZERO
 
 
-def average_price(item: wire.Position) -> Decimal:
+def average_price(item: wire.Position, kind: ContractKind) -> Decimal:
     """The average entry price, 0 when there is none.
 
     Raises:
-        Unusable: not a number.
+        Unusable: not a number, or one at which the position's value cannot be told.
     """
-    return _number(item.average_price or ZERO, "average_price")
+    price = _number(item.average_price or ZERO, "average_price")
+    if price > 0:
+        _must_have_a_value(kind, abs(position_size(item, kind)), price)
+    return price
+
+
+def _must_have_a_value(kind: ContractKind, amount: Decimal, price: Decimal) -> None:
+    """Refuse what the books could not take: two numbers may each be possible, and together not."""
+    try:
+        possible = fill_value(kind, amount, price).adjusted() <= MAX_VALUE_EXPONENT
+    except ArithmeticError:
+        possible = False
+    if not possible:
+        raise Unusable(f"amount {amount} at price {price} is worth more than can be")
 
 
 # ------------------------------------------------------------------------------ single fields

@@ -158,20 +158,21 @@ async def positions(link: Caller) -> Positions:
     """Every open futures position, in all currencies."""
 
     def read(raw: Raw) -> tuple[WirePosition, ...]:
-        items = wire.parse(raw, list[wire.Position])
-        found = (
-            WirePosition(
-                instrument=item.instrument_name,
-                size=convert.position_size(item, link.contracts.kind(item.instrument_name)),
-                average_price=convert.average_price(item),
-            )
-            for item in items
-        )
+        found = (_position(link, item) for item in wire.parse(raw, list[wire.Position]))
         return tuple(position for position in found if position.size)
 
     method = "private/get_positions"
     answer = await link.call(method, {"currency": "any", "kind": "future"})
     return Positions(asked_ms=answer.in_ms, found=understand(method, answer, read))
+
+
+def _position(link: Caller, item: wire.Position) -> WirePosition:
+    kind = link.contracts.kind(item.instrument_name)
+    return WirePosition(
+        instrument=item.instrument_name,
+        size=convert.position_size(item, kind),
+        average_price=convert.average_price(item, kind),
+    )
 
 
 async def open_orders(link: Caller) -> tuple[Order, ...]:

@@ -9,7 +9,7 @@ released. Nothing here happens to a call by itself: only a driver arms any.
     queue     executed ``delay_ms`` after it was received, whatever has become of its connection
     defer     as queue, but answered with ``error`` when it is received
     reject    not executed; answered with ``error``
-    lose      executed; the connection is cut instead of an answer
+    lose      executed; the connection is cut before anything of it was heard
     mute      executed and never answered
     deny      executed, and answered with ``error`` all the same
     late      executed; the answer goes out ``delay_ms`` later, what it set off at once

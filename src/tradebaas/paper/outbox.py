@@ -77,6 +77,11 @@ class Outbox:
         """Put a frame into the step at a marked place."""
         self._frames.insert(mark, (session, frame))
 
+    def silence(self, mark: int, session: int) -> None:
+        """Take back what a session was to hear since a mark."""
+        later = self._frames[mark:]
+        self._frames[mark:] = [(to, frame) for to, frame in later if to != session]
+
     def drop(self, session: int) -> None:
         """Have the connection of a session cut after this step."""
         self._drops.append(session)

@@ -144,6 +144,7 @@ class Front:
         if session.number not in call.exchange.sessions or answered:
             return
         if self.faults.take("lose", method, body):
+            call.exchange.outbox.silence(place, session.number)
             call.exchange.outbox.drop(session.number)
         elif self.faults.take("mute", method, body):
             return

@@ -168,6 +168,19 @@ def test_a_position_without_a_side_is_refused(position: dict[str, object]) -> No
         convert.position_size(item, ContractKind.INVERSE)
 
 
+@pytest.mark.parametrize("size, price", [(2**70, 80_000), (1_000, 1e-20), (10**20, 1e-3)])
+def test_a_position_or_a_fill_that_is_worth_more_than_can_be_is_refused(
+    size: int, price: float
+) -> None:
+    """The books could not take it, and the life that was told of it would end."""
+    held = {"instrument_name": "x", "direction": "buy", "size": size, "average_price": price}
+    item = wire.parse(Raw(msgspec.json.encode(held)), wire.Position)
+    with pytest.raises(Unusable, match="worth more than can be"):
+        convert.average_price(item, ContractKind.INVERSE)
+    with pytest.raises(Unusable, match="worth more than can be"):
+        fill(amount=size, price=price)
+
+
 def test_a_chart_with_columns_of_unequal_length_is_refused() -> None:
     with pytest.raises(Unusable, match="equally long"):
         convert.candles(wire.Chart(ticks=[1, 2], open=[D(1)]), ContractKind.INVERSE)
