@@ -18,7 +18,7 @@ from chaos.report.verdict import Run, Verdict
 @output_options
 def fuzz_command(frames: int, seed: int, first: int, output: Output) -> None:
     """Read spoilt frames of the exchange; exit 0 if none ended a life, else 1."""
-    began = time.monotonic()
+    began, started = time.monotonic(), machine.now()
     tally = run(frames, seed, first, click.echo)
     made = Run(
         title="Hostile frames",
@@ -28,7 +28,7 @@ def fuzz_command(frames: int, seed: int, first: int, output: Output) -> None:
         which=f"batches {first} to {first + tally.figures['frames'] // BATCH - 1} of seed {seed}",
         commit=machine.commit(),
         machine=machine.describe(),
-        started=machine.now(),
+        started=started,
         seconds=time.monotonic() - began,
     )
     raise SystemExit(deliver(Verdict(run=made, tally=tally), output, Console()))

@@ -34,7 +34,7 @@ def mutants_command(listing: bool, only: tuple[str, ...], output: Output) -> Non
             click.echo(f"    costs: {mutant.costs}\n    needs: {mutant.needs}")
         return
     names = list(only or MUTANTS)
-    began = time.monotonic()
+    began, started = time.monotonic(), machine.now()
     tally = run(names, click.echo)
     arguments = "".join(f" --only {name}" for name in only)
     made = Run(
@@ -45,7 +45,7 @@ def mutants_command(listing: bool, only: tuple[str, ...], output: Output) -> Non
         which=", ".join(names) if only else "all",
         commit=machine.commit(),
         machine=machine.describe(),
-        started=machine.now(),
+        started=started,
         seconds=time.monotonic() - began,
     )
     raise SystemExit(deliver(Verdict(run=made, tally=tally), output, Console()))

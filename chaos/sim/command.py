@@ -41,7 +41,7 @@ def sim_command(
         raise click.UsageError("--trace and --mutant need --seed: they are about one world")
     if seed is not None and _given("seeds", "first"):
         raise click.UsageError("--seed is one world, --seeds and --first are a batch: give one")
-    began = time.monotonic()
+    began, started = time.monotonic(), machine.now()
     world = partial(profiles.world, profile) if profile else partial(draw, deaths=deaths)
     how = f"--profile {profile}" if profile else f"--deaths {deaths}"
     if seed is None:
@@ -67,7 +67,7 @@ def sim_command(
         which=words,
         commit=machine.commit(),
         machine=machine.describe(),
-        started=machine.now(),
+        started=started,
         seconds=time.monotonic() - began,
     )
     raise SystemExit(deliver(Verdict(run=run, tally=tally), output, Console()))

@@ -45,7 +45,11 @@ class Walk(Bug, tag="walk"):
     pass
 
 
-Kind = Sim | Batch | Enumerated | Real | Walk
+class Fuzz(Bug, tag="fuzz"):
+    pass
+
+
+Kind = Sim | Batch | Enumerated | Real | Walk | Fuzz
 
 
 def read(text: str) -> list[Kind]:
@@ -94,7 +98,7 @@ def test_each_bug_has_a_test_of_its_own(bug: Kind) -> None:
 
 
 def test_each_way_of_finding_a_bug_has_found_one() -> None:
-    assert {type(bug) for bug in BUGS} == {Sim, Batch, Enumerated, Real, Walk}
+    assert {type(bug) for bug in BUGS} == {Sim, Batch, Enumerated, Real, Walk, Fuzz}
     assert all(load(bug.profile, FAULTS).faults for bug in BUGS if isinstance(bug, Real))
 
 
