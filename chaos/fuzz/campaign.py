@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 class Crash(Struct, frozen=True):
-    """A frame that ended a life, and the exception's own last words."""
+    """A frame that ended a life, how it was spoilt, and the exception's own last words."""
 
     batch: int
     how: str
@@ -38,7 +38,7 @@ class Crash(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """Of one batch: frames by the way they were spoilt and by what became of them."""
+    """Of one batch: frames by the last way they were spoilt in and by what became of them."""
 
     ends: dict[tuple[str, str], int]
     crashes: tuple[Crash, ...]
@@ -59,13 +59,13 @@ def batch(number: int, seed: int) -> Counted:
     ends: Counter[tuple[str, str]] = Counter()
     crashes: list[Crash] = []
     for _ in range(BATCH):
-        how, frame = spoilt(rng, samples)
+        ways, frame = spoilt(rng, samples)
         try:
-            ends[how, read(frame, state)] += 1
+            ends[ways[-1], read(frame, state)] += 1
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             words = "".join(traceback.format_exception(error)[-3:])
-            ends[how, "CRASHED"] += 1
-            crashes.append(Crash(number, how, repr(frame[:2_000]), words))
+            ends[ways[-1], "CRASHED"] += 1
+            crashes.append(Crash(number, ", ".join(ways), repr(frame[:2_000]), words))
     return Counted(ends=dict(ends), crashes=tuple(crashes[:MAX_SHOWN]))
 
 
@@ -100,6 +100,6 @@ def tally_of(ends: "Counter[tuple[str, str]]", crashes: list[Crash], seed: int) 
             )
             for crash in crashes
         ),
-        sections=(Section("frames, by how they were spoilt", ("spoilt", *fates), rows),),
+        sections=(Section("frames, by how they were spoilt last", ("spoilt", *fates), rows),),
         figures={"frames": ends.total()},
     )

@@ -27,8 +27,8 @@ WORDS = (
 NAMES = ("surprise", "id", "method", "result", "error", "order_id", "amount", "usIn", "params", "")
 
 
-def spoilt(rng: random.Random, frames: tuple[str, ...]) -> tuple[str, str | bytes]:
-    """A frame that was spoilt, and in what way ("drop a part, flip a byte")."""
+def spoilt(rng: random.Random, frames: tuple[str, ...]) -> tuple[list[str], str | bytes]:
+    """A frame that was spoilt, and in which ways, one after the other."""
     frame = rng.choice(frames)
     names = rng.choices(list(AS_JSON), k=rng.choice((0, 1, 1, 1, 2, 4)))
     parts = json.loads(frame)
@@ -39,7 +39,7 @@ def spoilt(rng: random.Random, frames: tuple[str, ...]) -> tuple[str, str | byte
         name = rng.choice(list(AS_BYTES))
         text = AS_BYTES[name](rng, text, frames)
         names.append(name)
-    return names[-1], text
+    return names, text
 
 
 def _inner(parts: dict[str, Any]) -> Parts:

@@ -5,7 +5,7 @@ session reads: that exception would have ended a life, and the same frame the ne
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 from msgspec import Raw
@@ -36,10 +36,7 @@ READERS: tuple[Any, ...] = (
     lambda raw: convert.order(wire.parse(raw, wire.Order)),
     lambda raw: convert.bundle((), wire.parse(raw, list[wire.Trade]), Contracts()),
     lambda raw: [convert.trigger_entry(e) for e in wire.parse(raw, wire.TriggerHistory).entries],
-    lambda raw: [
-        (convert.position_size(item, INVERSE), convert.average_price(item, INVERSE))
-        for item in wire.parse(raw, list[wire.Position])
-    ],
+    lambda raw: [convert.position(item, INVERSE) for item in wire.parse(raw, list[wire.Position])],
     lambda raw: wire.parse(raw, wire.Tokens),
     lambda raw: wire.parse(raw, wire.Hello),
     lambda raw: wire.parse(raw, wire.Status),
@@ -86,6 +83,8 @@ def read(frame: str | bytes, state: State) -> str:
             return "no frame"
         case rpc.Failure() | rpc.Heartbeat():
             return "understood"
+        case _:
+            assert_never(found)
 
 
 def _notified(note: rpc.Notification, state: State) -> str:
@@ -100,8 +99,10 @@ def _notified(note: rpc.Notification, state: State) -> str:
         case stream.Unreadable(raw=raw, reason=reason):
             _take((FrameFact(raw=raw, reason=reason),), state)
             return "refused by its reader"
-        case _:
+        case stream.TickerTick() | stream.BarTick() | stream.AccountTick() | None:
             return "understood"
+        case _:
+            assert_never(item)
 
 
 def _take(facts: tuple[Fact, ...], state: State) -> None:

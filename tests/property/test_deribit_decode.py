@@ -117,7 +117,7 @@ def readers() -> list[Callable[[Raw], object]]:
         lambda raw: [
             convert.trigger_entry(e) for e in wire.parse(raw, wire.TriggerHistory).entries
         ],
-        lambda raw: convert.position_size(wire.parse(raw, wire.Position), inverse),
+        lambda raw: convert.position(wire.parse(raw, wire.Position), inverse),
     ]
 
 

@@ -278,30 +278,22 @@ def trigger_entry(item: wire.TriggerEntry) -> Order:
     )
 
 
-def position_size(item: wire.Position, kind: ContractKind) -> Decimal:
-    """The signed size in the unit of amounts; the side ("zero" for none) decides the sign.
+def position(item: wire.Position, kind: ContractKind) -> tuple[Decimal, Decimal]:
+    """The signed size in the unit of amounts, and the average entry price (0 when there is none).
 
     Documents and clients disagree on the unit of ``size`` of linear contracts, but not on
-    ``size_currency``, which is in coin (dossier section 11).
+    ``size_currency``, which is in coin (dossier section 11). The side ("zero" for none) decides the
+    sign.
 
     Raises:
-        Unusable: no size, or no known side.
+        Unusable: no size, no known side, or a value that cannot be told.
     """
     coins = item.size_currency if kind is ContractKind.LINEAR else None
     size = abs(_number(item.size if coins is None else coins, "size"))
-    return size * _direction(item.direction).sign if size else ZERO
-
-
-def average_price(item: wire.Position, kind: ContractKind) -> Decimal:
-    """The average entry price, 0 when there is none.
-
-    Raises:
-        Unusable: not a number, or one at which the position's value cannot be told.
-    """
     price = _number(item.average_price or ZERO, "average_price")
     if price > 0:
-        _must_have_a_value(kind, abs(position_size(item, kind)), price)
-    return price
+        _must_have_a_value(kind, size, price)
+    return size * _direction(item.direction).sign if size else ZERO, price
 
 
 def _must_have_a_value(kind: ContractKind, amount: Decimal, price: Decimal) -> None:

@@ -167,12 +167,8 @@ async def positions(link: Caller) -> Positions:
 
 
 def _position(link: Caller, item: wire.Position) -> WirePosition:
-    kind = link.contracts.kind(item.instrument_name)
-    return WirePosition(
-        instrument=item.instrument_name,
-        size=convert.position_size(item, kind),
-        average_price=convert.average_price(item, kind),
-    )
+    size, price = convert.position(item, link.contracts.kind(item.instrument_name))
+    return WirePosition(instrument=item.instrument_name, size=size, average_price=price)
 
 
 async def open_orders(link: Caller) -> tuple[Order, ...]:

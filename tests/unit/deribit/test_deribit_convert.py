@@ -158,14 +158,14 @@ def test_position_sizes_are_signed_amounts(
     position: dict[str, object], kind: ContractKind, size: Decimal
 ) -> None:
     item = wire.parse(Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position)
-    assert convert.position_size(item, kind) == size
+    assert convert.position(item, kind)[0] == size
 
 
 @pytest.mark.parametrize("position", [{"size": 5}, {"direction": "up", "size": 5}])
 def test_a_position_without_a_side_is_refused(position: dict[str, object]) -> None:
     item = wire.parse(Raw(msgspec.json.encode({"instrument_name": "x", **position})), wire.Position)
     with pytest.raises(Unusable):
-        convert.position_size(item, ContractKind.INVERSE)
+        convert.position(item, ContractKind.INVERSE)
 
 
 @pytest.mark.parametrize("size, price", [(2**70, 80_000), (1_000, 1e-20), (10**20, 1e-3)])
@@ -176,7 +176,7 @@ def test_a_position_or_a_fill_that_is_worth_more_than_can_be_is_refused(
     held = {"instrument_name": "x", "direction": "buy", "size": size, "average_price": price}
     item = wire.parse(Raw(msgspec.json.encode(held)), wire.Position)
     with pytest.raises(Unusable, match="worth more than can be"):
-        convert.average_price(item, ContractKind.INVERSE)
+        convert.position(item, ContractKind.INVERSE)
     with pytest.raises(Unusable, match="worth more than can be"):
         fill(amount=size, price=price)
 

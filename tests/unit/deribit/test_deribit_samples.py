@@ -59,7 +59,7 @@ READERS: dict[str, Callable[[Raw], object]] = {
     "private/get_order_history_by_instrument": read_orders,
     "private/get_user_trades_by_order": trades,
     "private/get_user_trades_by_instrument_and_time": lambda raw: wire.parse(raw, wire.Trades),
-    "private/get_position": lambda raw: convert.position_size(
+    "private/get_position": lambda raw: convert.position(
         wire.parse(raw, wire.Position), ContractKind.INVERSE
     ),
     "private/get_positions": lambda raw: wire.parse(raw, list[wire.Position]),
