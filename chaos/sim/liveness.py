@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 LIVE_S = 20.0
 HALF_HOUR_S = 1_800
 """Of the exchange's time: thirty candles."""
-DAY_S = 86_400
+DAY_MS = 86_400_000
+EVENING_MS = 600_000
+"""Before midnight; long enough for an entry that is refused, and for one that no longer is."""
 PROVOKE_S = 10.0
 STIRRING = ("market jumps", "gap through the stop", "gap through the take")
 """What makes trades in a quiet world."""
@@ -114,6 +116,26 @@ def reconciled(world: "World", after: "Process | None" = None) -> bool:
 # ----------------------------------------------------------------------------------------- trading
 
 
+async def sleeps(world: "World") -> None:
+    """Where a day's limits may be used up, the machine is off until the evening: to be refused all
+    day long shows nothing more, and costs more than all the rest of the world."""
+    off_until_ms = midnight_after(world.now_ms()) - EVENING_MS
+    process = world.machine.process
+    assert process is not None
+    if not world.swarm.waits_for_days or world.now_ms() >= off_until_ms:
+        return
+    world.timeline.tell("phase", "the machine is off until the evening")
+    world.off_until_ms = off_until_ms
+    process.kill()
+    with trio.move_on_after(DAY_MS / 1000 / world.swarm.rate + world.swarm.quiet_s):
+        await until(lambda: reconciled(world, process), 0.5)
+
+
+def midnight_after(at_ms: int) -> int:
+    """The end of the UTC day of ``at_ms``, when a day's limits begin anew."""
+    return at_ms - at_ms % DAY_MS + DAY_MS
+
+
 async def starts(world: "World") -> bool:
     """Whether the operator gets it to be free to trade again, whatever was ordered before."""
     with trio.move_on_after(world.swarm.quiet_s):
@@ -154,7 +176,7 @@ async def trades(world: "World") -> bool:
     world.judge.look()
     books, swarm = world.judge.books, world.swarm
     line, known = books.n, len(books.our_spans)
-    limit_s = LIVE_S + (DAY_S if swarm.waits_for_days else HALF_HOUR_S) / swarm.rate
+    limit_s = LIVE_S + (DAY_MS // 1000 if swarm.waits_for_days else HALF_HOUR_S) / swarm.rate
     began = trio.current_time()
     with trio.move_on_after(limit_s):
         while not _has_traded(books, line, known):

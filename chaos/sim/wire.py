@@ -10,6 +10,7 @@ is still delivered.
 Nothing here knows what the bytes mean.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Pipe:
         self._ended = False
         self._reset = False
         self._news = trio.Event()
+        self._alarm = trio.CancelScope()
 
     def write(self, data: bytes) -> None:
         """Send bytes on their way; they are lost when the direction is silent."""
@@ -79,7 +81,7 @@ class Pipe:
             await self._news.wait()
 
     async def read(self, most: int) -> bytes:
-        """The next bytes; b"" after the last ones.
+        """The next bytes; b"" after the last ones. There is one reader; it wakes when they are due.
 
         Raises:
             trio.BrokenResourceError: The connection was cut.
@@ -87,14 +89,11 @@ class Pipe:
         while True:
             if self._reset:
                 raise trio.BrokenResourceError("connection reset")
-            ready = bool(self._chunks) and not self._stalled
-            if ready and self._chunks[0][0] <= trio.current_time():
-                return self._take(most)
-            if self._ended and not self._chunks:
-                return b""
-            due = self._chunks[0][0] if ready else float("inf")
-            with trio.move_on_at(due):
-                await self._news.wait()
+            if self._due() <= trio.current_time():
+                return self._take(most) if self._chunks else b""
+            self._alarm = trio.CancelScope(deadline=self._due())
+            with self._alarm:
+                await trio.sleep_forever()
 
     def end(self) -> None:
         """No more will be written; what is on its way arrives, unless the direction is silent."""
@@ -138,7 +137,14 @@ class Pipe:
         self._tell()
         return data
 
+    def _due(self) -> float:
+        """When there is something to read: bytes, the end, or that it broke."""
+        if self._reset or (self._ended and not self._chunks):
+            return -math.inf
+        return self._chunks[0][0] if self._chunks and not self._stalled else math.inf
+
     def _tell(self) -> None:
+        self._alarm.deadline = self._due()
         news, self._news = self._news, trio.Event()
         news.set()
 

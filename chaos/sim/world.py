@@ -102,6 +102,7 @@ class World:
         self.rng = rng
         self._enough = enough
         self.stopping = False
+        self.off_until_ms = 0
         self.flip: flip.Flip | None = None
         self.refused: set[int] = set()
 
@@ -188,6 +189,7 @@ class World:
                 await trio.sleep(liveness.RESTART_S)
                 with trio.move_on_after(self.nemesis.downtime()):
                     await self.nemesis.calmed.wait()
+                await until(lambda: self.now_ms() >= self.off_until_ms, 0.25)
 
     def _note_start(self) -> None:
         self.witness.begin(self.judge.last_life(), halt_file=self.judge.halted())
@@ -220,6 +222,7 @@ class World:
         self.timeline.tell("phase", "liveness")
         await liveness.protects(self)
         await liveness.recovers(self)
+        await liveness.sleeps(self)
         if await self._trades_on() and await self._ends():
             await damage.spoil(self)
 
@@ -273,7 +276,7 @@ class World:
 
     def _judge(self, *, flat: bool) -> None:
         self.outcome.judged += 1
-        for violation in self.judge.verdict(self._now_ms(), flat=flat):
+        for violation in self.judge.verdict(self.now_ms(), flat=flat):
             self.find(violation)
 
     async def _found_enough(self) -> bool:
@@ -314,7 +317,8 @@ class World:
             f"halted {state.halted}, orders {list(state.orders)}, position {state.position}; {link}"
         )
 
-    def _now_ms(self) -> int:
+    def now_ms(self) -> int:
+        """Exchange time; 0 while the exchange is down."""
         server = self.exchange.server
         return server.exchange.now_ms if server is not None else 0
 

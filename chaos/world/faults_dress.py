@@ -12,7 +12,7 @@ promises. The beginning of a frame, which says what it is, keeps its order.
     unknown states   orders that are not ours in states and of types that nobody has heard of
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -83,9 +83,7 @@ def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
         params["data"] = tailor.cut(params["data"], "")
         tailor.add(params)
     tailor.add(envelope)
-    if "odd numbers" not in forms:
-        return _encode(envelope)
-    return "".join(_written(envelope, "", tailor)).encode()
+    return _encode(tailor.numbered(envelope, "") if "odd numbers" in forms else envelope)
 
 
 def orders_first(frame: bytes) -> list[bytes]:
@@ -163,34 +161,24 @@ class _Tailor:
             if self.rng.random() < 0.4:
                 del value[name]
 
-    def number(self, value: int | Decimal, key: str) -> str:
-        """A number in one of its forms, if it is a quantity."""
+    def numbered(self, value: Json, key: str) -> Json:
+        """``value`` with each quantity written in one of its forms."""
+        match value:
+            case dict():
+                return {name: self.numbered(item, name) for name, item in value.items()}
+            case list():
+                return [self.numbered(item, key) for item in value]
+            case bool() | None | str():
+                return value
+            case _:
+                return self._number(value) if key in QUANTITIES else value
+
+    def _number(self, value: int | Decimal) -> msgspec.Raw:
         text = _encode(value).decode()
-        if key not in QUANTITIES:
-            return text
         exact = Decimal(text)
         if len(exact.as_tuple().digits) > _MAX_DIGITS:
-            return text
+            return msgspec.Raw(text.encode())
         short = f"{exact.normalize():E}"
         padded = text if "E" in text.upper() else text + (".0" if "." not in text else "0")
-        return self.rng.choice((text, short, short.lower(), padded))
-
-
-def _written(value: Json, key: str, tailor: _Tailor) -> Iterator[str]:
-    match value:
-        case dict():
-            yield "{"
-            for number, (name, item) in enumerate(value.items()):
-                yield f"{',' if number else ''}{_encode(name).decode()}:"
-                yield from _written(item, name, tailor)
-            yield "}"
-        case list():
-            yield "["
-            for number, item in enumerate(value):
-                yield "," if number else ""
-                yield from _written(item, key, tailor)
-            yield "]"
-        case bool() | None | str():
-            yield _encode(value).decode()
-        case _:
-            yield tailor.number(value, key)
+        form = self.rng.choice((text, short, short.lower(), padded))
+        return msgspec.Raw(form.encode())
