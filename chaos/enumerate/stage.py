@@ -122,7 +122,6 @@ class Stage:
     violations: list[Violation] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     loss: Loss | None = None
-    judged: int = 0
     inflicted: int = 0
     its_own: bool = False
     forked: Fork = field(init=False)
@@ -368,7 +367,6 @@ class Stage:
     # -------------------------------------------------------------------------------- words
 
     def _judge(self, *, flat: bool) -> None:
-        self.judged += 1
         for violation in self.judge.verdict(self.now_ms(), flat=flat):
             self._find(violation)
 

@@ -16,7 +16,7 @@ from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.settings import RATE
 from chaos.enumerate.stage import Death, Loss, Stage
 from chaos.report.sample import Sample
-from chaos.report.verdict import INVARIANTS, RECOVERY, Finding, Tally, invariant, tallied
+from chaos.report.verdict import RECOVERY, Finding, Tally, held_against, invariant, tallied
 from chaos.sim.reaper import KINDS, Deed
 from chaos.sim.tally import grid_of, naked_of
 from chaos.world.oracle import Violation
@@ -147,7 +147,7 @@ def _tally(stage: Stage, trial: Trial) -> Tally:
         settle=Sample.of(report.settle_seconds for report in last if report.unresolved),
         naked=naked_of(stage.judge.books, RATE),
         unknown=tallied(u.outcome or "open" for u in story.unknowns.values()),
-        checked=dict.fromkeys(INVARIANTS, stage.judged),
+        checked=held_against(stage.judge.held.by_invariant()),
         findings=tuple(_finding(violation, trial, stage) for violation in stage.violations),
     )
 

@@ -74,7 +74,7 @@ def _cards(verdict: Verdict) -> Iterator[Card]:
     broken = len(tally.findings)
     checked = words.number(sum(tally.checked.values()))
     tone = "bad" if broken else "good"
-    yield Card("Violations", words.number(broken), f"in {checked} checks", tone)
+    yield Card("Violations", words.number(broken), f"among {checked} things judged", tone)
     for applies, card in _FURTHER:
         if applies(verdict):
             yield card(verdict)

@@ -35,6 +35,19 @@ INVARIANTS: dict[str, str] = {
 }
 """The nine by name, in the order of DESIGN section 7, each in words for a reader of the report."""
 
+HELD_AGAINST: dict[str, str] = {
+    "Durable": "answers, views, stops",
+    "Once": "order requests",
+    "Known": "orders, fills",
+    "Protected": "positions",
+    "Bounded": "entries",
+    "Gated": "entries",
+    "Fail closed": "entries",
+    "Alive": "lives",
+    "Same": "views, snapshots, trades",
+}
+"""What ``Tally.checked`` counts of each: what there was for its checks to look at."""
+
 STATES = (
     *("IDLE", "ANALYZING", "SIGNAL_DETECTED"),
     *("ENTERING_POSITION", "POSITION_OPEN", "CLOSING"),
@@ -54,6 +67,11 @@ def invariant(name: str) -> str:
     if found not in INVARIANTS:
         raise ValueError(f"{name!r} is no invariant: {', '.join(INVARIANTS)}")
     return found
+
+
+def held_against(counts: Mapping[str, int]) -> Counts:
+    """Counts by the names of checks as ``Tally.checked`` has them."""
+    return {invariant(name): number for name, number in counts.items()}
 
 
 class Visits(Struct, frozen=True):
@@ -130,7 +148,8 @@ class Tally(Struct, frozen=True):
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
     naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number
-    checked     invariant -> how often it was judged; a listed 0 is a failure
+    checked     invariant -> how many things it was held against (``HELD_AGAINST``); a listed 0 is a
+                failure: it was never checked
     rare        situation -> visits; too few are a failure
     figures     whatever else a command counts
     """
@@ -292,6 +311,11 @@ def merge(a: Tally, b: Tally) -> Tally:
         sections=_join(a.sections, b.sections),
         figures=_add(a.figures, b.figures),
     )
+
+
+def of_one(tally: Tally) -> Tally:
+    """The tally of a single trial, which need not have something for each invariant to look at."""
+    return replace(tally, checked={name: times for name, times in tally.checked.items() if times})
 
 
 def merge_all(tallies: Iterable[Tally]) -> Tally:

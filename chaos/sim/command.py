@@ -10,7 +10,7 @@ from rich.console import Console
 from chaos.mutants import MUTANTS, applied
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
-from chaos.report.verdict import Run, Verdict
+from chaos.report.verdict import Run, Verdict, of_one
 from chaos.sim import batch, profiles
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
@@ -55,7 +55,7 @@ def sim_command(
             outcome = play(world(seed))
         if trace:
             click.echo(outcome.timeline.text(), nl=False)
-        tally = tally_of(outcome, wanted=False)
+        tally = of_one(tally_of(outcome, wanted=False))
         broken = f" --mutant {mutant}" if mutant else ""
         command, trials = f"chaos sim --seed {seed} {how}{broken}", 1
         words = f"{seed}, journal {outcome.timeline.digest()}"

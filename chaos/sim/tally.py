@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
-    INVARIANTS,
     RECOVERY,
     SECOND_RECOVERY,
     Finding,
     Grid,
     Tally,
     Visits,
+    held_against,
     invariant,
 )
 from chaos.sim import rare
@@ -35,7 +35,7 @@ def tally_of(outcome: Outcome, wanted: bool) -> Tally:
         settle=Sample.of(r.settle_seconds for r in story.reports.values() if r.unresolved),
         naked=naked_of(outcome.books, rate),
         unknown=dict(Counter(u.outcome or "open" for u in story.unknowns.values())),
-        checked=dict.fromkeys(INVARIANTS, outcome.judged),
+        checked=held_against(outcome.held),
         rare={name: Visits(times, int(wanted)) for name, times in rare.visited(outcome).items()},
         findings=tuple(_finding(outcome, v) for v in outcome.violations),
         figures={

@@ -44,7 +44,8 @@ WORLD_S = 3_000.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a world. ``marks`` counts what happened, ``exchange_ms`` is exchange time."""
+    """What came of a world. ``marks`` counts what happened, ``held`` what each invariant was held
+    against; ``exchange_ms`` is exchange time."""
 
     swarm: Swarm
     violations: list[Violation] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Outcome:
     processes: int = 0
     virtual_s: float = 0.0
     exchange_ms: int = 0
-    judged: int = 0
+    held: Counter[str] = field(default_factory=Counter)
 
     @property
     def passed(self) -> bool:
@@ -119,6 +120,7 @@ class World:
         """Hand over what was counted and read."""
         outcome, judge = self.outcome, self.judge
         outcome.books, outcome.story = judge.books, judge.story
+        outcome.held = judge.held.by_invariant()
         outcome.lines = self.exchange.journal.rows(0)
         self.reaper.settle()
         outcome.deaths = self.reaper.deaths
@@ -272,7 +274,6 @@ class World:
     # --------------------------------------------------------------------------------- words
 
     def _judge(self, *, flat: bool) -> None:
-        self.outcome.judged += 1
         for violation in self.judge.verdict(self._now_ms(), flat=flat):
             self.find(violation)
 

@@ -8,11 +8,13 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from chaos.report.verdict import Run, Verdict
 from chaos.sim import profiles, rare
 from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
 from chaos.sim.tally import tally_of
 from chaos.sim.world import Outcome, play
+from chaos.world.court import LEDGERS
 from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
 from tradebaas.lives import Lives
@@ -112,4 +114,21 @@ def test_a_world_is_tallied() -> None:
     assert set(tally.rare) == set(rare.SITUATIONS)
     assert all(visits.wanted == 1 for visits in tally.rare.values())
     assert tally.simulated_ms > 0
+    entries = [request for request in outcome.books.requests if request.is_entry]
+    counted = {
+        "Once": len(outcome.books.requests), "Bounded": len(entries), "Fail closed": len(entries),
+        "Protected": len(outcome.books.our_spans) + len(outcome.books.open_spans),
+    }  # fmt: skip
+    assert counted.items() <= tally.checked.items()
     assert all(tally.checked.values())
+
+
+def test_an_invariant_that_was_held_against_nothing_fails_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = tuple(check for check in LEDGERS if check.invariant != "bounded")
+    monkeypatch.setattr("chaos.sim.judge.LEDGERS", others)
+    tally = tally_of(play(draw(11, 0)), wanted=False)
+    assert Verdict(Run("t", "c", "seeds", 1), tally).failures == [
+        "1 invariant never checked: Bounded"
+    ]
