@@ -40,7 +40,7 @@ from chaos.sim.reaper import Deed
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import CALM, Network
 from chaos.world.disk import SimDisk
-from chaos.world.faults_mail import Mail
+from chaos.world.faults_mail import Armed, Mail
 from chaos.world.faults_scene import Scene, quiet
 from chaos.world.ledger import LedgerBroken
 from chaos.world.oracle import Violation, Witness
@@ -182,7 +182,7 @@ class Stage:
         carrier = Carrier(kernel.forked(rng, "carrier"), self._nursery)
         self.mail = Mail(kernel.forked(rng, "mail"), carrier.post)
         if self.twice:
-            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+            self.mail.answers_twice = self.mail.notes_twice = Armed(EVERY_TIME)
         self.exchange.post = self.mail.post
         self.machine = Machine(
             rng=kernel.forked(rng, "machine"), config=daemon_config(), disk=self.disk,
@@ -307,7 +307,7 @@ class Stage:
         self.surveyor.end()
         await self.inflict(quiet)
         if self.twice:
-            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+            self.mail.answers_twice = self.mail.notes_twice = Armed(EVERY_TIME)
         if not await self._rests():
             return
         if not self._is_done():

@@ -140,6 +140,7 @@ class Section(Struct, frozen=True):
 class Tally(Struct, frozen=True):
     """What was counted and found; two of them merge.
 
+    faults      kind -> how often it struck, not how often it was armed; a listed 0 is a failure
     deaths      lifecycle state -> kind ("process", "power cut", "actor") -> number
     recovering  state -> "recovery" or "recovery of the recovery" -> how many of those deaths fell
                 into one; each is in ``deaths`` as well
@@ -184,6 +185,11 @@ class Tally(Struct, frozen=True):
     def recovered(self) -> int:
         """How many recoveries were timed."""
         return sum(sample.count for sample in self.recovery.values())
+
+    @property
+    def unstruck(self) -> list[str]:
+        """Kinds of fault that had to strike and never did."""
+        return [name for name, times in self.faults.items() if not times]
 
     @property
     def unvisited(self) -> list[str]:
@@ -257,6 +263,8 @@ class Verdict(Struct, frozen=True):
             (len(tally.survivors), "mutant survived", "mutants survived", _names(tally.survivors)),
             (len(tally.unvisited), "required situation not visited",
              "required situations not visited", ", ".join(tally.unvisited)),
+            (len(tally.unstruck), "kind of fault never struck", "kinds of fault never struck",
+             ", ".join(tally.unstruck)),
             (len(tally.unchecked), "invariant never checked",
              "invariants never checked", ", ".join(tally.unchecked)),
         )  # fmt: skip

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar, final
 
 import trio
 
-from chaos.sim.deeds import TABLES, Deed
+from chaos.sim.deeds import ARMING_DEEDS, TABLES, Deed
 from chaos.sim.wire import CALM
-from chaos.world.faults import Scene, quiet, strike
+from chaos.world.faults import GROUP_OF, Scene, quiet, strike
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 from tradebaas.paper.steps import Stopped
@@ -29,7 +29,7 @@ LONGEST_S = 60.0
 
 @final
 class Nemesis:
-    """Strikes one world."""
+    """Strikes one world. ``deeds`` counts what has struck; what was only armed is not in it."""
 
     def __init__(self, rng: random.Random, world: "World") -> None:
         self.rng = rng
@@ -61,8 +61,17 @@ class Nemesis:
             name = self.rng.choice(names)
             done = await table[name](self)
             if done:
-                self.deeds[f"{kind}: {name}"] += 1
+                if name not in ARMING_DEEDS:
+                    self.counting(kind, name)()
                 self.world.timeline.tell(kind, f"{name}: {done}")
+
+    def counting(self, kind: str, name: str) -> Callable[[], None]:
+        """What counts one more strike of a deed."""
+
+        def count() -> None:
+            self.deeds[f"{kind}: {name}"] += 1
+
+        return count
 
     async def calm(self) -> None:
         """End all that goes wrong, and have the owner take back what is only the owner's."""
@@ -100,6 +109,7 @@ class Nemesis:
         scene = self._scene()
         if scene is None or (name == "owner opens" and self._may_enter()):
             return ""
+        scene.struck = self.counting(GROUP_OF[name], name)
         if len(scene.front.faults.rules) > MOST_ARMED:  # of calls that the daemon never makes
             await self._act(lambda: quiet(scene))
         return await self._act(lambda: strike(scene, name)) or ""

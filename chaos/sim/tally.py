@@ -15,20 +15,25 @@ from chaos.report.verdict import (
     invariant,
 )
 from chaos.sim import rare
-from chaos.sim.reaper import KINDS, Death
-from chaos.sim.swarm import Swarm
+from chaos.sim.deeds import kinds
+from chaos.sim.reaper import KINDS, Death, Deed
+from chaos.sim.swarm import LATEST, MOST_OFTEN, Swarm
 from chaos.sim.world import Outcome
 from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
+STRIKING = (*kinds((*MOST_OFTEN, *LATEST)), *map(str, Deed))
+"""Every kind of fault, and of death, that a general world may draw."""
+
 
 def tally_of(outcome: Outcome, wanted: bool) -> Tally:
-    """The tally of a world; ``wanted``: the rare situations are required of the batch."""
+    """The tally of a world; ``wanted``: the rare situations, and that each kind of fault strikes,
+    are required of the batch."""
     deaths, story, rate = outcome.deaths, outcome.story, outcome.swarm.rate
     return Tally(
         simulated_ms=outcome.exchange_ms,
-        faults=dict(outcome.faults),
+        faults=dict.fromkeys(STRIKING, 0) | outcome.faults if wanted else dict(outcome.faults),
         deaths=grid_of((d.phase, KINDS[d.deed]) for d in deaths),
         recovering=grid_of((d.phase, _depth(d)) for d in deaths if d.depth),
         recovery=recovery_of(story),

@@ -123,7 +123,7 @@ async def test_notifications_and_answers_come_twice(autojump_clock: MockClock) -
         await client.call("private/subscribe", channels=[CHANGES])
         await world.strike("notifications twice")
         await world.strike("answers twice")
-        world.mail.notes_twice = world.mail.answers_twice = 1
+        world.mail.notes_twice.left = world.mail.answers_twice.left = 1
         number = await client.send("private/buy", **buy(10))
         frames = [await client.next() for _ in range(4)]
         assert [frame.get("id") for frame in frames] == [number, number, None, None]
@@ -138,7 +138,7 @@ async def test_orders_are_told_of_before_their_trades(autojump_clock: MockClock)
     async with world.running(), world.client() as client:
         await client.call("private/subscribe", channels=[CHANGES])
         await world.strike("orders before their trades")
-        world.mail.notes_in_two = 1
+        world.mail.notes_in_two.left = 1
         for halves in (True, False):
             await client.send("private/buy", **buy(10))
             frames = [await client.next() for _ in range(2 + halves)]

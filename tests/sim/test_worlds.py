@@ -12,7 +12,7 @@ from chaos.report.verdict import Run, Verdict
 from chaos.sim import profiles, rare
 from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
-from chaos.sim.tally import tally_of
+from chaos.sim.tally import STRIKING, tally_of
 from chaos.sim.world import Outcome, play
 from chaos.world.court import LEDGERS
 from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
@@ -106,12 +106,27 @@ def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
     assert len(outcome.deaths) == 80
 
 
+def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
+    """Nothing has to be cancelled in this world."""
+    swarm = replace(
+        profiles.world("calls", 3), deeds=("cancel lost, cut", "order lost, cut"),
+        rates={"calls": 3.0},
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert sum("cancel lost, cut: the next" in line for line in outcome.timeline.lines) > 3
+    assert outcome.faults["calls: cancel lost, cut"] == 0
+    assert outcome.faults["calls: order lost, cut"] > 3
+
+
 def test_a_world_is_tallied() -> None:
     outcome = play(draw(11, 3))
     tally = tally_of(outcome, wanted=True)
     assert outcome.passed, told(outcome)
     assert tally.died == len(outcome.deaths) == 3
     assert set(tally.rare) == set(rare.SITUATIONS)
+    assert set(tally.faults) == {*STRIKING}
+    assert "calls: order lost, cut" in tally_of(outcome, wanted=True).unstruck
+    assert all(tally_of(outcome, wanted=False).faults.values())
     assert all(visits.wanted == 1 for visits in tally.rare.values())
     assert tally.simulated_ms > 0
     entries = [request for request in outcome.books.requests if request.is_entry]

@@ -117,6 +117,7 @@ WORSE: list[tuple[str, Tally]] = [
     ("1 required situation not visited: x", Tally(rare={"x": Visits()})),
     ("1 required situation not visited: x", Tally(rare={"x": Visits(4, 5)})),
     ("1 invariant never checked: Same", Tally(checked={"Same": 0})),
+    ("1 kind of fault never struck: x", Tally(faults={"x": 0, "y": 1})),
 ]
 
 
