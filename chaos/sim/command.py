@@ -41,6 +41,8 @@ def sim_command(
         raise click.UsageError("--trace and --mutant need --seed: they are about one world")
     if seed is not None and _given("seeds", "first"):
         raise click.UsageError("--seed is one world, --seeds and --first are a batch: give one")
+    if profile is not None and _given("deaths"):
+        raise click.UsageError("--profile says itself how often it dies: leave --deaths out")
     began, started = time.monotonic(), machine.now()
     world = partial(profiles.world, profile) if profile else partial(draw, deaths=deaths)
     how = f"--profile {profile}" if profile else f"--deaths {deaths}"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from chaos.sim.deeds import SET_MEANWHILE
+from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
 from chaos.world.ledger import OrderRow, RequestRow, TradeRow
@@ -138,6 +139,7 @@ SITUATIONS: dict[str, Count] = {
     "late fill of an order held for cancelled": _late_fill,
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
+    STOP_BACK: _mark(STOP_BACK),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
     "protect-only": _count(ProtectOnlyEntered, lambda _: True),

@@ -8,13 +8,16 @@ import pytest
 import trio
 from msgspec.structs import replace
 
+from chaos.mutants import MUTANTS, applied
 from chaos.report.verdict import Run, Verdict
 from chaos.sim import profiles, rare
+from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
 from chaos.sim.tally import STRIKING, tally_of
 from chaos.sim.world import Outcome, play
 from chaos.world.court import LEDGERS
+from chaos.world.faults import FAULTS, Scene
 from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
 from tradebaas.lives import Lives
@@ -66,6 +69,28 @@ def test_a_process_that_ends_without_cause_is_found(
     assert outcome.faults["disk: read fails"]
     code = error.exit_code
     assert f"process 1 ended with {code}: nothing has happened" in told(outcome)
+
+
+def test_an_entry_that_no_stop_follows_is_found_when_all_is_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The owner takes each stop away before anybody has seen it, and the daemon sends no other."""
+    honest = FAULTS["owner cancels our stop"]
+
+    def unseen(scene: Scene) -> str:
+        honest(scene)
+        return ""
+
+    monkeypatch.setitem(FAULTS, "owner cancels our stop", unseen)
+    with applied(MUTANTS["forget-stop"]):
+        outcome = play(replace(profiles.world("deaths", 1), deaths=0, faults_s=2.0))
+    assert "no stop 2 s after its entry had filled" in told(outcome)
+
+
+def test_a_stop_that_is_taken_away_in_the_quiet_comes_back() -> None:
+    outcome = play(replace(profiles.world("deaths", 1), deaths=0, faults_s=2.0))
+    assert outcome.passed, told(outcome)
+    assert rare.visited(outcome)[STOP_BACK] == 1
 
 
 @pytest.mark.parametrize("seed", [1, 3])
