@@ -14,6 +14,7 @@ import trio
 from chaos.sim.deeds import ARMING_DEEDS, TABLES, Deed
 from chaos.sim.wire import CALM
 from chaos.world.faults import GROUP_OF, Scene, quiet, strike
+from chaos.world.faults_scene import CANCEL
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 from tradebaas.paper.steps import Stopped
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from chaos.sim.world import World
 
 T = TypeVar("T")
-MOST_ARMED = 20
+MOST_ARMED = 10
+"""Faults of other calls than cancels, which come too seldom to be met before all are taken back."""
 LONGEST_S = 60.0
 """Half an hour of an exchange that runs at 60 times real speed, and more."""
 
@@ -110,8 +112,10 @@ class Nemesis:
         if scene is None or (name == "owner opens" and self._may_enter()):
             return ""
         scene.struck = self.counting(GROUP_OF[name], name)
-        if len(scene.front.faults.rules) > MOST_ARMED:  # of calls that the daemon never makes
+        seldom = [rule for rule in scene.front.faults.rules if rule.methods == CANCEL]
+        if len(scene.front.faults.rules) - len(seldom) > MOST_ARMED:
             await self._act(lambda: quiet(scene))
+            scene.front.faults.rules = seldom
         return await self._act(lambda: strike(scene, name)) or ""
 
     def _may_enter(self) -> bool:

@@ -18,7 +18,8 @@ from chaos.sim.tally import STRIKING, tally_of
 from chaos.sim.world import Outcome, play
 from chaos.world.court import LEDGERS
 from chaos.world.faults import FAULTS, Scene
-from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
+from chaos.world.faults_dress import UNKNOWN_STATES
+from tradebaas.core.events import DiscrepancyResolved, OrderUpdated, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
 from tradebaas.lives import Lives
 
@@ -91,6 +92,15 @@ def test_a_stop_that_is_taken_away_in_the_quiet_comes_back() -> None:
     outcome = play(replace(profiles.world("deaths", 1), deaths=0, faults_s=2.0))
     assert outcome.passed, told(outcome)
     assert rare.visited(outcome)[STOP_BACK] == 1
+
+
+def test_an_order_of_ours_in_a_state_that_nobody_knows_is_unknown_and_never_absent() -> None:
+    outcome = play(profiles.world("strange", 2))
+    assert outcome.passed, told(outcome)
+    updates = [e.order for e in outcome.story.events.values() if isinstance(e, OrderUpdated)]
+    strange = {order.state for order in updates} & {s for t in UNKNOWN_STATES.values() for s in t}
+    assert {"new", "done", "expired"} <= strange
+    assert all(order.live for order in updates if order.state in strange)
 
 
 @pytest.mark.parametrize("seed", [1, 3])
