@@ -134,13 +134,14 @@ def result_of(stage: Stage, trial: Trial, found: Found = NOTHING) -> Result:
 
 
 def _tally(stage: Stage, trial: Trial) -> Tally:
-    """Of deaths and of simulated time only what was not there before the fork: what a trial has in
+    """Of deaths and of time only what was not there before the fork: what a trial has in
     common with others was run once, and counts once."""
     story, deaths = stage.judge.story, stage.deaths
     last = list(story.reports.values())[-1:] if deaths else []
     mine = [(n, death) for n, death in enumerate(deaths) if n >= stage.forked.deaths]
     return Tally(
-        simulated_ms=stage.now_ms() - stage.forked.at_ms,
+        virtual_ms=(stage.now_ms() - stage.forked.at_ms) // RATE,
+        exchange_ms=stage.now_ms() - stage.forked.at_ms,
         deaths=grid_of((death.point.phase, KINDS[death.doom.deed]) for _, death in mine),
         recovering=grid_of((death.point.phase, RECOVERY) for n, death in mine if n),
         recovery={"new process": Sample.of(report.recovered_seconds for report in last)},

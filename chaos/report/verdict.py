@@ -140,7 +140,9 @@ class Section(Struct, frozen=True):
 class Tally(Struct, frozen=True):
     """What was counted and found; two of them merge.
 
-    faults      kind -> how often it struck, not how often it was armed; a listed 0 is a failure
+    virtual_ms  how long it was by the daemon's clock, which is the one that its limits are told in
+    exchange_ms how long it was by the exchange's clock, which may run many times as fast
+    faults      kind -> how often it struck, not how often it was armed; a listed 0 is named
     deaths      lifecycle state -> kind ("process", "power cut", "actor") -> number
     recovering  state -> "recovery" or "recovery of the recovery" -> how many of those deaths fell
                 into one; each is in ``deaths`` as well
@@ -155,7 +157,8 @@ class Tally(Struct, frozen=True):
     figures     whatever else a command counts
     """
 
-    simulated_ms: int = 0
+    virtual_ms: int = 0
+    exchange_ms: int = 0
     faults: Counts = {}
     skipped: tuple[Skipped, ...] = ()
     deaths: Grid = {}
@@ -188,7 +191,7 @@ class Tally(Struct, frozen=True):
 
     @property
     def unstruck(self) -> list[str]:
-        """Kinds of fault that had to strike and never did."""
+        """Kinds of fault that were drawn from and never struck; the report names them."""
         return [name for name, times in self.faults.items() if not times]
 
     @property
@@ -220,19 +223,11 @@ class Machine(Struct, frozen=True):
     cpu: str = ""
 
 
-class Progress(Struct, frozen=True):
-    """How far a run was after ``seconds`` of real time: simulated seconds and deaths so far."""
-
-    seconds: float
-    simulated: float
-    deaths: int
-
-
 class Run(Struct, frozen=True):
     """How a run was made: ``trials`` of ``unit`` ("seeds", "rounds", "points", "mutants").
 
     ``which`` names them ("1 to 200", "seed 7"); ``started`` is wall time in words; ``seconds`` is
-    real time; ``progress`` may be empty; ``ended`` says that it was ended early, and how far on.
+    real time; ``ended`` says that it was ended early, and how far on.
     """
 
     title: str
@@ -244,7 +239,6 @@ class Run(Struct, frozen=True):
     machine: Machine = Machine()
     started: str = ""
     seconds: float = 0.0
-    progress: tuple[Progress, ...] = ()
     ended: str = ""
 
 
@@ -263,8 +257,6 @@ class Verdict(Struct, frozen=True):
             (len(tally.survivors), "mutant survived", "mutants survived", _names(tally.survivors)),
             (len(tally.unvisited), "required situation not visited",
              "required situations not visited", ", ".join(tally.unvisited)),
-            (len(tally.unstruck), "kind of fault never struck", "kinds of fault never struck",
-             ", ".join(tally.unstruck)),
             (len(tally.unchecked), "invariant never checked",
              "invariants never checked", ", ".join(tally.unchecked)),
         )  # fmt: skip
@@ -282,14 +274,19 @@ class Verdict(Struct, frozen=True):
         return not self.failures
 
     @property
-    def simulated(self) -> float:
-        """Simulated seconds."""
-        return self.tally.simulated_ms / 1000
+    def virtual(self) -> float:
+        """Seconds of the daemon's virtual clock."""
+        return self.tally.virtual_ms / 1000
+
+    @property
+    def exchange(self) -> float:
+        """Seconds of the exchange's clock."""
+        return self.tally.exchange_ms / 1000
 
     @property
     def speed(self) -> float:
-        """Simulated seconds per real second; 0 when unknown."""
-        return self.simulated / self.run.seconds if self.run.seconds else 0.0
+        """Virtual seconds of the daemon's per real second; 0 when unknown."""
+        return self.virtual / self.run.seconds if self.run.seconds else 0.0
 
     @property
     def deaths_per_second(self) -> float:
@@ -303,7 +300,8 @@ class Verdict(Struct, frozen=True):
 def merge(a: Tally, b: Tally) -> Tally:
     """Both tallies as one: numbers are added, lists joined with those of ``a`` first."""
     return Tally(
-        simulated_ms=a.simulated_ms + b.simulated_ms,
+        virtual_ms=a.virtual_ms + b.virtual_ms,
+        exchange_ms=a.exchange_ms + b.exchange_ms,
         faults=_add(a.faults, b.faults),
         skipped=tuple(sorted({*a.skipped, *b.skipped})),
         deaths=_add_grids(a.deaths, b.deaths),

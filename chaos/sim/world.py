@@ -45,7 +45,7 @@ WORLD_S = 3_000.0
 @dataclass(slots=True)
 class Outcome:
     """What came of a world. ``marks`` counts what happened, ``held`` what each invariant was held
-    against; ``exchange_ms`` is exchange time."""
+    against; ``virtual_s`` is the daemon's time, ``exchange_ms`` the exchange's."""
 
     swarm: Swarm
     violations: list[Violation] = field(default_factory=list)
@@ -112,8 +112,10 @@ class World:
             self._build(nursery)
             await self.exchange.start(nursery)
             nursery.start_soon(self._keep_running)
-            await self._play()
-            self.outcome.virtual_s = trio.current_time()
+            try:
+                await self._play()
+            finally:
+                self.outcome.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
 
     def conclude(self) -> None:

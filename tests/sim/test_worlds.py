@@ -6,11 +6,13 @@ import sys
 
 import pytest
 import trio
+from click.testing import CliRunner
 from msgspec.structs import replace
 
 from chaos.mutants import MUTANTS, applied
 from chaos.report.verdict import Run, Verdict
 from chaos.sim import profiles, rare
+from chaos.sim.command import sim_command
 from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
@@ -155,15 +157,15 @@ def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
 
 def test_a_world_is_tallied() -> None:
     outcome = play(draw(11, 3))
-    tally = tally_of(outcome, wanted=True)
+    tally = tally_of(outcome, rare.SITUATIONS, STRIKING)
     assert outcome.passed, told(outcome)
     assert tally.died == len(outcome.deaths) == 3
     assert set(tally.rare) == set(rare.SITUATIONS)
     assert set(tally.faults) == {*STRIKING}
-    assert "calls: order lost, cut" in tally_of(outcome, wanted=True).unstruck
-    assert all(tally_of(outcome, wanted=False).faults.values())
+    assert "calls: order lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
+    assert all(tally_of(outcome).faults.values())
     assert all(visits.wanted == 1 for visits in tally.rare.values())
-    assert tally.simulated_ms > 0
+    assert tally.exchange_ms / tally.virtual_ms == pytest.approx(outcome.swarm.rate, rel=0.05)
     entries = [request for request in outcome.books.requests if request.is_entry]
     counted = {
         "Once": len(outcome.books.requests), "Bounded": len(entries), "Fail closed": len(entries),
@@ -178,7 +180,25 @@ def test_an_invariant_that_was_held_against_nothing_fails_the_batch(
 ) -> None:
     others = tuple(check for check in LEDGERS if check.invariant != "bounded")
     monkeypatch.setattr("chaos.sim.judge.LEDGERS", others)
-    tally = tally_of(play(draw(11, 0)), wanted=False)
+    tally = tally_of(play(draw(11, 0)))
     assert Verdict(Run("t", "c", "seeds", 1), tally).failures == [
         "1 invariant never checked: Bounded"
     ]
+
+
+def test_what_a_large_batch_must_have_visited() -> None:
+    assert (
+        rare.wanted(None, 99) == rare.wanted("crew", 1000) == rare.wanted(profiles.RUSH, 63) == ()
+    )
+    assert set(rare.wanted(None, 100)) == set(rare.SITUATIONS)
+    rushed = rare.wanted(profiles.RUSH, 64)
+    assert set(rushed) < set(rare.SITUATIONS)
+    outcome = play(replace(profiles.world(profiles.RUSH, 90001), deaths=5))
+    rows = tally_of(outcome, rushed).rare
+    assert {name for name, visits in rows.items() if visits.wanted} == set(rushed)
+
+
+def test_deaths_beside_a_profile_are_refused() -> None:
+    asked = CliRunner().invoke(sim_command, ["--seed", "1", "--profile", "crew", "--deaths", "3"])
+    assert asked.exit_code == 2
+    assert "leave --deaths out" in asked.output
