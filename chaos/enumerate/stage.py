@@ -40,7 +40,7 @@ from chaos.sim.reaper import Deed
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import CALM, Network
 from chaos.world.disk import SimDisk
-from chaos.world.faults_mail import Mail
+from chaos.world.faults_mail import Armed, Mail
 from chaos.world.faults_scene import Scene, quiet
 from chaos.world.ledger import LedgerBroken
 from chaos.world.oracle import Violation, Witness
@@ -122,7 +122,6 @@ class Stage:
     violations: list[Violation] = field(default_factory=list)
     deaths: list[Death] = field(default_factory=list)
     loss: Loss | None = None
-    judged: int = 0
     inflicted: int = 0
     its_own: bool = False
     forked: Fork = field(init=False)
@@ -183,7 +182,7 @@ class Stage:
         carrier = Carrier(kernel.forked(rng, "carrier"), self._nursery)
         self.mail = Mail(kernel.forked(rng, "mail"), carrier.post)
         if self.twice:
-            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+            self.mail.answers_twice = self.mail.notes_twice = Armed(EVERY_TIME)
         self.exchange.post = self.mail.post
         self.machine = Machine(
             rng=kernel.forked(rng, "machine"), config=daemon_config(), disk=self.disk,
@@ -308,7 +307,7 @@ class Stage:
         self.surveyor.end()
         await self.inflict(quiet)
         if self.twice:
-            self.mail.answers_twice = self.mail.notes_twice = EVERY_TIME
+            self.mail.answers_twice = self.mail.notes_twice = Armed(EVERY_TIME)
         if not await self._rests():
             return
         if not self._is_done():
@@ -368,7 +367,6 @@ class Stage:
     # -------------------------------------------------------------------------------- words
 
     def _judge(self, *, flat: bool) -> None:
-        self.judged += 1
         for violation in self.judge.verdict(self.now_ms(), flat=flat):
             self._find(violation)
 

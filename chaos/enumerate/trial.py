@@ -16,7 +16,7 @@ from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.settings import RATE
 from chaos.enumerate.stage import Death, Loss, Stage
 from chaos.report.sample import Sample
-from chaos.report.verdict import INVARIANTS, RECOVERY, Finding, Tally, invariant, tallied
+from chaos.report.verdict import RECOVERY, Finding, Tally, held_against, invariant, tallied
 from chaos.sim.reaper import KINDS, Deed
 from chaos.sim.tally import grid_of, naked_of
 from chaos.world.oracle import Violation
@@ -134,20 +134,21 @@ def result_of(stage: Stage, trial: Trial, found: Found = NOTHING) -> Result:
 
 
 def _tally(stage: Stage, trial: Trial) -> Tally:
-    """Of deaths and of simulated time only what was not there before the fork: what a trial has in
+    """Of deaths and of time only what was not there before the fork: what a trial has in
     common with others was run once, and counts once."""
     story, deaths = stage.judge.story, stage.deaths
     last = list(story.reports.values())[-1:] if deaths else []
     mine = [(n, death) for n, death in enumerate(deaths) if n >= stage.forked.deaths]
     return Tally(
-        simulated_ms=stage.now_ms() - stage.forked.at_ms,
+        virtual_ms=(stage.now_ms() - stage.forked.at_ms) // RATE,
+        exchange_ms=stage.now_ms() - stage.forked.at_ms,
         deaths=grid_of((death.point.phase, KINDS[death.doom.deed]) for _, death in mine),
         recovering=grid_of((death.point.phase, RECOVERY) for n, death in mine if n),
         recovery={"new process": Sample.of(report.recovered_seconds for report in last)},
         settle=Sample.of(report.settle_seconds for report in last if report.unresolved),
         naked=naked_of(stage.judge.books, RATE),
         unknown=tallied(u.outcome or "open" for u in story.unknowns.values()),
-        checked=dict.fromkeys(INVARIANTS, stage.judged),
+        checked=held_against(stage.judge.held.by_invariant()),
         findings=tuple(_finding(violation, trial, stage) for violation in stage.violations),
     )
 

@@ -13,7 +13,7 @@ from tradebaas.core import admission, draft, guards, invariants, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import ProtectOnlyLeft
 from tradebaas.core.messages import Guard
-from tradebaas.core.model import Intent, Market, Phase, Role, Signal
+from tradebaas.core.model import Intent, Market, Order, Phase, Role, Signal
 from tradebaas.core.state import Pending, State, pending_with, phase_of
 
 Question = Callable[[State], str]
@@ -168,3 +168,18 @@ def stale_taken(patch: Patch) -> None:
         return ""
 
     patch.set(admission, "_stale", stale)
+
+
+@mutant(
+    "strange-is-ended",
+    breaks="an order of ours in a state that we have never heard of counts as ended",
+    costs="what rests at the exchange is forgotten, and the next entry goes out beside it",
+    by="Gated, Known",
+    needs="an exchange with states of orders that are not in its documents",
+    profile="strange",
+)
+def strange_is_ended(patch: Patch) -> None:
+    def live(self: Order) -> bool:
+        return self.state in ("open", "untriggered")
+
+    patch.set(Order, "live", property(live))

@@ -71,7 +71,7 @@ def hunt_by_name(name: str) -> Hunt:
 
 def control(place: Place) -> Tally:
     """What the honest daemon makes of a world: it must hold there, else a catch proves nothing."""
-    return tally_of(play(world(place.profile, place.seed)), wanted=False)
+    return tally_of(play(world(place.profile, place.seed)))
 
 
 def _worlds(mutant: Mutant, own: int, others: int) -> list[Place]:

@@ -15,27 +15,25 @@ from decimal import Decimal
 from chaos.real.driver import INSTRUMENT, Driver
 from chaos.real.scene import Scene
 from chaos.world import oracle
-from chaos.world.alive import alive
-from chaos.world.armed import armed
 from chaos.world.books import Books
-from chaos.world.bounded import Bounds, bounded
-from chaos.world.closed import fail_closed
+from chaos.world.bounded import Bounds
 from chaos.world.closing import owed
-from chaos.world.durable import durable, head_agrees, head_is_last
-from chaos.world.known import fills, known
+from chaos.world.court import (
+    INVARIANTS,
+    LEDGERS,
+    WITNESSED,
+    Case,
+    Held,
+    at_rest,
+    judged,
+)
+from chaos.world.durable import head_agrees, head_is_last
+from chaos.world.known import fills
 from chaos.world.ledger import Tail, read_journal, read_log, read_snapshots
 from chaos.world.mark import START, Mark, mark
-from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
-from chaos.world.protected import protected
 from chaos.world.story import Story
-from chaos.world.truth import truthful
 
-CHECKED = (
-    *("durable", "once", "known", "protected", "bounded", "gated", "fail closed"),
-    *("alive", "same"),
-)
-"""The invariants that every campaign judges."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 GRACE_REAL_S = 3
 """How long news of the account may take to reach the daemon, on a loaded machine."""
@@ -65,15 +63,16 @@ class Horizon:
 
 
 class Judge:
-    """Judges one campaign. ``checked`` counts how often each invariant was judged."""
+    """Judges one campaign. ``checked`` counts what each invariant was held against."""
 
     def __init__(self, driver: Driver) -> None:
         self.violations: list[tuple[int, Violation]] = []
-        self.checked = Counter[str]()
+        self.checked = Counter[str](dict.fromkeys(INVARIANTS, 0))
         self.promises = 0
         self.shown = 0
         self._driver = driver
         self._horizon = Horizon(driver.exchange.speed)
+        self._held = Held()
         self._seen: set[str] = set()
         self._mark = START
         self._origin = START
@@ -88,8 +87,9 @@ class Judge:
         driver.look()
         if scene.judge_anew:
             self._begin_anew()
-        self.checked += scene.checked
+        self.checked.update(scene.checked)
         found = [*scene.found, *self._agreement(), *self._ledgers(self._mark, flat=False)]
+        self._count()
         self._mark = mark(driver.books, driver.story, self._mark)
         self._forget_proven()
         return self.note(scene.played.number, found)
@@ -110,6 +110,7 @@ class Judge:
     def end(self, number: int) -> None:
         """Everything once more, from the first line of both ledgers; the account is flat."""
         found = [*self._agreement(), *self._ledgers(self._mark, flat=True), *self._anew()]
+        self._count()
         self._forget_proven()
         self.note(number, found)
 
@@ -136,7 +137,7 @@ class Judge:
         books = self._driver.books
         driver = self._driver
         found = [
-            *known(books, driver.story, self._mark),
+            *at_rest(books, driver.story, self._mark, self._held),
             *head_is_last(driver.story, driver.head()),
             *owed(books, driver.story, driver.witness),
         ]
@@ -155,28 +156,26 @@ class Judge:
         now_ms = self._now_ms()
         books, story, witness = driver.books, driver.story, driver.witness
         witness.see_halt(driver.halt_lies(), f"at journal line {books.n}")
-        self._count()
+        case = self._case(books, story, witness, now_ms, since)
+        case = replace(case, snapshots=snapshots, flat=flat)
         return [
-            *durable(story, witness),
-            *armed(story, witness, since),
             *head_agrees(story, head),
-            *self._judged(books, story, witness, now_ms, since),
-            *oracle.same(books, story, witness, snapshots, flat=flat, since=since),
+            *judged((*WITNESSED, *LEDGERS), case, self._held),
         ]
 
-    def _judged(
+    def _case(
         self, books: Books, story: Story, witness: Witness, now_ms: int, since: Mark
-    ) -> list[Violation]:
-        limit_ms = int(NAKED_LIMIT_REAL_S * 1000 * self._driver.exchange.speed)
-        return [
-            *once(books, story, since),
-            *protected(books, story, now_ms, limit_ms, since),
-            *bounded(books, story, self._bounds(), since),
-            *oracle.gated(books, story, witness, since),
-            *fail_closed(books, story, witness, since),
-            *truthful(books, story, self._horizon.latest_ms),
-            *alive(story, witness, since),
-        ]
+    ) -> Case:  # fmt: skip
+        return Case(
+            books=books,
+            story=story,
+            witness=witness,
+            now_ms=now_ms,
+            limit_ms=int(NAKED_LIMIT_REAL_S * 1000 * self._driver.exchange.speed),
+            bounds=self._bounds(),
+            since=since,
+            latest_ms=self._horizon.latest_ms,
+        )
 
     def _now_ms(self) -> int:
         """The exchange's time."""
@@ -206,12 +205,14 @@ class Judge:
         seen = driver.witness
         witness = Witness(halts=seen.halts, outages=seen.outages, starts=seen.starts)
         found += fills(books, story, self._origin)
-        found += self._judged(books, story, witness, books.at_ms, self._origin)
-        found += oracle.same(books, story, witness, (), flat=True, since=self._origin)
+        case = self._case(books, story, witness, books.at_ms, self._origin)
+        found += judged(LEDGERS, replace(case, flat=True), Held())
         return found + (oracle.balances(books, story, STARTED) if self._origin is START else [])
 
     def _count(self) -> None:
-        self.checked.update(CHECKED)
+        """What was new since the mark was held against them."""
+        self.checked.update(self._held.by_invariant())
+        self._held = Held()
 
     def _forget_proven(self) -> None:
         """A promise that was found in the chain stays there: the chain itself is watched."""

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from chaos.real.campaign import Outcome
 from chaos.real.driver import Driver
 from chaos.real.fault import End
-from chaos.real.judge import CHECKED
 from chaos.real.scene import Round
 from chaos.report import machine, words
 from chaos.report.sample import Sample
@@ -29,10 +28,12 @@ from chaos.report.verdict import (
     Tally,
     Verdict,
     Visits,
+    held_against,
     invariant,
     tallied,
 )
 from chaos.world.books import Naked
+from chaos.world.court import INVARIANTS
 from tradebaas.core.model import Phase
 
 QUARTERS = 4
@@ -67,10 +68,7 @@ def _tally(outcome: Outcome, command: str) -> Tally:
         skipped=tuple(Skipped(name, why) for name, why in sorted(outcome.skipped.items())),
         recovery=_recovery(outcome.rounds),
         settle=Sample.of(played.settle for played in outcome.rounds if played.renewed),
-        checked={
-            invariant(name): judge.checked[name] if judge else 0
-            for name in (*CHECKED, *(judge.checked if judge else ()))
-        },
+        checked=held_against(judge.checked if judge else dict.fromkeys(INVARIANTS, 0)),
         findings=tuple(
             Finding(invariant(v.check), f"round {number}", v.text, "", v.evidence, command)
             for number, v in outcome.violations

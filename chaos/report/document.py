@@ -10,20 +10,25 @@ from msgspec import Struct
 from chaos.report.sample import Sample
 from chaos.report.verdict import Run, Tally, Verdict
 
-FORMAT = 1
+FORMAT = 2
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 class Document(Struct, frozen=True):
-    """``format`` changes with the meaning of any field; durations are seconds."""
+    """``format`` changes with the meaning of any field; durations are seconds.
+
+    ``virtual_seconds`` are of the daemon's clock, in which its limits are told and in which it
+    recovers; ``exchange_seconds`` of the exchange's, which may run many times as fast.
+    """
 
     format: int
     passed: bool
     failures: tuple[str, ...]
     deaths: int
     deaths_per_second: float
-    simulated_seconds: float
-    simulated_seconds_per_second: float
+    virtual_seconds: float
+    exchange_seconds: float
+    virtual_seconds_per_second: float
     recovery_seconds: dict[str, dict[str, float]]
     naked_seconds: dict[str, dict[str, float]]
     run: Run
@@ -43,8 +48,9 @@ def encode(verdict: Verdict) -> bytes:
         failures=tuple(verdict.failures),
         deaths=tally.died,
         deaths_per_second=round(verdict.deaths_per_second, 3),
-        simulated_seconds=verdict.simulated,
-        simulated_seconds_per_second=round(verdict.speed, 3),
+        virtual_seconds=verdict.virtual,
+        exchange_seconds=verdict.exchange,
+        virtual_seconds_per_second=round(verdict.speed, 3),
         recovery_seconds={name: _figures(sample) for name, sample in tally.recovery.items()},
         naked_seconds={name: _figures(sample) for name, sample in tally.naked.items()},
         run=verdict.run,

@@ -86,6 +86,8 @@ def _cases(verdict: Verdict) -> Iterator[Case]:
         if visits.wanted:
             yield _situation(name, visits)
     yield from map(_mutant, tally.mutants)
+    for name in tally.unstruck:
+        yield Case("faults", name, skipped="never struck")
     for skipped in tally.skipped:
         yield Case("faults", skipped.fault, skipped=skipped.reason)
 

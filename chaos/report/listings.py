@@ -11,6 +11,7 @@ from msgspec import Struct
 from chaos.report import words
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
+    HELD_AGAINST,
     INVARIANTS,
     RECOVERY,
     SECOND_RECOVERY,
@@ -46,7 +47,7 @@ def listings(tally: Tally) -> list[Listing]:
     states = words.states(tally)
     causes = (RECOVERY, SECOND_RECOVERY)
     mine = (
-        _listed("faults injected", tally.faults),
+        _listed("faults that struck", tally.faults),
         _grid("deaths by state", tally.deaths, states, words.kinds(tally)),
         _grid("of these, during a recovery", tally.recovering, states, causes),
         _spread("time to recover", recoveries(tally), {"p50": 0.5, "p95": 0.95}),
@@ -68,14 +69,15 @@ def recoveries(tally: Tally) -> dict[str, Sample]:
 
 
 def invariants(tally: Tally) -> Listing:
-    """All nine, each with how often it was judged and what came of it."""
+    """All nine, each with what it was held against and what came of it."""
     rows = []
     for name, statement in INVARIANTS.items():
         broken, checked = tally.violations(name), tally.checked.get(name)
         judged = "-" if checked is None else words.number(checked)
-        named = Cell(name, remark=statement)
-        rows.append((named, judged, words.number(broken), _held(checked, broken)))
-    return _made("invariants", ("invariant", "checked", "violations", ""), rows, numbers=3)
+        named, things = Cell(name, remark=statement), Cell(HELD_AGAINST[name], "dim")
+        rows.append((named, things, judged, words.number(broken), _held(checked, broken)))
+    columns = ("invariant", "held against", "times", "violations", "")
+    return _made("invariants", columns, rows, numbers=3)
 
 
 def _held(checked: int | None, broken: int) -> Cell:

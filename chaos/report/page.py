@@ -74,7 +74,7 @@ def _cards(verdict: Verdict) -> Iterator[Card]:
     broken = len(tally.findings)
     checked = words.number(sum(tally.checked.values()))
     tone = "bad" if broken else "good"
-    yield Card("Violations", words.number(broken), f"in {checked} checks", tone)
+    yield Card("Violations", words.number(broken), f"among {checked} things judged", tone)
     for applies, card in _FURTHER:
         if applies(verdict):
             yield card(verdict)
@@ -88,7 +88,8 @@ def _deaths(verdict: Verdict) -> Card:
 
 def _pace(verdict: Verdict) -> Card:
     speed = f"{words.number(verdict.speed)} times real time"
-    return Card("Simulated time", words.seconds(verdict.simulated), speed)
+    remark = f"{speed}; {words.seconds(verdict.exchange)} of the exchange's time"
+    return Card("The daemon's virtual time", words.seconds(verdict.virtual), remark)
 
 
 def _recovery(verdict: Verdict) -> Card:
@@ -127,7 +128,7 @@ def _mutants(verdict: Verdict) -> Card:
 
 _FURTHER: tuple[tuple[Callable[[Verdict], bool], Callable[[Verdict], Card]], ...] = (
     (lambda v: v.tally.died > 0, _deaths),
-    (lambda v: v.tally.simulated_ms > 0, _pace),
+    (lambda v: v.tally.virtual_ms > 0, _pace),
     (lambda v: v.tally.recovered > 0, _recovery),
     (lambda v: bool(v.tally.naked), _naked),
     (lambda v: bool(v.tally.unknown), _unknown),
@@ -151,12 +152,8 @@ def _plots(verdict: Verdict) -> Iterator[Plot]:
     drawn = plots.stacked("deaths", deaths, kinds) if tally.died else ""
     yield Plot("Deaths by lifecycle state", "Where the daemon was when it died, and how.", drawn)
     faults = plots.bars("faults", tally.faults) if tally.faults else ""
-    yield Plot("Faults injected", "How often each kind was done to it.", faults)
+    yield Plot("Faults that struck", "What was only armed is not counted.", faults)
     unknown = plots.bars("unknown", tally.unknown) if tally.unknown else ""
     yield Plot("Unknown intents", "How orders without a known outcome ended.", unknown)
     naked = plots.distribution("naked", tally.naked)
     yield Plot("Without a full stop", "Naked stretches, by the exchange's own clock.", naked)
-    points = verdict.run.progress
-    if points:
-        drawn = plots.progress("progress", points)
-        yield Plot("Deaths over simulated time", "All deaths so far.", drawn)

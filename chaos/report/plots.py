@@ -17,11 +17,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from chaos.report import words
 from chaos.report.sample import MICROS, Sample
-from chaos.report.verdict import Counts, Grid, Progress
+from chaos.report.verdict import Counts, Grid
 
 WIDTH = 5.0  # inches of 72 units
 ROW = 0.5  # inches for a bar and its name
@@ -29,7 +29,6 @@ MOST_BARS = 14
 HISTOGRAM = 1.55  # inches
 BINS = 48
 EDGE = 0.06  # of an axis
-UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds"))
 
 INK, SOFT, LINE = "#000001", "#000002", "#000003"
 SERIES = tuple(f"#0000{n:02x}" for n in range(0x10, 0x16))
@@ -168,31 +167,6 @@ def _seconds_axis(axes: Axes, edges: Sequence[float], *, labelled: bool) -> None
     axes.tick_params(labelbottom=labelled, length=3)
     axes.tick_params(which="minor", length=0)
     axes.yaxis.set_visible(False)
-
-
-def progress(name: str, points: Sequence[Progress]) -> str:
-    """Deaths over simulated time."""
-    longest = max((point.simulated for point in points), default=0.0)
-    size, unit = next((u for u in UNITS if longest >= 2 * u[0]), UNITS[-1])
-    with mpl.rc_context(STYLE):
-        figure = _figure(2.6)
-        axes = figure.add_axes((0.015, 0.2, 0.975, 0.7))
-        times, deaths = [p.simulated / size for p in points], [p.deaths for p in points]
-        axes.fill_between(times, deaths, color=SERIES[0], alpha=0.2, linewidth=0)
-        axes.plot(times, deaths, color=SERIES[0], linewidth=2)
-        axes.set_xlim(0, max(times, default=1) or 1)
-        axes.set_ylim(0, (max(deaths, default=1) or 1) * 1.15)
-        axes.set_xlabel(f"simulated {unit}")
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-        axes.grid(axis="y", color=LINE, linewidth=1)
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="y", length=0, pad=-2, direction="in")
-        for label in axes.get_yticklabels():
-            label.set(ha="left", va="bottom")
-        last = f"{words.number(deaths[-1])} deaths in {words.seconds(longest)}" if deaths else ""
-        return _svg(figure, name, last)
 
 
 # ----------------------------------------------------------------------------------------- the SVG

@@ -35,6 +35,19 @@ INVARIANTS: dict[str, str] = {
 }
 """The nine by name, in the order of DESIGN section 7, each in words for a reader of the report."""
 
+HELD_AGAINST: dict[str, str] = {
+    "Durable": "answers, views, stops",
+    "Once": "order requests",
+    "Known": "orders, fills",
+    "Protected": "positions",
+    "Bounded": "entries",
+    "Gated": "entries",
+    "Fail closed": "entries",
+    "Alive": "lives",
+    "Same": "views, snapshots, trades",
+}
+"""What ``Tally.checked`` counts of each: what there was for its checks to look at."""
+
 STATES = (
     *("IDLE", "ANALYZING", "SIGNAL_DETECTED"),
     *("ENTERING_POSITION", "POSITION_OPEN", "CLOSING"),
@@ -54,6 +67,11 @@ def invariant(name: str) -> str:
     if found not in INVARIANTS:
         raise ValueError(f"{name!r} is no invariant: {', '.join(INVARIANTS)}")
     return found
+
+
+def held_against(counts: Mapping[str, int]) -> Counts:
+    """Counts by the names of checks as ``Tally.checked`` has them."""
+    return {invariant(name): number for name, number in counts.items()}
 
 
 class Visits(Struct, frozen=True):
@@ -122,6 +140,9 @@ class Section(Struct, frozen=True):
 class Tally(Struct, frozen=True):
     """What was counted and found; two of them merge.
 
+    virtual_ms  how long it was by the daemon's clock, which is the one that its limits are told in
+    exchange_ms how long it was by the exchange's clock, which may run many times as fast
+    faults      kind -> how often it struck, not how often it was armed; a listed 0 is named
     deaths      lifecycle state -> kind ("process", "power cut", "actor") -> number
     recovering  state -> "recovery" or "recovery of the recovery" -> how many of those deaths fell
                 into one; each is in ``deaths`` as well
@@ -130,12 +151,14 @@ class Tally(Struct, frozen=True):
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
     naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number
-    checked     invariant -> how often it was judged; a listed 0 is a failure
+    checked     invariant -> how many things it was held against (``HELD_AGAINST``); a listed 0 is a
+                failure: it was never checked
     rare        situation -> visits; too few are a failure
     figures     whatever else a command counts
     """
 
-    simulated_ms: int = 0
+    virtual_ms: int = 0
+    exchange_ms: int = 0
     faults: Counts = {}
     skipped: tuple[Skipped, ...] = ()
     deaths: Grid = {}
@@ -167,6 +190,11 @@ class Tally(Struct, frozen=True):
         return sum(sample.count for sample in self.recovery.values())
 
     @property
+    def unstruck(self) -> list[str]:
+        """Kinds of fault that were drawn from and never struck; the report names them."""
+        return [name for name, times in self.faults.items() if not times]
+
+    @property
     def unvisited(self) -> list[str]:
         """Rare situations that had to come and did not come often enough."""
         return [name for name, visits in self.rare.items() if visits.missing]
@@ -195,19 +223,11 @@ class Machine(Struct, frozen=True):
     cpu: str = ""
 
 
-class Progress(Struct, frozen=True):
-    """How far a run was after ``seconds`` of real time: simulated seconds and deaths so far."""
-
-    seconds: float
-    simulated: float
-    deaths: int
-
-
 class Run(Struct, frozen=True):
     """How a run was made: ``trials`` of ``unit`` ("seeds", "rounds", "points", "mutants").
 
     ``which`` names them ("1 to 200", "seed 7"); ``started`` is wall time in words; ``seconds`` is
-    real time; ``progress`` may be empty; ``ended`` says that it was ended early, and how far on.
+    real time; ``ended`` says that it was ended early, and how far on.
     """
 
     title: str
@@ -219,7 +239,6 @@ class Run(Struct, frozen=True):
     machine: Machine = Machine()
     started: str = ""
     seconds: float = 0.0
-    progress: tuple[Progress, ...] = ()
     ended: str = ""
 
 
@@ -255,14 +274,19 @@ class Verdict(Struct, frozen=True):
         return not self.failures
 
     @property
-    def simulated(self) -> float:
-        """Simulated seconds."""
-        return self.tally.simulated_ms / 1000
+    def virtual(self) -> float:
+        """Seconds of the daemon's virtual clock."""
+        return self.tally.virtual_ms / 1000
+
+    @property
+    def exchange(self) -> float:
+        """Seconds of the exchange's clock."""
+        return self.tally.exchange_ms / 1000
 
     @property
     def speed(self) -> float:
-        """Simulated seconds per real second; 0 when unknown."""
-        return self.simulated / self.run.seconds if self.run.seconds else 0.0
+        """Virtual seconds of the daemon's per real second; 0 when unknown."""
+        return self.virtual / self.run.seconds if self.run.seconds else 0.0
 
     @property
     def deaths_per_second(self) -> float:
@@ -276,7 +300,8 @@ class Verdict(Struct, frozen=True):
 def merge(a: Tally, b: Tally) -> Tally:
     """Both tallies as one: numbers are added, lists joined with those of ``a`` first."""
     return Tally(
-        simulated_ms=a.simulated_ms + b.simulated_ms,
+        virtual_ms=a.virtual_ms + b.virtual_ms,
+        exchange_ms=a.exchange_ms + b.exchange_ms,
         faults=_add(a.faults, b.faults),
         skipped=tuple(sorted({*a.skipped, *b.skipped})),
         deaths=_add_grids(a.deaths, b.deaths),
@@ -292,6 +317,11 @@ def merge(a: Tally, b: Tally) -> Tally:
         sections=_join(a.sections, b.sections),
         figures=_add(a.figures, b.figures),
     )
+
+
+def of_one(tally: Tally) -> Tally:
+    """The tally of a single trial, which need not have something for each invariant to look at."""
+    return replace(tally, checked={name: times for name, times in tally.checked.items() if times})
 
 
 def merge_all(tallies: Iterable[Tally]) -> Tally:

@@ -74,16 +74,18 @@ def paces(verdict: Verdict) -> list[tuple[str, str]]:
     """How much was done how fast, by rows; what does not apply is left out."""
     tally, real = verdict.tally, verdict.run.seconds
     rows = [("real time", seconds(real) if real else "")]
-    if tally.simulated_ms:
+    if tally.virtual_ms:
         rows += [
-            ("simulated time", seconds(verdict.simulated)),
-            ("simulated seconds per second", number(verdict.speed) if real else ""),
+            ("the daemon's virtual time", seconds(verdict.virtual)),
+            ("the exchange's time", seconds(verdict.exchange)),
+            ("virtual seconds per second", number(verdict.speed) if real else ""),
         ]
     rows += [
         ("deaths", number(tally.died)),
         ("deaths per second", number(verdict.deaths_per_second) if real else ""),
         ("recoveries", number(tally.recovered)),
     ]
+    rows += [("never struck", ", ".join(tally.unstruck))]
     return [row for row in [*rows, *((n, number(v)) for n, v in tally.figures.items())] if row[1]]
 
 

@@ -10,15 +10,13 @@ from rich.console import Console
 from chaos.mutants import MUTANTS, applied
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
-from chaos.report.verdict import Run, Verdict
-from chaos.sim import batch, profiles
+from chaos.report.verdict import Run, Verdict, of_one
+from chaos.sim import batch, profiles, rare
 from chaos.sim.swarm import draw
-from chaos.sim.tally import tally_of
+from chaos.sim.tally import STRIKING, tally_of
 from chaos.sim.world import play
 
 DEATHS = 25
-SEEDS_FOR_ALL = 100
-"""With so many seeds every rare situation must have been visited."""
 
 
 @click.command("sim")
@@ -41,13 +39,16 @@ def sim_command(
         raise click.UsageError("--trace and --mutant need --seed: they are about one world")
     if seed is not None and _given("seeds", "first"):
         raise click.UsageError("--seed is one world, --seeds and --first are a batch: give one")
+    if profile is not None and _given("deaths"):
+        raise click.UsageError("--profile says itself how often it dies: leave --deaths out")
     began, started = time.monotonic(), machine.now()
     world = partial(profiles.world, profile) if profile else partial(draw, deaths=deaths)
     how = f"--profile {profile}" if profile else f"--deaths {deaths}"
     if seed is None:
         which = range(first, first + seeds)
-        wanted = seeds >= SEEDS_FOR_ALL and profile is None
-        tally = batch.run(which, world, click.echo, wanted=wanted)
+        wanted = rare.wanted(profile, seeds)
+        kinds = STRIKING if wanted and profile is None else ()
+        tally = batch.run(which, world, click.echo, wanted, kinds)
         command = f"chaos sim --seeds {seeds} --first {first} {how}"
         trials, words = seeds, f"{first} to {first + seeds - 1}"
     else:
@@ -55,7 +56,7 @@ def sim_command(
             outcome = play(world(seed))
         if trace:
             click.echo(outcome.timeline.text(), nl=False)
-        tally = tally_of(outcome, wanted=False)
+        tally = of_one(tally_of(outcome))
         broken = f" --mutant {mutant}" if mutant else ""
         command, trials = f"chaos sim --seed {seed} {how}{broken}", 1
         words = f"{seed}, journal {outcome.timeline.digest()}"

@@ -4,13 +4,13 @@ A deed changes the world at once, or for a while that it waits for, and says wha
 there was nothing to do it to. All chance comes from the nemesis's generator. Never judges.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import trio
 
 from chaos.sim.wire import Weather
-from chaos.world.faults import GROUPS
+from chaos.world.faults import ARMING, GROUPS
 from chaos.world.storage import FaultKind
 from tradebaas.core.messages import Arm, Disarm
 from tradebaas.core.model import Phase
@@ -143,31 +143,34 @@ def _rows(group: str) -> dict[str, Deed]:
 
 
 async def _sync_fails(nemesis: "Nemesis") -> str:
-    return _arm_io_error(nemesis, "sync")
+    return _arm_io_error(nemesis, "sync", "sync fails")
 
 
 async def _write_fails(nemesis: "Nemesis") -> str:
-    return _arm_io_error(nemesis, "write")
+    return _arm_io_error(nemesis, "write", "write fails")
 
 
 async def _read_fails(nemesis: "Nemesis") -> str:
-    return _arm_io_error(nemesis, "read")
+    return _arm_io_error(nemesis, "read", "read fails")
 
 
 async def _read_comes_short(nemesis: "Nemesis") -> str:
-    return _arm_io_error(nemesis, "short read")
+    return _arm_io_error(nemesis, "short read", "read comes short")
 
 
-def _arm_io_error(nemesis: "Nemesis", kind: FaultKind) -> str:
+def _arm_io_error(nemesis: "Nemesis", kind: FaultKind, name: str) -> str:
     """The n-th such operation from now fails; whoever meets that may exit with 75."""
     nth = nemesis.rng.randint(1, 12)
-    nemesis.world.disk.arm(kind, nth=nth)
+    nemesis.world.disk.arm(kind, nth=nth, struck=nemesis.counting("disk", name))
     return f"the next {kind} but {nth - 1}"
 
 
 async def _slow(nemesis: "Nemesis") -> str:
     seconds = nemesis.rng.uniform(0.5, 3.0)
-    nemesis.world.disk.arm("slow sync", chance=0.3, seconds=nemesis.rng.choice((0.05, 0.5, 2.0)))
+    nemesis.world.disk.arm(
+        "slow sync", chance=0.3, seconds=nemesis.rng.choice((0.05, 0.5, 2.0)),
+        struck=nemesis.counting("disk", "slow"),
+    )  # fmt: skip
     await trio.sleep(seconds)
     nemesis.world.disk.arm("slow sync")
     return f"{seconds:.3f} s"
@@ -178,21 +181,30 @@ async def _full(nemesis: "Nemesis") -> str:
     disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.5, 12.0)
     nemesis.world.witness.excuse(DISK_FULL)
     disk.capacity = disk.used() + nemesis.rng.choice((0, 4096, 65_536))
+    before = disk.refusals
     await trio.sleep(seconds)
     disk.capacity = None
+    _count_refusals(nemesis, "full", before)
     return f"{seconds:.3f} s"
 
 
 async def _read_only(nemesis: "Nemesis") -> str:
     disk, seconds = nemesis.world.disk, nemesis.rng.uniform(0.1, 2.0)
-    disk.read_only = True
+    disk.read_only, before = True, disk.refusals
     outage = nemesis.world.operator.note_outage()
     try:
         await trio.sleep(seconds)
     finally:
         disk.read_only = False
         outage.last_n = nemesis.world.operator.journal_n()
+    _count_refusals(nemesis, "read only", before)
     return f"{seconds:.3f} s"
+
+
+def _count_refusals(nemesis: "Nemesis", name: str, before: int) -> None:
+    """A state of the disk has struck when something was refused for it."""
+    if nemesis.world.disk.refusals > before:
+        nemesis.counting("disk", name)()
 
 
 DISK: dict[str, Deed] = {
@@ -287,3 +299,10 @@ TABLES: dict[str, dict[str, Deed]] = {
     **{group: _rows(group) for group in GROUPS},
     "skew": SKEW,
 }
+ARMING_DEEDS = ARMING | DISK.keys()
+"""What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""
+
+
+def kinds(groups: Iterable[str]) -> list[str]:
+    """What may strike in worlds that have these groups, as it is counted."""
+    return [f"{group}: {name}" for group in groups for name in TABLES[group]]

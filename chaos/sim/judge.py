@@ -11,15 +11,12 @@ from msgspec import Struct
 from chaos.sim import legacy
 from chaos.sim.machine import Machine
 from chaos.world import oracle
-from chaos.world.alive import alive
-from chaos.world.armed import armed
 from chaos.world.books import Books
-from chaos.world.bounded import Bounds, bounded
-from chaos.world.closed import fail_closed
+from chaos.world.bounded import Bounds
 from chaos.world.closing import owed
-from chaos.world.durable import durable, head_agrees, head_is_last
+from chaos.world.court import LEDGERS, WITNESSED, Case, Held, at_rest, judged
+from chaos.world.durable import head_agrees, head_is_last
 from chaos.world.exchange import MemoryJournal
-from chaos.world.known import known
 from chaos.world.ledger import (
     LedgerBroken,
     SnapshotRow,
@@ -28,12 +25,10 @@ from chaos.world.ledger import (
     log_rows,
     snapshot_rows,
 )
-from chaos.world.once import once
+from chaos.world.mark import START
 from chaos.world.oracle import Violation, Witness
-from chaos.world.protected import protected
 from chaos.world.skew import Leap
 from chaos.world.story import Story
-from chaos.world.truth import truthful
 from tradebaas.errors import Fatal, StoreOlder
 from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
@@ -61,7 +56,8 @@ class Patience(Struct, frozen=True, kw_only=True):
 class Judge:
     """Reads both ledgers from their first line, as far as they go now.
 
-    ``leaps`` of the exchange's clock may become more while it judges.
+    ``leaps`` of the exchange's clock may become more while it judges; ``held`` counts what the
+    invariants were held against.
     """
 
     def __init__(
@@ -73,6 +69,7 @@ class Judge:
         self.witness = witness
         self.snapshots: list[SnapshotRow] = []
         self.head = Tail()
+        self.held = Held()
         risk = machine.config.risk
         self._bounds = Bounds(
             STARTED,
@@ -127,7 +124,7 @@ class Judge:
         self.read()
         story = self.story
         return [
-            *known(self.books, story),
+            *at_rest(self.books, story, START, self.held),
             *head_is_last(story, self.head),
             *self._uncovered(),
             *owed(self.books, story, self.witness),
@@ -170,17 +167,13 @@ class Judge:
         books, story, witness = self.books, self.story, self.witness
         witness.see_halt(self.halted(), f"at exchange time {now_ms}")
         limit_ms, news_ms = self._patience.naked_ms, self._patience.news_ms
+        case = Case(
+            books=books, story=story, witness=witness, now_ms=now_ms, limit_ms=limit_ms,
+            sabotage_ms=news_ms, leaps=self._leaps, bounds=self._bounds,
+            snapshots=self.snapshots, flat=flat,
+        )  # fmt: skip
         found = [
-            *durable(story, witness),
-            *armed(story, witness),
+            *judged((*WITNESSED, *LEDGERS), case, self.held),
             *head_agrees(story, self.head),
-            *once(books, story),
-            *protected(books, story, now_ms, limit_ms, sabotage_ms=news_ms, leaps=self._leaps),
-            *bounded(books, story, self._bounds),
-            *oracle.gated(books, story, witness),
-            *fail_closed(books, story, witness),
-            *truthful(books, story, now_ms),
-            *oracle.same(books, story, witness, self.snapshots, flat=flat),
-            *alive(story, witness),
         ]
         return found + (oracle.balances(books, story, STARTED) if flat else [])

@@ -29,6 +29,7 @@ DAY_MS = 86_400_000
 EVENING_MS = 600_000
 """Before midnight; long enough for an entry that is refused, and for one that no longer is."""
 PROVOKE_S = 10.0
+STOP_BACK = "a stop that was taken away came back"
 STIRRING = ("market jumps", "gap through the stop", "gap through the take")
 """What makes trades in a quiet world."""
 RESTART_S = 0.1
@@ -66,19 +67,32 @@ async def closes(world: "World") -> bool:
 
 
 async def protects(world: "World") -> None:
-    """A stop that the owner takes away is back within the limit, now that all is well."""
+    """A stop that the owner takes away is back within the limit, now that all is well; and an entry
+    that fills meanwhile has one.
+
+    A world in which no entry comes in time has shown nothing here; a batch must have one that has.
+    """
+    ends = trio.current_time() + PROVOKE_S
+    while not await world.nemesis.inflict("owner cancels our stop"):
+        if not await _covers(world, "its entry had filled"):
+            return
+        if trio.current_time() > ends:
+            world.timeline.tell("phase", "no stop was there to be taken away")
+            return
+        await trio.sleep(0.05)
+    world.timeline.tell("phase", "a stop was taken away")
+    if await _covers(world, "the owner had cancelled it"):
+        world.machine.marks[STOP_BACK] += 1
+
+
+async def _covers(world: "World", since: str) -> bool:
+    """Whether our position, if there is one, is covered within the limit."""
     limit_s = world.swarm.naked_limit_s
-    with trio.move_on_after(PROVOKE_S):
-        while True:
-            if await world.nemesis.inflict("owner cancels our stop"):
-                break
-            await trio.sleep(0.05)
-        world.timeline.tell("phase", "a stop was taken away")
-        with trio.move_on_after(limit_s) as limit:
-            await until(lambda: not world.judge.uncovered(), 0.01)
-        if limit.cancelled_caught:
-            text = f"no stop {limit_s:g} s after the owner had cancelled it"
-            world.find(Violation("protected", "provoked", text))
+    with trio.move_on_after(limit_s):
+        await until(lambda: not world.judge.uncovered(), 0.01)
+        return True
+    world.find(Violation("protected", "provoked", f"no stop {limit_s:g} s after {since}"))
+    return False
 
 
 async def recovers(world: "World") -> None:

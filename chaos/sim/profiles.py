@@ -142,6 +142,10 @@ PROFILES: dict[str, Change] = {
         **_faults("account's channel falls silent", STOPS, "gap through the take",
                   house=1.0, owner=1.0, market=0.2),
     ),
+    "strange": _with(
+        **QUIET, **FAST, **_faults("unknown states", *TRADES, "cut", STOPS, "command",
+                                   forms=20.0, market=2.0, network=0.3, owner=0.3, operator=0.3),
+    ),
     "foreign": _with(
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from chaos.sim.deeds import SET_MEANWHILE
+from chaos.sim.liveness import STOP_BACK
+from chaos.sim.profiles import RUSH
 from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
 from chaos.world.ledger import OrderRow, RequestRow, TradeRow
@@ -138,6 +140,7 @@ SITUATIONS: dict[str, Count] = {
     "late fill of an order held for cancelled": _late_fill,
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
+    STOP_BACK: _mark(STOP_BACK),
     "halted while down": _count(Halted, lambda e: e.by == "halt file"),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
     "protect-only": _count(ProtectOnlyEntered, lambda _: True),
@@ -153,3 +156,22 @@ SITUATIONS: dict[str, Count] = {
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
     **{f"death in {phase}": _died_in(phase) for phase in Phase},
 }
+"""All that a large batch of the general world must have visited."""
+RUSHED = (
+    *("unknown entry or exit found and adopted", "unknown order proven absent"),
+    *("halted while down", "protect-only", STOP_BACK),
+    *("death in the recovery of a recovery", "power cut inside a commit", "death inside a frame"),
+    *("a flipped bit that a start refused", "refused a damaged store", "restored from a backup"),
+    *(f"death in {phase}" for phase in Phase if phase is not Phase.SIGNAL_DETECTED),
+)
+"""What a batch of ``profiles.RUSH`` must have visited: of its hundreds of deaths each, and of what
+they leave behind. Nothing has time to happen between them: no candle's signal, no late fill."""
+WANTED: dict[str | None, tuple[str, ...]] = {None: (*SITUATIONS,), RUSH: RUSHED}
+"""By profile; of the others nothing is required but what their mutants need."""
+SEEDS_FOR_ALL: dict[str | None, int] = {None: 100, RUSH: 64}
+"""With so many seeds a batch must have visited all of that."""
+
+
+def wanted(profile: str | None, seeds: int) -> tuple[str, ...]:
+    """What a batch must have visited."""
+    return WANTED[profile] if seeds >= SEEDS_FOR_ALL.get(profile, seeds + 1) else ()

@@ -1,42 +1,53 @@
 """What one simulated world adds to the verdict of a batch: counts, samples and findings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
-    INVARIANTS,
     RECOVERY,
     SECOND_RECOVERY,
     Finding,
     Grid,
     Tally,
     Visits,
+    held_against,
     invariant,
 )
 from chaos.sim import rare
-from chaos.sim.reaper import KINDS, Death
-from chaos.sim.swarm import Swarm
+from chaos.sim.deeds import kinds
+from chaos.sim.reaper import KINDS, Death, Deed
+from chaos.sim.swarm import LATEST, MOST_OFTEN, Swarm
 from chaos.sim.world import Outcome
 from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
+STRIKING = (*kinds((*MOST_OFTEN, *LATEST)), *map(str, Deed))
+"""Every kind of fault, and of death, that a general world may draw."""
 
-def tally_of(outcome: Outcome, wanted: bool) -> Tally:
-    """The tally of a world; ``wanted``: the rare situations are required of the batch."""
+
+def tally_of(
+    outcome: Outcome, wanted: Collection[str] = (), striking: Collection[str] = ()
+) -> Tally:
+    """The tally of a world. Its batch must visit the rare situations in ``wanted``, and names which
+    of the kinds of fault in ``striking`` never struck."""
     deaths, story, rate = outcome.deaths, outcome.story, outcome.swarm.rate
     return Tally(
-        simulated_ms=outcome.exchange_ms,
-        faults=dict(outcome.faults),
+        virtual_ms=round(outcome.virtual_s * 1000),
+        exchange_ms=outcome.exchange_ms,
+        faults=dict.fromkeys(striking, 0) | outcome.faults,
         deaths=grid_of((d.phase, KINDS[d.deed]) for d in deaths),
         recovering=grid_of((d.phase, _depth(d)) for d in deaths if d.depth),
         recovery=recovery_of(story),
         settle=Sample.of(r.settle_seconds for r in story.reports.values() if r.unresolved),
         naked=naked_of(outcome.books, rate),
         unknown=dict(Counter(u.outcome or "open" for u in story.unknowns.values())),
-        checked=dict.fromkeys(INVARIANTS, outcome.judged),
-        rare={name: Visits(times, int(wanted)) for name, times in rare.visited(outcome).items()},
+        checked=held_against(outcome.held),
+        rare={
+            name: Visits(times, int(name in wanted))
+            for name, times in rare.visited(outcome).items()
+        },
         findings=tuple(_finding(outcome, v) for v in outcome.violations),
         figures={
             "commands answered": outcome.answers,

@@ -44,7 +44,8 @@ WORLD_S = 3_000.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a world. ``marks`` counts what happened, ``exchange_ms`` is exchange time."""
+    """What came of a world. ``marks`` counts what happened, ``held`` what each invariant was held
+    against; ``virtual_s`` is the daemon's time, ``exchange_ms`` the exchange's."""
 
     swarm: Swarm
     violations: list[Violation] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Outcome:
     processes: int = 0
     virtual_s: float = 0.0
     exchange_ms: int = 0
-    judged: int = 0
+    held: Counter[str] = field(default_factory=Counter)
 
     @property
     def passed(self) -> bool:
@@ -112,14 +113,17 @@ class World:
             self._build(nursery)
             await self.exchange.start(nursery)
             nursery.start_soon(self._keep_running)
-            await self._play()
-            self.outcome.virtual_s = trio.current_time()
+            try:
+                await self._play()
+            finally:
+                self.outcome.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
 
     def conclude(self) -> None:
         """Hand over what was counted and read."""
         outcome, judge = self.outcome, self.judge
         outcome.books, outcome.story = judge.books, judge.story
+        outcome.held = judge.held.by_invariant()
         outcome.lines = self.exchange.journal.rows(0)
         self.reaper.settle()
         outcome.deaths = self.reaper.deaths
@@ -275,7 +279,6 @@ class World:
     # --------------------------------------------------------------------------------- words
 
     def _judge(self, *, flat: bool) -> None:
-        self.outcome.judged += 1
         for violation in self.judge.verdict(self.now_ms(), flat=flat):
             self.find(violation)
 

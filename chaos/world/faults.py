@@ -22,14 +22,14 @@ from chaos.world.faults_calls import ROWS as CALLS
 from chaos.world.faults_errors import ROWS as ERRORS
 from chaos.world.faults_forms import ROWS as FORMS
 from chaos.world.faults_house import ROWS as HOUSE
-from chaos.world.faults_market import DROUGHT
+from chaos.world.faults_market import DROUGHT, RACES
 from chaos.world.faults_market import ROWS as MARKET
 from chaos.world.faults_owner import FOREIGN
 from chaos.world.faults_owner import ROWS as OWNER
 from chaos.world.faults_scene import Scene, quiet
 from chaos.world.faults_skew import ROWS as SKEW
 
-__all__ = ["FAULTS", "GROUPS", "Scene", "quiet", "strike"]
+__all__ = ["ARMING", "FAULTS", "GROUPS", "GROUP_OF", "Scene", "quiet", "strike"]
 
 GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
     "calls": CALLS,
@@ -45,6 +45,9 @@ GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
 FAULTS: dict[str, Callable[[Scene], str]] = {
     name: row for rows in GROUPS.values() for name, row in rows.items()
 }
+GROUP_OF = {name: group for group, rows in GROUPS.items() for name in rows}
+ARMING = frozenset({*CALLS, *ERRORS, *FORMS, *RACES})
+"""Rows that only arm something, which strikes when a call or a frame meets it: ``Scene.struck``."""
 
 
 def strike(scene: Scene, name: str) -> str:

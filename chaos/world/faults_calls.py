@@ -16,7 +16,7 @@ LATE_MS = (50, 4_000)
 VERY_LATE_MS = (6_000, 30_000)
 QUEUED_MS = (20, 600)
 """In a client's time; a short one, since nothing can be protected meanwhile."""
-ALL, CHANGING = tuple(TARGETS), ("order", "edit", "cancel")
+ALL, CHANGING = tuple(TARGETS), ("order", "cancel")
 
 # way: (kind of rule, delay, targets)
 WAYS: dict[str, tuple[Kind, tuple[int, int], tuple[str, ...]]] = {

@@ -9,18 +9,16 @@ promises. The beginning of a frame, which says what it is, keeps its order.
     strings          booleans as strings, where somebody has seen them
     shuffled keys    the fields of an object in any order
     odd errors       ``data`` of an error absent, null, a text or an object
-    unknown states   orders that are not ours in states and of types that nobody has heard of
+    unknown states   orders, ours as well, in states and of types that nobody has heard of
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from random import Random
 from typing import Any
 from zlib import crc32
 
 import msgspec
-
-from tradebaas.core.model import LABEL_PREFIX
 
 FORMS = (
     *("unknown fields", "odd numbers", "missing fields", "strings"),
@@ -52,7 +50,13 @@ OPTIONAL = frozenset(
         *("sid", "positions", "time_in_force", "post_only"),
     }
 )
-UNKNOWN_STATES = {"open": ("speed_bumped", "queued"), "untriggered": ("new", "armed")}
+UNKNOWN_STATES = {
+    "open": ("speed_bumped", "queued"),
+    "untriggered": ("new", "armed"),
+    "filled": ("done", "settled"),
+    "cancelled": ("expired", "withdrawn"),
+    "triggered": ("fired", "converted"),
+}
 UNKNOWN_TYPES = ("trailing_stop", "market_limit", "combo_limit")
 NEW_VALUES: tuple[object, ...] = (
     *(None, True, 17, Decimal("2.5"), "text", [], {}, [{"a": 1}], {"label": "tb1-not-ours"}),
@@ -64,8 +68,17 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 _MAX_DIGITS = 17
 
 
-def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
-    """The frame in another dress; one that is no JSON object is left as it is."""
+def _untold(_form: str) -> None:
+    """Nobody counts."""
+
+
+def dressed(
+    frame: bytes, forms: Collection[str], rng: Random, worn: Callable[[str], object] = _untold
+) -> bytes:
+    """The frame in another dress; one that is no JSON object is left as it is.
+
+    ``worn`` is told of each form that has changed anything.
+    """
     try:
         envelope = _decode(frame)
     except msgspec.DecodeError:
@@ -83,7 +96,10 @@ def dressed(frame: bytes, forms: Collection[str], rng: Random) -> bytes:
         params["data"] = tailor.cut(params["data"], "")
         tailor.add(params)
     tailor.add(envelope)
-    return _encode(tailor.numbered(envelope, "") if "odd numbers" in forms else envelope)
+    written = _encode(tailor.numbered(envelope, "") if "odd numbers" in forms else envelope)
+    for form in sorted(tailor.worn):
+        worn(form)
+    return written
 
 
 def orders_first(frame: bytes) -> list[bytes]:
@@ -105,6 +121,7 @@ class _Tailor:
     def __init__(self, forms: frozenset[str], rng: Random) -> None:
         self.forms = forms
         self.rng = rng
+        self.worn: set[str] = set()
 
     def cut(self, value: Json, key: str) -> Json:
         if isinstance(value, list):
@@ -122,24 +139,28 @@ class _Tailor:
         if "shuffled keys" in self.forms:
             names = list(cut)
             self.rng.shuffle(names)
+            self.worn.add("shuffled keys")
             cut = {name: cut[name] for name in names}
         return cut
 
     def add(self, value: dict[str, Json]) -> None:
         if "unknown fields" in self.forms and self.rng.random() < 0.3:
             value[f"x_{self.rng.randrange(1000)}"] = self.rng.choice(NEW_VALUES)
+            self.worn.add("unknown fields")
 
     def cut_error(self, error: Json) -> None:
         if "odd errors" not in self.forms or not isinstance(error, dict):
             return
         error.pop("data", None)
+        self.worn.add("odd errors")
         data: object = self.rng.choice(("absent", None, "a text", {"reason": "a reason"}, 7, []))
         if data != "absent":
             error["data"] = data
 
     def _estrange(self, value: dict[str, Json]) -> None:
-        if "order_state" not in value or str(value.get("label", "")).startswith(LABEL_PREFIX):
+        if "order_state" not in value:
             return
+        self.worn.add("unknown states")
         chance = crc32(str(value.get("order_id")).encode())  # the same for an order for ever
         states = UNKNOWN_STATES.get(value["order_state"])
         if states is not None:
@@ -149,8 +170,10 @@ class _Tailor:
     def _stringify(self, value: dict[str, Json]) -> None:
         if "trade_id" in value and isinstance(value.get("post_only"), bool):
             value["post_only"] = str(value["post_only"]).lower()
+            self.worn.add("strings")
         if value.get("locked") in ("true", "false"):
             value["locked"] = self.rng.choice((value["locked"], value["locked"] == "true"))
+            self.worn.add("strings")
 
     def _thin_out(self, value: dict[str, Json]) -> None:
         if value.get("label") == "" and self.rng.random() < 0.5:
@@ -160,6 +183,7 @@ class _Tailor:
         for name in [name for name in value if name in OPTIONAL]:
             if self.rng.random() < 0.4:
                 del value[name]
+                self.worn.add("missing fields")
 
     def numbered(self, value: Json, key: str) -> Json:
         """``value`` with each quantity written in one of its forms."""
@@ -181,4 +205,6 @@ class _Tailor:
         short = f"{exact.normalize():E}"
         padded = text if "E" in text.upper() else text + (".0" if "." not in text else "0")
         form = self.rng.choice((text, short, short.lower(), padded))
+        if form != text:
+            self.worn.add("odd numbers")
         return msgspec.Raw(form.encode())

@@ -111,9 +111,6 @@ KINDS: dict[str, tuple[Kind, str, Codes]] = {
     "order failed, done": ("deny", "order", OPEN),
     "order failed, queued": ("defer", "order", BUSY),
     "order without login": ("reject", "order", UNKNOWN_LOGIN),
-    "edit refused": ("reject", "edit", (*BOOK, *PARAMS, *RIGHTS)),
-    "edit failed": ("reject", "edit", OPEN),
-    "edit failed, done": ("deny", "edit", OPEN),
     "cancel refused": ("reject", "cancel", CANCEL_NO),
     "cancel failed": ("reject", "cancel", (*BUSY, *BROKEN)),
     "cancel failed, done": ("deny", "cancel", (*BUSY, *BROKEN)),
@@ -171,7 +168,8 @@ def _cancel_of_ended(scene: Scene) -> str:
             return
         scene.front.before = None
         error = _error(scene, FILLED if order.state == "filled" else ENDED)
-        scene.front.faults.arm(Rule("reject", CANCEL, {"order_id": order.order_id}, error=error))
+        named: Wire = {"order_id": order.order_id}
+        scene.front.faults.arm(Rule("reject", CANCEL, named, error=error, met=scene.struck))
 
     scene.front.before = before
     return "the next order that is to be cancelled fills just before that"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from chaos.world.faults_dress import FORMS
+from chaos.world.faults_mail import Armed
 from chaos.world.faults_scene import Scene
 
 
@@ -10,7 +11,7 @@ def _dress(form: str) -> Callable[[Scene], str]:
     def strike(scene: Scene) -> str:
         if form in scene.mail.forms:
             return ""
-        scene.mail.forms[form] = True
+        scene.mail.forms[form] = scene.struck
         return f"frames now with {form}"
 
     strike.__doc__ = f"From now on, frames with {form}."
@@ -19,31 +20,31 @@ def _dress(form: str) -> Callable[[Scene], str]:
 
 def _notes_twice(scene: Scene) -> str:
     """The next notifications of the account come twice each."""
-    scene.mail.notes_twice = scene.rng.randint(1, 6)
-    return f"the next {scene.mail.notes_twice} notifications come twice"
+    scene.mail.notes_twice = Armed(scene.rng.randint(1, 6), scene.struck)
+    return f"the next {scene.mail.notes_twice.left} notifications come twice"
 
 
 def _notes_in_two(scene: Scene) -> str:
     """The next notifications tell of the orders first, of their trades in a second frame."""
-    scene.mail.notes_in_two = scene.rng.randint(1, 6)
-    return f"the next {scene.mail.notes_in_two} notifications tell of trades after the orders"
+    scene.mail.notes_in_two = Armed(scene.rng.randint(1, 6), scene.struck)
+    return f"the next {scene.mail.notes_in_two.left} notifications tell of trades after the orders"
 
 
 def _answers_twice(scene: Scene) -> str:
     """The next answers to orders come twice each."""
-    scene.mail.answers_twice = scene.rng.randint(1, 2)
-    return f"the next {scene.mail.answers_twice} answers to orders come twice"
+    scene.mail.answers_twice = Armed(scene.rng.randint(1, 2), scene.struck)
+    return f"the next {scene.mail.answers_twice.left} answers to orders come twice"
 
 
 def _notes_spoilt(scene: Scene) -> str:
     """The next notification of the account cannot be read."""
-    scene.mail.notes_spoilt = 1
+    scene.mail.notes_spoilt = Armed(1, scene.struck)
     return "the next notification is spoilt"
 
 
 def _answers_spoilt(scene: Scene) -> str:
     """The next answer to an order cannot be read, though it was executed."""
-    scene.mail.answers_spoilt = 1
+    scene.mail.answers_spoilt = Armed(1, scene.struck)
     return "the next answer to an order is spoilt"
 
 

@@ -6,6 +6,7 @@ carrier's business, and ``exchange.lane`` still reads a frame that went through 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 from chaos.world.exchange import lane
@@ -15,17 +16,34 @@ from tradebaas.paper.connections import Connection, Post
 ERROR_PAGE = b"<html><head><title>502 Bad Gateway</title></head></html>"
 
 
+def _untold() -> None:
+    """Nobody counts."""
+
+
+@dataclass(slots=True)
+class Armed:
+    """What befalls the next ``left`` frames of a kind; ``struck`` is told of each."""
+
+    left: int = 0
+    struck: Callable[[], None] = _untold
+
+    def strikes(self) -> bool:
+        """Whether it befalls this frame; then it is counted."""
+        if not self.left:
+            return False
+        self.left -= 1
+        self.struck()
+        return True
+
+
 class Mail:
     """One post office; it lives as long as the simulation, the exchange may die meanwhile."""
 
     def __init__(self, rng: Random, deliver: Post = Connection.put) -> None:
-        self.forms: dict[str, bool] = {}
-        """The names of the forms (``faults_dress``) that frames are dressed in."""
-        self.notes_twice = 0
-        self.notes_in_two = 0
-        self.answers_twice = 0
-        self.notes_spoilt = 0
-        self.answers_spoilt = 0
+        self.forms: dict[str, Callable[[], None]] = {}
+        """The names of the forms (``faults_dress``) that frames are dressed in, each with who is
+        told when a first frame has another form by it."""
+        self._end_all()
         self.doubled = 0
         """How many answers have been sent twice."""
         self._rng = rng
@@ -35,7 +53,7 @@ class Mail:
         """A ``Post`` for the server."""
         where = lane(frame)
         if self.forms:
-            frame = dressed(frame, self.forms, self._rng)
+            frame = dressed(frame, self.forms, self._rng, self._worn)
         frames = [frame]
         if _is_order_answer(frame):
             frames = self._handle_answer(frame)
@@ -47,27 +65,32 @@ class Mail:
     def quiet(self) -> None:
         """Send everything as it is, once."""
         self.forms = {}
-        self.notes_in_two = 0
-        self.notes_twice = self.answers_twice = self.notes_spoilt = self.answers_spoilt = 0
+        self._end_all()
+
+    def _end_all(self) -> None:
+        self.notes_twice = Armed()
+        self.notes_in_two = Armed()
+        self.answers_twice = Armed()
+        self.notes_spoilt = Armed()
+        self.answers_spoilt = Armed()
+
+    def _worn(self, form: str) -> None:
+        """A frame has another form by this one."""
+        self.forms[form]()
+        self.forms[form] = _untold
 
     def _handle_note(self, frame: bytes) -> list[bytes]:
-        if self.notes_spoilt:
-            self.notes_spoilt -= 1
+        if self.notes_spoilt.strikes():
             return [self._spoilt(frame)]
-        if self.notes_twice:
-            self.notes_twice -= 1
+        if self.notes_twice.strikes():
             return [frame, frame]
-        if self.notes_in_two and (halves := orders_first(frame)):
-            self.notes_in_two -= 1
-            return halves
-        return [frame]
+        halves = orders_first(frame) if self.notes_in_two.left else []
+        return halves if halves and self.notes_in_two.strikes() else [frame]
 
     def _handle_answer(self, frame: bytes) -> list[bytes]:
-        if self.answers_spoilt:
-            self.answers_spoilt -= 1
+        if self.answers_spoilt.strikes():
             return [self._spoilt(frame)]
-        if self.answers_twice:
-            self.answers_twice -= 1
+        if self.answers_twice.strikes():
             self.doubled += 1
             return [frame, frame]
         return [frame]

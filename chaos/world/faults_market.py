@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from chaos.world.faults_scene import CANCEL, EDIT, Scene
+from chaos.world.faults_scene import CANCEL, Scene
 from tradebaas.paper.instruments import INSTRUMENTS
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import Order
@@ -127,18 +127,19 @@ def _deep(scene: Scene) -> str:
     return "the book is full again"
 
 
-def _race(method_names: frozenset[str], part: bool) -> Callable[[Scene], str]:
+def _race(*, part: bool) -> Callable[[Scene], str]:
     what = "partly" if part else "whole"
 
     def strike(scene: Scene) -> str:
         def before(method: str, body: bytes) -> None:
-            if method in method_names and fill_first(scene, named_order(scene, body), part):
+            if method in CANCEL and fill_first(scene, named_order(scene, body), part):
                 scene.front.before = None
+                scene.struck()
 
         scene.front.before = before
-        return f"the next order that is to be changed fills {what} just before that"
+        return f"the next order that is to be cancelled fills {what} just before that"
 
-    strike.__doc__ = f"A fill races the next cancel or edit and wins, {what}."
+    strike.__doc__ = f"A fill races the next cancel and wins, {what}."
     return strike
 
 
@@ -154,8 +155,9 @@ def _race_read(part: bool) -> Callable[[Scene], str]:
         def before(method: str, _body: bytes) -> None:
             nonlocal seen
             seen += method == read
-            if method == read and seen >= first:
-                fill_first(scene, _chosen(scene, _legs(scene, part)), part)
+            due = method == read and seen >= first
+            if due and fill_first(scene, _chosen(scene, _legs(scene, part)), part):
+                scene.struck()
             if seen == last:
                 scene.front.before = None
 
@@ -173,7 +175,7 @@ def _legs(scene: Scene, part: bool) -> list[Order]:
 
 
 def named_order(scene: Scene, body: bytes) -> Order | None:
-    """The live order that the parameters of a cancel or an edit name."""
+    """The live order that the parameters of a cancel name."""
     asked = msgspec.json.decode(body, type=dict[str, object])
     return scene.exchange.desk.live.get(str(asked.get("order_id", "")))
 
@@ -209,6 +211,12 @@ def _liquidate(scene: Scene) -> str:
     return f"liquidation, {done} steps, {scene.size} left" if done else ""
 
 
+RACES: dict[str, Callable[[Scene], str]] = {
+    "fill races a cancel": _race(part=False),
+    "part fill races a cancel": _race(part=True),
+    "fill races a read": _race_read(part=False),
+    "part fill races a read": _race_read(part=True),
+}
 ROWS: dict[str, Callable[[Scene], str]] = {
     "market jumps": _jump,
     "gap through the stop": _gap_stop,
@@ -219,12 +227,7 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     "no liquidity, rest cancelled": _thin_cancel,
     "no liquidity, rest waits": _thin_wait,
     "liquidity returns": _deep,
-    "fill races a cancel": _race(CANCEL, part=False),
-    "part fill races a cancel": _race(CANCEL, part=True),
-    "fill races an edit": _race(EDIT, part=False),
-    "part fill races an edit": _race(EDIT, part=True),
-    "fill races a read": _race_read(part=False),
-    "part fill races a read": _race_read(part=True),
+    **RACES,
     "liquidation": _liquidate,
 }
 DROUGHT: dict[str, Callable[[Scene], str]] = {"drought": _drought}

@@ -4,6 +4,7 @@ A scene belongs to one life of the exchange; the post may outlive it. The helper
 ours and what is the owner's, and never do anything that the exchange itself could not do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -20,7 +21,6 @@ from tradebaas.paper.rpc import Front
 from tradebaas.paper.terms import Terms
 
 ORDER = frozenset({"private/buy", "private/sell"})
-EDIT = frozenset({"private/edit"})
 CANCEL = frozenset({"private/cancel"})
 LOGIN = frozenset({"public/auth"})
 READ = frozenset(name for name in METHODS if name.startswith(("private/get_", "public/get_"))) | {
@@ -34,7 +34,6 @@ SESSION = frozenset(
 )
 TARGETS = {
     "order": ORDER,
-    "edit": EDIT,
     "cancel": CANCEL,
     "read": READ,
     "login": LOGIN,
@@ -45,9 +44,16 @@ MAX_ARMED = 5
 """Faults that may wait for the calls of one target."""
 
 
+def _untold() -> None:
+    """Nobody counts."""
+
+
 @dataclass
 class Scene:
-    """``instrument`` is the one that is traded, ``skew`` the exchange's clock if it can be set."""
+    """``instrument`` is the one that is traded, ``skew`` the exchange's clock if it can be set.
+
+    ``struck`` is to be told whenever something strikes that was only armed by a row.
+    """
 
     exchange: Exchange
     front: Front
@@ -55,6 +61,7 @@ class Scene:
     rng: Random
     instrument: str = "BTC-PERPETUAL"
     skew: Skew | None = None
+    struck: Callable[[], None] = _untold
 
     @property
     def size(self) -> Decimal:
@@ -101,7 +108,7 @@ class Scene:
         faults, methods = self.front.faults, TARGETS[target]
         if sum(rule.methods == methods for rule in faults.rules) >= MAX_ARMED:
             return False
-        faults.arm(Rule(kind, methods, {}, count, error, delay_ms, ends))
+        faults.arm(Rule(kind, methods, {}, count, error, delay_ms, ends, self.struck))
         return True
 
 

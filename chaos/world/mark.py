@@ -30,6 +30,7 @@ class Mark:
     missed: int = 0
     halts: int = 0
     unarmed: int = 0
+    denied: int = 0
 
 
 START = Mark()
@@ -50,4 +51,5 @@ def mark(books: Books, story: Story, last: Mark = START) -> Mark:
         missed=len(story.missed),
         halts=len(story.daemon_halts),
         unarmed=len(story.unarmed),
+        denied=len(story.denied),
     )

@@ -24,11 +24,17 @@ BLOCK = 4096
 
 @dataclass(slots=True)
 class Fault:
-    """Strikes once, at the ``nth`` chance from now, or each time with a ``chance``."""
+    """Strikes once, at the ``nth`` chance from now, or each time with a ``chance``; ``struck`` is
+    told whenever it does."""
 
     nth: int
     chance: float
     seconds: float
+    struck: Callable[[], None]
+
+
+def _untold() -> None:
+    """Nobody counts."""
 
 
 class Process(Protocol):
@@ -54,14 +60,16 @@ class Storage:
         self.lying = False
         self.on_operation: Hook | None = None
         self.operations = 0
+        self.refusals = 0
         self.wall_ms: Callable[[], int] = lambda: 0
         self._faults: dict[FaultKind, Fault] = {}
 
     def arm(
-        self, kind: FaultKind, *, nth: int = 0, chance: float = 0.0, seconds: float = 0.0
-    ) -> None:
+        self, kind: FaultKind, *, nth: int = 0, chance: float = 0.0, seconds: float = 0.0,
+        struck: Callable[[], None] = _untold,
+    ) -> None:  # fmt: skip
         """Let a fault strike: at the ``nth`` such operation from now, or each time by chance."""
-        self._faults[kind] = Fault(nth, chance, seconds)
+        self._faults[kind] = Fault(nth, chance, seconds, struck)
 
     @property
     def armed(self) -> bool:
@@ -97,6 +105,7 @@ class Storage:
         """Raises ``OSError`` when the disk is read only."""
         if self.read_only:
             process.failed()
+            self.refusals += 1
             raise refused(errno.EROFS, path)
 
     def fails(self, process: Process, kind: FaultKind) -> bool:
@@ -112,16 +121,18 @@ class Storage:
 
     def _strikes(self, kind: FaultKind) -> Fault | None:
         fault = self._faults.get(kind)
-        if fault is None:
+        if fault is None or not self._due(kind, fault):
             return None
-        if fault.nth:
-            fault.nth -= 1
-            if fault.nth:
-                return None
-            if not fault.chance:
-                del self._faults[kind]
-            return fault
-        return fault if self.random.random() < fault.chance else None
+        fault.struck()
+        return fault
+
+    def _due(self, kind: FaultKind, fault: Fault) -> bool:
+        if not fault.nth:
+            return self.random.random() < fault.chance
+        fault.nth -= 1
+        if not fault.nth and not fault.chance:
+            del self._faults[kind]
+        return not fault.nth
 
     def write(
         self, process: Process, serial: int, file: File, path: Path, data: bytes, offset: int
@@ -139,6 +150,7 @@ class Storage:
             return
         if fits >= BLOCK:
             file.write(serial, data[: fits // BLOCK * BLOCK], offset)
+        self.refusals += 1
         raise refused(errno.ENOSPC, path)
 
     def resize(self, serial: int, file: File, path: Path, size: int) -> None:
@@ -148,6 +160,7 @@ class Storage:
             OSError: There is no room.
         """
         if self._fitting(file, size) < size:
+            self.refusals += 1
             raise refused(errno.ENOSPC, path)
         file.resize(serial, size)
 

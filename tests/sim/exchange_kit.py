@@ -118,6 +118,8 @@ class World:
         self.rng = Random(seed)
         self.mail = Mail(self.rng, post)
         self.skew = Skew(trio.current_time)
+        self.struck: list[str] = []
+        """What has struck of what was only armed."""
         self._entropy = SeededEntropy(1)
         self._listener: MemoryListener
 
@@ -175,7 +177,9 @@ class World:
 
     async def strike(self, name: str) -> str:
         """Do a row of the table as a step of the exchange."""
-        return await self.server.act(lambda: strike(self.scene(), name))
+        scene = self.scene()
+        scene.struck = lambda: self.struck.append(name)
+        return await self.server.act(lambda: strike(scene, name))
 
     async def quiet(self) -> None:
         await self.server.act(lambda: quiet(self.scene()))

@@ -104,14 +104,13 @@ async def test_all_forms_at_once_leave_every_notification_readable(
         assert {type(item) for item in items} >= {stream.TickerTick, stream.BarTick}
 
 
-@pytest.mark.parametrize("target", ["read", "cancel", "edit", "order", "subscription", "session"])
+@pytest.mark.parametrize("target", ["read", "cancel", "order", "subscription", "session"])
 async def test_an_error_never_becomes_an_answer(target: str, autojump_clock: MockClock) -> None:
     """Each code once; the link answers with the failure, or ends when the session does."""
     codes = {code for _, where, table in KINDS.values() if where == target for code, _ in table}
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         "read": ("private/get_positions", {"currency": "any"}),
         "cancel": ("private/cancel", {"order_id": "90000000001"}),
-        "edit": ("private/edit", {"order_id": "90000000001", "amount": 10}),
         "order": ("private/buy", buy(10)),
         "subscription": ("private/subscribe", {"channels": [CHANGES]}),
         "session": ("public/test", {}),

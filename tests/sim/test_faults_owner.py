@@ -157,17 +157,6 @@ async def test_a_fill_races_a_cancel(name: str, left: int, autojump_clock: MockC
             assert states[-2:] == [("open", 500), ("cancelled", 500)]
 
 
-async def test_a_stop_fires_before_it_is_moved(autojump_clock: MockClock) -> None:
-    world = World()
-    async with world.running(), world.client() as client:
-        await client.call("private/buy", **bracket())
-        stop = next(o for o in world.exchange.desk.live.values() if o.is_live_stop)
-        await world.strike("fill races an edit")
-        answer = await client.call("private/edit", order_id=stop.order_id, trigger_price=48_600)
-        assert answer["code"] == 11044
-        assert world.size == 0
-
-
 async def test_a_liquidation_says_what_it_is(autojump_clock: MockClock) -> None:
     world = World()
     async with world.running(), world.client() as client:

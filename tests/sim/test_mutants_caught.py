@@ -22,7 +22,9 @@ def verdict(*hunts: Hunt) -> Verdict:
     return Verdict(run=Run("", "", "mutants", len(hunts)), tally=tally_of(list(hunts), 0))
 
 
-@pytest.mark.parametrize("name", ["foreign-is-ours", "protect-only-ignored", "head-first"])
+@pytest.mark.parametrize(
+    "name", ["foreign-is-ours", "protect-only-ignored", "head-first", "strange-is-ended"]
+)
 def test_a_mutant_is_caught_and_the_honest_daemon_is_not(name: str) -> None:
     found = hunt(MUTANTS[name])
     assert found.caught_by in MUTANTS[name].by

@@ -11,7 +11,8 @@ import pytest
 from chaos.enumerate.scenarios import SCENARIOS
 from chaos.real.faults import FAULTS
 from chaos.real.profile import load
-from chaos.sim.swarm import draw
+from chaos.sim import profiles
+from chaos.sim.swarm import Swarm, draw
 from chaos.sim.world import play
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +26,21 @@ class Bug(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="b
 
 
 class Sim(Bug, tag="sim"):
+    """A world of ``profile``, or without one the general world with so many deaths."""
+
     seed: int
-    deaths: int
+    deaths: int | None = None
+    profile: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.deaths is None) is (self.profile is None):
+            raise ValueError("a world has either deaths or a profile")
+
+    def world(self) -> Swarm:
+        if self.profile is not None:
+            return profiles.world(self.profile, self.seed)
+        assert self.deaths is not None
+        return draw(self.seed, self.deaths)
 
 
 class Batch(Bug, tag="batch"):
@@ -83,10 +97,10 @@ def _tests(path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "bug",
     [bug for bug in BUGS if isinstance(bug, Sim)],
-    ids=lambda bug: f"seed {bug.seed}",
+    ids=lambda bug: f"seed {bug.seed}" + (f" of {bug.profile}" if bug.profile else ""),
 )
 def test_a_seed_that_once_failed_passes(bug: Sim) -> None:
-    outcome = play(draw(bug.seed, bug.deaths))
+    outcome = play(bug.world())
     found = "\n".join(f"{v.check}: {v.text}" for v in outcome.violations)
     assert outcome.passed, f"{bug.found}\n{found}"
 
@@ -117,15 +131,23 @@ def test_a_test_that_is_not_there_is_found(also: list[str], lacks: list[str]) ->
     assert list(missing(Walk(found="x", also=also))) == lacks
 
 
+def test_a_seed_is_played_in_its_profile() -> None:
+    (bug,) = read('[[bug]]\nby = "sim"\nfound = "x"\nalso = []\nseed = 3\nprofile = "rush"')
+    assert isinstance(bug, Sim)
+    assert bug.world() == profiles.world("rush", 3)
+    assert bug.world() != draw(3, profiles.DEATHS)
+
+
 @pytest.mark.parametrize(
     "entry",
     [
         'by = "luck"\nfound = "x"\nalso = []',
         'by = "sim"\nfound = "x"\nalso = []\nseed = 1',
+        'by = "sim"\nfound = "x"\nalso = []\nseed = 1\ndeaths = 2\nprofile = "rush"',
         'by = "walk"\nfound = "x"\nalso = []\nseed = 1',
         'by = "real"\nfound = "x"\nalso = []',
     ],
-    ids=["unknown way", "half a world", "too much", "no profile"],
+    ids=["unknown way", "half a world", "two worlds", "too much", "no profile"],
 )
 def test_an_entry_of_another_form_is_refused(entry: str) -> None:
     with pytest.raises(msgspec.ValidationError):

@@ -6,14 +6,22 @@ import sys
 
 import pytest
 import trio
+from click.testing import CliRunner
 from msgspec.structs import replace
 
+from chaos.mutants import MUTANTS, applied
+from chaos.report.verdict import Run, Verdict
 from chaos.sim import profiles, rare
+from chaos.sim.command import sim_command
+from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import KINDS
 from chaos.sim.swarm import draw
-from chaos.sim.tally import tally_of
+from chaos.sim.tally import STRIKING, tally_of
 from chaos.sim.world import Outcome, play
-from tradebaas.core.events import DiscrepancyResolved, PositionCorrected
+from chaos.world.court import LEDGERS
+from chaos.world.faults import FAULTS, Scene
+from chaos.world.faults_dress import UNKNOWN_STATES
+from tradebaas.core.events import DiscrepancyResolved, OrderUpdated, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
 from tradebaas.lives import Lives
 
@@ -66,6 +74,37 @@ def test_a_process_that_ends_without_cause_is_found(
     assert f"process 1 ended with {code}: nothing has happened" in told(outcome)
 
 
+def test_an_entry_that_no_stop_follows_is_found_when_all_is_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The owner takes each stop away before anybody has seen it, and the daemon sends no other."""
+    honest = FAULTS["owner cancels our stop"]
+
+    def unseen(scene: Scene) -> str:
+        honest(scene)
+        return ""
+
+    monkeypatch.setitem(FAULTS, "owner cancels our stop", unseen)
+    with applied(MUTANTS["forget-stop"]):
+        outcome = play(replace(profiles.world("deaths", 1), deaths=0, faults_s=2.0))
+    assert "no stop 2 s after its entry had filled" in told(outcome)
+
+
+def test_a_stop_that_is_taken_away_in_the_quiet_comes_back() -> None:
+    outcome = play(replace(profiles.world("deaths", 1), deaths=0, faults_s=2.0))
+    assert outcome.passed, told(outcome)
+    assert rare.visited(outcome)[STOP_BACK] == 1
+
+
+def test_an_order_of_ours_in_a_state_that_nobody_knows_is_unknown_and_never_absent() -> None:
+    outcome = play(profiles.world("strange", 2))
+    assert outcome.passed, told(outcome)
+    updates = [e.order for e in outcome.story.events.values() if isinstance(e, OrderUpdated)]
+    strange = {order.state for order in updates} & {s for t in UNKNOWN_STATES.values() for s in t}
+    assert {"new", "done", "expired"} <= strange
+    assert all(order.live for order in updates if order.state in strange)
+
+
 @pytest.mark.parametrize("seed", [1, 3])
 def test_fills_that_are_told_late_make_whole_trades(seed: int) -> None:
     """A read finds the position gone and no trade yet; the trade was once told wrong for ever."""
@@ -104,12 +143,62 @@ def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
     assert len(outcome.deaths) == 80
 
 
+def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
+    """Nothing has to be cancelled in this world."""
+    swarm = replace(
+        profiles.world("calls", 3), deeds=("cancel lost, cut", "order lost, cut"),
+        rates={"calls": 3.0},
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert sum("cancel lost, cut: the next" in line for line in outcome.timeline.lines) > 3
+    assert outcome.faults["calls: cancel lost, cut"] == 0
+    assert outcome.faults["calls: order lost, cut"] > 3
+
+
 def test_a_world_is_tallied() -> None:
     outcome = play(draw(11, 3))
-    tally = tally_of(outcome, wanted=True)
+    tally = tally_of(outcome, rare.SITUATIONS, STRIKING)
     assert outcome.passed, told(outcome)
     assert tally.died == len(outcome.deaths) == 3
     assert set(tally.rare) == set(rare.SITUATIONS)
+    assert set(tally.faults) == {*STRIKING}
+    assert "calls: order lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
+    assert all(tally_of(outcome).faults.values())
     assert all(visits.wanted == 1 for visits in tally.rare.values())
-    assert tally.simulated_ms > 0
+    assert tally.exchange_ms / tally.virtual_ms == pytest.approx(outcome.swarm.rate, rel=0.05)
+    entries = [request for request in outcome.books.requests if request.is_entry]
+    counted = {
+        "Once": len(outcome.books.requests), "Bounded": len(entries), "Fail closed": len(entries),
+        "Protected": len(outcome.books.our_spans) + len(outcome.books.open_spans),
+    }  # fmt: skip
+    assert counted.items() <= tally.checked.items()
     assert all(tally.checked.values())
+
+
+def test_an_invariant_that_was_held_against_nothing_fails_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = tuple(check for check in LEDGERS if check.invariant != "bounded")
+    monkeypatch.setattr("chaos.sim.judge.LEDGERS", others)
+    tally = tally_of(play(draw(11, 0)))
+    assert Verdict(Run("t", "c", "seeds", 1), tally).failures == [
+        "1 invariant never checked: Bounded"
+    ]
+
+
+def test_what_a_large_batch_must_have_visited() -> None:
+    assert (
+        rare.wanted(None, 99) == rare.wanted("crew", 1000) == rare.wanted(profiles.RUSH, 63) == ()
+    )
+    assert set(rare.wanted(None, 100)) == set(rare.SITUATIONS)
+    rushed = rare.wanted(profiles.RUSH, 64)
+    assert set(rushed) < set(rare.SITUATIONS)
+    outcome = play(replace(profiles.world(profiles.RUSH, 90001), deaths=5))
+    rows = tally_of(outcome, rushed).rare
+    assert {name for name, visits in rows.items() if visits.wanted} == set(rushed)
+
+
+def test_deaths_beside_a_profile_are_refused() -> None:
+    asked = CliRunner().invoke(sim_command, ["--seed", "1", "--profile", "crew", "--deaths", "3"])
+    assert asked.exit_code == 2
+    assert "leave --deaths out" in asked.output

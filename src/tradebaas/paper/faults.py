@@ -15,9 +15,11 @@ released. Nothing here happens to a call by itself: only a driver arms any.
     late      executed; the answer goes out ``delay_ms`` later, what it set off at once
     hold      executed; the answer and the account's notifications wait for the release
 
-``ends`` cuts the connection after the answer, as Deribit does when credits run out.
+``ends`` cuts the connection after the answer, as Deribit does when credits run out. ``met`` is told
+of each call that the rule meets: one that is armed has done nothing yet.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -41,6 +43,7 @@ class Rule(msgspec.Struct):
     error: Refused | None = None
     delay_ms: int = 0
     ends: bool = False
+    met: Callable[[], None] | None = None
 
 
 class Faults:
@@ -72,6 +75,8 @@ class Faults:
         return None
 
     def _count(self, rule: Rule) -> None:
+        if rule.met is not None:
+            rule.met()
         if rule.left is not None:
             rule.left -= 1
             if rule.left <= 0:

@@ -28,7 +28,8 @@ def test_it_says_what_follows_from_the_figures() -> None:
     assert (told["passed"], told["failures"], told["deaths"]) == (True, [], 9573)
     assert told["recovery_seconds"]["new process"]["count"] == 9000
     assert told["recovery_seconds"]["new process"]["p50"] == pytest.approx(0.34, rel=0.03)
-    assert told["simulated_seconds_per_second"] == pytest.approx(1047, rel=0.01)
+    assert told["virtual_seconds_per_second"] == pytest.approx(17.45, rel=0.01)
+    assert (told["virtual_seconds"], told["exchange_seconds"]) == (7_200.0, 432_000.0)
     assert json.loads(encode(broken()))["passed"] is False
 
 
@@ -39,7 +40,7 @@ def test_what_a_document_claims_is_not_believed() -> None:
 
 
 def test_what_is_no_report_is_refused() -> None:
-    other = encode(passed()).replace(b'"format": 1', b'"format": 2')
+    other = encode(passed()).replace(b'"format": 2', b'"format": 1')
     strange = encode(replace(passed(), tally=Tally(checked={"Once": 1}))).replace(b"Once", b"Luck")
     for raw in (b"", b"[]", b"{}", other, strange):
         with pytest.raises(DocumentBroken):

@@ -32,6 +32,12 @@ def test_a_long_name_is_broken_before_a_figure() -> None:
     assert "1,234,567   1,000,000   visited" in text
 
 
+def test_a_fault_that_never_struck_is_named() -> None:
+    text = printed(Verdict(RUN, Tally(faults={"order lost": 3, "cancel lost": 0})))
+    (line,) = (line for line in text.splitlines() if line.startswith("never struck"))
+    assert line.split("  ")[-1].strip() == "cancel lost"
+
+
 def test_the_last_line_is_the_verdict() -> None:
     assert printed(passed()).splitlines()[-1] == "PASSED: 200 seeds, 9,573 deaths, 0 violations"
     assert printed(broken(), width=300).splitlines()[-1] == (
@@ -45,7 +51,7 @@ def test_every_flaw_is_a_word_in_its_row() -> None:
     assert rows["late fill"].endswith("MISSING")
     assert rows["archive only"].endswith("visited")
     assert "SURVIVED" in rows["resend"]
-    assert rows["Once"].split()[1:] == ["7", "1", "VIOLATED"]
+    assert rows["Once"].split()[1:] == ["order", "requests", "7", "1", "VIOLATED"]
     assert rows["Bounded"].endswith("NEVER CHECKED")
     assert rows["Gated"].endswith("not judged here")
 

@@ -33,7 +33,8 @@ sections = st.builds(
 )
 tallies = st.builds(
     Tally,
-    simulated_ms=few,
+    virtual_ms=few,
+    exchange_ms=few,
     faults=counts,
     skipped=st.lists(st.builds(Skipped, fault=names, reason=names), max_size=2).map(tuple),
     deaths=grids,
@@ -144,8 +145,10 @@ def test_a_run_of_nothing_has_not_passed() -> None:
 
 def test_the_paces_are_by_real_time() -> None:
     run = replace(RUN, seconds=10.0)
-    made = Verdict(run, Tally(simulated_ms=60_000, deaths={"IDLE": {"actor": 5, "process": 15}}))
-    assert (made.simulated, made.speed, made.deaths_per_second) == (60.0, 6.0, 2.0)
+    deaths = {"IDLE": {"actor": 5, "process": 15}}
+    made = Verdict(run, Tally(virtual_ms=60_000, exchange_ms=90_000, deaths=deaths))
+    assert (made.virtual, made.exchange) == (60.0, 90.0)
+    assert (made.speed, made.deaths_per_second) == (6.0, 2.0)
     assert Verdict(replace(run, seconds=0.0), full()).speed == 0
 
 

@@ -1,0 +1,90 @@
+"""What an invariant was held against: counted when its check is made, and 0 when it never was."""
+
+import pytest
+from chaos_kit import T, begun, booked, closed, closed_rows, entered, entered_rows, logged_in, told
+
+from chaos.report.verdict import HELD_AGAINST, INVARIANTS, held_against
+from chaos.sim.judge import STARTED
+from chaos.world import court
+from chaos.world.bounded import Bounds
+from chaos.world.court import LEDGERS, WITNESSED, Case, Check, Held, at_rest, judged
+from chaos.world.mark import START, Mark, mark
+from chaos.world.oracle import Promise, Published, Violation, Witness
+from tradebaas.core.events import Event, OrderRejected
+
+ALL = (*WITNESSED, *LEDGERS)
+
+
+def case(events: list[Event], rows: list, since: Mark = START) -> Case:  # type: ignore[type-arg]
+    story = told(events)
+    seq = story.tail.seq
+    witness = Witness(
+        promises=[Promise("arm", seq, ())], published=[Published.whole("GET", story.state)]
+    )
+    return Case(
+        books=booked(rows), story=story, witness=witness, now_ms=T + 30, limit_ms=1_000,
+        bounds=Bounds(STARTED), since=since,
+    )  # fmt: skip
+
+
+def counted(given: Case, checks: tuple[Check, ...] = ALL) -> dict[str, int]:
+    held = Held()
+    judged(checks, given, held)
+    at_rest(given.books, given.story, given.since, held)
+    return dict(held.by_invariant())
+
+
+def test_each_invariant_counts_what_its_checks_look_at() -> None:
+    assert counted(case(closed(), closed_rows())) == {
+        "durable": 2, "once": 1, "known": 2, "protected": 1, "bounded": 1, "gated": 1,
+        "fail closed": 1, "alive": 1, "same": 2,
+    }  # fmt: skip
+    assert counted(case(entered(), entered_rows()))["known"] == 3, "two orders and a fill"
+
+
+def test_without_an_entry_nothing_is_held_against_what_is_about_entries() -> None:
+    counts = counted(case(begun(), logged_in()))
+    none = {name for name, number in counts.items() if not number}
+    assert none == {"once", "known", "protected", "bounded", "gated", "fail closed"}
+
+
+@pytest.mark.parametrize("name", [check.invariant for check in ALL])
+def test_a_check_that_is_not_made_counts_nothing(name: str) -> None:
+    given = case(closed(), closed_rows())
+    left = tuple(check for check in ALL if check.invariant != name)
+    held = Held()
+    judged(left, given, held)
+    assert held.by_invariant()[name] == 0
+    assert name in held.by_invariant()
+
+
+def test_the_same_again_counts_once_and_what_was_judged_before_the_mark_not_at_all() -> None:
+    given, held = case(closed(), closed_rows()), Held()
+    judged(ALL, given, held)
+    once = held.by_invariant()
+    judged(ALL, given, held)
+    assert held.by_invariant() == once
+    later = mark(given.books, given.story)
+    counts = counted(case(closed(), closed_rows(), later), LEDGERS)
+    assert counts.pop("same") == 1, "a view is compared whenever it was shown"
+    assert not any(counts.values())
+
+
+def test_a_check_that_breaks_counts_nothing() -> None:
+    def broken(_case: Case) -> list[Violation]:
+        raise ValueError("broken")
+
+    held = Held()
+    with pytest.raises(ValueError, match="broken"):
+        judged([Check("once", "things", lambda _: 7, broken)], case(begun(), logged_in()), held)
+    assert held.by_invariant()["once"] == 0
+
+
+def test_what_the_log_denies_is_held_against_known() -> None:
+    events = [*entered()[:6], OrderRejected(label="tb1-aa-6-e", code=1, message="no")]
+    assert counted(case(events, logged_in()))["known"] == 1
+
+
+def test_the_report_has_each_of_them_and_says_what_is_counted() -> None:
+    assert set(held_against(Held().by_invariant())) == set(INVARIANTS) == set(HELD_AGAINST)
+    assert {check.invariant for check in ALL} | {"known"} == set(court.INVARIANTS)
