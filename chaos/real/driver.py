@@ -307,13 +307,15 @@ class Driver:
     def poke(self, seconds: float) -> bool:
         """Command it, that it must commit, until it ends; whether it has ended in time.
 
-        Looks at nothing: the file system may be one that nobody can look at.
+        Looks at nothing: the file system may be one that nobody can look at. So whoever is to be
+        poked must be known to serve HTTP before that (``api``): a daemon that nobody commands may
+        have nothing to commit.
         """
+        assert self._api is not None, "nobody asked for the API before the disk was broken"
         until, paths = time.monotonic() + seconds, ("/api/strategy/stop", "/api/strategy/start")
         while time.monotonic() < until:
             for path in paths:
-                if self._api is not None:
-                    self.command(path, {}, 0.5)
+                self.command(path, {}, 0.5)
             if self.daemon.wait_dead(0.05):
                 self.forget_api()
                 return True
