@@ -54,6 +54,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("deaf", "network", ("net-half-open",), 3),
     Proof("lost-is-fatal", "network", ("net-cut", "net-cut-inside", "net-refuse")),
     Proof("wall-time", "clock", ("clock-step",)),
+    Proof("own-clock", "clock", ("exchange-clock-step", "exchange-clock-start")),
     Proof("lost-is-fatal", "exchange", ("exchange-kill",)),
 )
 
