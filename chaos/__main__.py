@@ -12,7 +12,9 @@ from chaos.mutants.command import mutants_command
 from chaos.real import replay
 from chaos.real.command import real_command
 from chaos.real.fsync import fsync_command
+from chaos.real.processes import DidNotStart
 from chaos.sim.command import sim_command
+from tradebaas.config import EMBEDDED_INSTRUMENTS
 
 
 @click.group()
@@ -29,11 +31,21 @@ main.add_command(fsync_command)
 
 
 @main.command("replay")
-@click.option("--candles", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--instrument", default="BTC-PERPETUAL", show_default=True)
+@click.option(
+    "--candles", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--instrument",
+    type=click.Choice(EMBEDDED_INSTRUMENTS),
+    default="BTC-PERPETUAL",
+    show_default=True,
+)
 def replay_command(candles: Path, instrument: str) -> None:
     """Trade a candle file in lockstep; exit 0 when both ledgers end equal to the last digit."""
-    outcome = replay.replay(candles, instrument, replay.tell)
+    try:
+        outcome = replay.replay(candles, instrument, replay.tell)
+    except (replay.ReplayFailed, DidNotStart) as error:
+        raise click.ClickException(str(error)) from error
     replay.show(outcome, Console())
     sys.exit(1 if outcome.differences() else 0)
 
