@@ -92,6 +92,15 @@ def test_the_verdict_counts_by_what_happened() -> None:
     assert not verdict.passed
 
 
+def test_the_verdict_says_how_long_an_answer_took() -> None:
+    made = outcome()
+    assert made.driver is not None
+    made.driver.answered = [0.004, 0.005, 0.025]
+    title = "from a command to its answer, its events synced"
+    (section,) = [s for s in verdict_of(made, MADE).tally.sections if s.title == title]
+    assert section.rows == (("3", "5 ms", "25 ms", "25 ms"),)
+
+
 def test_a_campaign_that_never_began_has_a_verdict_and_fails() -> None:
     verdict = verdict_of(Outcome(Plan(KILL, 1, 1)), MADE)
     assert verdict.tally.died == 0
