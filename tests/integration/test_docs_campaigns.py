@@ -85,6 +85,8 @@ def test_each_broken_daemon_was_found_by_real_processes() -> None:
     assert found | skipped == {f"{proof.broken} ({proof.profile})" for proof in PROOFS}
     count, seconds = len(campaign["tally"]["mutants"]), campaign["run"]["seconds"]
     assert f"{count} broken daemons, all found, in {seconds:.0f} s" in PAGE
+    honest = campaign["tally"]["figures"]["rounds of the honest daemon"]
+    assert f"The honest daemon held in {honest} rounds of the same faults" in PAGE
 
 
 def test_each_promise_came_after_its_sync() -> None:
