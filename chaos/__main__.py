@@ -8,11 +8,13 @@ from rich.console import Console
 
 from chaos.enumerate.command import enumerate_command
 from chaos.fuzz.command import fuzz_command
-from chaos.mutants import FSYNC_MUTANTS
 from chaos.mutants.command import mutants_command
-from chaos.real import fsync, replay
+from chaos.real import replay
 from chaos.real.command import real_command
+from chaos.real.fsync import fsync_command
+from chaos.real.processes import DidNotStart
 from chaos.sim.command import sim_command
+from tradebaas.config import EMBEDDED_INSTRUMENTS
 
 
 @click.group()
@@ -25,23 +27,25 @@ main.add_command(enumerate_command)
 main.add_command(mutants_command)
 main.add_command(fuzz_command)
 main.add_command(real_command)
-
-
-@main.command("fsync")
-@click.option("--seconds", default=8.0, show_default=True, help="How long to trade under strace.")
-@click.option("--break", "broken", type=click.Choice(FSYNC_MUTANTS), help="A mutant.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep the trace and ledgers here.")
-def fsync_command(seconds: float, broken: str | None, keep: Path | None) -> None:
-    """Show that whatever was acknowledged or sent had reached the disk before."""
-    sys.exit(fsync.run(seconds, broken or "", keep, Console()))
+main.add_command(fsync_command)
 
 
 @main.command("replay")
-@click.option("--candles", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--instrument", default="BTC-PERPETUAL", show_default=True)
+@click.option(
+    "--candles", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--instrument",
+    type=click.Choice(EMBEDDED_INSTRUMENTS),
+    default="BTC-PERPETUAL",
+    show_default=True,
+)
 def replay_command(candles: Path, instrument: str) -> None:
     """Trade a candle file in lockstep; exit 0 when both ledgers end equal to the last digit."""
-    outcome = replay.replay(candles, instrument, replay.tell)
+    try:
+        outcome = replay.replay(candles, instrument, replay.tell)
+    except (replay.ReplayFailed, DidNotStart) as error:
+        raise click.ClickException(str(error)) from error
     replay.show(outcome, Console())
     sys.exit(1 if outcome.differences() else 0)
 

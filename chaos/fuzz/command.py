@@ -14,7 +14,10 @@ from chaos.report.verdict import Run, Verdict
 @click.command("fuzz")
 @click.option("--frames", default=1_000_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True, help="Another seed, other frames.")
-@click.option("--first", default=0, show_default=True, help=f"Begin with this {BATCH} of them.")
+@click.option(
+    "--first", default=0, show_default=True, type=click.IntRange(min=0),
+    help=f"Begin with this {BATCH} of them.",
+)  # fmt: skip
 @output_options
 def fuzz_command(frames: int, seed: int, first: int, output: Output) -> None:
     """Read spoilt frames of the exchange; exit 0 if none ended a life, else 1."""

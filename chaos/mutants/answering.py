@@ -63,7 +63,7 @@ def ack_first(patch: Patch) -> None:
     "publish-first",
     breaks="the new state is published before its commit",
     costs="the desk sends an order that no log knows: the next life cannot even ask for it",
-    by="Durable, Once",
+    by="Durable, Once, Same",
     needs="a death inside a commit",
     profile="disk",
     seed=2,

@@ -14,6 +14,7 @@ from tradebaas.actors import metrics, reconciler
 from tradebaas.actors.feed import CandleGap
 from tradebaas.board import Context, Vitals
 from tradebaas.deribit import link
+from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import Endpoint, Link
 from tradebaas.errors import StoreFault
@@ -125,6 +126,17 @@ def figures_are_vital(patch: Patch) -> None:
         )
 
     patch.set(metrics, "_measured", measured)
+
+
+@mutant(
+    "own-clock",
+    breaks="a login is stamped with our machine's clock, whatever the exchange says of its own",
+    costs="where the two differ nobody can log in, and so nothing can be protected",
+    by="Alive",
+    needs="an exchange whose clock differs from ours by more than a minute",
+)
+def own_clock(patch: Patch) -> None:
+    patch.set(ExchangeClock, "wall_ms", lambda _self, _monotonic: 0)
 
 
 BREAKAGES: dict[str, Mutant] = {

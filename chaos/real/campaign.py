@@ -120,7 +120,7 @@ def _run_in(home: Path, outcome: Outcome, say: Say, ending: Ending) -> None:
     exchange = Exchange(home / "exchange", plan.seed, start.speed)
     daemon = Daemon(home, plan.broken)
     try:
-        build(stage, start, home, daemon)
+        build(stage, start, home, daemon, exchange)
         exchange.start()
         daemon.configure(relayed(stage, start, exchange.url, plan.seed), SNAPSHOT_EVERY)
         campaign = _Campaign(outcome, exchange, daemon, stage, say, ending)

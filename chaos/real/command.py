@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from chaos.real import campaign, catalogue
@@ -44,6 +45,13 @@ def real_command(
     SIGINT or SIGTERM ends it early, after the round under way: what was played is judged and told,
     and the exit code is 130 or 143 unless there was a violation. A second one ends it at once.
     """
+    if prove and _given("name", "rounds", "broken"):
+        raise click.UsageError(
+            "--prove has profiles, rounds and mutants of its own: "
+            "leave --profile, --rounds and --break out"
+        )
+    if listing and prove:
+        raise click.UsageError("--list only shows, --prove plays: give one of them")
     if listing:
         catalogue.show(Console())
         return
@@ -64,6 +72,14 @@ def real_command(
     if outcome.violations:
         click.echo(f"ledgers and logs are kept in {outcome.home}")
     raise SystemExit(code)
+
+
+def _given(*options: str) -> bool:
+    """Whether the command line names one of them."""
+    context = click.get_current_context()
+    return any(
+        context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in options
+    )
 
 
 def deliver_early(verdict: Verdict, output: Output, ending: Ending) -> int:

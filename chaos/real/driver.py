@@ -66,7 +66,7 @@ class Driver:
     recovered last, as far as anybody has looked, and ``recovered_at`` (monotonic seconds) when that
     was seen.
     ``deaths`` and ``outcomes`` (of unknown orders) are kept over all stories: a store that was
-    restored from a backup begins a new one.
+    restored from a backup begins a new one. ``answered`` is how long promises took, in seconds.
     """
 
     home: Path
@@ -80,6 +80,7 @@ class Driver:
     witness: Witness = field(default_factory=Witness)
     deaths: list[Buried] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
+    answered: list[float] = field(default_factory=list)
     decks: dict[str, Deck] = field(default_factory=dict)
     recovered: tuple[int, int] = (0, 0)
     recovered_at: float = 0.0
@@ -232,11 +233,14 @@ class Driver:
             self._end_halt()
         api, start = self.api(), self.witness.starts[-1]
         start.stops += path == STOP  # until it is answered
+        asked_at = time.monotonic()
         try:
             answer = api.post(path, body, limit)
         except NoAnswer:
             return None
         start.stops -= path == STOP and answer.status < IN_DOUBT
+        if answer.ok and answer.body.get("events"):
+            self.answered.append(time.monotonic() - asked_at)
         if answer.ok and "seq" in answer.body:
             self._remember(path, body or {}, answer.body)
         return answer
@@ -307,13 +311,15 @@ class Driver:
     def poke(self, seconds: float) -> bool:
         """Command it, that it must commit, until it ends; whether it has ended in time.
 
-        Looks at nothing: the file system may be one that nobody can look at.
+        Looks at nothing: the file system may be one that nobody can look at. So whoever is to be
+        poked must be known to serve HTTP before that (``api``): a daemon that nobody commands may
+        have nothing to commit.
         """
+        assert self._api is not None, "nobody asked for the API before the disk was broken"
         until, paths = time.monotonic() + seconds, ("/api/strategy/stop", "/api/strategy/start")
         while time.monotonic() < until:
             for path in paths:
-                if self._api is not None:
-                    self.command(path, {}, 0.5)
+                self.command(path, {}, 0.5)
             if self.daemon.wait_dead(0.05):
                 self.forget_api()
                 return True

@@ -1,9 +1,10 @@
-"""A wall clock for the daemon alone: libfaketime, steered by a file.
+"""A wall clock for one process alone: libfaketime, steered by a file.
 
 It has to be told three things: not to fake the monotonic clock, and with it every timeout; to read
 the file each time; and not to translate the deadlines of condition variables, which it does wrongly
 for those of Python's interpreter lock, so that threads would spin instead of waiting. Only the
-daemon and what it starts see this clock: exchange and driver keep the true one.
+process that it is for, daemon or exchange, and what it starts see it: the driver keeps the true
+one.
 """
 
 import subprocess
@@ -23,10 +24,10 @@ def library() -> Path | None:
 
 
 class FakeTime:
-    """The daemon's wall clock: the true one and ``offset`` seconds."""
+    """The wall clock of a process: the true one and ``offset`` seconds, which ``file`` says."""
 
-    def __init__(self, home: Path) -> None:
-        self._file = home / "faketime"
+    def __init__(self, file: Path) -> None:
+        self._file = file
         self.step(0)
 
     def step(self, offset: int) -> None:
@@ -37,7 +38,7 @@ class FakeTime:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the daemon's environment must have."""
+        """What the environment of the process must have."""
         return {
             "LD_PRELOAD": str(library()),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
@@ -52,7 +53,7 @@ def refusal(home: Path) -> str:
     """Why a wall clock of its own cannot be had here; "" when it can."""
     if library() is None:
         return "libfaketime is not installed (Debian: faketime)"
-    clock = FakeTime(home)
+    clock = FakeTime(home / "faketime")
     try:
         true, mono = _times({})
         clock.step(STEP_S)

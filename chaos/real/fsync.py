@@ -10,19 +10,24 @@ import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
+import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
+from chaos.mutants import FSYNC_MUTANTS
 from chaos.real import steer
 from chaos.real.admin import Admin, ExchangeGone
 from chaos.real.driver import SNAPSHOT_EVERY, Driver, Stuck
 from chaos.real.fault import Need
 from chaos.real.permitted import refusal
 from chaos.real.processes import Daemon, DidNotStart, Exchange
-from chaos.real.strace import Call, Promised, Verdict, judge, parse, streams, websocket_texts
+from chaos.real.strace import Call, Promised, judge, parse, streams, websocket_texts
+from chaos.report import machine
+from chaos.report.output import Output, deliver, output_options
+from chaos.report.verdict import Finding, Run, Tally, Verdict, Visits
 from chaos.world.ledger import LedgerBroken
 from chaos.world.story import Story
 from tradebaas.core.messages import Committed
@@ -32,6 +37,8 @@ SPEED = 60.0
 SHOWN_BYTES = 8192
 TRACED = "pwrite64,write,fdatasync,fsync,sendto,sendmsg"
 ENTRY_METHODS = ("private/buy", "private/sell")
+KINDS = ("answer", "entry")
+"""What is promised: an HTTP answer of 2xx, and an entry order."""
 LEAST_OF_EACH = 3
 SKIPPED = 77
 """The exit code of a check that this machine does not permit, as test runners know it."""
@@ -42,29 +49,69 @@ class _Call(msgspec.Struct):
     params: dict[str, object] = {}
 
 
-def run(seconds: float, broken: str, keep: Path | None, console: Console) -> int:
-    """Trade under strace for ``seconds`` and judge the trace; the exit code (``SKIPPED`` where
-    this machine permits no strace)."""
+@click.command("fsync")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=8.0,
+    show_default=True,
+    help="How long to trade under strace; at least three times in and out.",
+)
+@click.option("--break", "broken", type=click.Choice(FSYNC_MUTANTS), help="A mutant.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep the trace and ledgers here.")
+@output_options
+def fsync_command(seconds: float, broken: str | None, keep: Path | None, output: Output) -> None:
+    """Show that whatever was acknowledged or sent had reached the disk before.
+
+    Exit 0 if so, else 1; 77 where this machine permits no strace, and so nothing was shown.
+    """  # fmt: skip
     reason = refusal(Need.STRACE)
     if reason:
-        console.print(f"skipped, and so not shown: {reason}", markup=False)
-        return SKIPPED
+        click.echo(f"skipped, and so not shown: {reason}")
+        raise SystemExit(SKIPPED)
+    started, began = machine.now(), time.monotonic()
     home = keep or Path(tempfile.mkdtemp(prefix="tradebaas-fsync-"))
     home.mkdir(parents=True, exist_ok=True)
+    tally = run(home, seconds, broken or "")
+    made = Run(
+        title="Synced before it was promised",
+        command=f"python -m chaos fsync --seconds {seconds:g}"
+        + (f" --break {broken}" if broken else ""),
+        unit="promises",
+        trials=tally.checked["Durable"],
+        commit=machine.commit(),
+        machine=machine.describe(),
+        started=started,
+        seconds=round(time.monotonic() - began, 1),
+    )
+    code = deliver(Verdict(made, tally), output, Console())
+    if code:
+        click.echo(f"trace and ledgers are kept in {home}")
+    elif keep is None:
+        shutil.rmtree(home)
+    raise SystemExit(code)
+
+
+def run(home: Path, seconds: float, broken: str = "") -> Tally:
+    """Trade under strace for ``seconds`` and judge the trace."""
     try:
         driver = _trade(home, seconds, broken)
+        with (home / "strace.out").open(encoding="ascii", errors="replace") as trace:
+            calls = parse(trace)
+        judged = judge(calls, [*_answers(driver, calls), *_entries(driver.story, calls)])
     except (Stuck, DidNotStart, ExchangeGone, LedgerBroken) as error:
-        console.print(f"could not trade under strace: {error}", markup=False)
-        return 1
-    with (home / "strace.out").open(encoding="ascii", errors="replace") as trace:
-        calls = parse(trace)
-    verdicts = judge(calls, [*_answers(driver, calls), *_entries(driver.story, calls)])
-    passed = _show(verdicts, console)
-    if passed and keep is None:
-        shutil.rmtree(home)
-    elif not passed:
-        console.print(f"trace and ledgers are kept in {home}", markup=False)
-    return 0 if passed else 1
+        check = "Durable" if isinstance(error, LedgerBroken) else "Alive"
+        return Tally(checked={"Durable": 0}, findings=(Finding(check, "under strace", str(error)),))
+    counted = Counter(one.promised.what.partition(" ")[0] for one in judged)
+    return Tally(
+        checked={"Durable": len(judged)},
+        rare={kind: Visits(counted[kind], LEAST_OF_EACH) for kind in KINDS},
+        findings=tuple(
+            Finding("Durable", one.promised.what, one.flaw, f"line {one.promised.sent}")
+            for one in judged
+            if one.flaw
+        ),
+    )
 
 
 def _trade(home: Path, seconds: float, broken: str) -> Driver:
@@ -74,6 +121,7 @@ def _trade(home: Path, seconds: float, broken: str) -> Driver:
         daemon.configure(exchange.url, SNAPSHOT_EVERY)
         admin = Admin(exchange.url)
         driver = Driver(home, random.Random(1), exchange, daemon, admin)
+        driver.witness.begin(0, halt_file=False)
         daemon.start(
             [
                 *("strace", "-D", "-f", "-qq", "-yy", "-xx", "-s", str(SHOWN_BYTES)),
@@ -147,24 +195,3 @@ def _entries(story: Story, calls: list[Call]) -> list[Promised]:
                 digest = story.digests[story.intent_seqs[label]]
                 found.append(Promised(f"entry {label}", digest, line))
     return found
-
-
-def _show(verdicts: list[Verdict], console: Console) -> bool:
-    """Print the verdicts; whether all are sound and there were enough of each kind."""
-    flawed = [verdict for verdict in verdicts if verdict.flaw]
-    table = Table(title="synced before it was promised", show_header=True)
-    for column in ("promise", "count", "not synced before"):
-        table.add_column(column)
-    enough = True
-    for kind in ("answer", "entry"):
-        mine = [v for v in verdicts if v.promised.what.startswith(kind)]
-        bad = [v for v in mine if v.flaw]
-        table.add_row({"answer": "HTTP 2xx", "entry": "entry order"}[kind],
-                      str(len(mine)), str(len(bad)))  # fmt: skip
-        enough = enough and len(mine) >= LEAST_OF_EACH
-    console.print(table)
-    for verdict in flawed:
-        console.print(f"{verdict.promised.what}: {verdict.flaw}", markup=False)
-    if not enough:
-        console.print(f"fewer than {LEAST_OF_EACH} of a kind: this run shows nothing")
-    return enough and not flawed

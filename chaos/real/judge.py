@@ -120,8 +120,9 @@ class Judge:
 
     def note(self, number: int, found: list[Violation]) -> list[Violation]:
         """Keep what was not seen before, and return it."""
-        fresh = [v for v in found if f"{v.check} {v.key}" not in self._seen]
-        self._seen |= {f"{v.check} {v.key}" for v in fresh}
+        unseen = {f"{v.check} {v.key}": v for v in found}
+        fresh = [v for key, v in unseen.items() if key not in self._seen]
+        self._seen |= unseen.keys()
         self.violations += [(number, violation) for violation in fresh]
         return fresh
 

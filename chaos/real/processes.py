@@ -108,13 +108,15 @@ class Point:
 class Exchange:
     """The embedded exchange, served with its admin methods.
 
-    On a generated market at ``speed``, or replaying ``candles`` in lockstep.
+    On a generated market at ``speed``, or replaying ``candles`` in lockstep; in an environment with
+    ``extra``.
     """
 
     directory: Path
     seed: int = 1
     speed: float = 300.0
     candles: Path | None = None
+    extra: dict[str, str] = field(default_factory=dict)
     port: int = 0
     url: str = ""
     process: "subprocess.Popen[bytes] | None" = None
@@ -134,7 +136,7 @@ class Exchange:
             *("--data", str(self.directory), "--idle-exit", "0", "--port", str(self.port)),
         ]
         log = self.directory / "exchange.log"
-        self.process = _spawn(command, log)
+        self.process = _spawn(command, log, self.extra)
         until = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until and self.process.poll() is None:
             address = _json(self.directory / "address")

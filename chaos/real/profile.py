@@ -35,8 +35,9 @@ class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ``filesystem`` "" is where the campaign's directory lies, "tmpfs" and "ext4" one of its own, of
     ``megabytes``. ``relay`` stands between daemon and exchange. ``watchdog_seconds`` 0 is none.
-    ``faketime`` gives the daemon a wall clock of its own, ``memory_group`` a memory control group,
-    ``namespace`` puts everything into a network of its own. ``speed`` is the exchange's.
+    ``faketime`` gives daemon and exchange a wall clock each, ``memory_group`` the daemon a memory
+    control group, ``namespace`` puts everything into a network of its own. ``speed`` is the
+    exchange's.
     """
 
     filesystem: Literal["", "tmpfs", "ext4"] = ""

@@ -1,7 +1,8 @@
 """Which broken daemon each kind of fault must find: a harness that cannot fail proves nothing.
 
 ``python -m chaos real --prove`` plays each of them until the first violation. One that is not found
-within its rounds says that the fault does not bite, or that nobody looks.
+within its rounds says that the fault does not bite, or that nobody looks. Then the honest daemon is
+played in as many rounds of the same faults: what is held against that one proves nothing.
 """
 
 import shutil
@@ -12,12 +13,12 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from chaos.real.breakages import ALL
-from chaos.real.campaign import Plan, run, why_not
+from chaos.real.campaign import Outcome, Plan, run, why_not
 from chaos.real.ending import Ending
 from chaos.real.faults import FAULTS
 from chaos.real.profile import Profile, load
+from chaos.report.verdict import Finding, Skipped, Tally, invariant
 from chaos.report.verdict import Mutant as Told
-from chaos.report.verdict import Skipped, Tally, invariant
 
 STUCK = "Alive"
 """A real process may also show its mistake by not coming forward any more."""
@@ -54,6 +55,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("deaf", "network", ("net-half-open",), 3),
     Proof("lost-is-fatal", "network", ("net-cut", "net-cut-inside", "net-refuse")),
     Proof("wall-time", "clock", ("clock-step",)),
+    Proof("own-clock", "clock", ("exchange-clock-step", "exchange-clock-start")),
     Proof("lost-is-fatal", "exchange", ("exchange-kill",)),
 )
 
@@ -64,15 +66,29 @@ def profile_of(proof: Proof) -> Profile:
     return replace(whole, faults={name: whole.faults[name] for name in proof.faults})
 
 
+def _honest(plan: Plan, rounds: int) -> Plan:
+    """The same without the breakage, in which each fault strikes at least once."""
+    keep = plan.keep.with_name(f"{plan.keep.name}-honest") if plan.keep else None
+    return Plan(plan.profile, max(rounds, len(plan.profile.cards())), plan.seed, keep=keep)
+
+
+def _held_against(honest: Outcome, name: str) -> list[Finding]:
+    return [
+        Finding(invariant(v.check), f"the honest daemon beside {name}, round {number}", v.text)
+        for number, v in honest.violations
+    ]
+
+
 def prove(
     proofs: tuple[Proof, ...], seed: int, keep: Path | None, say: Callable[[str], None],
     ending: Ending,
 ) -> Tally:  # fmt: skip
     """Play each proof; what was caught by what, what survived, and what cannot be played here.
 
+    What the honest daemon is found to violate in the same faults is a finding.
     One that is ended early has neither been caught nor survived, and is the last.
     """
-    caught, skipped = [], []
+    caught, skipped, findings, honest = list[Told](), list[Skipped](), list[Finding](), 0
     for number, proof in enumerate(proofs):
         refused = [reason for reason in map(why_not, proof.faults) if reason]
         name = f"{proof.broken} ({proof.profile})"
@@ -90,4 +106,10 @@ def prove(
         by = next((check for check in found if check in (*ALL[proof.broken].by, STUCK)), "")
         caught.append(Told(name, by, f"round {len(outcome.rounds)}", round(outcome.seconds, 1)))
         say(f"{name:40} {'caught: ' + by if by else 'SURVIVED ' + ', '.join(found)}")
-    return Tally(mutants=tuple(caught), skipped=tuple(skipped))
+        control = run(_honest(plan, len(outcome.rounds) + 1), lambda _line: None, ending)
+        honest += len(control.rounds)
+        findings += _held_against(control, name)
+    return Tally(
+        mutants=tuple(caught), skipped=tuple(skipped), findings=tuple(findings),
+        figures={"rounds of the honest daemon": honest},
+    )  # fmt: skip

@@ -94,7 +94,7 @@ def _with_ledgers(tally: Tally, outcome: Outcome, driver: Driver) -> Tally:
         },
         unknown=dict(driver.unknown_outcomes().most_common()),
         rare=_wanted(outcome, driver),
-        sections=(_paces(outcome.rounds),),
+        sections=(_paces(outcome.rounds), _answers(driver.answered)),
         figures=_figures(outcome, driver),
     )
 
@@ -151,6 +151,15 @@ def _paces(rounds: Sequence[Round]) -> Section:
         )  # fmt: skip
     columns = ("rounds", "played, p50", "judged, p50", "judged, p95")
     return Section("time per round", columns, tuple(rows))
+
+
+def _answers(seconds: Sequence[float]) -> Section:
+    """How long a command took that changed something: decided, synced, answered over HTTP."""
+    sample = Sample.of(seconds)
+    shares = [words.seconds(sample.percentile(share)) for share in (0.5, 0.95, 1.0)]
+    columns = ("commands", "p50", "p95", "max")
+    rows = ((str(sample.count), *shares),) if seconds else ()
+    return Section("from a command to its answer, its events synced", columns, rows)
 
 
 def _figures(outcome: Outcome, driver: Driver) -> Counts:

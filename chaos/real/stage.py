@@ -1,4 +1,4 @@
-"""What a campaign's daemon is put on: its file system, relay, watchdog, clock, group and network.
+"""What a campaign's daemon is put on: its file system, relay, watchdog, clocks, group and network.
 
 Built from the profile's ``[start]``, as far as the machine permits it, before anything is started;
 taken down after everything has ended. A part that is not there is None, and no fault that needs it
@@ -15,7 +15,7 @@ from chaos.real.fault import Need
 from chaos.real.keeper import Keeper
 from chaos.real.memory import MemoryGroup
 from chaos.real.permitted import refusal
-from chaos.real.processes import Daemon
+from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import Start
 from chaos.real.volume import Volume
 from chaos.real.wire import Wire
@@ -30,6 +30,7 @@ class Stage:
     volume: Volume | None = None
     group: MemoryGroup | None = None
     clock: FakeTime | None = None
+    exchange_clock: FakeTime | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
 
     def end(self) -> None:
@@ -38,7 +39,7 @@ class Stage:
             self.undo.pop()()
 
 
-def build(stage: Stage, start: Start, home: Path, daemon: Daemon) -> None:
+def build(stage: Stage, start: Start, home: Path, daemon: Daemon, exchange: Exchange) -> None:
     """Build everything that must be there before the exchange and the daemon start."""
     given = {need for need in start.gives() if not refusal(need)}
     if Need.NAMESPACE in given:
@@ -52,8 +53,10 @@ def build(stage: Stage, start: Start, home: Path, daemon: Daemon) -> None:
         stage.undo.append(group.end)
         daemon.prologue.append(group.prologue)
     if Need.FAKETIME in given:
-        clock = stage.clock = FakeTime(home)
+        clock = stage.clock = FakeTime(home / "faketime")
         daemon.extra |= clock.environment
+        other = stage.exchange_clock = FakeTime(home / "faketime-exchange")
+        exchange.extra |= other.environment
     if Need.WATCHDOG in given:
         keeper = stage.keeper = Keeper(start.watchdog_seconds)
         stage.undo.append(keeper.close)

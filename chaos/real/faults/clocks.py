@@ -1,11 +1,14 @@
-"""Steps of the wall clock, in both directions, while the daemon runs and at its start.
+"""Steps of a wall clock, the daemon's or the exchange's, in both directions, and at a start.
 
-No rule of the market and no timeout asks the wall clock, so nothing may change: the daemon logs in
-and trades by the exchange's time. Only what people read is wrong meanwhile.
+No rule of the market and no timeout asks the daemon's own clock, so nothing may change: it logs in
+and trades by the exchange's time. Only what people read is wrong meanwhile. When the exchange's
+clock is set, whatever was known of it is wrong, and the next login has to ask anew.
 """
 
+import signal
+
 from chaos.real.faketime import FakeTime
-from chaos.real.fault import UNHELD, Fault, Need
+from chaos.real.fault import UNHELD, Act, Fault, Need
 from chaos.real.scene import Scene
 
 STEPS_S = (
@@ -40,9 +43,32 @@ def _drawn(scene: Scene) -> int:
     return offset
 
 
+def _exchange_clock(scene: Scene) -> FakeTime:
+    clock = scene.driver.stage.exchange_clock
+    assert clock is not None, "the profile's exchange has no clock of its own"
+    return clock
+
+
+def _step_exchange(scene: Scene) -> None:
+    _exchange_clock(scene).step(_drawn(scene))
+
+
+def _kill_and_step_exchange(scene: Scene) -> None:
+    """The exchange comes back at once, and tells another time."""
+    scene.driver.exchange.signal(signal.SIGKILL)
+    _exchange_clock(scene).step(_drawn(scene))
+    scene.mended()
+    scene.driver.start_exchange()
+    scene.mended()
+
+
 def _goes_on(scene: Scene) -> None:
     """The link is cut, so that it must log in again, under a clock that is wrong."""
     scene.driver.admin.call("admin/disconnect")
+    _logs_in(scene)
+
+
+def _logs_in(scene: Scene) -> None:
     good = scene.watch(LOGIN_LIMIT_S, scene.is_linked_anew)
     scene.demand(good, "alive", f"no new login within {LOGIN_LIMIT_S:g} s")
     scene.busy(0.5)
@@ -63,9 +89,23 @@ def _set_right(scene: Scene) -> None:
     scene.mended()
 
 
+def _set_exchange_right(scene: Scene) -> None:
+    _exchange_clock(scene).step(0)
+    scene.mended()
+
+
+def _skewed(says: str, inject: Act, lasting: Act, heal: Act) -> Fault:
+    return Fault(says, inject, lasting, heal, needs=(Need.FAKETIME,), states=UNHELD)
+
+
 FAULTS: dict[str, Fault] = {
-    "clock-step": Fault("the wall clock jumps", _step, _goes_on, _set_right,
-                        needs=(Need.FAKETIME,), states=UNHELD),
-    "clock-start": Fault("started with a wrong clock", _kill_and_step, _rises, _set_right,
-                         needs=(Need.FAKETIME,), states=UNHELD),
+    "clock-step": _skewed("the wall clock jumps", _step, _goes_on, _set_right),
+    "clock-start": _skewed("started with a wrong clock", _kill_and_step, _rises, _set_right),
+    "exchange-clock-step": _skewed(
+        "the exchange's wall clock jumps", _step_exchange, _goes_on, _set_exchange_right
+    ),
+    "exchange-clock-start": _skewed(
+        "the exchange is started again with a wrong clock",
+        _kill_and_step_exchange, _logs_in, _set_exchange_right,
+    ),
 }  # fmt: skip

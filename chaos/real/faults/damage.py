@@ -22,13 +22,14 @@ from chaos.real.driver import Stuck
 from chaos.real.fault import UNHELD, End, Fault
 from chaos.real.processes import environment
 from chaos.real.scene import Scene
-from chaos.world.ledger import LedgerBroken, Tail, read_log
+from chaos.world.ledger import LedgerBroken, Tail, read_log, read_snapshots
 from tradebaas.core.model import Phase
 
 RESTORE = re.compile(r"Restore the newest verified backup with: (.+)")
 """What a refusal says to do."""
 COMMAND_LIMIT_S = 30.0
 RISE_LIMIT_S = 15.0
+SNAPSHOT_LIMIT_S = 30.0
 AGE_S = 0.4
 """For something to happen after the backup."""
 WAL_HEADER, FRAME = 32, 4096 + 24
@@ -89,11 +90,11 @@ def _flip_snapshot(data: Path, rng: random.Random) -> None:
     connection = apsw.Connection(str(data / "tradebaas.db"))
     try:
         rows = connection.execute("SELECT seq, body FROM snapshots ORDER BY seq DESC").fetchall()
-        for seq, body in rows[:1]:
-            assert isinstance(body, bytes)
-            at = rng.randrange(len(body))
-            bent = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
-            connection.execute("UPDATE snapshots SET body = ? WHERE seq = ?", (bent, seq))
+        seq, body = rows[0]
+        assert isinstance(body, bytes)
+        at = rng.randrange(len(body))
+        bent = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        connection.execute("UPDATE snapshots SET body = ? WHERE seq = ?", (bent, seq))
     finally:
         connection.close()
 
@@ -146,6 +147,16 @@ def _harmed(harm: Harm, backups: int) -> Callable[[Scene], None]:
         scene.mended()
 
     return inject
+
+
+def _flip_some_snapshot(scene: Scene) -> None:
+    """Early in a campaign there is none yet."""
+    driver, over = scene.driver, time.monotonic() + SNAPSHOT_LIMIT_S
+    while not read_snapshots(driver.daemon.store):
+        if time.monotonic() > over:
+            raise Stuck(driver.describe(f"no state was stored within {SNAPSHOT_LIMIT_S:g} s"))
+        _let_something_happen(scene)
+    _harmed(_flip_snapshot, 1)(scene)
 
 
 def _let_something_happen(scene: Scene) -> None:
@@ -268,7 +279,8 @@ FAULTS: dict[str, Fault] = {
     "flip-wal-early": _damaged("a bit of an early frame", _flip_wal(early=True)),
     "flip-wal-late": _damaged("a bit of a late frame", _flip_wal(early=False)),
     "flip-head": _damaged("a bit of data/head", _flip_head),
-    "flip-snapshot": _damaged("a bit of a stored state", _flip_snapshot),
+    "flip-snapshot": Fault("a bit of a stored state", _flip_some_snapshot, _rises_or_refuses,
+                           _restore, _whole, states=UNHELD),
     "cut-db": _damaged("the end of the database is gone", _cut(DB)),
     "cut-wal": _damaged("the end of the log is gone", _cut(WAL)),
     "empty-db": _damaged("the database is empty", _empty_db),

@@ -151,6 +151,7 @@ def _told(scene: Scene, words: str) -> bool:
 
 
 def _break_off(scene: Scene) -> None:
+    scene.driver.api()
     _volume(scene).break_off()
     scene.nothing_is_kept()
 
@@ -162,6 +163,7 @@ def _cut_power(scene: Scene) -> None:
 
 
 def _take_away(scene: Scene) -> None:
+    scene.driver.api()
     _volume(scene).cut_power()
     scene.nothing_is_kept()
 
@@ -185,6 +187,7 @@ def _failing(syscall: str, error: str) -> Act:
 
     def inject(scene: Scene) -> None:
         driver = scene.driver
+        driver.api()
         log = driver.home / "strace.out"
         with injected(driver.daemon.pid, syscall, f"error={error}", log):
             scene.nothing_is_kept()

@@ -95,6 +95,7 @@ class Run:
     broken: int = 0
     deaths: int = 4
     port: int = 0
+    chaos: bool = False
     process: "subprocess.Popen[bytes] | None" = None
     others: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
@@ -123,6 +124,7 @@ class Run:
     def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
         """Start a process; it is not waited for."""
         command = [sys.executable, "-m", "tradebaas", "run", "--config", str(self.configure())]
+        command += ["--chaos"] if self.chaos else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,

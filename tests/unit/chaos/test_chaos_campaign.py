@@ -16,6 +16,7 @@ from chaos.real.driver import Driver
 from chaos.real.ending import Ending
 from chaos.real.fault import End
 from chaos.real.faults import FAULTS
+from chaos.real.judge import Judge
 from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import load
 from chaos.real.report import NEW_CREW, NEW_PROCESS, SAME_CREW, verdict_of
@@ -91,6 +92,15 @@ def test_the_verdict_counts_by_what_happened() -> None:
     assert not verdict.passed
 
 
+def test_the_verdict_says_how_long_an_answer_took() -> None:
+    made = outcome()
+    assert made.driver is not None
+    made.driver.answered = [0.004, 0.005, 0.025]
+    title = "from a command to its answer, its events synced"
+    (section,) = [s for s in verdict_of(made, MADE).tally.sections if s.title == title]
+    assert section.rows == (("3", "5 ms", "25 ms", "25 ms"),)
+
+
 def test_a_campaign_that_never_began_has_a_verdict_and_fails() -> None:
     verdict = verdict_of(Outcome(Plan(KILL, 1, 1)), MADE)
     assert verdict.tally.died == 0
@@ -122,6 +132,24 @@ def test_a_violation_counts_for_more_than_an_early_end(broken: bool, code: int) 
     if broken:
         made.violations.append((2, Violation("once", "k", "sent twice")))
     assert deliver_early(verdict_of(made, MADE), Output(), ending) == code
+
+
+class Clock(Admin):
+    """An exchange that tells the time and nothing else."""
+
+    def __init__(self) -> None: ...
+
+    def table(self, method: str, /, **_params: object) -> dict[str, object]:
+        assert method == "admin/state"
+        return {"now": 0}
+
+
+def test_a_violation_is_told_once_however_often_it_was_seen(tmp_path: Path) -> None:
+    driver = Driver(tmp_path, random.Random(1), Exchange(tmp_path), Daemon(tmp_path), Clock())
+    judge, seen = Judge(driver), Violation("same", "/api/orders 18", "showed another state")
+    assert judge.note(1, [seen, seen]) == [seen]
+    assert judge.note(2, [seen]) == []
+    assert judge.violations == [(1, seen)]
 
 
 def test_the_openings_name_faults_that_there_are() -> None:

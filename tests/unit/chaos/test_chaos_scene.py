@@ -66,6 +66,13 @@ def test_an_end_that_no_contract_names_is_a_finding(tmp_path: Path) -> None:
         scene.end()
 
 
+def test_a_daemon_that_nobody_can_command_is_not_poked(tmp_path: Path) -> None:
+    """It would not have to commit anything, and so live on: that would be held against it."""
+    scene = scene_after(tmp_path, "pass")
+    with pytest.raises(AssertionError, match="nobody asked for the API"):
+        scene.driver.poke(0.01)
+
+
 def test_what_is_demanded_is_counted_and_found_when_it_fails(tmp_path: Path) -> None:
     scene = scene_after(tmp_path, "pass")
     scene.demand(True, "alive", "fine")
