@@ -22,7 +22,7 @@ from chaos.enumerate.trial import Result, Trial, play
 from chaos.mutants import MUTANTS, applied
 from chaos.sim.reaper import Deed
 
-SHARES = 3
+SHARES = 2
 """Jobs per scenario and world: small ones end more evenly, but each runs the script anew."""
 WARM_UP = (1, 80, 90)
 """Points at which a worker dies for nobody first: what Python and the libraries work out at a first

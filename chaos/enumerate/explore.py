@@ -28,7 +28,7 @@ from chaos.sim.reaper import Deed
 STRIDE = 24
 """One in so many of the deaths that differ in a recovery is tried, after the death at one point. No
 recovery has fewer."""
-HOT_STRIDE = 6
+HOT_STRIDE = 12
 """The same after a point that is hot, and..."""
 EVERY = {"stop": 1}
 """... in these scripts."""
