@@ -23,6 +23,7 @@ MAX_FUNCTION_LINES = 60
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 SHELL = {"bearer", "console", "embedded"}  # parts of the shell that daemon.py has no room for
+COMMANDED = {"access", "actors", "audit", "lives", "web", "daemon", "backtest"}
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
@@ -36,6 +37,7 @@ LAYERS: dict[str, set[str]] = {
     "deribit": BASE | {"core", "runtime"},
     "strategies": BASE | {"core"},
     "paper": BASE | {"runtime"},
+    "audit": {"errors"},  # a second pair of eyes uses nothing of the first
     "backtest": BASE | {"core", "store", "strategies", "paper", "config"},
     "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},
@@ -45,8 +47,8 @@ LAYERS: dict[str, set[str]] = {
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
     "daemon": TASKS | SHELL | {"access", "actors", "lives", "web"},
-    "commands": TASKS | SHELL | {"access", "actors", "lives", "web", "daemon", "backtest"},
-    "cli": TASKS | SHELL | {"access", "actors", "lives", "web", "daemon", "backtest", "commands"},
+    "commands": TASKS | SHELL | COMMANDED,
+    "cli": TASKS | SHELL | COMMANDED | {"commands"},
 }
 TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
 TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/process.py"} | {

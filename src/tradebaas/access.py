@@ -1,6 +1,6 @@
 """What the user who runs this may use: the files of the data directory, and the key's secret.
 
-The secret comes from systemd's credentials directory or from the environment
+Secrets come from systemd's credentials directory or from the environment
 (``TRADEBAAS_CLIENT_SECRET``), never from a file that is passed around. Only looks; changes nothing.
 """
 
@@ -14,6 +14,9 @@ from tradebaas.errors import ConfigError, Unusable
 
 SECRET_VARIABLE = "TRADEBAAS_CLIENT_SECRET"
 CREDENTIAL_NAME = "client-secret"
+AUDIT_VARIABLE = "TRADEBAAS_AUDIT_SECRET"
+AUDIT_CREDENTIAL = "audit-secret"
+EMBEDDED_SECRET = "paper-secret"
 
 
 def check_access(path: Path) -> None:
@@ -53,22 +56,46 @@ def _user(uid: int) -> str:
 
 
 def client_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str:
-    """The API secret: from systemd's credentials, else the environment, else the embedded one.
+    """The secret of the daemon's key.
 
     Raises:
         ConfigError: when an exchange is configured and no secret is given.
     """
+    return _secret(config, environ, SECRET_VARIABLE, CREDENTIAL_NAME, "no API secret for")
+
+
+def audit_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str:
+    """The secret of the auditor's key, which is another one than the daemon's.
+
+    Raises:
+        ConfigError: when an exchange is configured, and no key or no secret is given.
+    """
+    environment = config.exchange.environment
+    if environment != EMBEDDED and not config.audit.client_id:
+        raise ConfigError(
+            f"no key for auditing {environment}: make one there that may read account and trades "
+            "and nothing else, and name it in audit.client_id"
+        )
+    return _secret(
+        config, environ, AUDIT_VARIABLE, AUDIT_CREDENTIAL, "no secret of the auditor's key for"
+    )
+
+
+def _secret(
+    config: Config, environ: Mapping[str, str], variable: str, credential: str, lacking: str
+) -> str:
+    """From systemd's credentials, else the environment, else the embedded exchange's."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
-    if directory and (Path(directory) / CREDENTIAL_NAME).exists():
-        return _credential(Path(directory) / CREDENTIAL_NAME)
-    secret = environ.get(SECRET_VARIABLE, "").strip()
+    if directory and (Path(directory) / credential).exists():
+        return _credential(Path(directory) / credential)
+    secret = environ.get(variable, "").strip()
     if secret:
         return secret
     if config.exchange.environment == EMBEDDED:
-        return "paper-secret"
+        return EMBEDDED_SECRET
     raise ConfigError(
-        f"no API secret for {config.exchange.environment}: set {SECRET_VARIABLE} or, under "
-        f"systemd, LoadCredential={CREDENTIAL_NAME}:FILE"
+        f"{lacking} {config.exchange.environment}: set {variable} or, under "
+        f"systemd, LoadCredential={credential}:FILE"
     )
 
 

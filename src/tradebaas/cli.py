@@ -34,6 +34,7 @@ class Commands(click.Group):
         "state": "tradebaas.commands.inspect:state",
         "log": "tradebaas.commands.inspect:log",
         "verify": "tradebaas.commands.verify:verify",
+        "audit": "tradebaas.commands.audit:audit",
         "backup": "tradebaas.commands.backup:backup",
     }
 

@@ -47,6 +47,15 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scope: str = SCOPE
 
 
+class AuditSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The key of ``tradebaas audit``, on the same account: one that may read and nothing else.
+
+    "" is for the embedded exchange only, which has one key.
+    """
+
+    client_id: str = ""
+
+
 class EmbeddedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The exchange that ``run`` starts when the environment is embedded.
 
@@ -135,6 +144,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     data: str = "data"
     exchange: ExchangeSection = ExchangeSection()
+    audit: AuditSection = AuditSection()
     embedded: EmbeddedSection = EmbeddedSection()
     strategy: StrategySection = StrategySection()
     risk: RiskSection = RiskSection()

@@ -271,7 +271,7 @@ class Front:
             now_ms = call.exchange.now_ms
             call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
-            call.exchange.gate.check(call.session, asked.access_token, call.wall_ms)
+            call.exchange.gate.check(call.session, method, asked.access_token, call.wall_ms)
         return table[method].handler(call, asked)
 
     def _journal_request(self, session: Session, request: Request, outcome: Wire) -> None:

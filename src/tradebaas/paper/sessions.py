@@ -7,19 +7,19 @@ life is real time, since clients count it with their own clocks.
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 import msgspec
 
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire
 from tradebaas.paper.params import Auth, Refused
+from tradebaas.paper.scopes import FULL, allows, granted, worded
 from tradebaas.paper.tape import RESOLUTIONS
 
 SIGNATURE_WINDOW_MS = 60_000
 MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
-SCOPE = "account:read_write mainaccount trade:read_write"
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -32,13 +32,14 @@ class Proof(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, kw_only=True):
     """One connection, or with a ``proof`` a single call that came without one (HTTP).
 
-    ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
-    next answer.
+    ``levels`` are those of its scope (``scopes``). ``held`` is None, or what an admin hold keeps
+    back; ``ends`` says that it is cut off after its next answer.
     """
 
     number: int
     proof: Proof | None = None
     logged_in: bool = False
+    levels: Mapping[str, str] = msgspec.field(default_factory=lambda: FULL)
     admin: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
@@ -52,6 +53,7 @@ class Token(msgspec.Struct, frozen=True):
     session: int | None
     expires_ms: int
     refreshes: bool
+    levels: Mapping[str, str]
 
 
 class Gate:
@@ -71,29 +73,36 @@ class Gate:
         Raises:
             Refused: 13004 for wrong credentials, signature, age, nonce or refresh token.
         """
+        before = self._tokens.get(params.refresh_token)
         self._prove(session, params, wall_ms)
         session.logged_in = True
+        session.levels = granted(params.scope) if before is None else before.levels
         return self._grant(session, params, wall_ms)
 
-    def check(self, session: Session, token: str | None, wall_ms: int) -> None:
-        """Refuse a private call without a login on the connection, a good token or a good proof.
+    def check(self, session: Session, method: str, token: str | None, wall_ms: int) -> None:
+        """Refuse a private call without a login on the connection, a good token or a good proof,
+        and one that the scope of these has no room for.
 
         Raises:
-            Refused: 13009, or 13004 when it is shown wrong credentials.
+            Refused: 13009, or 13004 when it is shown wrong credentials; 13021 for want of scope.
         """
+        if not allows(self._levels(session, token, wall_ms), method):
+            raise Refused(13021, "forbidden")
+
+    def _levels(self, session: Session, token: str | None, wall_ms: int) -> Mapping[str, str]:
         proof = session.proof or Proof()
         token = proof.token if token is None else token
         if token is None and proof.credentials is not None:
             self._prove(session, proof.credentials, wall_ms)
-            return
+            return FULL
         if token is None:
             if session.logged_in:
-                return
+                return session.levels
         else:
             known = self._tokens.get(token)
             usable = known is not None and not known.refreshes and known.expires_ms > wall_ms
             if known is not None and usable and known.session in {None, session.number}:
-                return
+                return known.levels
         raise Refused(13009, "unauthorized", {"reason": "invalid_token"})
 
     def revoke(self) -> None:
@@ -146,8 +155,9 @@ class Gate:
         names = [word for word in params.scope.split() if word.startswith("session:")]
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
-        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False)
-        self._tokens[refresh] = Token(owner, wall_ms + 10 * self._ttl_s * 1000, True)
+        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False, session.levels)
+        lasts_ms = 10 * self._ttl_s * 1000
+        self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, session.levels)
         while len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
         result: Wire = {
@@ -155,7 +165,7 @@ class Gate:
             "refresh_token": refresh,
             "token_type": "bearer",
             "expires_in": self._ttl_s,
-            "scope": " ".join([SCOPE, *(names or ["connection"])]),
+            "scope": worded(session.levels, names or ["connection"]),
             "sid": f"paper-{session.number}",
             "enabled_features": [],
         }

@@ -124,7 +124,9 @@ def orders_body(facts: Facts, view: State) -> Body:
 
 
 def _head(facts: Facts, view: State) -> Body:
-    return {"seq": view.seq, "life": view.life, "life_up": facts.life_up}
+    return {
+        "seq": view.seq, "life": view.life, "life_up": facts.life_up, "account": view.account,
+    }  # fmt: skip
 
 
 def _strategy(view: State) -> Body:

@@ -14,6 +14,7 @@ from tradebaas.paper.sessions import Gate, Proof, Session
 BTC = "BTC-PERPETUAL"
 # The vector of the protocol's section 3: id, secret, time, nonce, request and signature.
 CLIENT, SECRET, STAMP, NONCE = "exAmpLe1", "EXAMPLESECRET00", 1785000000123, "k7f2m9qa"
+READ = "private/get_position"
 TARGET = f"/api/v2/private/get_position?instrument_name={BTC}"
 SIGNATURE = "ee92ec3b6651f1f3b7f5fb67d1ec5f228246d7e5385444c651eb15dcc636f9ca"
 
@@ -118,7 +119,7 @@ def outcome(authorization: str, target: str = TARGET, wall_ms: int = STAMP, body
     gate = Gate(CLIENT, SECRET, 900, lambda: "token")
     proof = visit_of("GET", target, authorization, body.encode()).proof
     try:
-        gate.check(Session(number=1, proof=proof), None, wall_ms)
+        gate.check(Session(number=1, proof=proof), READ, None, wall_ms)
     except Refused as refused:
         return refused.code
     return 0
@@ -160,9 +161,9 @@ def test_a_signature_is_for_one_request_at_one_time() -> None:
     assert outcome(signed(), body="{}") == 13004
     gate = Gate(CLIENT, SECRET, 900, lambda: "token")
     proof = visit_of("GET", TARGET, signed(), b"").proof
-    gate.check(Session(number=1, proof=proof), None, STAMP)
+    gate.check(Session(number=1, proof=proof), READ, None, STAMP)
     with pytest.raises(Refused, match="13004"):
-        gate.check(Session(number=2, proof=proof), None, STAMP)
+        gate.check(Session(number=2, proof=proof), READ, None, STAMP)
 
 
 def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
@@ -172,10 +173,10 @@ def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
     socket = Session(number=1)
     theirs = str(gate.login(socket, login, STAMP)["access_token"])
     ours = str(gate.login(Session(number=2, proof=Proof()), login, STAMP)["access_token"])
-    gate.check(socket, ours, STAMP)
-    gate.check(Session(number=3, proof=Proof(token=ours)), None, STAMP)
+    gate.check(socket, READ, ours, STAMP)
+    gate.check(Session(number=3, proof=Proof(token=ours)), READ, None, STAMP)
     with pytest.raises(Refused, match="13009"):
-        gate.check(Session(number=4, proof=Proof(token=theirs)), None, STAMP)
+        gate.check(Session(number=4, proof=Proof(token=theirs)), READ, None, STAMP)
 
 
 @pytest.mark.parametrize(

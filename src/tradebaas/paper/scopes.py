@@ -1,0 +1,48 @@
+"""What a login may do: the words of its scope, and which of them a method needs.
+
+Protocol dossier section 3: reads of orders, positions and trades need ``trade:read``, whatever
+places, changes or cancels orders ``trade:read_write``, the account's summary ``account:read``,
+cancel on disconnect ``account:read_write``. A login may ask for less than its key has; what it does
+not name at all it has as its key has it. What is not known of Deribit is done like this: ``none``
+is refused everywhere, and a word that names no area is left out.
+"""
+
+from collections.abc import Iterable, Mapping
+
+LEVELS = ("none", "read", "read_write")
+FULL: Mapping[str, str] = {"account": "read_write", "trade": "read_write"}
+"""The areas that there are, and what the key of the embedded exchange has in each."""
+ORDER_VERBS = ("buy", "sell", "edit", "cancel", "close")
+
+
+def granted(asked: str) -> dict[str, str]:
+    """The levels of a login that asks for ``asked``: at most those of the key."""
+    levels = dict(FULL)
+    for word in asked.split():
+        area, _, level = word.partition(":")
+        if area in FULL and level in LEVELS:
+            levels[area] = min(level, FULL[area], key=LEVELS.index)
+    return levels
+
+
+def worded(levels: Mapping[str, str], names: Iterable[str]) -> str:
+    """The scope as the exchange tells it, with the names of its session."""
+    areas = [f"{area}:{level}" for area, level in sorted(levels.items())]
+    return " ".join([areas[0], "mainaccount", *areas[1:], *names])
+
+
+def allows(levels: Mapping[str, str], method: str) -> bool:
+    """Whether a private method may be called."""
+    area, level = _needed(method.removeprefix("private/"))
+    return not area or LEVELS.index(levels[area]) >= LEVELS.index(level)
+
+
+def _needed(name: str) -> tuple[str, str]:
+    """Area and level; ("", "") for what every login may do, like subscribing."""
+    if name.startswith("get_account") or name == "get_cancel_on_disconnect":
+        return "account", "read"
+    if name.endswith("cancel_on_disconnect"):
+        return "account", "read_write"
+    if name.startswith(ORDER_VERBS):
+        return "trade", "read_write"
+    return ("trade", "read") if name.startswith("get_") else ("", "")
