@@ -99,7 +99,13 @@ def _notified(note: rpc.Notification, state: State) -> str:
         case stream.Unreadable(raw=raw, reason=reason):
             _take((FrameFact(raw=raw, reason=reason),), state)
             return "refused by its reader"
-        case stream.TickerTick() | stream.BarTick() | stream.AccountTick() | None:
+        case (
+            stream.TickerTick()
+            | stream.BarTick()
+            | stream.AccountTick()
+            | stream.Maintenance()
+            | None
+        ):
             return "understood"
         case _:
             assert_never(item)

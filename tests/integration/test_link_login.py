@@ -19,16 +19,11 @@ async def test_what_is_said_first() -> None:
             "public/hello",
             "public/auth",
             "public/set_heartbeat",
-            "public/status",
             "private/get_cancel_on_disconnect",
         ]
         assert exchange.log[2].params == {"interval": 10}
         assert exchange.targets == [("exchange.test", 80, False)]
-        assert (link.alive, link.locked, link.url) == (
-            True,
-            "false",
-            "ws://exchange.test/ws/api/v2",
-        )
+        assert (link.alive, link.url) == (True, "ws://exchange.test/ws/api/v2")
     assert not link.alive
 
 

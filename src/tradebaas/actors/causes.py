@@ -5,6 +5,7 @@ Each is looked for again and again and told to the persister when it comes and w
 case; so nothing here ends a session, and nothing here decides about orders.
 """
 
+import math
 from typing import final
 
 import trio
@@ -13,12 +14,17 @@ from tradebaas.board import Context
 from tradebaas.core.admission import validity_ms
 from tradebaas.core.messages import Guard
 from tradebaas.core.state import stands
+from tradebaas.deribit import reads
 from tradebaas.deribit.link import Link
 
 CLOCK = "exchange clock"
 COD = "cancel on disconnect"
 BLIND = "blind stream"
+MAINTENANCE = "maintenance"
 LOOK_EVERY_S = 1.0
+STATUS_EVERY_S = 10.0
+ANNOUNCED_S = 3 * 3600.0
+"""An announcement is forgotten after that: a maintenance that was called off may never be told."""
 
 
 @final
@@ -28,6 +34,13 @@ class Causes:
     def __init__(self, ctx: Context, link: Link) -> None:
         self._ctx = ctx
         self._link = link
+        self._announced_until = 0.0
+        self._locked = ""
+        self._ask_at = 0.0
+
+    def announced(self, *, coming: bool) -> None:
+        """The exchange says that there will be maintenance, or that there is none any more."""
+        self._announced_until = self._now() + ANNOUNCED_S if coming else 0.0
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -39,16 +52,29 @@ class Causes:
         """Tell of what has come and what has gone."""
         await self.tell(CLOCK, self._clock())
         await self.tell(COD, self._link.cancels_on_disconnect)
+        await self.tell(MAINTENANCE, await self._maintained())
 
     async def tell(self, cause: str, detail: str) -> None:
         """Say that a cause is there, or with "" that it is not; only news is told."""
         if bool(detail) != stands(self._ctx.view(), cause):
             await self._ctx.asker.ask(Guard(cause=cause, active=bool(detail), detail=detail))
 
+    async def _maintained(self) -> str:
+        """What would be opened now might have to be left alone while the exchange is closed."""
+        now = self._now()
+        if now >= self._ask_at:
+            self._locked = "the exchange is locked" if await reads.locked(self._link) else ""
+            self._ask_at = now + STATUS_EVERY_S if self._locked else math.inf
+        announced = now < self._announced_until
+        return self._locked or ("the exchange announces maintenance" if announced else "")
+
+    def _now(self) -> float:
+        return self._ctx.ports.clock.monotonic()
+
     def _clock(self) -> str:
         """How long an order is valid cannot be said when the exchange's time is not known."""
         clock = self._link.clock
-        error_ms = clock.error_ms(self._ctx.ports.clock.monotonic())
+        error_ms = clock.error_ms(self._now())
         if clock.lockstep or error_ms <= validity_ms(self._ctx.limits, clock.rate):
             return ""
         return f"the exchange's time is known to {error_ms / 1000:.1f} s only, its answers are slow"

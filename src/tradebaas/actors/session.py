@@ -163,6 +163,9 @@ class Session:
                 if self._feed is not None and self._feed.take(item):
                     self._publish_market()
                 return ()
+            case stream.Maintenance(coming=coming):
+                self._causes.announced(coming=coming)
+                return ()
             case _:
                 assert_never(item)
 

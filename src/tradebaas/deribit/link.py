@@ -94,7 +94,6 @@ class Link:
         self.clock = ExchangeClock()
         self.contracts = Contracts()
         self.notifications = Inbox(inbox)
-        self.locked = ""
         self._ports = ports
         self._call_s = call_s
         self._lost = ""
@@ -314,7 +313,7 @@ class Link:
             if self._lost:
                 raise LinkLost(self._lost)
             try:
-                self.locked = await self._login.introduce(self)
+                await self._login.introduce(self)
             except CallFailed as error:
                 reason = f"{self.url} refused the login: {error}{hint(error)}"
                 raise LoginRefused(reason) from error

@@ -1,6 +1,6 @@
 """What is said first on a connection, and how the login is kept.
 
-Hello (the embedded exchange says how its clock runs), auth, heartbeat, status; then that resting
+Hello (the embedded exchange says how its clock runs), auth, heartbeat; then that resting
 orders outlive the connection, since an account-wide cancel-on-disconnect would take our stops with
 it (protocol dossier sections 3 to 5). Tokens are used by the socket itself and never sent along.
 """
@@ -40,8 +40,8 @@ class Login:
         """Seconds after a login or refresh at which the token should be renewed."""
         return max(1.0, REFRESH_AT * self._tokens.expires_in)
 
-    async def introduce(self, link: Caller) -> str:
-        """Say hello, log in, switch on heartbeats; returns what the exchange says is locked.
+    async def introduce(self, link: Caller) -> None:
+        """Say hello, log in, switch on heartbeats, and have our orders outlive the connection.
 
         Raises:
             CallFailed, Unanswered, LinkLost: as ``Link.call``.
@@ -54,9 +54,7 @@ class Login:
             link.clock.configure(said.rate, said.lockstep, said.wall_now)
         await self.authenticate(link)
         await link.call("public/set_heartbeat", {"interval": HEARTBEAT_S})
-        status = await ask(link, "public/status", {}, of(wire.Status))
         self.cancels_on_disconnect = await _keep_orders_after_disconnect(link)
-        return str(status.locked or "")
 
     async def authenticate(self, link: Caller) -> None:
         """Log in with the key, for the same scope each time.

@@ -52,6 +52,12 @@ async def server_time(link: Caller) -> int:
     return await ask(link, "public/get_time", {}, of(int))
 
 
+async def locked(link: Caller) -> bool:
+    """Whether the exchange as a whole takes no orders now; of a part of it nothing is said here."""
+    status = await ask(link, "public/status", {}, of(wire.Status))
+    return str(status.locked).lower() == "true"
+
+
 async def instrument(link: Caller, name: str) -> Instrument:
     """A contract; remembered in ``link.contracts``."""
     params: Params = {"instrument_name": name}

@@ -15,7 +15,7 @@ from tradebaas.deribit import convert, wire
 from tradebaas.deribit.calls import Caller, ask, of
 from tradebaas.deribit.convert import CANNOT_READ, Contracts
 from tradebaas.deribit.errors import LinkLost
-from tradebaas.deribit.rpc import Notification
+from tradebaas.deribit.rpc import Notification, Params
 
 
 class Timeframe(Protocol):
@@ -61,6 +61,13 @@ class AccountTick(Struct, frozen=True, kw_only=True):
 
 
 @final
+class Maintenance(Struct, frozen=True, kw_only=True):
+    """The exchange says that it will be closed, or that it is not any more."""
+
+    coming: bool
+
+
+@final
 class Unreadable(Struct, frozen=True, kw_only=True):
     """A frame that makes no sense."""
 
@@ -68,7 +75,9 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Item = Changes | TickerTick | BarTick | AccountTick | Unreadable
+Item = Changes | TickerTick | BarTick | AccountTick | Maintenance | Unreadable
+PLATFORM = "platform_state"
+"""Nice to hear, and not needed: what it announces is noticed when it comes as well."""
 
 
 def channels(instrument: Instrument, timeframe: Timeframe) -> tuple[str, ...]:
@@ -83,14 +92,15 @@ def channels(instrument: Instrument, timeframe: Timeframe) -> tuple[str, ...]:
 
 
 async def subscribe(link: Caller, instrument: Instrument, timeframe: Timeframe) -> None:
-    """Subscribe to all that a session needs.
+    """Subscribe to all that a session needs, and to what is nice to hear.
 
     Raises:
         LinkLost: the exchange dropped a channel without a word.
         CallFailed, Unanswered: as ``Link.call``.
     """
     wanted = channels(instrument, timeframe)
-    got = await ask(link, "private/subscribe", {"channels": list(wanted)}, of(list[str]))
+    params: Params = {"channels": [*wanted, PLATFORM]}
+    got = await ask(link, "private/subscribe", params, of(list[str]))
     known = {channel.casefold() for channel in got}
     dropped = [channel for channel in wanted if channel.casefold() not in known]
     if dropped:
@@ -98,7 +108,7 @@ async def subscribe(link: Caller, instrument: Instrument, timeframe: Timeframe) 
 
 
 def decode(note: Notification, contracts: Contracts) -> Item | None:
-    """What a notification says; None for prices without a bid or an ask. Never raises."""
+    """What a notification says; None for what is of no use. Never raises."""
     try:
         return _decode(note, contracts)
     except CANNOT_READ as error:
@@ -118,6 +128,9 @@ def _decode(note: Notification, contracts: Contracts) -> Item | None:
         case ["chart", "trades", name, resolution]:
             candle = convert.bar(wire.parse(note.data, wire.Bar), contracts.kind(name))
             return BarTick(instrument=name, resolution=resolution, candle=candle)
+        case ["platform_state"]:
+            told = wire.parse(note.data, wire.PlatformState).maintenance
+            return None if told is None else Maintenance(coming=told)
         case _:
             return Unreadable(raw=note.raw, reason=f"not subscribed to {note.channel}")
 

@@ -47,6 +47,12 @@ class Status(Struct, frozen=True):
     locked: str | bool | None = None
 
 
+class PlatformState(Struct, frozen=True):
+    """Channel ``platform_state``: of maintenance, or of a single price index."""
+
+    maintenance: bool | None = None
+
+
 class CancelOnDisconnect(Struct, frozen=True):
     """``private/get_cancel_on_disconnect``."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import msgspec
 import trio
-from trio_websocket import WebSocketConnection, open_websocket_url
+from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.process import serve
@@ -156,9 +156,19 @@ async def exchange_on(directory: Path, *, port: int = 0) -> AsyncIterator[Exchan
                 await serve(config, task_status=task_status)
 
             url = str(await nursery.start(start))
-            async with open_websocket_url(url) as socket:
-                yield Exchange(url, directory, Admin(socket))
+            async with _admin(url) as admin:
+                yield Exchange(url, directory, admin)
             nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _admin(url: str) -> AsyncIterator[Admin]:
+    """On a stream of its own, which is closed whoever ended the conversation."""
+    host, path = url.removeprefix("ws://").split("/", 1)
+    port = int(host.rpartition(":")[2])
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream, trio.open_nursery() as n:
+        yield Admin(await wrap_client_stream(n, stream, host, f"/{path}"))
+        n.cancel_scope.cancel()
 
 
 class Meddler(trio.abc.Stream):

@@ -35,7 +35,7 @@ def decode(channel: str, data: object) -> stream.Item | None:
 async def test_all_channels_of_a_session_in_one_call() -> None:
     desk = Desk({"private/subscribe": [name.upper() for name in reversed(CHANNELS)]})
     await stream.subscribe(desk, BTC, Timeframe())
-    assert desk.asked == [("private/subscribe", {"channels": CHANNELS})]
+    assert desk.asked == [("private/subscribe", {"channels": [*CHANNELS, "platform_state"]})]
 
 
 async def test_a_channel_left_out_silently_is_named() -> None:
@@ -69,6 +69,17 @@ def test_prices() -> None:
 @pytest.mark.parametrize("empty", [None, 0.0])
 def test_a_book_with_an_empty_side_gives_no_price(side: str, empty: object) -> None:
     assert decode("ticker.BTC-PERPETUAL.100ms", TICKER | {side: empty}) is None
+
+
+@pytest.mark.parametrize("coming", [True, False])
+def test_a_maintenance_is_announced_and_called_off(coming: bool) -> None:
+    told = decode("platform_state", {"maintenance": coming})
+    assert told == stream.Maintenance(coming=coming)
+    assert stream.stamp_ms(told) == 0
+
+
+def test_what_the_platform_says_of_one_index_is_no_news() -> None:
+    assert decode("platform_state", {"price_index": "sol_usdc", "locked": True}) is None
 
 
 def test_equity() -> None:
