@@ -76,17 +76,22 @@ def moved(position: Position | None, fill: Fill, signal_id: str) -> Position:
 
 
 def folded_before(accounts: Accounts, at_ms: int, signal_id: str) -> Accounts:
-    """The same, with the fills of before ``at_ms`` in the base: nothing older will be told."""
-    old = tuple(fill for fill in accounts.fills if fill.at_ms < at_ms)
-    base = _last(replace(accounts, fills=old), signal_id)
-    return Accounts(base=base, fills=accounts.fills[len(old) :])
+    """The same, with the fills of before ``at_ms`` in the base: nothing older will be told.
 
-
-def _last(accounts: Accounts, signal_id: str) -> Position | None:
-    position = accounts.base
-    for fill in accounts.fills:
+    Only up to where a trade ends: until that trade is told, its end must be found here.
+    """
+    base, fills, folded = accounts.base, accounts.fills, 0
+    if base is not None and base.size == 0:
+        return accounts
+    position = base
+    for number, fill in enumerate(fills, 1):
+        ended = position is not None and position.size == 0 and not fill.reduces
+        if fill.at_ms >= at_ms or ended or len(split_at_zero(position, fill)) > 1:
+            break
         position = _fold(position, fill, signal_id)
-    return position
+        if position.size != 0:
+            base, folded = position, number
+    return Accounts(base=base, fills=fills[folded:])
 
 
 def _fold(position: Position | None, fill: Fill, signal_id: str) -> Position:
