@@ -21,6 +21,7 @@ CLOCK = "exchange clock"
 COD = "cancel on disconnect"
 BLIND = "blind stream"
 MAINTENANCE = "maintenance"
+CLOSED = "instrument closed"
 LOOK_EVERY_S = 1.0
 STATUS_EVERY_S = 10.0
 ANNOUNCED_S = 3 * 3600.0

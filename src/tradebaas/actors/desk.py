@@ -26,6 +26,7 @@ from tradebaas.core.messages import Report
 from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
+from tradebaas.deribit.errors import STALE_TERMS
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
@@ -67,6 +68,7 @@ class Desk:
         self._answered = trio.Event()
         self._cancels: dict[str, _Cancel] = {}
         self.survey_wanted = trio.Event()
+        self.terms_doubted = trio.Event()
 
     # ------------------------------------------------------------------------------ sending
 
@@ -122,6 +124,8 @@ class Desk:
                 facts = (*map(_fill, fills), *map(_order, orders))
             case trade.Rejected(code=code, message=message):
                 facts = (RejectFact(label=intent.label, code=code, message=message),)
+                if code in STALE_TERMS:
+                    self.terms_doubted.set()
             case trade.NotSent(reason=reason):
                 facts = (NotSentFact(label=intent.label, reason=reason),)
             case trade.Lost(reason=reason, raw=raw):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import trio
 
+from tradebaas.actors.contract import TermsChanged
 from tradebaas.actors.feed import CandleGap
 from tradebaas.actors.prices import ChannelSilent
 from tradebaas.actors.session import Session, SessionOver
@@ -34,6 +35,7 @@ _ORDINARY = (
     CallFailed,
     CandleGap,
     ChannelSilent,
+    TermsChanged,
     SessionOver,
 )
 """What ends a session without ending the life."""

@@ -12,6 +12,7 @@ from typing import assert_never, final
 import trio
 
 from tradebaas.actors.causes import BLIND, Causes
+from tradebaas.actors.contract import ContractWatch
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.feed import WINDOW, Feed
 from tradebaas.actors.prices import ChannelSilent, PriceWatch
@@ -80,7 +81,8 @@ class Session:
         """Work until ``drain``, then let orders under way be answered.
 
         Raises:
-            LinkLost, Unanswered, CallFailed, CandleGap, ChannelSilent, SessionOver: it is over.
+            LinkLost, Unanswered, CallFailed, CandleGap, ChannelSilent, TermsChanged or
+                SessionOver: it is over.
         """
         await self._log_in()
         await self._causes.look()
@@ -106,6 +108,7 @@ class Session:
             self._answer_candles,
             self._watch_prices,
             self._causes.run,
+            self._watch_contract,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -271,6 +274,10 @@ class Session:
     async def _watch_prices(self) -> None:
         assert self._prices is not None
         await self._prices.run()
+
+    async def _watch_contract(self) -> None:
+        known = self._needed_instrument()
+        await ContractWatch(self._link, known, self._desk, self._causes).run()
 
     async def _watch_assignment(self) -> None:
         """Another instrument or timeframe needs other subscriptions: a new session."""

@@ -60,7 +60,7 @@ class Phase(StrEnum):
 
 
 class Instrument(Struct, frozen=True, kw_only=True):
-    """A contract as the exchange describes it today."""
+    """A contract as the exchange describes it today; not ``is_open``: it takes no orders now."""
 
     name: str
     kind: ContractKind
@@ -70,6 +70,7 @@ class Instrument(Struct, frozen=True, kw_only=True):
     min_amount: Decimal
     max_leverage: Decimal
     taker_commission: Decimal
+    is_open: bool = True
 
 
 class Candle(Struct, frozen=True):

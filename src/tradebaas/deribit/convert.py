@@ -81,6 +81,7 @@ def instrument(item: wire.Instrument) -> Instrument:
         min_amount=_positive(item.min_trade_amount, "min_trade_amount"),
         max_leverage=_positive(item.max_leverage, "max_leverage"),
         taker_commission=_number(item.taker_commission, "taker_commission"),
+        is_open=item.state in (None, "open"),  # a word that nobody knows opens nothing
     )
 
 

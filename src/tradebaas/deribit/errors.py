@@ -79,6 +79,9 @@ def kind_of(code: int) -> Kind:
     return next((kind for kind, codes in _KINDS.items() if code in codes), Kind.REFUSED)
 
 
+STALE_TERMS = frozenset({-32602, 10002, 10026, 10043, 10044})
+"""Refusals that come when ticks, steps or minimums are not those that we know any more."""
+
 NO_ORDER: dict[str, frozenset[int]] = {
     "the request was not understood": frozenset(
         {-32700, -32602, -32601, -32600, -32000, 11029, 11043, 11047, 11049, 11050}

@@ -70,6 +70,7 @@ class Instrument(Struct, frozen=True):
     min_trade_amount: Decimal | None = None
     max_leverage: Decimal | None = None
     taker_commission: Decimal | None = None
+    state: str | None = None
 
 
 class Ticker(Struct, frozen=True):
