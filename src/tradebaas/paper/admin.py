@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tradebaas.paper import entry, params, queries
+from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Thin
-from tradebaas.paper.methods import Call, Method, cancel_all
+from tradebaas.paper.methods import cancel_all
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.tape import MAX_SHOCKS

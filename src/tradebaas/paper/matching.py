@@ -253,7 +253,7 @@ class Matching:
         desk.add_trade(
             Trade(
                 trade_id=f"{item.id_prefix}{desk.number('trade')}",
-                trade_seq=desk.number("trade_seq"),
+                trade_seq=desk.trade_seq(),
                 instrument_name=item.name,
                 timestamp=desk.now_ms,
                 order_type="liquidation" if order.is_liquidation else order.order_type,

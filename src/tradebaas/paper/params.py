@@ -23,6 +23,7 @@ from tradebaas.paper.orders import (
 
 Label = Annotated[str, msgspec.Meta(max_length=64)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+BookDepth = Literal[1, 5, 10, 20, 50, 100, 1000, 10000]
 Sorting = Literal["asc", "desc", "default"]
 
 
@@ -99,11 +100,43 @@ class AnyCurrency(Params):
 
 class Book(Params):
     instrument_name: str
-    depth: Literal[1, 5, 10, 20, 50, 100, 1000, 10000] = 5
+    depth: BookDepth = 5
+
+
+class BookById(Params):
+    instrument_id: int
+    depth: BookDepth = 5
 
 
 class Index(Params):
     index_name: str
+
+
+class IndexNames(Params):
+    extended: bool = False
+
+
+class MarketTrades(Params):
+    instrument_name: str = ""
+    currency: str = ""
+    kind: str = "any"
+    start_timestamp: int | None = None
+    end_timestamp: int | None = None
+    start_seq: int | None = None
+    end_seq: int | None = None
+    count: Count = 10
+    sorting: Sorting = "default"
+
+
+class FundingSpan(Params):
+    instrument_name: str
+    start_timestamp: int
+    end_timestamp: int
+
+
+class FundingChart(Params):
+    instrument_name: str
+    length: Literal["8h", "24h", "1m"] = "8h"
 
 
 class Chart(Params):

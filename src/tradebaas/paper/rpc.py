@@ -14,11 +14,12 @@ from typing import Any, cast
 import msgspec
 
 from tradebaas.paper.admin import ADMIN_METHODS, READ_ONLY
+from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.credits import Credits
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
-from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY, Call, Method
+from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
 from tradebaas.paper.params import Refused, decode
 from tradebaas.paper.sessions import Session
 
