@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tradebaas.errors import ConfigError
 from tradebaas.paper import entry, params, queries
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Thin
 from tradebaas.paper.methods import cancel_all
+from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.tape import MAX_SHOCKS
@@ -35,6 +37,10 @@ class Counted(Hold, kw_only=True):
 class Reject(Counted, kw_only=True):
     code: int
     message: str
+
+
+class Chances(Params):
+    faults: dict[str, float] | None = None
 
 
 class OwnersOrder(params.Entry, kw_only=True):
@@ -95,6 +101,17 @@ def _reject(call: Call, asked: Reject) -> str:
     methods = frozenset({asked.method})
     call.faults.arm(Rule("reject", methods, asked.params_match, asked.count, error))
     return "ok"
+
+
+def _chances(call: Call, asked: Chances) -> Wire:
+    """Set the chances of all named faults, if any are given, and return those that hold."""
+    if asked.faults is not None:
+        try:
+            check_chances(asked.faults)
+        except ConfigError as error:
+            raise invalid("faults", str(error)) from error
+        call.faults.chances = {name: chance for name, chance in asked.faults.items() if chance}
+    return {"faults": dict(call.faults.chances)}
 
 
 def _order(call: Call, asked: OwnersOrder) -> Wire:
@@ -211,6 +228,7 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/refuse_before": Method(Counted, lambda call, asked: _arm(call, "swallow", asked)),
     "admin/lose_answer": Method(Counted, lambda call, asked: _arm(call, "lose", asked)),
     "admin/reject": Method(Reject, _reject),
+    "admin/faults": Method(Chances, _chances),
     "admin/order": Method(OwnersOrder, _order),
     "admin/cancel": Method(
         params.ByOrder,

@@ -36,7 +36,8 @@ class Display:
 
     def summary(self, currency: str) -> Wire:
         """Return the account summary of a currency."""
-        return summary_wire(self._desk.account, currency, self._tape.price, self._terms.margin)
+        terms, account = self._terms, self._desk.account
+        return summary_wire(account, currency, self._tape.price, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
 

@@ -62,8 +62,11 @@ class Front:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.faults = Faults()
-        self.credits = Credits(exchange.config.rate_limits and not exchange.config.lockstep)
+        config = exchange.config
+        self.faults = Faults(frozenset(ORDER_METHODS), config.seed)
+        self.faults.chances = dict(config.faults)
+        counting = config.rate_limits and not config.lockstep
+        self.credits = Credits(counting, exchange.terms.limits)
         self.before: Callable[[str, bytes], None] | None = None
         """Called with the method and the parameters just before a call is executed."""
         self._waiting: list[Waiting] = []
@@ -198,6 +201,7 @@ class Front:
     def quiet(self) -> None:
         """Disarm everything and let go of what is held; what waits stays due."""
         self.faults.rules.clear()
+        self.faults.chances.clear()
         self.before = None
         self.exchange.outbox.release()
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tradebaas.paper.accounts import Margin
 from tradebaas.paper.config import ExchangeConfig, Windows
+from tradebaas.paper.credits import Limits, limits_of
 from tradebaas.paper.params import Refused
 
 DAY_MS = 24 * 3_600_000
@@ -20,10 +21,12 @@ ALWAYS_ANSWERED = frozenset({"public/hello", "public/status", "public/test", "pu
 
 class Terms(msgspec.Struct, kw_only=True):
     """In exchange time: when the daily settlement begins (ms of the day) and how long it lasts (0 =
-    none), and from when to when there is maintenance, if any is planned."""
+    none), and from when to when there is maintenance, if any is planned. ``limits`` are what the
+    account is told of and held to."""
 
     margin: Margin
     windows: Windows
+    limits: Limits
     settlement_ms: int
     settlement_at_ms: int = SETTLEMENT_AT_MS
     maintenance: tuple[int, int] | None = None
@@ -31,8 +34,12 @@ class Terms(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, config: ExchangeConfig) -> "Terms":
         """Return the terms that an exchange starts with."""
-        margin = Margin(config.max_leverage)
-        return cls(margin=margin, windows=config.windows, settlement_ms=config.settlement_ms)
+        return cls(
+            margin=Margin(config.max_leverage),
+            windows=config.windows,
+            limits=limits_of(config.tier),
+            settlement_ms=config.settlement_ms,
+        )
 
     def reset(self, to: "Terms") -> None:
         """Take over other terms."""
