@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tradebaas.errors import ConfigError
-from tradebaas.paper import entry, params, queries
+from tradebaas.paper import checks, entry, params, queries
 from tradebaas.paper.calls import Call, Method
+from tradebaas.paper.cancels import cancel_all
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Thin
-from tradebaas.paper.methods import cancel_all
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
@@ -121,7 +121,7 @@ def _order(call: Call, asked: OwnersOrder) -> Wire:
 
 
 def _price(call: Call, asked: Price) -> str:
-    if not entry.is_sane(asked.price) or asked.price <= 0:
+    if not checks.is_sane(asked.price) or asked.price <= 0:
         raise invalid("price", "must be above zero")
     if len(call.exchange.tape.state.shocks) >= MAX_SHOCKS:
         raise Refused(11030, "other_reject", {"reason": f"{MAX_SHOCKS} price shocks were made"})
@@ -133,7 +133,7 @@ def _depth(call: Call, asked: Depth) -> str:
     name = params.instrument(asked.instrument_name).name
     if asked.amount is None:
         call.exchange.matching.depth.pop(name, None)
-    elif not entry.is_sane(asked.amount) or asked.amount < 0:
+    elif not checks.is_sane(asked.amount) or asked.amount < 0:
         raise invalid("amount", "must not be below zero")
     else:
         call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
@@ -234,7 +234,7 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
         params.ByOrder,
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
-    "admin/cancel_all": Method(Params, cancel_all),
+    "admin/cancel_all": Method(params.CancelAll, cancel_all),
     "admin/price": Method(Price, _price),
     "admin/depth": Method(Depth, _depth),
     "admin/liquidate": Method(Liquidate, _liquidate),

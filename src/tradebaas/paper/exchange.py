@@ -124,6 +124,7 @@ class Exchange:
         if not self.terms.open(to_ms):
             self._stands = True
             self.set_now(to_ms)
+            self._end_day()
             self.display.feeds.tell_state()
             return
         if self._stands:
@@ -200,6 +201,7 @@ class Exchange:
 
     def _open_next_bar(self) -> None:
         self.tape.close_bar()
+        self._end_day()
         opened = self.tape.next_open()
         crossed = self._crossed_in_gap(opened)
         self.tape.state.price = opened
@@ -244,7 +246,17 @@ class Exchange:
         self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        if self.matching.serve_waiting():
+        trailed = self.matching.trail()
+        if self.matching.serve_waiting() or trailed:
+            self.settle()
+
+    def _end_day(self) -> None:
+        """Cancel the orders that were for a day which is over."""
+        live = [o for o in self.desk.live.values() if o.time_in_force == "good_til_day"]
+        over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
+        for order in over:
+            self.desk.end(order, "cancelled", "settlement")
+        if over:
             self.settle()
 
     # -- events -------------------------------------------------------------------------------

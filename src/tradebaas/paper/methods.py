@@ -5,8 +5,9 @@ A method that is not in a table gets -32601. Handlers return the result or raise
 
 from typing import Any
 
-from tradebaas.paper import entry, params, queries
+from tradebaas.paper import checks, entry, params, queries
 from tradebaas.paper.calls import Call, Method
+from tradebaas.paper.cancels import CANCEL_METHODS
 from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.market_methods import MARKET_METHODS
 from tradebaas.paper.orders import order_wire
@@ -112,23 +113,6 @@ def _logout(call: Call, _: params.Logout) -> None:
     call.exchange.outbox.drop(call.session.number)
 
 
-def _cancel_by_label(call: Call, asked: params.CancelByLabel) -> int:
-    names = params.in_currency(asked.currency)
-    live = queries.live_orders(call.exchange, names, "all")
-    return entry.cancel_many(call.exchange, [item for item in live if item.label == asked.label])
-
-
-def cancel_all(call: Call, _: Params) -> int:
-    """Cancel every live order and return how many there were."""
-    return entry.cancel_many(call.exchange, list(call.exchange.desk.live.values()))
-
-
-def _cancel_all_by_instrument(call: Call, asked: params.ByInstrument) -> int:
-    name = params.instrument(asked.instrument_name).name
-    chosen = queries.live_orders(call.exchange, [name], asked.type)
-    return entry.cancel_many(call.exchange, chosen)
-
-
 def _open_orders(call: Call, names: set[str], type_name: str) -> list[Wire]:
     return [order_wire(item) for item in queries.live_orders(call.exchange, names, type_name)]
 
@@ -207,7 +191,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/get_order_state": Method(
         params.ByOrder,
         lambda call, asked: queries.order_state(
-            call.exchange, entry.find(call.exchange, asked.order_id)
+            call.exchange, checks.find(call.exchange, asked.order_id)
         ),
     ),
     "private/get_order_state_by_label": Method(
@@ -261,7 +245,7 @@ WEBSOCKET_ONLY = frozenset(
 )
 """The methods that are about a connection, so that a single call has no use for them."""
 
-ORDER_METHODS: dict[str, Method[Any]] = {
+ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     "private/buy": Method(
         params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "buy", asked)
     ),
@@ -273,9 +257,9 @@ ORDER_METHODS: dict[str, Method[Any]] = {
         params.ByOrder,
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
-    "private/cancel_by_label": Method(params.CancelByLabel, _cancel_by_label),
-    "private/cancel_all": Method(Params, cancel_all),
-    "private/cancel_all_by_instrument": Method(params.ByInstrument, _cancel_all_by_instrument),
+    "private/edit_by_label": Method(
+        params.EditByLabel, lambda call, asked: entry.edit_by_label(call.exchange, asked)
+    ),
     "private/close_position": Method(
         params.Close,
         lambda call, asked: entry.close_position(call.exchange, call.session, asked),

@@ -27,9 +27,9 @@ def sides(item: Instrument, matching: Matching, levels: int = SHOWN_LEVELS) -> t
     for order in _resting(item, matching):
         assert order.price is not None
         if order.is_buy and order.price <= tape.bid:
-            bids[order.price] = bids.get(order.price, Decimal(0)) + order.remaining
+            bids[order.price] = bids.get(order.price, Decimal(0)) + order.visible
         elif not order.is_buy and order.price >= tape.ask:
-            asks[order.price] = asks.get(order.price, Decimal(0)) + order.remaining
+            asks[order.price] = asks.get(order.price, Decimal(0)) + order.visible
     return dict(sorted(bids.items(), reverse=True)), dict(sorted(asks.items()))
 
 

@@ -60,6 +60,11 @@ class Terms(msgspec.Struct, kw_only=True):
         """Return whether it is the time of the daily settlement."""
         return (now_ms - self.settlement_at_ms) % DAY_MS < self.settlement_ms
 
+    def day_end(self, from_ms: int) -> int:
+        """Return the first settlement after a moment: when an order of that day ends."""
+        days = (from_ms - self.settlement_at_ms) // DAY_MS + 1
+        return days * DAY_MS + self.settlement_at_ms
+
     def check(self, method: str, changes_orders: bool, now_ms: int) -> None:
         """Refuse a call at the wrong time.
 
