@@ -12,8 +12,8 @@ import apsw
 import httpx
 import pytest
 import trio
-from exchange_socket_kit import BTC, BUY, Client, connect, serving
-from trio_websocket import ConnectionRejected
+from exchange_socket_kit import BTC, BUY, Client, connect, dialled, serving
+from trio_websocket import ConnectionRejected, wrap_client_stream
 
 from tradebaas.paper import steps
 from tradebaas.paper.methods import METHODS, WEBSOCKET_ONLY
@@ -348,3 +348,20 @@ async def test_in_maintenance_the_front_answers(tmp_path: Path) -> None:
         with pytest.RaisesGroup(ConnectionRejected):
             async with connect(url):
                 pass
+
+
+async def test_a_websocket_is_opened_on_the_connection_of_the_last_request(tmp_path: Path) -> None:
+    """As HTTP clients do that keep a connection for later and take it for the upgrade."""
+    request = b"GET /api/v2/public/get_time HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(tmp_path) as url, dialled(url) as stream, trio.open_nursery() as tasks:
+        for _ in range(2):
+            await stream.send_all(request)
+            answer = b""
+            while b"usDiff" not in answer or not answer.endswith(b"}"):
+                answer += await stream.receive_some()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+        client = Client(await wrap_client_stream(tasks, stream, "x", "/ws/api/v2"))
+        await client.login()
+        bought = await client.call("private/buy", **BUY)
+        assert bought["order"]["order_state"] == "filled"
+        tasks.cancel_scope.cancel()

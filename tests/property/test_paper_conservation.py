@@ -82,7 +82,9 @@ leg = st.fixed_dictionaries(
     {"direction": sides, "amount": st.integers(1, 30).map(lambda n: n * 10)},
     optional={"reduce_only": st.booleans(), "label": st.just("leg")},
 )
-order_types = st.sampled_from(["limit", "market", "stop_market", "take_market", "stop_limit"])
+order_types = st.sampled_from(
+    ["limit", "market", "stop_market", "take_market", "stop_limit", "trailing_stop", "market_limit"]
+)
 conditions = st.sampled_from(["first_hit", "complete_fill", "incremental"])
 
 
@@ -91,9 +93,10 @@ def orders(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     def shape(params: dict[str, Any]) -> dict[str, Any]:
         params["type"] = draw(order_types)
         params["price"] = draw(st.integers(39_500, 40_500))
-        if params["type"] not in ("limit", "market"):
+        if params["type"] not in ("limit", "market", "market_limit"):
             params["trigger"] = "mark_price"
             params["trigger_price"] = draw(st.integers(39_500, 40_500))
+            params["trigger_offset"] = draw(st.integers(1, 300))
         return params
 
     params = shape({"instrument_name": "BTC-PERPETUAL", "amount": draw(st.integers(1, 30)) * 10})

@@ -8,8 +8,14 @@ import msgspec
 
 from tradebaas.commands.common import with_config
 from tradebaas.config import Config
+from tradebaas.errors import ConfigError
+from tradebaas.paper.mishaps import MISHAPS, read_chances
 
 LOCKSTEP = "lockstep"
+CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
+FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\n".join(
+    f"  {name:13} {mishap.says}" for name, mishap in MISHAPS.items()
+)
 
 
 @click.command()
@@ -46,7 +52,16 @@ def _amount(_ctx: click.Context, _option: click.Parameter, text: str) -> Decimal
         raise click.BadParameter(f"{text!r} is not a number") from error
 
 
-@click.command()
+def _chances(
+    _ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, float]:
+    try:
+        return read_chances(texts)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(epilog=f"\b\n{FAULTS}")
 @click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
@@ -81,6 +96,22 @@ def _amount(_ctx: click.Context, _option: click.Parameter, text: str) -> Decimal
 @click.option(
     "--balance-usdc", callback=_amount, default="50000", show_default=True, help="USDC likewise."
 )
+@click.option(
+    "--credits",
+    "tier",
+    type=click.Choice(list(CREDITS)),
+    default="tier4",
+    show_default=True,
+    help="How often an account may call; off lets it call as it likes.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    callback=_chances,
+    multiple=True,
+    metavar="NAME=CHANCE,...",
+    help="What goes wrong, and how often: ack-lost=0.01. The names are below.",
+)
 @click.option("--admin", is_flag=True, help="Answer the methods that steer it (for tests).")
 @click.pass_context
 def exchange(
@@ -95,6 +126,8 @@ def exchange(
     idle_exit: float,
     balance_btc: Decimal,
     balance_usdc: Decimal,
+    tier: str,
+    faults: dict[str, float],
     admin: bool,
 ) -> None:
     """Run the embedded exchange alone: it speaks Deribit's protocol on loopback.
@@ -104,6 +137,7 @@ def exchange(
     """
     from tradebaas.paper import process
     from tradebaas.paper.config import ExchangeConfig
+    from tradebaas.paper.credits import LOWEST_TIER
 
     config = ExchangeConfig(
         directory=Path(data),
@@ -117,6 +151,9 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
+        rate_limits=tier != "off",
+        tier=CREDITS[tier] or LOWEST_TIER,
+        faults=faults,
         admin=admin,
     )
     ctx.exit(process.main(config))

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from tradebaas.paper.credits import LIMITS
+from tradebaas.paper.credits import Limits
 from tradebaas.paper.instruments import (
     COIN_STEP,
     CONTEXT,
@@ -180,7 +180,9 @@ def position_wire(position: Position, mark: Decimal, margin: Margin) -> Wire:
     return wire
 
 
-def summary_wire(account: Account, currency: str, mark: Decimal, margin: Margin) -> Wire:
+def summary_wire(
+    account: Account, currency: str, mark: Decimal, margin: Margin, limits: Limits
+) -> Wire:
     """Return the account summary of one currency (protocol section 11)."""
     held = account.in_currency(currency)
     balance = account.balances[currency]
@@ -215,10 +217,10 @@ def summary_wire(account: Account, currency: str, mark: Decimal, margin: Margin)
         "portfolio_margining_enabled": False,
         "limits": {
             "limits_per_currency": False,
-            "non_matching_engine": LIMITS["general"]._asdict(),
+            "non_matching_engine": limits["general"]._asdict(),
             "matching_engine": {
-                "trading": {"total": LIMITS["matching"]._asdict()},
-                "cancel_all": LIMITS["cancel_all"]._asdict(),
+                "trading": {"total": limits["matching"]._asdict()},
+                "cancel_all": limits["cancel_all"]._asdict(),
             },
         },
     }

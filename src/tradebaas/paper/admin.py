@@ -10,11 +10,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tradebaas.paper import entry, params, queries
+from tradebaas.errors import ConfigError
+from tradebaas.paper import checks, entry, params, queries
+from tradebaas.paper.calls import Call, Method
+from tradebaas.paper.cancels import cancel_all
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Thin
-from tradebaas.paper.methods import Call, Method, cancel_all
+from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.tape import MAX_SHOCKS
@@ -34,6 +37,10 @@ class Counted(Hold, kw_only=True):
 class Reject(Counted, kw_only=True):
     code: int
     message: str
+
+
+class Chances(Params):
+    faults: dict[str, float] | None = None
 
 
 class OwnersOrder(params.Entry, kw_only=True):
@@ -96,6 +103,17 @@ def _reject(call: Call, asked: Reject) -> str:
     return "ok"
 
 
+def _chances(call: Call, asked: Chances) -> Wire:
+    """Set the chances of all named faults, if any are given, and return those that hold."""
+    if asked.faults is not None:
+        try:
+            check_chances(asked.faults)
+        except ConfigError as error:
+            raise invalid("faults", str(error)) from error
+        call.faults.chances = {name: chance for name, chance in asked.faults.items() if chance}
+    return {"faults": dict(call.faults.chances)}
+
+
 def _order(call: Call, asked: OwnersOrder) -> Wire:
     if asked.label:
         raise invalid("label", "the owner's manual orders have none")
@@ -103,7 +121,7 @@ def _order(call: Call, asked: OwnersOrder) -> Wire:
 
 
 def _price(call: Call, asked: Price) -> str:
-    if not entry.is_sane(asked.price) or asked.price <= 0:
+    if not checks.is_sane(asked.price) or asked.price <= 0:
         raise invalid("price", "must be above zero")
     if len(call.exchange.tape.state.shocks) >= MAX_SHOCKS:
         raise Refused(11030, "other_reject", {"reason": f"{MAX_SHOCKS} price shocks were made"})
@@ -115,7 +133,7 @@ def _depth(call: Call, asked: Depth) -> str:
     name = params.instrument(asked.instrument_name).name
     if asked.amount is None:
         call.exchange.matching.depth.pop(name, None)
-    elif not entry.is_sane(asked.amount) or asked.amount < 0:
+    elif not checks.is_sane(asked.amount) or asked.amount < 0:
         raise invalid("amount", "must not be below zero")
     else:
         call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
@@ -210,12 +228,13 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/refuse_before": Method(Counted, lambda call, asked: _arm(call, "swallow", asked)),
     "admin/lose_answer": Method(Counted, lambda call, asked: _arm(call, "lose", asked)),
     "admin/reject": Method(Reject, _reject),
+    "admin/faults": Method(Chances, _chances),
     "admin/order": Method(OwnersOrder, _order),
     "admin/cancel": Method(
         params.ByOrder,
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
-    "admin/cancel_all": Method(Params, cancel_all),
+    "admin/cancel_all": Method(params.CancelAll, cancel_all),
     "admin/price": Method(Price, _price),
     "admin/depth": Method(Depth, _depth),
     "admin/liquidate": Method(Liquidate, _liquidate),

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from tradebaas.errors import ConfigError
+from tradebaas.paper.credits import LOWEST_TIER, TIERS
+from tradebaas.paper.mishaps import check_chances
 
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
@@ -45,8 +47,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
-    ``rate_limits`` ends the sessions of those who call too often; never in lockstep, where time
-    stands still.
+    ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
+    lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
+    of each to meet a call that changes orders.
     """
 
     directory: Path
@@ -73,6 +76,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     windows: Windows = Windows()
     settlement_ms: int = 0
     rate_limits: bool = True
+    tier: int = LOWEST_TIER
+    faults: dict[str, float] = {}
 
     @property
     def market_pause_s(self) -> float:
@@ -98,6 +103,9 @@ def check(config: ExchangeConfig) -> None:
     if config.history and config.candles is None:
         raise ConfigError("history counts rows of a candle file; give one with candles, or drop it")
     _check_money(config)
+    check_chances(config.faults)
+    if config.tier not in TIERS:
+        raise ConfigError(f"tier {config.tier} is not one of {', '.join(map(str, TIERS))}")
     if not 1 <= config.max_leverage <= 50:
         raise ConfigError(f"max_leverage {config.max_leverage} is outside 1 to 50")
     if not config.client_id or not config.client_secret:

@@ -14,19 +14,29 @@ UNIT = 1_000_000
 
 
 class Limit(NamedTuple):
-    """Calls per second, and how many at once; the lowest tier's."""
+    """Calls per second, and how many at once."""
 
     rate: int
     burst: int
 
 
-LIMITS = {
-    "general": Limit(20, 100),
-    "matching": Limit(5, 20),
-    "cancel_all": Limit(5, 20),
-    "subscribe": Limit(3, 10),
-    "instruments": Limit(1, 50),
-}
+Limits = dict[str, Limit]
+TIERS = {1: Limit(30, 100), 2: Limit(20, 50), 3: Limit(10, 30), 4: Limit(5, 20)}
+"""What may be asked of the matching engine; the more an account trades, the lower its tier."""
+LOWEST_TIER = 4
+
+
+def limits_of(tier: int) -> Limits:
+    """Return the limits of every pool for an account of a tier."""
+    return {
+        "general": Limit(20, 100),
+        "matching": TIERS[tier],
+        "cancel_all": Limit(5, 20),
+        "subscribe": Limit(3, 10),
+        "instruments": Limit(1, 50),
+    }
+
+
 SPECIAL = {
     "public/subscribe": "subscribe",
     "private/subscribe": "subscribe",
@@ -45,10 +55,11 @@ def pool_of(method: str, *, changes_orders: bool) -> str:
 class Credits:
     """The buckets of one account; ``counting`` is False where nothing costs anything."""
 
-    def __init__(self, counting: bool) -> None:
+    def __init__(self, counting: bool, limits: Limits) -> None:
         self._counting = counting
-        self._levels = {pool: limit.burst * UNIT for pool, limit in LIMITS.items()}
-        self._at_ms = dict.fromkeys(LIMITS, 0)
+        self._limits = limits
+        self._levels = {pool: limit.burst * UNIT for pool, limit in limits.items()}
+        self._at_ms = dict.fromkeys(limits, 0)
 
     def take(self, method: str, *, changes_orders: bool, now_ms: int) -> None:
         """Count a call.
@@ -59,7 +70,7 @@ class Credits:
         if not self._counting or method.startswith("admin/"):
             return
         pool = pool_of(method, changes_orders=changes_orders)
-        limit, passed_ms = LIMITS[pool], max(now_ms - self._at_ms[pool], 0)
+        limit, passed_ms = self._limits[pool], max(now_ms - self._at_ms[pool], 0)
         level = self._levels[pool] + passed_ms * limit.rate * (UNIT // 1000)
         self._levels[pool], self._at_ms[pool] = min(level, limit.burst * UNIT), now_ms
         if self._levels[pool] < UNIT:

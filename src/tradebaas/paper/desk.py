@@ -17,6 +17,8 @@ from tradebaas.paper.accounts import Account
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import LIVE_STATES, Order, State
 
+SEQ_PER_MS = 1_000
+"""Sequence numbers of trades in a millisecond; the first of them is the market's own."""
 _ENDED_MS = attrgetter("update_ms")
 _TRADED_MS = attrgetter("timestamp")
 
@@ -63,7 +65,7 @@ class Counters(msgspec.Struct, kw_only=True):
     secondary: int = 5_001
     oco: int = 71_001
     trade: int = 410_000_001
-    trade_seq: int = 300_000_001
+    trade_seq: int = 1
 
 
 class Desk:
@@ -92,6 +94,11 @@ class Desk:
         value: int = getattr(self.counters, kind)
         setattr(self.counters, kind, value + 1)
         return value
+
+    def trade_seq(self) -> int:
+        """Return the next sequence number of a trade: above all before it, and of this time."""
+        self.counters.trade_seq = max(self.counters.trade_seq, self.now_ms * SEQ_PER_MS + 1)
+        return self.number("trade_seq")
 
     def order_id(self, item: Instrument) -> str:
         """Return the id of a new order in the book."""

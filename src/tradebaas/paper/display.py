@@ -1,37 +1,33 @@
 """What clients are shown of the market and the account, asked for or subscribed to.
 
-It changes nothing. Prices are told after each move, orders and trades at the end of each event,
-and only to those whom they interest: what nobody hears is not even put into words.
+It changes nothing. The market's channels are told by ``feeds`` after each move, orders and trades
+at the end of each event, and only to those whom they interest: what nobody hears is not even put
+into words.
 """
 
 from tradebaas.paper.accounts import position_wire, summary_wire
-from tradebaas.paper.desk import Desk, Trade
-from tradebaas.paper.instruments import INSTRUMENTS, Wire
+from tradebaas.paper.channels import topics_of
+from tradebaas.paper.desk import Trade
+from tradebaas.paper.feeds import Feeds
+from tradebaas.paper.instruments import Wire
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
-from tradebaas.paper.sessions import Session, topics_of
-from tradebaas.paper.tape import RESOLUTIONS, Tape
+from tradebaas.paper.sessions import Session
 from tradebaas.paper.terms import Terms
-from tradebaas.paper.views import index_wire, ticker_wire
 
 
 class Display:
     """The views of one exchange, and who is told of them."""
 
-    def __init__(self, desk: Desk, tape: Tape, matching: Matching, terms: Terms, outbox: Outbox):
-        self._desk = desk
-        self._tape = tape
-        self._matching = matching
+    def __init__(self, matching: Matching, terms: Terms, outbox: Outbox):
+        self._desk = matching.desk
+        self._tape = matching.tape
         self._terms = terms
         self._outbox = outbox
+        self.feeds = Feeds(matching, terms, outbox)
 
     # -- views --------------------------------------------------------------------------------
-
-    def ticker(self, name: str) -> Wire:
-        """Return the ticker of an instrument."""
-        item, depth, now_ms = INSTRUMENTS[name], self._matching.depth.get(name), self._desk.now_ms
-        return ticker_wire(item, self._tape, depth, now_ms, self._terms.state(now_ms))
 
     def position(self, name: str) -> Wire:
         """Return the position in an instrument."""
@@ -40,22 +36,10 @@ class Display:
 
     def summary(self, currency: str) -> Wire:
         """Return the account summary of a currency."""
-        return summary_wire(self._desk.account, currency, self._tape.price, self._terms.margin)
+        terms, account = self._terms, self._desk.account
+        return summary_wire(account, currency, self._tape.price, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
-
-    def tell_price(self) -> None:
-        """Send the tickers and the running candles."""
-        heard = self._outbox.heard()
-        for name, item in INSTRUMENTS.items() if heard else ():
-            if f"ticker.{name}" in heard:
-                self._outbox.tell(f"ticker.{name}", self.ticker(name))
-            for minutes in RESOLUTIONS:
-                if f"chart.{name}.{minutes}" in heard:
-                    self._outbox.tell(f"chart.{name}.{minutes}", self._tape.frame(minutes))
-            if f"index.{item.price_index}" in heard:
-                index = index_wire(item, self._tape, self._desk.now_ms)
-                self._outbox.tell(f"index.{item.price_index}", index)
 
     def tell_changes(self, name: str, orders: list[Order], trades: list[Trade]) -> None:
         """Send what one event changed in an instrument."""
@@ -72,6 +56,7 @@ class Display:
             self._outbox.tell(f"orders.{name}", wire)
         if trades:
             self._outbox.tell(f"trades.{name}", trades)
+        self.feeds.tell_orders(name, trades)
 
     def tell_balance(self, currency: str) -> None:
         """Send the summary of a currency."""
@@ -92,16 +77,8 @@ class Display:
                 continue
             accepted.append(channel)
             if channel not in session.channels:
+                first = self.feeds.first(topics[0])
                 session.channels[channel] = topics
-                self._tell_snapshot(session, channel, topics[0])
+                if first is not None:
+                    self._outbox.tell_channel(session, channel, topics[0], first)
         return accepted
-
-    def _tell_snapshot(self, session: Session, channel: str, topic: str) -> None:
-        match topic.split("."):
-            case ["ticker", name]:
-                self._outbox.tell_channel(session, channel, topic, self.ticker(name))
-            case ["chart", _, minutes]:
-                frame = self._tape.frame(int(minutes))
-                self._outbox.tell_channel(session, channel, topic, frame)
-            case _:
-                return

@@ -98,7 +98,7 @@ class Exchange:
         self.terms = Terms.of(config)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
-        self.display = Display(self.desk, self.tape, self.matching, self.terms, self.outbox)
+        self.display = Display(self.matching, self.terms, self.outbox)
         self._stands = False
         self._shut = False
         self.paused = False
@@ -124,6 +124,8 @@ class Exchange:
         if not self.terms.open(to_ms):
             self._stands = True
             self.set_now(to_ms)
+            self._end_day()
+            self.display.feeds.tell_state()
             return
         if self._stands:
             self._stands = False
@@ -133,7 +135,7 @@ class Exchange:
             if end_ms > to_ms:
                 if to_ms > self.now_ms:
                     self._move(self.tape.price_at(to_ms), to_ms)
-                    self.display.tell_price()
+                    self.display.feeds.tell()
                 break
             self._finish_leg()
         self.set_now(to_ms)
@@ -167,7 +169,7 @@ class Exchange:
         crossed = self._crossed_in_gap(price)
         self.tape.shock(price)
         self._execute_gap(crossed)
-        self.display.tell_price()
+        self.display.feeds.tell()
 
     def _reopen(self, to_ms: int) -> None:
         """Gap to where the market has got to while the books were closed."""
@@ -179,7 +181,7 @@ class Exchange:
         self.tape.state.price = there
         self.set_now(to_ms)
         self._execute_gap(crossed)
-        self.display.tell_price()
+        self.display.feeds.tell()
 
     def check_margin(self) -> bool:
         """Liquidate a step of what the account can no longer carry; return whether any was due."""
@@ -193,18 +195,19 @@ class Exchange:
         price, end_ms = self.tape.leg_end()
         self._move(price, end_ms)
         self.tape.end_leg()
-        self.display.tell_price()
+        self.display.feeds.tell()
         if self.tape.state.leg == 3:
             self._open_next_bar()
 
     def _open_next_bar(self) -> None:
         self.tape.close_bar()
+        self._end_day()
         opened = self.tape.next_open()
         crossed = self._crossed_in_gap(opened)
         self.tape.state.price = opened
         self.tape.open_next()
         self._execute_gap(crossed)
-        self.display.tell_price()
+        self.display.feeds.tell()
 
     def _move(self, to: Decimal, end_ms: int) -> None:
         """Move in a straight line of time, executing what is met in the order it is met."""
@@ -219,13 +222,13 @@ class Exchange:
                     way = abs(at - start) / abs(to - start)
                     self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
                 self.matching.price_moved()
-                self.tape.move(at)
+                self.tape.move(at, self.now_ms)
             exact = at if at == order.level else None
             self.matching.execute(order, exact, through=to != order.level)
             self.settle()
         else:
             raise RuntimeError(f"one move set off more than {MAX_EVENTS_PER_MOVE} executions")
-        self.tape.move(to)
+        self.tape.move(to, end_ms)
         self.matching.price_moved()
         self.set_now(end_ms)
         self._serve_waiting()
@@ -243,7 +246,17 @@ class Exchange:
         self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        if self.matching.serve_waiting():
+        trailed = self.matching.trail()
+        if self.matching.serve_waiting() or trailed:
+            self.settle()
+
+    def _end_day(self) -> None:
+        """Cancel the orders that were for a day which is over."""
+        live = [o for o in self.desk.live.values() if o.time_in_force == "good_til_day"]
+        over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
+        for order in over:
+            self.desk.end(order, "cancelled", "settlement")
+        if over:
             self.settle()
 
     # -- events -------------------------------------------------------------------------------

@@ -106,6 +106,8 @@ def _leg(desk: Desk, primary: Order, item: Order, amount: Decimal, oco_ref: str 
         reject_post_only=item.reject_post_only,
         trigger=item.trigger,
         trigger_price=item.trigger_price,
+        trigger_offset=item.trigger_offset,
+        display_amount=item.display_amount,
         creation_ms=desk.now_ms,
         update_ms=desk.now_ms,
         state="untriggered" if leg_type in TRIGGER_TYPES else "open",

@@ -15,16 +15,21 @@ released. Nothing here happens to a call by itself: only a driver arms any.
     late      executed; the answer goes out ``delay_ms`` later, what it set off at once
     hold      executed; the answer and the account's notifications wait for the release
 
+Besides, each fault of ``mishaps`` may have a chance to meet a call that changes orders. Whether it
+does is drawn from a seed and the number of draws before, so the same calls meet the same faults.
+
 ``ends`` cuts the connection after the answer, as Deribit does when credits run out. ``met`` is told
 of each call that the rule meets: one that is armed has done nothing yet.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from hashlib import blake2b
+from typing import Literal, cast
 
 import msgspec
 
 from tradebaas.paper.instruments import Wire
+from tradebaas.paper.mishaps import MISHAPS, Mishap
 from tradebaas.paper.params import Refused
 
 MAX_RULES = 100
@@ -47,10 +52,17 @@ class Rule(msgspec.Struct):
 
 
 class Faults:
-    """The armed rules, oldest first."""
+    """The armed rules, oldest first, and the chances of faults by their names.
 
-    def __init__(self) -> None:
+    ``prone`` are the methods that chance may strike.
+    """
+
+    def __init__(self, prone: frozenset[str] = frozenset(), seed: int = 0) -> None:
         self.rules: list[Rule] = []
+        self.chances: dict[str, float] = {}
+        self._prone = prone
+        self._seed = seed
+        self._draws = 0
 
     def arm(self, rule: Rule) -> None:
         """Add a rule.
@@ -72,7 +84,20 @@ class Faults:
             if rule.kind == kind and method in rule.methods and _matches(rule.match, body):
                 self._count(rule)
                 return rule
+        return self._by_chance(kind, method) if self.chances else None
+
+    def _by_chance(self, kind: Kind, method: str) -> Rule | None:
+        if method not in self._prone:
+            return None
+        for name, chance in self.chances.items():
+            if MISHAPS[name].kind == kind and self._draw() < chance:
+                return _rule(MISHAPS[name], method)
         return None
+
+    def _draw(self) -> float:
+        self._draws += 1
+        digest = blake2b(f"{self._seed}:fault:{self._draws}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest) / 2**32
 
     def _count(self, rule: Rule) -> None:
         if rule.met is not None:
@@ -81,6 +106,16 @@ class Faults:
             rule.left -= 1
             if rule.left <= 0:
                 self.rules.remove(rule)
+
+
+def _rule(mishap: Mishap, method: str) -> Rule:
+    return Rule(
+        cast(Kind, mishap.kind),
+        frozenset({method}),
+        error=Refused(mishap.code, mishap.message) if mishap.code else None,
+        delay_ms=mishap.delay_ms,
+        ends=mishap.ends,
+    )
 
 
 def _matches(wanted: Wire, body: bytes) -> bool:

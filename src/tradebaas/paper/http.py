@@ -17,7 +17,7 @@ from tradebaas.paper.connections import Seats
 from tradebaas.paper.http_calls import TurnedAway, status_of, visit_of
 from tradebaas.paper.rpc import MAX_FRAME_BYTES
 from tradebaas.paper.steps import Steps, Stopped
-from tradebaas.paper.streams import CHUNK, MAX_HEAD_BYTES
+from tradebaas.paper.streams import CHUNK, MAX_HEAD_BYTES, head_of, wants_websocket
 from tradebaas.paper.terms import BAD_GATEWAY
 from tradebaas.runtime.ports import Clock
 
@@ -55,6 +55,8 @@ class Client:
         self._verb = ""
         self._whole = False
         """Whether the last request came in to its end."""
+        self.upgrade = b""
+        """What a client sent that wants to go on as a WebSocket, from that request on."""
 
     async def wait(self) -> None:
         """Wait until the next request begins, or the client ends the connection.
@@ -67,7 +69,7 @@ class Client:
             await self._receive()
 
     async def read(self) -> Asked | None:
-        """Return the request that has begun; None when the client has ended the connection.
+        """Return the request that has begun; None when the client ends or upgrades the connection.
 
         Raises:
             TurnedAway: it comes too slowly.
@@ -116,6 +118,9 @@ class Client:
         request = await self._next_event()
         if not isinstance(request, h11.Request):
             return None
+        if wants_websocket(request):
+            self.upgrade = head_of(request) + self._h11.trailing_data[0]
+            return None
         self._verb = request.method.decode()
         body = b""
         while len(body) <= MAX_FRAME_BYTES:
@@ -158,15 +163,19 @@ class Http:
         self._idle: dict[trio.CancelScope, None] = {}
         """The connections without a request, the longest idle one first."""
 
-    async def serve(self, stream: trio.abc.Stream) -> None:
-        """Answer one client's requests until it goes, must go, or is cut off."""
+    async def serve(self, stream: trio.abc.Stream) -> bytes:
+        """Answer one client's requests until it goes, must go, or is cut off.
+
+        Return what it has sent if it wants to go on as a WebSocket, else nothing.
+        """
         client = Client(stream, self._clock)
         try:
             while await self._begins(client) and await self._serve_one(client):
                 pass
         except (trio.BrokenResourceError, trio.TooSlowError, Stopped):
             # The client is gone or takes no answer, or the exchange is ending.
-            return
+            return b""
+        return client.upgrade
 
     def make_room(self) -> bool:
         """End the connection that has been idle longest; return whether there was one."""

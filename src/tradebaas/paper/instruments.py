@@ -22,6 +22,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     instrument_id: int
     inverse: bool
+    base_currency: str = "BTC"
     quote_currency: str
     settlement_currency: str
     price_index: str
@@ -102,7 +103,7 @@ def instrument_wire(item: Instrument, maker: Decimal, taker: Decimal, leverage: 
         "instrument_id": item.instrument_id,
         "instrument_type": "reversed" if item.inverse else "linear",
         "future_type": "reversed" if item.inverse else "linear",
-        "base_currency": "BTC",
+        "base_currency": item.base_currency,
         "quote_currency": item.quote_currency,
         "counter_currency": item.quote_currency,
         "settlement_currency": item.settlement_currency,

@@ -23,6 +23,7 @@ import msgspec
 
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
+from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import MARKET_TYPES, Order
 from tradebaas.paper.tape import Tape
 from tradebaas.paper.views import price_band
@@ -103,6 +104,8 @@ class Matching:
     def activate(self, order: Order) -> None:
         """Let a new or edited order do at once what it can."""
         if order.is_trigger:
+            if order.trigger_offset is not None:
+                self._trail(order)
             level = order.trigger_price
             assert level is not None
             price = self.tape.price
@@ -110,6 +113,27 @@ class Matching:
                 self.fire(order, None)
         else:
             self.enter(order, None)
+
+    def trail(self) -> bool:
+        """Let the trailing stops follow the market; return whether any moved."""
+        live = self.desk.live.values()
+        trailing = [item for item in live if item.trigger_offset is not None]
+        moved = [self._trail(item) for item in trailing if not item.is_secondary]
+        return any(moved)
+
+    def _trail(self, order: Order) -> bool:
+        price, offset = self.tape.price, order.trigger_offset
+        assert offset is not None
+        best = price if order.trigger_reference is None else order.trigger_reference
+        order.trigger_reference = min(best, price) if order.is_buy else max(best, price)
+        reference = order.trigger_reference
+        # Rounded away from the market, so that it never comes closer than the offset.
+        level = -on_tick(-reference - offset) if order.is_buy else on_tick(reference - offset)
+        if level == order.trigger_price:
+            return False
+        order.trigger_price = level
+        self.desk.touch(order)
+        return True
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
@@ -128,6 +152,7 @@ class Matching:
             price=parent.price,
             amount=amount,
             original=parent.original,
+            display_amount=parent.display_amount,
             label=parent.label,
             reduce_only=parent.reduce_only,
             post_only=False,
@@ -168,7 +193,7 @@ class Matching:
     def _must_not_rest(self, order: Order) -> bool:
         if order.order_type == "market":
             return self.thin != "wait"
-        return order.time_in_force != "good_til_cancelled"
+        return order.time_in_force in {"immediate_or_cancel", "fill_or_kill"}
 
     def _sweeps(self, order: Order) -> bool:
         return order.order_type == "market" and self.thin == "no"
@@ -253,7 +278,7 @@ class Matching:
         desk.add_trade(
             Trade(
                 trade_id=f"{item.id_prefix}{desk.number('trade')}",
-                trade_seq=desk.number("trade_seq"),
+                trade_seq=desk.trade_seq(),
                 instrument_name=item.name,
                 timestamp=desk.now_ms,
                 order_type="liquidation" if order.is_liquidation else order.order_type,

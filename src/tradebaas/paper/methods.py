@@ -3,46 +3,18 @@
 A method that is not in a table gets -32601. Handlers return the result or raise ``Refused``.
 """
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import msgspec
-
-from tradebaas.paper import entry, params, queries
-from tradebaas.paper.exchange import Exchange
-from tradebaas.paper.faults import Faults
-from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
+from tradebaas.paper import checks, entry, params, queries
+from tradebaas.paper.calls import Call, Method
+from tradebaas.paper.cancels import CANCEL_METHODS
+from tradebaas.paper.instruments import CURRENCIES, Wire
+from tradebaas.paper.market_methods import MARKET_METHODS
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
-from tradebaas.paper.sessions import Session
-from tradebaas.paper.tape import RESOLUTIONS
-from tradebaas.paper.views import book_wire
 
 VERSION = "paper-1"
 """What ``public/hello`` and ``public/test`` answer as version."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """Who calls and when: ``wall_ms`` is real time (signatures, tokens), never the market's.
-
-    ``clock`` tells how exchange time runs: epoch, rate, lockstep, wall.
-    """
-
-    exchange: Exchange
-    session: Session
-    wall_ms: int
-    clock: Wire
-    faults: Faults
-
-
-P = TypeVar("P", bound=Params)
-
-
-class Method(msgspec.Struct, Generic[P], frozen=True):
-    """Parameter type and handler of one method."""
-
-    params: type[P]
-    handler: Callable[[Call, P], object]
 
 
 def _get_time(call: Call, _: Params) -> int:
@@ -80,47 +52,6 @@ def _set_heartbeat(call: Call, asked: params.Heartbeat) -> str:
 def _disable_heartbeat(call: Call, _: Params) -> str:
     call.session.heartbeat_s = 0
     return "ok"
-
-
-def _instrument(call: Call, name: str) -> Wire:
-    config = call.exchange.config
-    item = params.instrument(name)
-    wire = instrument_wire(item, config.maker_fee, config.taker_fee, config.max_leverage)
-    wire["state"] = call.exchange.terms.state(call.exchange.now_ms)
-    return wire
-
-
-def _get_ticker(call: Call, asked: params.ByInstrument) -> Wire:
-    return call.exchange.display.ticker(params.instrument(asked.instrument_name).name)
-
-
-def _get_instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
-    if asked.kind not in {"any", "future"}:
-        return []
-    names = params.in_currency(asked.currency)
-    return [_instrument(call, name) for name in INSTRUMENTS if name in names]
-
-
-def _get_order_book(call: Call, asked: params.Book) -> Wire:
-    exchange, item = call.exchange, params.instrument(asked.instrument_name)
-    return book_wire(item, exchange.tape, exchange.display.ticker(item.name), asked.depth)
-
-
-def _get_index_price(call: Call, asked: params.Index) -> Wire:
-    if asked.index_name not in {item.price_index for item in INSTRUMENTS.values()}:
-        raise invalid("index_name", "invalid value")
-    price = call.exchange.tape.price
-    return {"index_price": price, "estimated_delivery_price": price}
-
-
-def _get_chart(call: Call, asked: params.Chart) -> Wire:
-    params.instrument(asked.instrument_name)
-    if asked.resolution not in {str(minutes) for minutes in RESOLUTIONS}:
-        raise invalid("resolution", "invalid value")
-    if asked.end_timestamp < asked.start_timestamp:
-        raise invalid("end_timestamp", "must be after start_timestamp")
-    tape = call.exchange.tape
-    return tape.chart(int(asked.resolution), asked.start_timestamp, asked.end_timestamp)
 
 
 def _candle_done(call: Call, asked: params.CandleDone) -> Wire:
@@ -182,23 +113,6 @@ def _logout(call: Call, _: params.Logout) -> None:
     call.exchange.outbox.drop(call.session.number)
 
 
-def _cancel_by_label(call: Call, asked: params.CancelByLabel) -> int:
-    names = params.in_currency(asked.currency)
-    live = queries.live_orders(call.exchange, names, "all")
-    return entry.cancel_many(call.exchange, [item for item in live if item.label == asked.label])
-
-
-def cancel_all(call: Call, _: Params) -> int:
-    """Cancel every live order and return how many there were."""
-    return entry.cancel_many(call.exchange, list(call.exchange.desk.live.values()))
-
-
-def _cancel_all_by_instrument(call: Call, asked: params.ByInstrument) -> int:
-    name = params.instrument(asked.instrument_name).name
-    chosen = queries.live_orders(call.exchange, [name], asked.type)
-    return entry.cancel_many(call.exchange, chosen)
-
-
 def _open_orders(call: Call, names: set[str], type_name: str) -> list[Wire]:
     return [order_wire(item) for item in queries.live_orders(call.exchange, names, type_name)]
 
@@ -247,7 +161,7 @@ def _named(name: str) -> set[str]:
     return {params.instrument(name).name}
 
 
-METHODS: dict[str, Method[Any]] = {
+METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/auth": Method(params.Auth, _auth),
     "public/hello": Method(params.Hello, _hello),
     "public/test": Method(params.Test, _test),
@@ -255,14 +169,6 @@ METHODS: dict[str, Method[Any]] = {
     "public/status": Method(Params, _status),
     "public/set_heartbeat": Method(params.Heartbeat, _set_heartbeat),
     "public/disable_heartbeat": Method(Params, _disable_heartbeat),
-    "public/get_instruments": Method(params.AnyCurrency, _get_instruments),
-    "public/get_instrument": Method(
-        params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
-    ),
-    "public/ticker": Method(params.ByInstrument, _get_ticker),
-    "public/get_order_book": Method(params.Book, _get_order_book),
-    "public/get_index_price": Method(params.Index, _get_index_price),
-    "public/get_tradingview_chart_data": Method(params.Chart, _get_chart),
     "public/candle_done": Method(params.CandleDone, _candle_done),
     "public/subscribe": Method(params.Channels, _public_subscribe),
     "public/unsubscribe": Method(params.Channels, _unsubscribe),
@@ -285,7 +191,7 @@ METHODS: dict[str, Method[Any]] = {
     "private/get_order_state": Method(
         params.ByOrder,
         lambda call, asked: queries.order_state(
-            call.exchange, entry.find(call.exchange, asked.order_id)
+            call.exchange, checks.find(call.exchange, asked.order_id)
         ),
     ),
     "private/get_order_state_by_label": Method(
@@ -339,7 +245,7 @@ WEBSOCKET_ONLY = frozenset(
 )
 """The methods that are about a connection, so that a single call has no use for them."""
 
-ORDER_METHODS: dict[str, Method[Any]] = {
+ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     "private/buy": Method(
         params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "buy", asked)
     ),
@@ -351,9 +257,9 @@ ORDER_METHODS: dict[str, Method[Any]] = {
         params.ByOrder,
         lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
     ),
-    "private/cancel_by_label": Method(params.CancelByLabel, _cancel_by_label),
-    "private/cancel_all": Method(Params, cancel_all),
-    "private/cancel_all_by_instrument": Method(params.ByInstrument, _cancel_all_by_instrument),
+    "private/edit_by_label": Method(
+        params.EditByLabel, lambda call, asked: entry.edit_by_label(call.exchange, asked)
+    ),
     "private/close_position": Method(
         params.Close,
         lambda call, asked: entry.close_position(call.exchange, call.session, asked),

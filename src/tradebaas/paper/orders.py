@@ -15,15 +15,17 @@ from tradebaas.paper.instruments import INSTRUMENTS, Instrument, Wire
 
 Direction = Literal["buy", "sell"]
 Trigger = Literal["mark_price", "index_price", "last_price"]
-OrderType = Literal["limit", "market", "stop_limit", "stop_market", "take_limit", "take_market"]
-TimeInForce = Literal["good_til_cancelled", "immediate_or_cancel", "fill_or_kill"]
+OrderType = Literal[
+    "limit", "market", "stop_limit", "stop_market", "take_limit", "take_market", "trailing_stop"
+]
+TimeInForce = Literal["good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill"]
 State = Literal["open", "filled", "cancelled", "rejected", "untriggered", "triggered"]
 FillCondition = Literal["first_hit", "complete_fill", "incremental"]
 Linked = Literal["one_triggers_other", "one_cancels_other", "one_triggers_one_cancels_other"]
 
-TRIGGER_TYPES = frozenset({"stop_limit", "stop_market", "take_limit", "take_market"})
-MARKET_TYPES = frozenset({"market", "stop_market", "take_market"})
-STOP_TYPES = frozenset({"stop_limit", "stop_market"})
+STOP_TYPES = frozenset({"stop_limit", "stop_market", "trailing_stop"})
+TRIGGER_TYPES = STOP_TYPES | {"take_limit", "take_market"}
+MARKET_TYPES = frozenset({"market", "stop_market", "take_market", "trailing_stop"})
 LIVE_STATES = frozenset({"open", "untriggered"})
 USER_ID = 4242
 
@@ -51,6 +53,11 @@ class Order(msgspec.Struct, kw_only=True):
     reduce_only: bool = False
     trigger: Trigger | None = None
     trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    trigger_reference: Decimal | None = None
+    """The best price since a trailing stop went live; its trigger price follows at the offset."""
+    original_order_type: str | None = None
+    display_amount: Decimal | None = None
     reason: str | None = None
     replaced: bool = False
     web: bool = False
@@ -77,6 +84,11 @@ class Order(msgspec.Struct, kw_only=True):
     def remaining(self) -> Decimal:
         """Return what is not filled yet."""
         return self.amount - self.filled
+
+    @property
+    def visible(self) -> Decimal:
+        """Return what others see of it in the book."""
+        return min(self.remaining, self.display_amount or self.remaining)
 
     @property
     def is_buy(self) -> bool:
@@ -124,6 +136,7 @@ class Order(msgspec.Struct, kw_only=True):
 def trigger_id_prefix(order_type: str, trigger: str, direction: str) -> str:
     """Return letters such as SLMS: stop loss, mark price, sell."""
     kind = "SL" if order_type in STOP_TYPES else "TP"
+    kind = "TS" if order_type == "trailing_stop" else kind
     reference = {"mark_price": "M", "index_price": "I", "last_price": "T"}[trigger]
     return f"{kind}{reference}{direction[0].upper()}"
 
@@ -169,7 +182,15 @@ def order_wire(order: Order) -> Wire:
 def _add_links(order: Order, wire: Wire) -> None:
     if order.trigger is not None:
         wire["trigger"] = order.trigger
-        wire["trigger_price"] = order.trigger_price
+        if order.trigger_price is not None:
+            wire["trigger_price"] = order.trigger_price
+    if order.trigger_offset is not None:
+        wire["trigger_offset"] = order.trigger_offset
+        wire["trigger_reference_price"] = order.trigger_reference
+    if order.original_order_type is not None:
+        wire["original_order_type"] = order.original_order_type
+    if order.display_amount is not None:
+        wire["display_amount"] = wire["refresh_amount"] = order.display_amount
     if order.trigger is not None or order.is_secondary:
         wire["triggered"] = order.state == "triggered"
     if order.oto_order_ids:
@@ -193,7 +214,7 @@ def trigger_history_wire(order: Order) -> Wire:
         "last_update_timestamp": order.update_ms,
         "trigger": order.trigger,
         "trigger_price": order.trigger_price,
-        "trigger_offset": None,
+        "trigger_offset": order.trigger_offset,
         "trigger_order_id": order.order_id,
         "order_id": order.child_id,
         "order_state": state,

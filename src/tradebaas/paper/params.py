@@ -23,6 +23,7 @@ from tradebaas.paper.orders import (
 
 Label = Annotated[str, msgspec.Meta(max_length=64)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+BookDepth = Literal[1, 5, 10, 20, 50, 100, 1000, 10000]
 Sorting = Literal["asc", "desc", "default"]
 
 
@@ -99,11 +100,43 @@ class AnyCurrency(Params):
 
 class Book(Params):
     instrument_name: str
-    depth: Literal[1, 5, 10, 20, 50, 100, 1000, 10000] = 5
+    depth: BookDepth = 5
+
+
+class BookById(Params):
+    instrument_id: int
+    depth: BookDepth = 5
 
 
 class Index(Params):
     index_name: str
+
+
+class IndexNames(Params):
+    extended: bool = False
+
+
+class MarketTrades(Params):
+    instrument_name: str = ""
+    currency: str = ""
+    kind: str = "any"
+    start_timestamp: int | None = None
+    end_timestamp: int | None = None
+    start_seq: int | None = None
+    end_seq: int | None = None
+    count: Count = 10
+    sorting: Sorting = "default"
+
+
+class FundingSpan(Params):
+    instrument_name: str
+    start_timestamp: int
+    end_timestamp: int
+
+
+class FundingChart(Params):
+    instrument_name: str
+    length: Literal["8h", "24h", "1m"] = "8h"
 
 
 class Chart(Params):
@@ -134,13 +167,15 @@ class Leg(msgspec.Struct, kw_only=True):
     reject_post_only: bool = False
     trigger: Trigger | None = None
     trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    display_amount: Decimal | None = None
 
 
 class Entry(Params):
     instrument_name: str
     amount: Decimal | None = None
     contracts: Decimal | None = None
-    type: OrderType = "limit"
+    type: OrderType | Literal["market_limit"] = "limit"
     price: Decimal | None = None
     label: Label = ""
     time_in_force: TimeInForce | None = None
@@ -149,22 +184,36 @@ class Entry(Params):
     reduce_only: bool = False
     trigger: Trigger | None = None
     trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    display_amount: Decimal | None = None
     valid_until: int | None = None
     linked_order_type: Linked | None = None
     trigger_fill_condition: FillCondition = "first_hit"
     otoco_config: Annotated[list[Leg], msgspec.Meta(max_length=10)] = []
 
 
-class Edit(Params):
-    order_id: str
+class Change(Params):
+    """What an edit may change."""
+
     amount: Decimal | None = None
     contracts: Decimal | None = None
     price: Decimal | None = None
     trigger_price: Decimal | None = None
+    trigger_offset: Decimal | None = None
+    display_amount: Decimal | None = None
     post_only: bool | None = None
     reject_post_only: bool | None = None
     reduce_only: bool | None = None
     valid_until: int | None = None
+
+
+class Edit(Change, kw_only=True):
+    order_id: str
+
+
+class EditByLabel(Change, kw_only=True):
+    label: Label
+    instrument_name: str
 
 
 class ByOrder(Params):
@@ -176,6 +225,28 @@ class ByOrder(Params):
 class CancelByLabel(Params):
     label: Label
     currency: str = "any"
+
+
+class CancelAll(Params):
+    kind: str = "any"
+    type: str = "all"
+    detailed: bool = False
+
+
+class CancelByCurrency(CancelAll, kw_only=True):
+    currency: str
+
+
+class CancelByPair(CancelAll, kw_only=True):
+    currency_pair: str
+
+
+class CancelByInstrument(CancelAll, kw_only=True):
+    instrument_name: str
+
+
+class CancelByKind(CancelAll, kw_only=True):
+    currency: str | list[str]
 
 
 class Close(Params):

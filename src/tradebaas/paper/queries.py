@@ -34,8 +34,8 @@ TYPES: dict[str, Filter] = {
     "take_all": lambda order: order.order_type.startswith("take_"),
     "take_limit": lambda order: order.order_type == "take_limit",
     "take_market": lambda order: order.order_type == "take_market",
-    "trailing_all": lambda _: False,
-    "trailing_stop": lambda _: False,
+    "trailing_all": lambda order: order.order_type == "trailing_stop",
+    "trailing_stop": lambda order: order.order_type == "trailing_stop",
 }
 
 

@@ -14,11 +14,12 @@ from typing import Any, cast
 import msgspec
 
 from tradebaas.paper.admin import ADMIN_METHODS, READ_ONLY
+from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.credits import Credits
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
-from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY, Call, Method
+from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
 from tradebaas.paper.params import Refused, decode
 from tradebaas.paper.sessions import Session
 
@@ -61,8 +62,11 @@ class Front:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.faults = Faults()
-        self.credits = Credits(exchange.config.rate_limits and not exchange.config.lockstep)
+        config = exchange.config
+        self.faults = Faults(frozenset(ORDER_METHODS), config.seed)
+        self.faults.chances = dict(config.faults)
+        counting = config.rate_limits and not config.lockstep
+        self.credits = Credits(counting, exchange.terms.limits)
         self.before: Callable[[str, bytes], None] | None = None
         """Called with the method and the parameters just before a call is executed."""
         self._waiting: list[Waiting] = []
@@ -197,6 +201,7 @@ class Front:
     def quiet(self) -> None:
         """Disarm everything and let go of what is held; what waits stays due."""
         self.faults.rules.clear()
+        self.faults.chances.clear()
         self.before = None
         self.exchange.outbox.release()
 

@@ -104,7 +104,10 @@ class Server:
                 return
             patience.deadline = float("inf")
             carrier = Rewound(stream, head)
-            if websocket:
-                await self._websockets.serve(carrier)
-            else:
-                await self._http.serve(carrier)
+            if not websocket:
+                # A client may open its WebSocket on the connection of its last HTTP request.
+                upgrade = await self._http.serve(carrier)
+                if not upgrade:
+                    return
+                carrier = Rewound(carrier, upgrade)
+            await self._websockets.serve(carrier)

@@ -1,7 +1,6 @@
 """Connections as the exchange sees them: who is logged in, what they hear, their tokens.
 
-Channels are resolved to topics once, when a client subscribes; an unknown channel is silently left
-out, as Deribit does. Tokens live in memory only, so a restart of the exchange makes every client
+Tokens live in memory only, so a restart of the exchange makes every client
 log in again. One that was granted over HTTP belongs to no connection, since there is none. Token
 life is real time, since clients count it with their own clocks.
 """
@@ -12,10 +11,9 @@ from hashlib import sha256
 
 import msgspec
 
-from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire
+from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Auth, Refused
 from tradebaas.paper.scopes import FULL, allows, granted, worded
-from tradebaas.paper.tape import RESOLUTIONS
 
 SIGNATURE_WINDOW_MS = 60_000
 MAX_NONCES = 10_000
@@ -172,37 +170,3 @@ class Gate:
         if params.state is not None:
             result["state"] = params.state
         return result
-
-
-def topics_of(channel: str) -> tuple[str, ...]:
-    """Return the topics that a channel carries; none when it is unknown."""
-    match channel.split("."):
-        case ["user", ("changes" | "orders" | "trades") as what, name, ("raw" | "100ms" | "agg2")]:
-            return (f"{what}.{name}",) if name in INSTRUMENTS else ()
-        case [
-            "user",
-            ("changes" | "orders" | "trades") as what,
-            ("any" | "future"),
-            currency,
-            ("raw" | "100ms" | "agg2"),
-        ]:
-            return tuple(
-                f"{what}.{item.name}"
-                for item in INSTRUMENTS.values()
-                if currency.upper() in {"ANY", item.settlement_currency}
-            )
-        case ["user", "portfolio", currency]:
-            wanted = currency.upper()
-            return tuple(f"portfolio.{name}" for name in CURRENCIES if wanted in {"ANY", name})
-        case ["ticker", name, ("raw" | "100ms" | "agg2")]:
-            return (f"ticker.{name}",) if name in INSTRUMENTS else ()
-        case ["chart", "trades", name, minutes]:
-            known = name in INSTRUMENTS and minutes in {str(item) for item in RESOLUTIONS}
-            return (f"chart.{name}.{minutes}",) if known else ()
-        case ["platform_state"]:
-            return ("platform_state",)
-        case ["deribit_price_index", index]:
-            known = index in {item.price_index for item in INSTRUMENTS.values()}
-            return (f"index.{index}",) if known else ()
-        case _:
-            return ()

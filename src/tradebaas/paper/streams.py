@@ -35,6 +35,18 @@ class Rewound(trio.abc.Stream):
         await self._stream.aclose()
 
 
+def wants_websocket(request: h11.Request) -> bool:
+    """Return whether a request asks to go on as a WebSocket."""
+    return (b"upgrade", b"websocket") in {(name, value.lower()) for name, value in request.headers}
+
+
+def head_of(request: h11.Request) -> bytes:
+    """Return the first line and the headers of a request as they are sent."""
+    first = b"%s %s HTTP/%s" % (request.method, request.target, request.http_version)
+    lines = [b"%s: %s" % pair for pair in request.headers.raw_items()]
+    return b"\r\n".join([first, *lines, b"", b""])
+
+
 async def asks_for_websocket(stream: trio.abc.Stream) -> tuple[bool, bytes]:
     """Return whether the first request wants to become a WebSocket, and what was read for that.
 
@@ -54,6 +66,6 @@ async def asks_for_websocket(stream: trio.abc.Stream) -> tuple[bool, bytes]:
         except h11.RemoteProtocolError:
             return False, head
         if isinstance(event, h11.Request):
-            return (b"upgrade", b"websocket") in {(k, v.lower()) for k, v in event.headers}, head
+            return wants_websocket(event), head
         if event is not h11.NEED_DATA:
             return False, head

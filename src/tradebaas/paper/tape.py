@@ -17,14 +17,26 @@ from tradebaas.paper.instruments import CONTEXT, Wire
 from tradebaas.paper.market import Market, on_tick, path
 
 LEG_MS = MINUTE_MS // 3
-RESOLUTIONS = (1, 3, 5, 15, 60)
-"""Minutes per candle of the charts that are drawn."""
+RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
+"""Deribit's names of the candles that are drawn, and how many minutes each is."""
 MAX_CHART_BARS = 5_000
+MAX_CHART_MINUTES = 300_000
+"""What one chart may cover: fewer of the longer candles."""
 MAX_SHOCKS = 10_000
 SHOCK_BARS = 20_000
 """How long the charts remember by how much a shock moved the market; before that, all bars are
 shown moved by as much as the oldest one that is remembered."""
 TICK = Decimal("0.5")
+
+
+Points = tuple[Decimal, Decimal, Decimal, Decimal]
+
+
+class Turns(msgspec.Struct, frozen=True):
+    """How a bar runs: its turning points, and what is traded in it."""
+
+    points: Points
+    cost: Decimal
 
 
 class TapeState(msgspec.Struct, kw_only=True):
@@ -48,6 +60,7 @@ class Tape:
         self.market = market
         self.state = state if state is not None else _first_state(market)
         self._points = self._turning_points()
+        self._moved_ms = 0
 
     @property
     def price(self) -> Decimal:
@@ -70,6 +83,12 @@ class Tape:
         return self.state.start_ms + self.state.bar * MINUTE_MS
 
     @property
+    def reached_ms(self) -> int:
+        """Return how far the market has come on its path; time may have passed since."""
+        reached_ms = max(self._moved_ms, self.open_ms + self.state.leg * LEG_MS)
+        return min(reached_ms, self.open_ms + MINUTE_MS - 1)
+
+    @property
     def ended(self) -> bool:
         """Return whether the source has no bar left: the market stands still for ever."""
         return self._points is None
@@ -87,12 +106,28 @@ class Tape:
         state = self.state
         start, end = self._points[state.leg], self._points[state.leg + 1]
         inside = at_ms - (self.open_ms + state.leg * LEG_MS)
-        with localcontext(CONTEXT):
-            moved = (end - start) * inside / LEG_MS
-            return (start + moved).quantize(Decimal("0.01"))
+        return _on_leg(start, end, inside)
 
-    def move(self, price: Decimal) -> None:
-        """Put the market at ``price`` within the running bar."""
+    def turns(self, number: int) -> Turns | None:
+        """Return how a bar runs, or None where there is none."""
+        bar = self.market.bar(number) if number == self.state.bar else self._bar(number)
+        if bar is None:
+            return None
+        if number == self.state.bar and self._points is not None:
+            return Turns(self._points, bar.cost)
+        return Turns(path(bar), bar.cost)
+
+    def number(self, at_ms: int) -> int:
+        """Return the number of the bar that a time lies in."""
+        return (at_ms - self.state.start_ms) // MINUTE_MS
+
+    def tick(self, number: int) -> int:
+        """Return when a bar opens."""
+        return self.state.start_ms + number * MINUTE_MS
+
+    def move(self, price: Decimal, at_ms: int) -> None:
+        """Put the market at ``price`` within the running bar, where it is at ``at_ms``."""
+        self._moved_ms = max(self._moved_ms, at_ms)
         state = self.state
         state.price = price
         state.high = max(state.high, price)
@@ -120,9 +155,9 @@ class Tape:
         while not self.ended:
             price, end_ms = self.leg_end()
             if end_ms > to_ms:
-                self.move(self.price_at(to_ms))
+                self.move(self.price_at(to_ms), to_ms)
                 return
-            self.move(price)
+            self.move(price, end_ms)
             self.end_leg()
             if self.state.leg == 3:
                 self.close_bar()
@@ -136,7 +171,7 @@ class Tape:
             raise ValueError(f"more than {MAX_SHOCKS} price shocks")
         state.shocks.append((state.bar, self._shift(state.bar) + price - state.price))
         self._forget_old_shocks()
-        self.move(price)
+        self.move(price, self.reached_ms)
         self._points = self._turning_points()
 
     def close_bar(self) -> None:
@@ -158,7 +193,7 @@ class Tape:
     def frame(self, minutes: int) -> Wire:
         """Return the running candle of a resolution as ``chart.trades`` sends it."""
         first = self._bucket(self.state.bar, minutes)
-        return _candle_wire(self._tick(first), self._merged(first, self.state.bar))
+        return _candle_wire(self.tick(first), self._merged(first, self.state.bar))
 
     def starts(self, minutes: int) -> bool:
         """Return whether the running bar is the first of a candle of that resolution."""
@@ -168,13 +203,14 @@ class Tape:
         """Return the candles that open within start..end, the running one included."""
         base = self.state.start_ms
         lowest = self._bucket(max(self.market.first, (start_ms - base) // MINUTE_MS), minutes)
-        if self._tick(lowest) < start_ms or lowest < self.market.first:
+        if self.tick(lowest) < start_ms or lowest < self.market.first:
             lowest += minutes
         highest = min(self.state.bar, (end_ms - base) // MINUTE_MS)
-        lowest = max(lowest, self._bucket(highest, minutes) - (MAX_CHART_BARS - 1) * minutes)
+        most = min(MAX_CHART_BARS, MAX_CHART_MINUTES // minutes)
+        lowest = max(lowest, self._bucket(highest, minutes) - (most - 1) * minutes)
         firsts = range(lowest, highest + 1, minutes)
         rows = [
-            _candle_wire(self._tick(n), self._merged(n, min(n + minutes - 1, self.state.bar)))
+            _candle_wire(self.tick(n), self._merged(n, min(n + minutes - 1, self.state.bar)))
             for n in firsts
         ]
         columns: Wire = {"status": "ok" if rows else "no_data"}
@@ -219,7 +255,7 @@ class Tape:
             source.cost,
         )
 
-    def _turning_points(self) -> tuple[Decimal, Decimal, Decimal, Decimal] | None:
+    def _turning_points(self) -> Points | None:
         source = self.market.bar(self.state.bar)
         if source is None:
             return None
@@ -230,9 +266,6 @@ class Tape:
     def _bucket(self, number: int, minutes: int) -> int:
         """Return the first bar of the clock-aligned candle that holds bar ``number``."""
         return number - (self.state.start_ms // MINUTE_MS + number) % minutes
-
-    def _tick(self, number: int) -> int:
-        return self.state.start_ms + number * MINUTE_MS
 
     def _merged(self, first: int, last: int) -> Candle:
         bars = [
@@ -249,6 +282,20 @@ class Tape:
             known[-1].close,
             sum((bar.cost for bar in known), Decimal(0)),
         )
+
+
+def price_between(points: Points, inside_ms: int) -> Decimal:
+    """Return the price of a bar with these turning points that long after it opened."""
+    if inside_ms >= MINUTE_MS - 1:
+        return points[3]
+    leg, inside_ms = divmod(inside_ms, LEG_MS)
+    return _on_leg(points[leg], points[leg + 1], inside_ms)
+
+
+def _on_leg(start: Decimal, end: Decimal, inside_ms: int) -> Decimal:
+    with localcontext(CONTEXT):
+        moved = (end - start) * inside_ms / LEG_MS
+        return (start + moved).quantize(Decimal("0.01"))
 
 
 def _first_state(market: Market) -> TapeState:

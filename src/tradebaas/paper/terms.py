@@ -10,6 +10,7 @@ import msgspec
 
 from tradebaas.paper.accounts import Margin
 from tradebaas.paper.config import ExchangeConfig, Windows
+from tradebaas.paper.credits import Limits, limits_of
 from tradebaas.paper.params import Refused
 
 DAY_MS = 24 * 3_600_000
@@ -20,10 +21,12 @@ ALWAYS_ANSWERED = frozenset({"public/hello", "public/status", "public/test", "pu
 
 class Terms(msgspec.Struct, kw_only=True):
     """In exchange time: when the daily settlement begins (ms of the day) and how long it lasts (0 =
-    none), and from when to when there is maintenance, if any is planned."""
+    none), and from when to when there is maintenance, if any is planned. ``limits`` are what the
+    account is told of and held to."""
 
     margin: Margin
     windows: Windows
+    limits: Limits
     settlement_ms: int
     settlement_at_ms: int = SETTLEMENT_AT_MS
     maintenance: tuple[int, int] | None = None
@@ -31,8 +34,12 @@ class Terms(msgspec.Struct, kw_only=True):
     @classmethod
     def of(cls, config: ExchangeConfig) -> "Terms":
         """Return the terms that an exchange starts with."""
-        margin = Margin(config.max_leverage)
-        return cls(margin=margin, windows=config.windows, settlement_ms=config.settlement_ms)
+        return cls(
+            margin=Margin(config.max_leverage),
+            windows=config.windows,
+            limits=limits_of(config.tier),
+            settlement_ms=config.settlement_ms,
+        )
 
     def reset(self, to: "Terms") -> None:
         """Take over other terms."""
@@ -52,6 +59,11 @@ class Terms(msgspec.Struct, kw_only=True):
     def settling(self, now_ms: int) -> bool:
         """Return whether it is the time of the daily settlement."""
         return (now_ms - self.settlement_at_ms) % DAY_MS < self.settlement_ms
+
+    def day_end(self, from_ms: int) -> int:
+        """Return the first settlement after a moment: when an order of that day ends."""
+        days = (from_ms - self.settlement_at_ms) // DAY_MS + 1
+        return days * DAY_MS + self.settlement_at_ms
 
     def check(self, method: str, changes_orders: bool, now_ms: int) -> None:
         """Refuse a call at the wrong time.

@@ -2,14 +2,17 @@
 
 from decimal import Decimal, localcontext
 
+from tradebaas.paper.books import Book, Side, listed
 from tradebaas.paper.instruments import CONTEXT, Instrument, Wire
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.tape import Tape
 
 BAND = Decimal("0.015")
 """Limit prices further than this beyond the index are refused."""
-UNLIMITED_SHOWN = {"BTC-PERPETUAL": Decimal(100_000_000), "BTC_USDC-PERPETUAL": Decimal(1_000)}
-"""What the top of the book shows while depth is without limit."""
+NO_INTEREST = Decimal(0)
+"""What the embedded exchange takes for holding a position: its perpetuals have no funding."""
+NOTHING = (None, Decimal(0))
+"""Best price and amount of an empty side."""
 
 
 def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
@@ -19,10 +22,9 @@ def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
 
 
 def ticker_wire(
-    item: Instrument, tape: Tape, depth: Decimal | None, now_ms: int, state: str
+    item: Instrument, tape: Tape, sides: tuple[Side, Side], now_ms: int, state: str
 ) -> Wire:
     """Return ``public/ticker``."""
-    shown = depth if depth is not None else UNLIMITED_SHOWN[item.name]
     low, high = price_band(tape)
     running = tape.running()
     return {
@@ -38,10 +40,7 @@ def ticker_wire(
             "volume_notional": running.cost,
         },
         "open_interest": Decimal(0),
-        "best_bid_price": tape.bid,
-        "best_bid_amount": shown,
-        "best_ask_price": tape.ask,
-        "best_ask_amount": shown,
+        **_best(*sides),
         "last_price": tape.price,
         "mark_price": tape.price,
         "index_price": tape.price,
@@ -49,22 +48,53 @@ def ticker_wire(
         "max_price": high,
         "settlement_price": tape.price,
         "estimated_delivery_price": tape.price,
-        "current_funding": Decimal(0),
-        "funding_8h": Decimal(0),
-        "interest_value": Decimal(0),
+        "current_funding": NO_INTEREST,
+        "funding_8h": NO_INTEREST,
+        "interest_value": NO_INTEREST,
     }
 
 
-def book_wire(item: Instrument, tape: Tape, ticker: Wire, levels: int) -> Wire:
-    """Return ``public/get_order_book``: the ticker plus that many equal levels a side."""
-    wire = dict(ticker)
-    shown, count = wire["best_bid_amount"], min(levels, 10)
-    wire["bids"] = [[tape.bid - item.tick_size * n, shown] for n in range(count)]
-    wire["asks"] = [[tape.ask + item.tick_size * n, shown] for n in range(count)]
-    wire["change_id"] = wire["timestamp"]
-    return wire
+def book_wire(book: Book, ticker: Wire, depth: int) -> Wire:
+    """Return ``public/get_order_book``: the ticker and that many levels a side."""
+    levels: Wire = {"bids": listed(book.bids, depth), "asks": listed(book.asks, depth)}
+    return ticker | levels | {"change_id": book.change_id}
 
 
-def index_wire(item: Instrument, tape: Tape, now_ms: int) -> Wire:
+def quote_wire(book: Book) -> Wire:
+    """Return what ``quote`` shows of a book."""
+    return _best(book.bids, book.asks)
+
+
+def _best(bids: Side, asks: Side) -> Wire:
+    bid, ask = next(iter(bids.items()), NOTHING), next(iter(asks.items()), NOTHING)
+    return {
+        "best_bid_price": bid[0],
+        "best_bid_amount": bid[1],
+        "best_ask_price": ask[0],
+        "best_ask_amount": ask[1],
+    }
+
+
+def index_wire(index: str, tape: Tape, now_ms: int) -> Wire:
     """Return a frame of ``deribit_price_index``."""
-    return {"timestamp": now_ms, "index_name": item.price_index, "price": tape.price}
+    return {"timestamp": now_ms, "index_name": index, "price": tape.price}
+
+
+def summary_wire(item: Instrument, ticker: Wire) -> Wire:
+    """Return an entry of ``public/get_book_summary_by_currency``, from the ticker."""
+    stats = ticker["stats"]
+    assert isinstance(stats, dict)
+    bid, ask = ticker["best_bid_price"], ticker["best_ask_price"]
+    middle = (bid + ask) / 2 if isinstance(bid, Decimal) and isinstance(ask, Decimal) else None
+    shared = ("instrument_name", "open_interest", "mark_price", "estimated_delivery_price")
+    return {name: ticker[name] for name in (*shared, "current_funding", "funding_8h")} | {
+        "base_currency": item.base_currency,
+        "quote_currency": item.quote_currency,
+        "creation_timestamp": ticker["timestamp"],
+        "bid_price": bid,
+        "ask_price": ask,
+        "mid_price": middle,
+        "last": ticker["last_price"],
+        **{name: stats[name] for name in ("high", "low", "price_change", "volume")},
+        **{name: stats[name] for name in ("volume_usd", "volume_notional")},
+    }

@@ -16,6 +16,7 @@ from tradebaas.cli import Commands
 from tradebaas.config import DEMO, Config
 from tradebaas.paper import process as exchange_process
 from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.mishaps import MISHAPS
 from tradebaas.store.place import Place
 
 SRC = Path(__file__).parents[3] / "src"
@@ -159,6 +160,22 @@ def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
         admin=True,
     )
     assert exchange_with(monkeypatch, "--speed", "lockstep").lockstep is True
+
+
+def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = exchange_with(
+        monkeypatch,
+        "--fault", "ack-lost=0.01,ack-late=0.5", "--fault", "call-late=1", "--credits", "tier1",
+    )  # fmt: skip
+    assert given.faults == {"ack-lost": 0.01, "ack-late": 0.5, "call-late": 1.0}
+    assert (given.rate_limits, given.tier) == (True, 1)
+    off = exchange_with(monkeypatch, "--credits", "off")
+    assert (off.rate_limits, off.tier, off.faults) == (False, 4, {})
+    help_text = tradebaas("exchange", "--help").output
+    assert all(f"  {name} " in help_text for name in MISHAPS)
+    wrong = tradebaas("exchange", "--fault", "ack-lots=0.1")
+    assert wrong.exit_code == 2
+    assert "did you mean 'ack-lost'?" in " ".join(wrong.output.split())
 
 
 @pytest.mark.parametrize("option", ["--speed", "--balance-btc"])

@@ -3,8 +3,10 @@
 import pytest
 from paper_kit import FLAT, Lab, replay
 
-from tradebaas.paper.credits import LIMITS, Credits
+from tradebaas.paper.credits import TIERS, Credits, limits_of
 from tradebaas.paper.params import Refused
+
+LIMITS = limits_of(4)
 
 
 def calls_at_once(credits: Credits, method: str, now_ms: int, *, changes_orders: bool) -> int:
@@ -27,25 +29,35 @@ def calls_at_once(credits: Credits, method: str, now_ms: int, *, changes_orders:
     ],
 )
 def test_each_pool_has_its_burst_and_its_rate(method: str, changes_orders: bool, pool: str) -> None:
-    credits, limit = Credits(counting=True), LIMITS[pool]
+    credits, limit = Credits(True, LIMITS), LIMITS[pool]
     assert calls_at_once(credits, method, 0, changes_orders=changes_orders) == limit.burst
     assert calls_at_once(credits, method, 2_000, changes_orders=changes_orders) == 2 * limit.rate
     assert calls_at_once(credits, method, 10**9, changes_orders=changes_orders) == limit.burst
 
 
 def test_a_clock_that_is_set_back_gives_nothing_and_takes_nothing() -> None:
-    credits = Credits(counting=True)
+    credits = Credits(True, LIMITS)
     calls_at_once(credits, "private/buy", 10_000, changes_orders=True)
     assert calls_at_once(credits, "private/buy", 5_000, changes_orders=True) == 0
     assert calls_at_once(credits, "private/buy", 6_000, changes_orders=True) == 5
 
 
 def test_a_driver_and_a_lockstep_market_cost_nothing() -> None:
-    assert calls_at_once(Credits(counting=True), "admin/price", 0, changes_orders=False) == 1_000
-    assert calls_at_once(Credits(counting=False), "private/buy", 0, changes_orders=True) == 1_000
+    assert calls_at_once(Credits(True, LIMITS), "admin/price", 0, changes_orders=False) == 1_000
+    assert calls_at_once(Credits(False, LIMITS), "private/buy", 0, changes_orders=True) == 1_000
 
 
 def test_the_account_says_what_it_is_allowed() -> None:
     limits = Lab(replay(FLAT)).call("private/get_account_summary", currency="BTC")["limits"]
     assert limits["matching_engine"]["trading"]["total"] == {"rate": 5, "burst": 20}
     assert limits["non_matching_engine"] == {"rate": 20, "burst": 100}
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_who_trades_more_may_call_more(tier: int) -> None:
+    lab = Lab(replay(FLAT), lockstep=False, tier=tier)
+    told = lab.call("private/get_account_summary", currency="BTC")["limits"]["matching_engine"]
+    assert told["trading"]["total"] == TIERS[tier]._asdict()
+    assert calls_at_once(lab.front.credits, "private/buy", 0, changes_orders=True) == (
+        TIERS[tier].burst
+    )

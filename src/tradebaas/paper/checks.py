@@ -1,0 +1,223 @@
+"""What an order must be like to be accepted, and the refusal that it meets otherwise (section 8).
+
+Nothing here changes the books.
+"""
+
+import re
+from decimal import Decimal, localcontext
+
+from tradebaas.paper import params
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.instruments import CONTEXT, Instrument
+from tradebaas.paper.orders import MARKET_TYPES, TRIGGER_TYPES, Direction, Order
+from tradebaas.paper.params import Refused, invalid
+from tradebaas.paper.sessions import Session
+from tradebaas.paper.views import price_band
+
+LEAST_SHOWN, MOST_HIDDEN = 100, 100
+"""Of an iceberg: the least amounts that must show, and how many times as much it may hide."""
+ORDER_ID = re.compile(r"^([A-Z]+-){0,2}\d+$")
+
+
+def check_deadline(exchange: Exchange, valid_until: int | None) -> None:
+    """Refuse a request that was not started in time.
+
+    Raises:
+        Refused: 13888.
+    """
+    if valid_until is not None and exchange.now_ms > valid_until:
+        raise Refused(13888, "timed_out")
+
+
+def find(exchange: Exchange, order_id: str) -> Order:
+    """Return an order by id.
+
+    Raises:
+        Refused: -32602 for a malformed id, 10004 for an unknown one.
+    """
+    if not ORDER_ID.match(order_id):
+        raise invalid("order_id", "invalid_order_id")
+    if order_id not in exchange.desk.orders:
+        raise Refused(10004, "order_not_found")
+    return exchange.desk.orders[order_id]
+
+
+def find_live(exchange: Exchange, order_id: str) -> Order:
+    """Return a live order by id.
+
+    Raises:
+        Refused: as ``find``, and 11044 for one that has ended.
+    """
+    order = find(exchange, order_id)
+    if not order.is_live:
+        raise Refused(11044, "not_open_order")
+    return order
+
+
+def build(
+    exchange: Exchange, session: Session, item: Instrument, direction: Direction,
+    amount: Decimal, asked: params.Entry | params.Leg,
+) -> Order:  # fmt: skip
+    """Return an order, its shape checked; it has no id yet."""
+    converts = asked.type == "market_limit"
+    at_market = asked.type in MARKET_TYPES
+    if at_market and asked.time_in_force is not None:
+        raise invalid("time_in_force", "not allowed for this order type")
+    if (at_market or converts) and asked.post_only:
+        raise Refused(11055, "post_only_not_allowed")
+    if asked.post_only and asked.time_in_force in {"immediate_or_cancel", "fill_or_kill"}:
+        raise Refused(11055, "post_only_not_allowed")
+    price = None if at_market else _limit(exchange, item, direction, asked)
+    trails = asked.type == "trailing_stop"
+    waits = asked.type in TRIGGER_TYPES
+    if waits and asked.trigger is None:
+        raise invalid("trigger", "value is required")
+    order = Order(
+        order_id="",
+        instrument_name=item.name,
+        direction=direction,
+        order_type="limit" if asked.type == "market_limit" else asked.type,
+        original_order_type="market_limit" if converts else None,
+        time_in_force=asked.time_in_force or "good_til_cancelled",
+        price=price,
+        amount=amount,
+        label=asked.label,
+        post_only=asked.post_only,
+        reject_post_only=asked.reject_post_only,
+        reduce_only=asked.reduce_only,
+        trigger=asked.trigger if waits else None,
+        trigger_price=(
+            price_of(item, "trigger_price", asked.trigger_price) if waits and not trails else None
+        ),
+        trigger_offset=(price_of(item, "trigger_offset", asked.trigger_offset) if trails else None),
+        creation_ms=exchange.now_ms,
+        update_ms=exchange.now_ms,
+        state="untriggered" if waits else "open",
+        session=session.number,
+        web=session.admin,
+    )
+    if asked.display_amount is not None:
+        order.display_amount = display_of(order, amount, asked.display_amount)
+    return order
+
+
+def _limit(
+    exchange: Exchange, item: Instrument, direction: Direction, asked: params.Entry | params.Leg
+) -> Decimal:
+    """Return the limit of an order; that of a ``market_limit`` is the best opposite price."""
+    if asked.type == "market_limit":
+        return exchange.tape.ask if direction == "buy" else exchange.tape.bid
+    return price_of(item, "price", asked.price)
+
+
+def display_of(order: Order, amount: Decimal, shown: Decimal) -> Decimal:
+    """Return how much of an iceberg shows.
+
+    Raises:
+        Refused: 10036 unless it is a limit order, and shows whole contracts, at least a hundred
+            times the least amount and at least a hundredth of what it hides.
+    """
+    item = order.instrument
+    if (
+        order.order_type in MARKET_TYPES
+        or not is_sane(shown)
+        or shown % item.contract_size
+        or not LEAST_SHOWN * item.contract_size <= shown <= amount
+        or amount - shown >= MOST_HIDDEN * shown
+    ):
+        raise Refused(10036, "invalid_max_show_amount")
+    return shown
+
+
+def is_sane(number: Decimal) -> bool:
+    """Return whether it is a finite number of a size that the arithmetic is exact for."""
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    return exponent >= -12 and exponent + len(digits) <= 12
+
+
+def amount_of(
+    item: Instrument, amount: Decimal | None, contracts: Decimal | None, default: Decimal | None
+) -> Decimal:
+    """Return the amount that is asked for, in whole contracts."""
+    for name, number in (("amount", amount), ("contracts", contracts)):
+        if number is not None and not is_sane(number):
+            raise invalid(name, "invalid value")
+    if amount is None and contracts is not None:
+        amount = contracts * item.contract_size
+    if amount is None:
+        amount = default
+    if amount is None:
+        raise invalid("amount", "value is required")
+    if contracts is not None and contracts * item.contract_size != amount:
+        raise invalid("contracts", "must agree with amount")
+    if amount < item.contract_size:
+        raise invalid("amount", "must be a multiple of the minimum order size")
+    if amount % item.contract_size:
+        raise invalid("amount", "must be a multiple of contract size")
+    return amount
+
+
+def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
+    """Return a price, or a distance between prices, that is on the tick."""
+    if price is None:
+        raise invalid(name, "value is required")
+    if not is_sane(price) or price <= 0:
+        raise invalid(name, "must be above zero")
+    if price % item.tick_size:
+        raise invalid(name, "must conform to tick size")
+    return price
+
+
+def check_band(exchange: Exchange, order: Order) -> None:
+    """Refuse a limit that is too far on the wrong side of the index."""
+    if order.order_type != "limit":
+        return
+    assert order.price is not None
+    low, high = price_band(exchange.tape)
+    if order.is_buy and order.price > high:
+        raise Refused(10007, f"price_too_high {high}", {"limit": high})
+    if not order.is_buy and order.price < low:
+        raise Refused(10005, f"price_too_low {low}", {"limit": low})
+
+
+def clip_or_refuse(exchange: Exchange, order: Order) -> None:
+    """Make a reduce-only order no larger than what it can reduce."""
+    if not order.reduce_only:
+        return
+    position = exchange.desk.account.positions[order.instrument_name]
+    reducible = position.reducible(order.direction)
+    if not reducible:
+        raise Refused(11030, "other_reject", {"reason": "reduce_direction"})
+    if not order.is_trigger:
+        order.amount = min(order.amount, reducible)
+
+
+def check_funds(exchange: Exchange, order: Order) -> None:
+    """Refuse an order that could take the position's value beyond max_leverage times equity."""
+    if order.reduce_only:
+        return
+    item, desk = order.instrument, exchange.desk
+    held = desk.account.positions[item.name].size
+    waiting = sum(
+        (
+            other.remaining
+            for other in desk.live.values()
+            if other.instrument_name == item.name
+            and other.direction == order.direction
+            and not other.reduce_only
+            and not other.is_secondary
+        ),
+        order.amount,
+    )
+    reach = held + waiting if order.is_buy else held - waiting
+    if abs(reach) <= abs(held):
+        return
+    price = exchange.tape.price
+    equity = desk.account.equity(item.settlement_currency, price)
+    with localcontext(CONTEXT):
+        allowed = equity * exchange.config.max_leverage
+    if item.value(abs(reach), price) > allowed:
+        raise Refused(10009, "not_enough_funds")

@@ -1,0 +1,277 @@
+"""The methods that tell about the market and need no login (protocol section 7).
+
+What the embedded exchange has not got is answered as such: its perpetuals take no funding, and
+there are no options, no spot and nothing to withdraw.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from tradebaas.paper import params
+from tradebaas.paper.calls import Call, Method
+from tradebaas.paper.candles import MINUTE_MS
+from tradebaas.paper.channels import INDICES
+from tradebaas.paper.desk import SEQ_PER_MS
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
+from tradebaas.paper.params import Params, invalid
+from tradebaas.paper.prints import PublicTrade, public_trades
+from tradebaas.paper.tape import RESOLUTIONS
+from tradebaas.paper.views import NO_INTEREST, book_wire, summary_wire
+
+HOUR_MS = 60 * MINUTE_MS
+DAY_MINUTES = 24 * 60
+MAX_FUNDING_ROWS = 744
+"""Hours of a month of 31 days: what Deribit gives at once."""
+FUNDING_STEPS = {"8h": (96, 5), "24h": (96, 15), "1m": (90, 480)}
+"""Points of a funding chart, and the minutes between two."""
+LONG_NAMES = {"BTC": "Bitcoin", "USDC": "USD Coin"}
+
+
+def _currencies(_: Call, __: Params) -> list[Wire]:
+    return [
+        {
+            "currency": name,
+            "currency_long": LONG_NAMES[name],
+            "coin_type": name,
+            "decimals": 8 if name == "BTC" else 6,
+            "fee_precision": 4,
+            "min_confirmations": 1,
+            "min_withdrawal_fee": 0,
+            "withdrawal_fee": 0,
+            "withdrawal_priorities": [],
+            "network_currency": name,
+            "network_fee": 0,
+            "apr": 0,
+            "in_cross_collateral_pool": False,
+        }
+        for name in CURRENCIES
+    ]
+
+
+def _instrument(call: Call, name: str) -> Wire:
+    config = call.exchange.config
+    item = params.instrument(name)
+    wire = instrument_wire(item, config.maker_fee, config.taker_fee, config.max_leverage)
+    wire["state"] = call.exchange.terms.state(call.exchange.now_ms)
+    return wire
+
+
+def _instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
+    if asked.kind not in {"any", "future"}:
+        return []
+    names = params.in_currency(asked.currency)
+    return [_instrument(call, name) for name in INSTRUMENTS if name in names]
+
+
+def _ticker(call: Call, asked: params.ByInstrument) -> Wire:
+    return call.exchange.display.feeds.ticker(params.instrument(asked.instrument_name).name)
+
+
+def _order_book(call: Call, asked: params.Book) -> Wire:
+    feeds, name = call.exchange.display.feeds, params.instrument(asked.instrument_name).name
+    return book_wire(feeds.book(name), feeds.ticker(name), asked.depth)
+
+
+def _order_book_by_id(call: Call, asked: params.BookById) -> Wire:
+    for item in INSTRUMENTS.values():
+        if item.instrument_id == asked.instrument_id:
+            return _order_book(call, params.Book(instrument_name=item.name, depth=asked.depth))
+    raise invalid("instrument_id", "instrument not found")
+
+
+def _book_summaries(call: Call, names: set[str], kind: str) -> list[Wire]:
+    feeds = call.exchange.display.feeds
+    items = [item for item in INSTRUMENTS.values() if item.name in names]
+    shown = items if kind in {"any", "future"} else []
+    return [summary_wire(item, feeds.ticker(item.name)) for item in shown]
+
+
+def _summary_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
+    return _book_summaries(call, {params.instrument(asked.instrument_name).name}, "any")
+
+
+def _summary_by_currency(call: Call, asked: params.ByCurrency) -> list[Wire]:
+    return _book_summaries(call, params.in_currency(asked.currency), asked.kind)
+
+
+def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
+    return {"contract_size": params.instrument(asked.instrument_name).contract_size}
+
+
+def _index_price(call: Call, asked: params.Index) -> Wire:
+    if asked.index_name not in INDICES:
+        raise invalid("index_name", "invalid value")
+    price = call.exchange.tape.price
+    return {"index_price": price, "estimated_delivery_price": price}
+
+
+def _index_names(_: Call, asked: params.IndexNames) -> list[object]:
+    if not asked.extended:
+        return [*sorted(INDICES)]
+    combos = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
+    return [{"name": name} | combos for name in sorted(INDICES)]
+
+
+def _chart(call: Call, asked: params.Chart) -> Wire:
+    params.instrument(asked.instrument_name)
+    if asked.resolution not in RESOLUTIONS:
+        raise invalid("resolution", "invalid value")
+    if asked.end_timestamp < asked.start_timestamp:
+        raise invalid("end_timestamp", "must be after start_timestamp")
+    tape, minutes = call.exchange.tape, RESOLUTIONS[asked.resolution]
+    return tape.chart(minutes, asked.start_timestamp, asked.end_timestamp)
+
+
+# -- trades ---------------------------------------------------------------------------------------
+
+
+def _trades_by_instrument(call: Call, asked: params.MarketTrades) -> Wire:
+    return _trades(call.exchange, asked, {params.instrument(asked.instrument_name).name})
+
+
+def _trades_by_currency(call: Call, asked: params.MarketTrades) -> Wire:
+    names = params.in_currency(asked.currency) if asked.kind in {"any", "future"} else set()
+    return _trades(call.exchange, asked, names)
+
+
+def _trades(exchange: Exchange, asked: params.MarketTrades, names: set[str]) -> Wire:
+    """Return a page of trades: newest first unless ``sorting`` is asc."""
+    span, newest_first = _span(exchange, asked), asked.sorting != "asc"
+    tape, desk = exchange.tape, exchange.desk
+
+    def seq(trade: PublicTrade) -> int:
+        return trade.trade_seq
+
+    each: list[Iterator[PublicTrade]] = [
+        public_trades(tape, desk, item, span, newest_first=newest_first)
+        for item in INSTRUMENTS.values()
+        if item.name in names
+    ]
+    page = list(islice(merge(*each, key=seq, reverse=newest_first), asked.count + 1))
+    return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
+
+
+def _span(exchange: Exchange, asked: params.MarketTrades) -> range:
+    """Return the sequence numbers that are asked for."""
+    market = exchange.tape.market
+    first = (market.start_ms + market.first * MINUTE_MS) * SEQ_PER_MS
+    last = (exchange.now_ms + 1) * SEQ_PER_MS
+    for start in (_seq(asked.start_timestamp), asked.start_seq):
+        first = first if start is None else max(first, start)
+    for end in (_seq(asked.end_timestamp, SEQ_PER_MS - 1), asked.end_seq):
+        last = last if end is None else min(last, end)
+    return range(first, max(first, last + 1))
+
+
+def _seq(at_ms: int | None, within: int = 0) -> int | None:
+    return None if at_ms is None else at_ms * SEQ_PER_MS + within
+
+
+def _trade_volumes(call: Call, _: Params) -> list[Wire]:
+    """Return the volumes of 24 hours, in coins."""
+    tape = call.exchange.tape
+    last = tape.state.bar
+    bars = range(max(tape.market.first, last - DAY_MINUTES), last)
+    turns = [found for number in bars if (found := tape.turns(number)) is not None]
+    coins = sum((turn.cost / turn.points[3] for turn in turns if turn.points[3]), Decimal(0))
+    volume: Wire = {"futures_volume": coins.quantize(Decimal("1E-8"))}
+    none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
+    return [{"currency": name} | volume | none for name in CURRENCIES]
+
+
+# -- funding --------------------------------------------------------------------------------------
+
+
+def _funding_value(_: Call, asked: params.FundingSpan) -> Decimal:
+    params.instrument(asked.instrument_name)
+    _check_span(asked)
+    return NO_INTEREST
+
+
+def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
+    """Return a row for each whole hour of the span, the newest if there are too many."""
+    params.instrument(asked.instrument_name)
+    _check_span(asked)
+    tape = call.exchange.tape
+    oldest_ms = tape.tick(tape.market.first) + HOUR_MS
+    first = -(-max(asked.start_timestamp, oldest_ms) // HOUR_MS)
+    last = min(asked.end_timestamp, tape.reached_ms) // HOUR_MS
+    hours = range(first, last + 1)[-MAX_FUNDING_ROWS:]
+    return [
+        {
+            "timestamp": hour * HOUR_MS,
+            "index_price": _price(call.exchange, hour * HOUR_MS),
+            "prev_index_price": _price(call.exchange, (hour - 1) * HOUR_MS),
+            "interest_1h": NO_INTEREST,
+            "interest_8h": NO_INTEREST,
+        }
+        for hour in hours
+    ]
+
+
+def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
+    params.instrument(asked.instrument_name)
+    tape = call.exchange.tape
+    points, minutes = FUNDING_STEPS[asked.length]
+    oldest_ms = tape.tick(tape.market.first)
+    times = [tape.open_ms - n * minutes * MINUTE_MS for n in reversed(range(points))]
+    return {
+        "current_interest": NO_INTEREST,
+        "interest_8h": NO_INTEREST,
+        "data": [
+            {
+                "timestamp": at_ms,
+                "index_price": _price(call.exchange, at_ms),
+                "interest_8h": NO_INTEREST,
+            }
+            for at_ms in times
+            if at_ms >= oldest_ms
+        ],
+    }
+
+
+def _check_span(asked: params.FundingSpan) -> None:
+    if asked.end_timestamp < asked.start_timestamp:
+        raise invalid("end_timestamp", "must be after start_timestamp")
+
+
+def _price(exchange: Exchange, at_ms: int) -> Decimal:
+    """Return where the bar opened that a time lies in; where the market stands after the last."""
+    turns = exchange.tape.turns(exchange.tape.number(at_ms))
+    return exchange.tape.price if turns is None else turns.points[0]
+
+
+MARKET_METHODS: dict[str, Method[Any]] = {
+    "public/get_announcements": Method(Params, lambda _, __: []),
+    "public/get_book_summary_by_currency": Method(params.ByCurrency, _summary_by_currency),
+    "public/get_book_summary_by_instrument": Method(params.ByInstrument, _summary_by_instrument),
+    "public/get_contract_size": Method(params.ByInstrument, _contract_size),
+    "public/get_currencies": Method(Params, _currencies),
+    "public/get_funding_chart_data": Method(params.FundingChart, _funding_chart),
+    "public/get_funding_rate_history": Method(params.FundingSpan, _funding_history),
+    "public/get_funding_rate_value": Method(params.FundingSpan, _funding_value),
+    "public/get_index_price": Method(params.Index, _index_price),
+    "public/get_index_price_names": Method(params.IndexNames, _index_names),
+    "public/get_instrument": Method(
+        params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
+    ),
+    "public/get_instruments": Method(params.AnyCurrency, _instruments),
+    "public/get_order_book": Method(params.Book, _order_book),
+    "public/get_order_book_by_instrument_id": Method(params.BookById, _order_book_by_id),
+    "public/get_trade_volumes": Method(Params, _trade_volumes),
+    "public/get_tradingview_chart_data": Method(params.Chart, _chart),
+    "public/ticker": Method(params.ByInstrument, _ticker),
+}
+for _suffix in ("", "_and_time"):
+    MARKET_METHODS |= {
+        f"public/get_last_trades_by_instrument{_suffix}": Method(
+            params.MarketTrades, _trades_by_instrument
+        ),
+        f"public/get_last_trades_by_currency{_suffix}": Method(
+            params.MarketTrades, _trades_by_currency
+        ),
+    }

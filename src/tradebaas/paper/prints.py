@@ -1,0 +1,125 @@
+"""The public trades: what the market traded by itself, and between it what the account did.
+
+The market prints at fixed moments of every bar, the turning points among them, at the price of its
+path there; all prints of a bar together are its volume. So they are a function of the bar, need no
+memory, and are the same after a restart. (A price shock moves the prints of the bar it falls in.)
+
+A trade's sequence number is made of its time, which keeps the market's trades and the account's in
+one order: ``SEQ_PER_MS`` numbers a millisecond, of which the market takes the first.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from heapq import merge
+
+import msgspec
+
+from tradebaas.paper.candles import MINUTE_MS
+from tradebaas.paper.desk import SEQ_PER_MS, Desk, Trade
+from tradebaas.paper.instruments import Instrument, plain
+from tradebaas.paper.market import on_tick
+from tradebaas.paper.tape import Tape, Turns, price_between
+
+OFFSETS_MS = (*range(0, MINUTE_MS, 5_000), MINUTE_MS - 1)
+"""When in a bar the market trades; the last one is its close."""
+RISES, STAYS_HIGH, FALLS, STAYS_LOW = range(4)
+"""Deribit's ``tick_direction``."""
+
+
+class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A trade as everybody sees it (protocol section 7.2); ``direction`` is the taker's."""
+
+    trade_id: str
+    trade_seq: int
+    instrument_name: str
+    timestamp: int
+    direction: str
+    tick_direction: int
+    price: Decimal
+    amount: Decimal
+    contracts: Decimal
+    index_price: Decimal
+    mark_price: Decimal
+    liquidation: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def public_trades(
+    tape: Tape, desk: Desk, item: Instrument, span: range, *, newest_first: bool
+) -> Iterator[PublicTrade]:
+    """Return the trades in an instrument whose sequence numbers are in ``span``."""
+    found = desk.trades_between(span.start // SEQ_PER_MS, span.stop // SEQ_PER_MS)
+    own = [trade for trade in found if trade.instrument_name == item.name]
+    both = merge(
+        market_trades(tape, item, span, newest_first=newest_first),
+        (account_trade(trade) for trade in (reversed(own) if newest_first else own)),
+        key=lambda trade: trade.trade_seq,
+        reverse=newest_first,
+    )
+    return (trade for trade in both if trade.trade_seq in span)
+
+
+def market_trades(
+    tape: Tape, item: Instrument, span: range, *, newest_first: bool = False
+) -> Iterator[PublicTrade]:
+    """Return what the market itself traded."""
+    span = range(span.start, min(span.stop, tape.reached_ms * SEQ_PER_MS + 1))
+    first = max(tape.number(span.start // SEQ_PER_MS), tape.market.first)
+    bars = range(first, min(tape.number(span.stop // SEQ_PER_MS), tape.state.bar) + 1)
+    for number in reversed(bars) if newest_first else bars:
+        turns = tape.turns(number)
+        if turns is None:
+            continue
+        trades = _of_bar(item, tape.tick(number), turns)
+        reached = [trade for trade in trades if trade.trade_seq in span]
+        yield from reversed(reached) if newest_first else reached
+
+
+def _of_bar(item: Instrument, open_ms: int, turns: Turns) -> Iterator[PublicTrade]:
+    before, tick = turns.points[0], RISES
+    left = turns.cost
+    for number, offset_ms in enumerate(OFFSETS_MS):
+        exact = price_between(turns.points, offset_ms)
+        if exact != before:
+            tick = RISES if exact > before else FALLS
+        else:
+            tick = STAYS_HIGH if tick in {RISES, STAYS_HIGH} else STAYS_LOW
+        before = exact
+        price = on_tick(exact)
+        share = left / (len(OFFSETS_MS) - number)
+        left -= share
+        amount = item.floor_amount(share if item.inverse or not price else share / price)
+        if not amount or not price:
+            continue
+        at_ms = open_ms + offset_ms
+        yield PublicTrade(
+            trade_id=f"{item.id_prefix}{at_ms * SEQ_PER_MS}",
+            trade_seq=at_ms * SEQ_PER_MS,
+            instrument_name=item.name,
+            timestamp=at_ms,
+            direction="buy" if tick in {RISES, STAYS_HIGH} else "sell",
+            tick_direction=tick,
+            price=price,
+            amount=amount,
+            contracts=plain(amount / item.contract_size),
+            index_price=exact,
+            mark_price=exact,
+        )
+
+
+def account_trade(trade: Trade) -> PublicTrade:
+    """Return a fill of the account as everybody sees it."""
+    opposite = {"buy": "sell", "sell": "buy"}
+    return PublicTrade(
+        trade_id=trade.trade_id,
+        trade_seq=trade.trade_seq,
+        instrument_name=trade.instrument_name,
+        timestamp=trade.timestamp,
+        direction=trade.direction if trade.liquidity == "T" else opposite[trade.direction],
+        tick_direction=trade.tick_direction,
+        price=trade.price,
+        amount=trade.amount,
+        contracts=trade.contracts,
+        index_price=trade.index_price,
+        mark_price=trade.mark_price,
+        liquidation=trade.liquidation,
+    )
