@@ -13,7 +13,7 @@ from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.trial import Trial, play
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
-from chaos.report.verdict import Run, Tally, Verdict, of_one
+from chaos.report.verdict import Run, Tally, Verdict, of_few
 from chaos.sim.reaper import Deed
 
 OUTCOMES = tuple(outcome.value for outcome in Outcome)
@@ -78,7 +78,7 @@ def _alone(trial: Trial, *, trace: bool) -> tuple[Tally, str, str]:
         raise click.UsageError(f"the script or its recovery has no such point: {trial.command}")
     if trace:
         click.echo(stage.timeline.text(), nl=False)
-    return of_one(result.tally), f"journal {result.digest}", trial.command
+    return of_few(result.tally), f"journal {result.digest}", trial.command
 
 
 def _all(scenario: str | None, outcome: str | None, cut: str | None) -> Tally:

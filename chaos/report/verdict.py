@@ -319,8 +319,8 @@ def merge(a: Tally, b: Tally) -> Tally:
     )
 
 
-def of_one(tally: Tally) -> Tally:
-    """The tally of a single trial, which need not have something for each invariant to look at."""
+def of_few(tally: Tally) -> Tally:
+    """The tally of a trial or of a few, which need not give each invariant something to look at."""
     return replace(tally, checked={name: times for name, times in tally.checked.items() if times})
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from chaos.mutants import MUTANTS, applied
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
-from chaos.report.verdict import Run, Verdict, of_one
+from chaos.report.verdict import Run, Verdict, of_few
 from chaos.sim import batch, profiles, rare
 from chaos.sim.swarm import draw
 from chaos.sim.tally import STRIKING, tally_of
@@ -56,7 +56,7 @@ def sim_command(
             outcome = play(world(seed))
         if trace:
             click.echo(outcome.timeline.text(), nl=False)
-        tally = of_one(tally_of(outcome))
+        tally = of_few(tally_of(outcome))
         broken = f" --mutant {mutant}" if mutant else ""
         command, trials = f"chaos sim --seed {seed} {how}{broken}", 1
         words = f"{seed}, journal {outcome.timeline.digest()}"
