@@ -48,6 +48,37 @@ def forget_stop(patch: Patch) -> None:
 
 
 @mutant(
+    "acts-late",
+    breaks="nothing is done about a naked position before the limit of naked time is over",
+    costs="a market that falls in these seconds falls on a position without a stop",
+    by="Protected",
+    needs="a cancelled stop, in a world where news is never late",
+    profile="prompt",
+)
+def acts_late(patch: Patch) -> None:
+    def grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> bool:
+        since = state.naked_since_ms
+        return since is None or at_ms - since > duties._naked_limit_ms(market, limits)
+
+    patch.set(duties, "_grace_over", grace_over)
+
+
+@mutant(
+    "fired-is-cover",
+    breaks="a stop that has fired counts as protection for as long as it is there",
+    costs="an order that nobody trades with is waited for, while the market goes on",
+    by="Protected",
+    needs="a stop that fires where nobody trades, and rests in the book",
+    profile="stuck",
+)
+def fired_is_cover(patch: Patch) -> None:
+    def stalled(_state: State, _at_ms: int, _market: Market) -> str:
+        return ""
+
+    patch.set(duties, "_stalled", stalled)
+
+
+@mutant(
     "take-covers",
     breaks="a take profit counts as protection",
     costs="what the owner adds to the position has only the order that does not protect it",

@@ -118,10 +118,10 @@ class Books:
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
     were taken while a position of ours was open, with their line and what was open, ``bared`` the
     cancels by the daemon that took cover away. ``rest_ms`` is how long, in exchange time, an exit
-    of ours may rest in the book and still cover a position.
+    of ours may rest in the book and still cover a position, ``fired_ms`` how long a stop may.
     """
 
-    def __init__(self, rest_ms: int = REST_MS) -> None:
+    def __init__(self, rest_ms: int = REST_MS, fired_ms: int | None = None) -> None:
         self.n = 0
         self.at_ms = 0
         self.live: dict[str, OrderRow] = {}
@@ -145,7 +145,7 @@ class Books:
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
         self.bared: list[Bared] = []
-        self._cover = Cover(rest_ms)
+        self._cover = Cover(rest_ms, fired_ms)
         self._naked_now: dict[str, Naked] = {}
         self._gone: dict[str, tuple[int, str, Decimal]] = {}
         self._cause_from = 1

@@ -5,9 +5,10 @@ and lies no farther away than the plan of the entry. Where no plan is known (the
 been told of one, or the daemon's log was restored and may have lost it), it may lie as far away as
 a daemon without a plan may choose. (On the wrong side of the market it cannot lie: there it fires
 at once.) An order of ours that closes the position counts while it may be on its way: at the market
-it fills at once, and one that rests found nobody to trade with, which is no protection for long. A
-stop with a limit price, a take profit, a leg that waits for its entry, and whatever is the owner's
-cover nothing. Pure.
+it fills at once, and one that rests found nobody to trade with, which is no protection for long; a
+stop that has fired is none for even less, since a close can be sent beside it. A stop with a limit
+price, a take profit, a leg that waits for its entry, and whatever is the owner's cover nothing.
+Pure.
 """
 
 from collections.abc import Iterable
@@ -33,11 +34,13 @@ ZERO = Decimal(0)
 class Cover:
     """Remembers what the orders themselves no longer tell.
 
-    ``rest_ms`` is how long, in exchange time, an exit that rests in the book counts.
+    ``rest_ms`` is how long, in exchange time, an exit that rests in the book counts, ``fired_ms``
+    how long if it is a stop; None: as long.
     """
 
-    def __init__(self, rest_ms: int = REST_MS) -> None:
+    def __init__(self, rest_ms: int = REST_MS, fired_ms: int | None = None) -> None:
         self._rest_ms = rest_ms
+        self._fired_ms = rest_ms if fired_ms is None else fired_ms
         self._resting: dict[str, int] = {}
         self._planned: dict[str, Decimal | None] = {}
 
@@ -78,7 +81,8 @@ class Cover:
             waits = order.is_secondary_oto or order.order_type != "stop_market"
             return not waits and self._is_near(order, span)
         began = self._resting.get(order.order_id)
-        return began is not None and at_ms - began <= self._rest_ms
+        limit_ms = self._fired_ms if role_of(order.label) is Role.STOP else self._rest_ms
+        return began is not None and at_ms - began <= limit_ms
 
     def _is_near(self, order: OrderRow, span: "Span") -> bool:
         """Whether a stop is no looser than the plan or, without one, than it may be then."""

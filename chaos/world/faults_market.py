@@ -118,6 +118,11 @@ def _drought(scene: Scene) -> str:
     return _dry(scene, "cancel", 0, DROUGHT_MS)
 
 
+def _drought_wait(scene: Scene) -> str:
+    """Likewise; a stop that fires rests in the book, and so does what is sent beside it."""
+    return _dry(scene, "wait", 0, DROUGHT_MS)
+
+
 def _deep(scene: Scene) -> str:
     """The book is full again; market orders that wait are served."""
     if scene.instrument not in scene.exchange.matching.depth:
@@ -230,6 +235,9 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     **RACES,
     "liquidation": _liquidate,
 }
-DROUGHT: dict[str, Callable[[Scene], str]] = {"drought": _drought}
+DROUGHT: dict[str, Callable[[Scene], str]] = {
+    "drought": _drought,
+    "drought, rest waits": _drought_wait,
+}
 """Apart from the others: where stops fire as well, it leaves a position naked that nobody could
 close."""

@@ -113,13 +113,18 @@ async def test_our_own_values() -> None:
         counters=Counters(
             naked_ms_total=1500,
             naked_ms_max=900,
+            naked_stretches=(4, 0, 0, 1, 1, 0, 0, 0, 0),
             orders_intended=6,
             net={"BTC": Decimal("-0.001")},
         ),
     )
     world.board.backup.set(BackupStatus(last_ms=EPOCH_MS - 60_000, name="b"))
     _, families = await scrape(world)
-    assert value(families, "tradebaas_naked_seconds_total") == 1.5
+    assert value(families, "tradebaas_naked_seconds_sum") == 1.5
+    assert value(families, "tradebaas_naked_seconds_count") == 6
+    assert value(families, "tradebaas_naked_seconds_bucket", le="0.05") == 4
+    assert value(families, "tradebaas_naked_seconds_bucket", le="0.5") == 5
+    assert value(families, "tradebaas_naked_seconds_bucket", le="10.0") == 6
     assert value(families, "tradebaas_naked_seconds_max") == 0.9
     assert value(families, "tradebaas_orders_total", outcome="intended") == 6
     assert value(families, "tradebaas_trades_net", currency="BTC") == -0.001
