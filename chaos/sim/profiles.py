@@ -163,7 +163,7 @@ PROFILES: dict[str, Change] = {
     "dry": _with(seconds=40.0, **FAST, **_faults("drought", "command", drought=0.2, operator=3.0)),
     "stuck": _with(
         seconds=40.0, **QUIET, rate=60,
-        **_faults("drought, rest waits", "gap through the stop", drought=0.2, market=2.0),
+        **_faults("stop fires in a drought", "liquidity returns", drought=0.5, market=0.25),
     ),
     "snug": _with(
         seconds=25.0, **FAST, snug=True, **_faults("market jumps", *TRADES, market=8.0)

@@ -118,9 +118,11 @@ def _drought(scene: Scene) -> str:
     return _dry(scene, "cancel", 0, DROUGHT_MS)
 
 
-def _drought_wait(scene: Scene) -> str:
-    """Likewise; a stop that fires rests in the book, and so does what is sent beside it."""
-    return _dry(scene, "wait", 0, DROUGHT_MS)
+def _stop_in_drought(scene: Scene) -> str:
+    """A stop of ours fires where nobody trades, and rests; so does what is sent beside it."""
+    if not any(order.is_live_stop for order in scene.live(ours=True)):
+        return ""
+    return f"{_dry(scene, 'wait', 0, DROUGHT_MS)}; {_gap_stop(scene)}"
 
 
 def _deep(scene: Scene) -> str:
@@ -237,7 +239,7 @@ ROWS: dict[str, Callable[[Scene], str]] = {
 }
 DROUGHT: dict[str, Callable[[Scene], str]] = {
     "drought": _drought,
-    "drought, rest waits": _drought_wait,
+    "stop fires in a drought": _stop_in_drought,
 }
 """Apart from the others: where stops fire as well, it leaves a position naked that nobody could
 close."""

@@ -169,6 +169,20 @@ def test_a_fill_of_it_does_not_start_its_time_anew() -> None:
     assert (naked.start_ms, naked.amount, naked.sabotage) == (T + 5_021, D(900), False)
 
 
+def test_cover_that_ends_by_time_ends_then_and_not_with_the_next_line() -> None:
+    fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
+    rows: Rows = [
+        *entered_rows(),
+        (T + 20, GONE),
+        (T + 20, fired),
+        (T + 900, SessionRow(1, "ping")),
+    ]
+    books = Books(5_000, 200)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    (naked,) = books.naked_all()
+    assert (naked.start_ms, naked.amount) == (T + 221, D(1000))
+
+
 # ------------------------------------------------------------------------------------- naked time
 
 
