@@ -104,6 +104,7 @@ def test_each_nakedness_has_the_whole_ladder() -> None:
     story = naked()
     for number in range(3):
         stop = only(story.tend(), OrderIntended).intent
+        assert stop.role is Role.STOP
         story.now += LADDER
         assert story.tend() == ()
         story.facts(story.order(stop.label, f"stop{number}"))
@@ -164,6 +165,16 @@ def test_a_refused_price_of_a_stop_that_is_not_needed_any_more_means_nothing() -
     story.facts(RejectFact(label=second.label, code=11036, message="invalid_trigger_price"))
     story.facts(story.gone("stop2", "user_request"))
     story.now += 20_000
+    assert only(story.tend(), OrderIntended).intent.role is Role.STOP
+
+
+def test_a_price_that_was_refused_once_may_be_taken_for_the_next_nakedness() -> None:
+    story = naked()
+    stop = only(story.tend(), OrderIntended).intent
+    story.facts(RejectFact(label=stop.label, code=11036, message="invalid_trigger_price"))
+    story.facts(story.order(stop.label, "by a second answer"))
+    story.facts(story.gone("by a second answer", "user_request"))
+    story.now += LIMIT
     assert only(story.tend(), OrderIntended).intent.role is Role.STOP
 
 
@@ -312,4 +323,18 @@ def test_naked_time_of_a_trade_adds_up() -> None:
         story.facts(story.order(entry.legs[0].label, new))
     story.facts(story.fill(entry.legs[0].label, "1000", price="79000"), story.gone("stop3"))
     assert only(story.events, TradeClosed).trade.naked_ms == 60
+    assert story.state.naked_ms == 0
+
+
+def test_naked_time_of_a_position_that_left_no_trade_is_not_told_of_the_next_one() -> None:
+    story = Story()
+    story.entered()
+    story.facts(story.gone("stop", "user_request"))
+    story.reconcile(size="1000", orders=("take",))
+    story.now += 30
+    story.reconcile(size="0")
+    assert story.state.naked_ms > 30
+    story.now += 61_000
+    story.reconcile(size="0")
+    assert story.state.counters.trades == 0
     assert story.state.naked_ms == 0
