@@ -110,7 +110,7 @@ def part_covers(patch: Patch) -> None:
 
 @mutant(
     "certainty-first",
-    breaks="no further stop is sent while an earlier attempt is not proven",
+    breaks="nothing further is sent while an earlier stop is not proven",
     costs="the position stays naked for as long as an answer does not come",
     by="Protected",
     needs="a cancelled stop, and a new one whose answer never comes",
@@ -118,10 +118,16 @@ def part_covers(patch: Patch) -> None:
     seed=2,
 )
 def certainty_first(patch: Patch) -> None:
+    honest = duties._hopeless
+
     def awaiting(state: State, _at_ms: int) -> bool:
         return bool(pending_with(state, Role.STOP))
 
+    def hopeless(state: State, at_ms: int, market: Market, limits: Limits) -> str:
+        return "" if awaiting(state, at_ms) else honest(state, at_ms, market, limits)
+
     patch.set(duties, "_awaiting", awaiting)
+    patch.set(duties, "_hopeless", hopeless)
 
 
 @mutant(
