@@ -48,6 +48,37 @@ def forget_stop(patch: Patch) -> None:
 
 
 @mutant(
+    "acts-late",
+    breaks="nothing is done about a naked position before the limit of naked time is over",
+    costs="a market that falls in these seconds falls on a position without a stop",
+    by="Protected",
+    needs="a cancelled stop, in a world where news is never late",
+    profile="prompt",
+)
+def acts_late(patch: Patch) -> None:
+    def grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> bool:
+        since = state.naked_since_ms
+        return since is None or at_ms - since > duties._naked_limit_ms(market, limits)
+
+    patch.set(duties, "_grace_over", grace_over)
+
+
+@mutant(
+    "fired-is-cover",
+    breaks="a stop that has fired counts as protection for as long as it is there",
+    costs="an order that nobody trades with is waited for, while the market goes on",
+    by="Protected",
+    needs="a stop that fires where nobody trades, and rests in the book",
+    profile="stuck",
+)
+def fired_is_cover(patch: Patch) -> None:
+    def stalled(_state: State, _at_ms: int, _market: Market) -> str:
+        return ""
+
+    patch.set(duties, "_stalled", stalled)
+
+
+@mutant(
     "take-covers",
     breaks="a take profit counts as protection",
     costs="what the owner adds to the position has only the order that does not protect it",
@@ -79,7 +110,7 @@ def part_covers(patch: Patch) -> None:
 
 @mutant(
     "certainty-first",
-    breaks="no further stop is sent while an earlier attempt is not proven",
+    breaks="nothing further is sent while an earlier stop is not proven",
     costs="the position stays naked for as long as an answer does not come",
     by="Protected",
     needs="a cancelled stop, and a new one whose answer never comes",
@@ -87,10 +118,16 @@ def part_covers(patch: Patch) -> None:
     seed=2,
 )
 def certainty_first(patch: Patch) -> None:
+    honest = duties._hopeless
+
     def awaiting(state: State, _at_ms: int) -> bool:
         return bool(pending_with(state, Role.STOP))
 
+    def hopeless(state: State, at_ms: int, market: Market, limits: Limits) -> str:
+        return "" if awaiting(state, at_ms) else honest(state, at_ms, market, limits)
+
     patch.set(duties, "_awaiting", awaiting)
+    patch.set(duties, "_hopeless", hopeless)
 
 
 @mutant(

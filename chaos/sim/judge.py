@@ -38,6 +38,9 @@ GRACE_S = 30
 """How long, in virtual seconds, news may take to reach the daemon through this network."""
 REST_S = 10
 """How long an exit may rest in the book: the longest that nobody can trade, and some more."""
+FIRED_MS = 200
+"""How long a stop may that has fired: then a close has to rest beside it, or the daemon has taken
+it for a protection. Like the other, of the daemon's time."""
 STARTED = {"BTC": Decimal(1), "USDC": Decimal(50_000)}
 """What the simulated account begins with."""
 
@@ -64,7 +67,7 @@ class Judge:
         self, machine: Machine, journal: MemoryJournal, witness: Witness, patience: Patience,
         leaps: Sequence[Leap] = (),
     ) -> None:  # fmt: skip
-        self.books = Books(REST_S * 1000 * patience.rate)
+        self.books = Books(REST_S * 1000 * patience.rate, FIRED_MS * patience.rate)
         self.story = Story(remembered=EVERYTHING)
         self.witness = witness
         self.snapshots: list[SnapshotRow] = []

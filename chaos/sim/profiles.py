@@ -133,6 +133,7 @@ PROFILES: dict[str, Change] = {
         **_faults("recent trades shrink", "recent orders shrink", *TRADES, house=1.0, market=3.0),
     ),
     "owner": _with(**QUIET, rate=60, **_faults(STOPS, "owner adds", owner=2.0)),
+    "prompt": _with(**QUIET | {"news_s": 0.3}, rate=60, **_faults(STOPS, owner=0.5)),
     "spoilt": _with(
         **QUIET, rate=60, **_faults("notification spoilt", STOPS, "gap through the take",
                                     forms=3.0, owner=3.0, market=0.5),
@@ -160,6 +161,10 @@ PROFILES: dict[str, Change] = {
     ),
     "adds": _with(**QUIET, rate=60, **_faults("owner adds", owner=0.5)),
     "dry": _with(seconds=40.0, **FAST, **_faults("drought", "command", drought=0.2, operator=3.0)),
+    "stuck": _with(
+        seconds=40.0, **QUIET, rate=60,
+        **_faults("stop fires in a drought", "liquidity returns", drought=0.5, market=0.25),
+    ),
     "snug": _with(
         seconds=25.0, **FAST, snug=True, **_faults("market jumps", *TRADES, market=8.0)
     ),

@@ -39,6 +39,8 @@ SNUG = Decimal("2.23")
 market has come nearer to meanwhile needs more, and must be refused."""
 LARGE = Decimal("2.3")
 """Likewise the amount per percent of risk, of the linear contract."""
+WIRE_S = 0.6
+"""What the news of a naked position and its close may take together through the network."""
 DATA = Path("/var/lib/tradebaas")
 
 
@@ -120,8 +122,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
 
     @property
     def naked_limit_s(self) -> float:
-        """The same in virtual seconds: the daemon's own limit, and the time to send a stop."""
-        return 2.0
+        """The same in virtual seconds: the daemon's own limit, and the wire's time."""
+        return self.config().risk.naked_ms / (1000 * self.rate) + WIRE_S
 
     @property
     def patience(self) -> Patience:

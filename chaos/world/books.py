@@ -118,10 +118,10 @@ class Books:
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
     were taken while a position of ours was open, with their line and what was open, ``bared`` the
     cancels by the daemon that took cover away. ``rest_ms`` is how long, in exchange time, an exit
-    of ours may rest in the book and still cover a position.
+    of ours may rest in the book and still cover a position, ``fired_ms`` how long a stop may.
     """
 
-    def __init__(self, rest_ms: int = REST_MS) -> None:
+    def __init__(self, rest_ms: int = REST_MS, fired_ms: int | None = None) -> None:
         self.n = 0
         self.at_ms = 0
         self.live: dict[str, OrderRow] = {}
@@ -145,7 +145,7 @@ class Books:
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
         self.bared: list[Bared] = []
-        self._cover = Cover(rest_ms)
+        self._cover = Cover(rest_ms, fired_ms)
         self._naked_now: dict[str, Naked] = {}
         self._gone: dict[str, tuple[int, str, Decimal]] = {}
         self._cause_from = 1
@@ -153,16 +153,21 @@ class Books:
     def take(self, rows: Iterable[JournalRow]) -> None:
         """Fold more lines."""
         for row in rows:
+            self._let_pass(row)
             self.n, self.at_ms = row.n, row.at_ms
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):
-                self._watch_naked(row, row.body.instrument_name)
-                continue
-            for name in self.open_spans if self._cover.passes else ():
-                self._watch_naked(row, name)
-            if not isinstance(row.body, BalanceRow):
+                self._watch_naked(row.n, row.at_ms, row.body.instrument_name)
+            elif not isinstance(row.body, BalanceRow):
                 self._cause_from = row.n + 1
                 self._gone.clear()
+
+    def _let_pass(self, row: JournalRow) -> None:
+        """What covers for a time only ends to do so when that is over, not with the next line."""
+        for moment in self._cover.ends(self.at_ms, row.at_ms + 1):
+            self.at_ms = moment
+            for name in self.open_spans:
+                self._watch_naked(row.n, moment, name)
 
     def forget_plans(self) -> None:
         """The daemon's log was restored: what an entry of before had planned, it may not know."""
@@ -316,14 +321,14 @@ class Books:
             if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms:
                 naked.sabotage = True
 
-    def _watch_naked(self, row: JournalRow, instrument: str) -> None:
+    def _watch_naked(self, n: int, at_ms: int, instrument: str) -> None:
         now = self._naked_now.get(instrument)
         uncovered = self.uncovered(instrument)
         if uncovered > 0 and now is None:
-            self._naked_now[instrument] = Naked(row.n, row.at_ms, uncovered)
+            self._naked_now[instrument] = Naked(n, at_ms, uncovered)
         elif uncovered == 0 and now is not None:
             now = self._naked_now.pop(instrument)
-            now.end_ms = row.at_ms
+            now.end_ms = at_ms
             if now.end_ms > now.start_ms:
                 self.naked.append(now)
 

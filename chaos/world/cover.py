@@ -5,9 +5,10 @@ and lies no farther away than the plan of the entry. Where no plan is known (the
 been told of one, or the daemon's log was restored and may have lost it), it may lie as far away as
 a daemon without a plan may choose. (On the wrong side of the market it cannot lie: there it fires
 at once.) An order of ours that closes the position counts while it may be on its way: at the market
-it fills at once, and one that rests found nobody to trade with, which is no protection for long. A
-stop with a limit price, a take profit, a leg that waits for its entry, and whatever is the owner's
-cover nothing. Pure.
+it fills at once, and one that rests found nobody to trade with, which is no protection for long; a
+stop that has fired is none for even less, since a close can be sent beside it. A stop with a limit
+price, a take profit, a leg that waits for its entry, and whatever is the owner's cover nothing.
+Pure.
 """
 
 from collections.abc import Iterable
@@ -33,18 +34,20 @@ ZERO = Decimal(0)
 class Cover:
     """Remembers what the orders themselves no longer tell.
 
-    ``rest_ms`` is how long, in exchange time, an exit that rests in the book counts.
+    ``rest_ms`` is how long, in exchange time, an exit that rests in the book counts, ``fired_ms``
+    how long if it is a stop; None: as long.
     """
 
-    def __init__(self, rest_ms: int = REST_MS) -> None:
+    def __init__(self, rest_ms: int = REST_MS, fired_ms: int | None = None) -> None:
         self._rest_ms = rest_ms
-        self._resting: dict[str, int] = {}
+        self._fired_ms = rest_ms if fired_ms is None else fired_ms
+        self._until: dict[str, int] = {}
         self._planned: dict[str, Decimal | None] = {}
 
-    @property
-    def passes(self) -> bool:
-        """Whether time alone may end some cover."""
-        return bool(self._resting)
+    def ends(self, since_ms: int, until_ms: int) -> list[int]:
+        """The moments between the two at which time alone has ended some cover."""
+        ended = {last + 1 for last in self._until.values()}
+        return sorted(moment for moment in ended if since_ms < moment < until_ms)
 
     def note(self, order: OrderRow, at_ms: int) -> None:
         """An order was described."""
@@ -52,9 +55,10 @@ class Cover:
         if role is Role.STOP and order.trigger_price is not None:
             self._planned.setdefault(order.label, order.trigger_price)
         if order.order_state == "open" and role in (Role.STOP, Role.CLOSE):
-            self._resting.setdefault(order.order_id, at_ms)
+            limit_ms = self._fired_ms if role is Role.STOP else self._rest_ms
+            self._until.setdefault(order.order_id, at_ms + limit_ms)
         else:
-            self._resting.pop(order.order_id, None)
+            self._until.pop(order.order_id, None)
 
     def forget(self) -> None:
         """No plan of before counts any more, whatever is told of its orders yet."""
@@ -77,8 +81,7 @@ class Cover:
         if order.order_state == "untriggered":
             waits = order.is_secondary_oto or order.order_type != "stop_market"
             return not waits and self._is_near(order, span)
-        began = self._resting.get(order.order_id)
-        return began is not None and at_ms - began <= self._rest_ms
+        return at_ms <= self._until.get(order.order_id, -1)
 
     def _is_near(self, order: OrderRow, span: "Span") -> bool:
         """Whether a stop is no looser than the plan or, without one, than it may be then."""

@@ -118,6 +118,13 @@ def _drought(scene: Scene) -> str:
     return _dry(scene, "cancel", 0, DROUGHT_MS)
 
 
+def _stop_in_drought(scene: Scene) -> str:
+    """A stop of ours fires where nobody trades, and rests; so does what is sent beside it."""
+    if not any(order.is_live_stop for order in scene.live(ours=True)):
+        return ""
+    return f"{_dry(scene, 'wait', 0, DROUGHT_MS)}; {_gap_stop(scene)}"
+
+
 def _deep(scene: Scene) -> str:
     """The book is full again; market orders that wait are served."""
     if scene.instrument not in scene.exchange.matching.depth:
@@ -230,6 +237,9 @@ ROWS: dict[str, Callable[[Scene], str]] = {
     **RACES,
     "liquidation": _liquidate,
 }
-DROUGHT: dict[str, Callable[[Scene], str]] = {"drought": _drought}
+DROUGHT: dict[str, Callable[[Scene], str]] = {
+    "drought": _drought,
+    "stop fires in a drought": _stop_in_drought,
+}
 """Apart from the others: where stops fire as well, it leaves a position naked that nobody could
 close."""

@@ -1,7 +1,9 @@
 """/metrics as Prometheus would read it: names, types, truth, and what is not known yet."""
 
 import math
+import re
 from decimal import Decimal
+from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +14,7 @@ from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Assignment, Phase
 from tradebaas.core.state import Counters, HaltLatch, Pending
 
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tradebaas.rules.yml"
 PREDECESSOR = {
     "tradebaas_uptime_seconds": "gauge",
     "tradebaas_memory_usage_bytes": "gauge",
@@ -113,13 +116,18 @@ async def test_our_own_values() -> None:
         counters=Counters(
             naked_ms_total=1500,
             naked_ms_max=900,
+            naked_stretches=(4, 0, 0, 1, 1, 0, 0, 0, 0),
             orders_intended=6,
             net={"BTC": Decimal("-0.001")},
         ),
     )
     world.board.backup.set(BackupStatus(last_ms=EPOCH_MS - 60_000, name="b"))
     _, families = await scrape(world)
-    assert value(families, "tradebaas_naked_seconds_total") == 1.5
+    assert value(families, "tradebaas_naked_seconds_sum") == 1.5
+    assert value(families, "tradebaas_naked_seconds_count") == 6
+    assert value(families, "tradebaas_naked_seconds_bucket", le="0.05") == 4
+    assert value(families, "tradebaas_naked_seconds_bucket", le="0.5") == 5
+    assert value(families, "tradebaas_naked_seconds_bucket", le="10.0") == 6
     assert value(families, "tradebaas_naked_seconds_max") == 0.9
     assert value(families, "tradebaas_orders_total", outcome="intended") == 6
     assert value(families, "tradebaas_trades_net", currency="BTC") == -0.001
@@ -190,3 +198,11 @@ async def test_a_strategy_that_a_crash_loop_keeps_out_is_not_active() -> None:
     world.show(armed=True, protect={"crash loop": "strategy ValueError"})
     _, families = await scrape(world)
     assert value(families, "tradebaas_strategies_active") == 0
+
+
+async def test_the_alert_rules_ask_for_what_is_published() -> None:
+    text, _ = await scrape(well())
+    asked = re.findall(r"tradebaas_\w+(?:{[^}]*})?", RULES.read_text())
+    assert asked
+    for name in asked:
+        assert re.search(rf"^{re.escape(name)}[ {{]", text, re.MULTILINE), name

@@ -40,6 +40,7 @@ from tradebaas.core.events import (
     Resumed,
     SignalDetected,
     SignalDropped,
+    StopStalled,
     TradeClosed,
 )
 from tradebaas.core.model import Position, Role, role_of
@@ -215,6 +216,10 @@ def _order_abandoned(event: OrderAbandoned) -> str:
     return f"{_role(event.label)} proven absent (read {sources}) [{event.label}]"
 
 
+def _stop_stalled(event: StopStalled) -> str:
+    return f"stop {event.order_id} has fired and nobody trades with it: the position is naked"
+
+
 def _filled(event: Filled) -> str:
     fill = event.fill
     liquidation = " by LIQUIDATION" if fill.liquidation else ""
@@ -228,10 +233,11 @@ def _filled(event: Filled) -> str:
 def _trade_closed(event: TradeClosed) -> str:
     trade = event.trade
     side = "long" if trade.direction.sign > 0 else "short"
+    naked = f", naked {trade.naked_ms} ms" if trade.naked_ms else ""
     return (
         f"trade {trade.number} closed: {side} {number(trade.amount)} {trade.instrument} "
         f"{number(round(trade.entry_price, 2))} -> {number(round(trade.exit_price, 2))}, "
-        f"net {number(trade.net)} {trade.currency} ({trade.exit_reason})"
+        f"net {number(trade.net)} {trade.currency} ({trade.exit_reason}){naked}"
     )
 
 
@@ -292,6 +298,7 @@ LINES: dict[type, Callable[..., str]] = {
     OrderUpdated: _order_updated,
     OrderAdopted: _order_adopted,
     OrderAbandoned: _order_abandoned,
+    StopStalled: _stop_stalled,
     Filled: _filled,
     TradeClosed: _trade_closed,
     PositionCorrected: _position_corrected,

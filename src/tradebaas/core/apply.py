@@ -45,6 +45,7 @@ from tradebaas.core.events import (
     Resumed,
     SignalDetected,
     SignalDropped,
+    StopStalled,
     TradeClosed,
 )
 from tradebaas.core.fold_tallies import count
@@ -101,7 +102,14 @@ def _life_ended(state: State, event: LifeEnded) -> State:
 
 
 def _linked(state: State, event: Linked) -> State:
-    return replace(state, connection=event.connection, reconciled=0, account=event.account)
+    return replace(
+        state,
+        connection=event.connection,
+        reconciled=0,
+        account=event.account,
+        stop_sent_ms=None,
+        stop_refused="",
+    )
 
 
 def _link_lost(state: State, event: LinkLost) -> State:
@@ -180,7 +188,7 @@ def _without(causes: tuple[str, ...], cause: str) -> tuple[str, ...]:
 def _phase_changed(state: State, event: PhaseChanged) -> State:
     state = replace(state, phase=event.target)
     if event.target in (Phase.IDLE, Phase.ANALYZING):
-        return replace(state, bracket=None, closing="", stop_failures=0, tried={})
+        return replace(state, bracket=None, closing="", naked_ms=0, tried={})
     return state
 
 
@@ -241,6 +249,7 @@ _STEPS: dict[type, Callable[..., State]] = {
     OrderAbandoned: fold_orders.order_abandoned,
     OrderAdopted: fold_orders.order_adopted,
     OrderUpdated: fold_orders.order_updated,
+    StopStalled: fold_orders.stop_stalled,
     Filled: fold_fills.filled,
     TradeClosed: fold_fills.trade_closed,
     PositionCorrected: fold_fills.position_corrected,

@@ -25,6 +25,7 @@ from tradebaas.core.events import (
     Recovered,
     Resumed,
     SignalDropped,
+    StopStalled,
 )
 from tradebaas.core.invariants import BROKEN, violations
 from tradebaas.core.messages import (
@@ -163,7 +164,7 @@ def _tend(draft: Draft, request: Tend, limits: Limits) -> None:
     event = duties.plan(draft, request.at_ms, request.market, limits)
     if event is not None:
         draft.emit(event)
-        if isinstance(event, CloseRequested):
+        if isinstance(event, CloseRequested | StopStalled):
             _tend(draft, request, limits)
 
 

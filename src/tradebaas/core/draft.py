@@ -6,6 +6,8 @@ exchange, and the lifecycle moves to the phase that the contents amount to.
 A draft is local to one call of ``decide``; nothing outside sees it before the commit.
 """
 
+from msgspec.structs import replace
+
 from tradebaas.core.accounts import first_trade
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
@@ -74,7 +76,8 @@ class Draft:
             if ended is None:
                 return
             number = self.state.counters.trades + 1
-            self._push(TradeClosed(trade=trade_of(ended[0], number)))
+            trade = replace(trade_of(ended[0], number), naked_ms=self.state.naked_ms)
+            self._push(TradeClosed(trade=trade))
 
     def _drop_signal_if_busy(self) -> None:
         signal = self.state.signal

@@ -8,13 +8,19 @@ Reduce-only orders are attempted again under a new label when an earlier attempt
 past its validity: risk is added at most once, but reduced at least once. An attempt that ended
 badly is repeated at a pace, so that an exchange which refuses everything is not flooded. Entries
 are never planned here.
+
+A naked position gets a stop, and what no stop protects in time is closed (ADR 0009). A quarter of
+``Limits.naked_ms`` is for the stops of a fresh fill to be reported, unless a full read shows none.
+Then a stop is sent, and again as long as none is there; three quarters later comes the close. That
+time runs from the first stop through the present connection, not from the fill: nobody could have
+done anything before.
 """
 
 from decimal import Decimal
 
 from tradebaas.core.admission import MIN_VALIDITY_REAL_MS, validity_ms
 from tradebaas.core.draft import Draft
-from tradebaas.core.events import CloseRequested, Event, OrderIntended
+from tradebaas.core.events import CloseRequested, Event, OrderIntended, StopStalled
 from tradebaas.core.invariants import MAX_PENDING
 from tradebaas.core.model import Direction, Intent, Market, Position, Role
 from tradebaas.core.position import average
@@ -22,6 +28,7 @@ from tradebaas.core.risk import Limits, round_stop
 from tradebaas.core.state import (
     Bracket,
     State,
+    fired,
     flat,
     holds,
     live_orders,
@@ -30,10 +37,13 @@ from tradebaas.core.state import (
     ready,
 )
 
-MAX_STOP_FAILURES = 2
-"""After so many refused stops the position is closed instead (the escalation's last step)."""
 MAX_UNANSWERED = MAX_PENDING - 4
-"""Likewise after so many orders without an answer; the rest of the places is for the close."""
+"""With so many orders without an answer a naked position is closed; the other places are for that,
+whatever became of the stops of one connection after the other."""
+MIN_NAKED_REAL_MS = 400
+"""The limit of naked time in real time, however fast the exchange's clock runs."""
+STALLED_MS = 2_000
+"""A stop that has fired covers for so long after its last fill: then nobody trades with it."""
 
 
 def plan(draft: Draft, at_ms: int, market: Market | None, limits: Limits) -> Event | None:
@@ -82,25 +92,58 @@ def _protect(
     draft: Draft, position: Position, at_ms: int, market: Market, limits: Limits
 ) -> Event | None:
     state = draft.state
+    stalled = _stalled(state, at_ms, market)
+    if stalled:
+        return StopStalled(order_id=stalled, at_ms=at_ms)
     shortfall = naked_amount(state)
-    if shortfall == 0 or _awaiting(state, at_ms) or not _grace_over(state, at_ms, market, limits):
+    if shortfall == 0:
+        return None
+    hopeless = _hopeless(state, at_ms, market, limits)
+    if hopeless:
+        return CloseRequested(reason=f"naked: {hopeless}")
+    if _awaiting(state, at_ms) or not _grace_over(state, at_ms, market, limits):
         return None
     if _just_tried(state, Role.STOP, at_ms, _real_ms(MIN_VALIDITY_REAL_MS, market)):
         return None
     stop = _stop_price(state, position, market, limits)
-    if len(state.pending) >= MAX_UNANSWERED:
-        return CloseRequested(reason=f"naked: {len(state.pending)} orders have no answer")
-    if state.stop_failures >= MAX_STOP_FAILURES:
-        return CloseRequested(reason=f"naked: {state.stop_failures} stops were refused")
     if _passed(position, stop, market.ticker.mark):
-        return CloseRequested(reason=f"naked and the market is past the stop at {stop}")
+        return CloseRequested(reason=f"naked: the market is past the stop at {stop}")
     intent = _reduce(draft, position, Role.STOP, shortfall, at_ms, market, limits, stop)
     return OrderIntended(intent=intent)
 
 
+def _stalled(state: State, at_ms: int, market: Market) -> str:
+    """Id of a stop that fired and closes nothing, and that is not known for it yet."""
+    patience = max(STALLED_MS, _real_ms(MIN_VALIDITY_REAL_MS, market))
+    late = (
+        o for o in live_orders(state, Role.STOP) if fired(o) and at_ms > o.updated_ms + patience
+    )
+    return next((o.order_id for o in late if o.order_id not in state.stalled), "")
+
+
+def _hopeless(state: State, at_ms: int, market: Market, limits: Limits) -> str:
+    """Why no further stop is tried; "" while one may help."""
+    if state.stalled:
+        return "a stop has fired and nobody trades with it"
+    if state.stop_refused:
+        return f"the exchange refuses the stop's price: {state.stop_refused}"
+    if len(state.pending) >= MAX_UNANSWERED:
+        return f"{len(state.pending)} orders have no answer"
+    limit = _naked_limit_ms(market, limits)
+    if state.stop_sent_ms is not None and at_ms - state.stop_sent_ms > limit - limit // 4:
+        return f"no stop is there within {limit} ms"
+    return ""
+
+
 def _awaiting(state: State, at_ms: int) -> bool:
-    """A stop is under way that may still arrive; after that another one is allowed."""
-    return any(at_ms <= p.intent.valid_until_ms for p in pending_with(state, Role.STOP))
+    """A stop is under way through this connection and may still arrive; then another is allowed."""
+    here = (state.life, state.connection)
+    sent = [p.intent for p in pending_with(state, Role.STOP)]
+    return any(at_ms <= i.valid_until_ms for i in sent if (i.life, i.connection) == here)
+
+
+def _naked_limit_ms(market: Market, limits: Limits) -> int:
+    return max(limits.naked_ms, _real_ms(MIN_NAKED_REAL_MS, market))
 
 
 def _just_tried(state: State, role: Role, at_ms: int, pace_ms: int) -> bool:
@@ -113,7 +156,7 @@ def _grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> boo
     since = state.naked_since_ms
     if since is None or state.naked_confirmed:
         return True
-    return at_ms - since > max(limits.naked_ms, _real_ms(MIN_VALIDITY_REAL_MS, market))
+    return at_ms - since > _naked_limit_ms(market, limits) // 4
 
 
 def _real_ms(real_ms: int, market: Market) -> int:

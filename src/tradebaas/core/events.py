@@ -158,6 +158,13 @@ class OrderAbandoned(Struct, frozen=True, tag=True, kw_only=True):
     evidence: Absence
 
 
+class StopStalled(Struct, frozen=True, tag=True, kw_only=True):
+    """A stop has fired and nobody trades with it: it closes nothing, so it covers nothing."""
+
+    order_id: str
+    at_ms: int
+
+
 class Filled(Struct, frozen=True, tag=True, kw_only=True):
     """An execution on the account, ours or the owner's.
 
@@ -319,6 +326,7 @@ Event = (
     | OrderUpdated
     | OrderAdopted
     | OrderAbandoned
+    | StopStalled
     | Filled
     | TradeClosed
     | PositionCorrected

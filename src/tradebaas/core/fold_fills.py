@@ -82,6 +82,7 @@ def trade_closed(state: State, event: TradeClosed) -> State:
             state,
             accounts=Accounts() if ended is None else ended[1],
             last_trade=trade,
+            naked_ms=0,
             counters=counters,
             day=replace(today, net=net_today),
         )

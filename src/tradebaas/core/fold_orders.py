@@ -10,12 +10,15 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    StopStalled,
 )
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Intent, Order, Role, role_of
 from tradebaas.core.state import Bracket, Day, Pending, State
 
+PRICE_REFUSED = frozenset({10034, 10035, 11036})
+"""The exchange does not take this trigger price: the market is on the wrong side of it."""
 _REMEMBERED_IDS = 256
 _OWN_LABELS = 3
 """An entry, its stop and its take profit: a bracket never forgets these."""
@@ -40,6 +43,8 @@ def order_intended(state: State, event: OrderIntended) -> State:
             state, signal=None, bracket=_bracket(intent, labels), day=_day_with_entry(state, intent)
         )
     state = replace(state, tried=put(state.tried, intent.role.value, intent.intended_ms))
+    if intent.role is Role.STOP and state.stop_sent_ms is None:
+        state = replace(state, stop_sent_ms=intent.intended_ms)
     bracket = state.bracket
     if bracket is None:
         return state
@@ -80,22 +85,19 @@ def order_unknown(state: State, event: OrderUnknown) -> State:
 
 
 def order_rejected(state: State, event: OrderRejected) -> State:
-    failed = int(role_of(event.label) is Role.STOP)
-    state = replace(
-        state,
-        stop_failures=state.stop_failures + failed,
-        counters=count(state, orders_rejected=1),
-    )
-    return _resolved(state, event.label, "rejected", f"{event.code} {event.message}")
+    reason = f"{event.code} {event.message}"
+    state = replace(state, counters=count(state, orders_rejected=1))
+    naked = state.naked_since_ms is not None
+    if naked and role_of(event.label) is Role.STOP and event.code in PRICE_REFUSED:
+        state = replace(state, stop_refused=reason)
+    return _resolved(state, event.label, "rejected", reason)
 
 
 def order_abandoned(state: State, event: OrderAbandoned) -> State:
     evidence = event.evidence
     read = f"absent at {evidence.read_ms} from {', '.join(evidence.sources)}"
-    failed = int(role_of(event.label) is Role.STOP)
     state = replace(
         state,
-        stop_failures=state.stop_failures + failed,
         abandoned=capped(state.abandoned, event.label, evidence.read_ms, _REMEMBERED_IDS),
         counters=count(state, orders_abandoned=1),
     )
@@ -117,27 +119,22 @@ def order_updated(state: State, event: OrderUpdated) -> State:
     is_new = order.live and order.order_id not in state.orders
     if order.state == "cancelled" and order.order_id in state.orders:
         state = found(state, order.label, "cancelled", order.cancel_reason or "no reason given")
-    failed = order.label in state.pending and _is_failed_stop(order)
-    state = replace(
-        state,
-        pending=drop(state.pending, order.label),
-        bracket=_expect(state, order),
-        stop_failures=state.stop_failures + int(failed),
-    )
+    state = replace(state, pending=drop(state.pending, order.label), bracket=_expect(state, order))
     if order.live:
         state = replace(state, orders=put(state.orders, order.order_id, order))
     else:
         state = replace(
             state,
             orders=drop(state.orders, order.order_id),
+            stalled=tuple(i for i in state.stalled if i != order.order_id),
             ended=capped(state.ended, order.order_id, order.updated_ms, _REMEMBERED_IDS),
         )
     return watch_naked(state, order.created_ms if is_new else order.updated_ms)
 
 
-def _is_failed_stop(order: Order) -> bool:
-    """A stop that was accepted only to end without having fired."""
-    return order.role is Role.STOP and order.state in ("cancelled", "rejected")
+def stop_stalled(state: State, event: StopStalled) -> State:
+    state = replace(state, stalled=(*state.stalled, event.order_id))
+    return replace(watch_naked(state, event.at_ms), naked_confirmed=True)
 
 
 def _expect(state: State, order: Order) -> Bracket | None:

@@ -4,10 +4,12 @@ The naked clock runs on the exchange's own timestamps: it starts when a position
 be larger than the stops that cover it and ends when the cover is complete or the position is gone.
 """
 
+from bisect import bisect_left
+
 from msgspec.structs import replace
 
 from tradebaas.core.events import Finding
-from tradebaas.core.state import Counters, Day, State, naked_amount
+from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, Day, State, naked_amount
 
 DAY_MS = 86_400_000
 _MOST_FINDINGS = 256
@@ -53,18 +55,26 @@ def watch_naked(state: State, at_ms: int) -> State:
         return replace(state, naked_since_ms=at_ms, naked_confirmed=False)
     if since is None:
         return state
-    naked = 0 if _came_and_went(state) else max(at_ms - since, 0)
-    counters = replace(
-        state.counters,
-        naked_ms_total=state.counters.naked_ms_total + naked,
-        naked_ms_max=max(state.counters.naked_ms_max, naked),
+    unseen = _came_and_went(state)
+    state = replace(
+        state, naked_since_ms=None, naked_confirmed=False, stop_sent_ms=None, stop_refused=""
     )
-    recovering = replace(state.recovering, naked_ms=state.recovering.naked_ms + naked)
+    return state if unseen else _add_stretch(state, max(at_ms - since, 0))
+
+
+def _add_stretch(state: State, naked_ms: int) -> State:
+    """A position was naked for so long, and is not any more."""
+    counters, recovering = state.counters, state.recovering
+    stretches = list(counters.naked_stretches)
+    stretches[bisect_left(NAKED_BUCKETS_MS, naked_ms)] += 1
     return replace(
         state,
-        naked_since_ms=None,
-        naked_confirmed=False,
-        stop_failures=0,
-        counters=counters,
-        recovering=recovering,
+        naked_ms=state.naked_ms + naked_ms,
+        counters=replace(
+            counters,
+            naked_ms_total=counters.naked_ms_total + naked_ms,
+            naked_ms_max=max(counters.naked_ms_max, naked_ms),
+            naked_stretches=tuple(stretches),
+        ),
+        recovering=replace(recovering, naked_ms=recovering.naked_ms + naked_ms),
     )

@@ -248,7 +248,10 @@ class Position(Struct, frozen=True, kw_only=True):
 
 
 class Trade(Struct, frozen=True, kw_only=True):
-    """A position from flat to flat, by the exchange's own fills. ``net`` = ``gross`` - ``fees``."""
+    """A position from flat to flat, by the exchange's own fills. ``net`` = ``gross`` - ``fees``.
+
+    ``naked_ms`` is how long it had no full stop, as far as anybody saw.
+    """
 
     number: int
     signal_id: str
@@ -265,6 +268,7 @@ class Trade(Struct, frozen=True, kw_only=True):
     currency: str
     exit_reason: str
     ours: bool
+    naked_ms: int = 0
 
 
 class Leg(Struct, frozen=True, kw_only=True):

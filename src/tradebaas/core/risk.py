@@ -41,8 +41,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     ``adopted_stop_percent`` of its entry price is the stop distance of a position without a plan.
     ``validity_ms`` is how long the exchange may accept an order after its intent. ``price_age_ms``
     is how old, in real time, the prices of an entry may be. ``naked_ms`` is how long a position
-    may be without a full stop. Absence of an order counts as proven only in
-    reads later than its validity + ``queue_bound_ms`` (the exchange's own) + ``proof_margin_ms``.
+    may be without a full stop while something can be done about it: then it is closed. Absence of
+    an order counts as proven only in reads later than its validity + ``queue_bound_ms`` (the
+    exchange's own) + ``proof_margin_ms``.
     """
 
     risk_percent: Decimal = Decimal(1)

@@ -28,9 +28,11 @@ from tradebaas.core.model import (
     is_ours,
 )
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
+NAKED_BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
+"""Upper bounds of the classes by which naked stretches are counted; one more holds the rest."""
 
 
 class Pending(Struct, frozen=True, kw_only=True):
@@ -92,7 +94,7 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 class Counters(Struct, frozen=True, kw_only=True):
-    """Totals since the store began."""
+    """Totals since the store began; ``naked_stretches`` by the classes of ``NAKED_BUCKETS_MS``."""
 
     crashes: int = 0
     trades: int = 0
@@ -109,6 +111,7 @@ class Counters(Struct, frozen=True, kw_only=True):
     frames_refused: int = 0
     naked_ms_total: int = 0
     naked_ms_max: int = 0
+    naked_stretches: tuple[int, ...] = (0,) * (len(NAKED_BUCKETS_MS) + 1)
 
 
 class Recovering(Struct, frozen=True, kw_only=True):
@@ -127,7 +130,12 @@ class State(Struct, frozen=True, kw_only=True):
     ``accounts``: the fills behind ``position``; beside it while there is a ``discrepancy``.
     ``fills_from_ms``: fills before this are part of a position that the exchange itself told.
     ``flat_ms``: what the owner traded before this was over when the exchange told of no position.
-    ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover.
+    ``naked_confirmed``: a full read that began after ``naked_since_ms`` ended without the cover, or
+    a stop has stalled.
+    ``naked_ms``: how long the present position was naked before that.
+    ``stop_sent_ms``: when the first stop for it was intended through the present connection.
+    ``stop_refused``: why the exchange does not take a stop at the planned price.
+    ``stalled``: ids of live stops that have fired and that nobody trades with: they cover nothing.
     ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
     ``tried``: when a reduce-only order of each role was last intended.
@@ -165,8 +173,11 @@ class State(Struct, frozen=True, kw_only=True):
     doubted_ms: int = 0
     naked_since_ms: int | None = None
     naked_confirmed: bool = False
+    naked_ms: int = 0
+    stop_sent_ms: int | None = None
+    stop_refused: str = ""
+    stalled: tuple[str, ...] = ()
     tried: dict[str, int] = {}
-    stop_failures: int = 0
     day: Day = Day()
     frames_hour: tuple[int, int] = (0, 0)
     counters: Counters = Counters()
@@ -265,12 +276,14 @@ def cover(state: State) -> Decimal:
     """How much of the position is closed if its stop fires or its exit completes.
 
     Counts live stops, and orders that are already closing it; not secondaries that wait for
-    their primary, and not the take profit, which protects from nothing.
+    their primary, not stops that have stalled, and not the take profit, which protects from
+    nothing.
     """
     position = state.position
     if position is None:
         return ZERO
-    exits = (o for o in live_orders(state, Role.STOP, Role.CLOSE) if not o.waiting)
+    exits = live_orders(state, Role.STOP, Role.CLOSE)
+    exits = [o for o in exits if not o.waiting and o.order_id not in state.stalled]
     side = (position.instrument, position.direction.opposite)
     return sum((o.remaining for o in exits if (o.instrument, o.direction) == side), ZERO)
 
@@ -297,8 +310,12 @@ def exiting(state: State) -> bool:
 
 def _under_way(order: Order) -> bool:
     """A leg that is closing the position now: partly filled, or a stop that has fired."""
-    fired = order.role is Role.STOP and order.state != "untriggered" and not order.waiting
-    return order.filled > 0 or fired
+    return order.filled > 0 or fired(order)
+
+
+def fired(order: Order) -> bool:
+    """Whether it is a stop that closes the position now, as far as somebody trades with it."""
+    return order.role is Role.STOP and order.state != "untriggered" and not order.waiting
 
 
 def phase_of(state: State) -> Phase:

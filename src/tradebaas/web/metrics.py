@@ -12,16 +12,22 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 from typing import final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from tradebaas.board import StoreStatus, Vitals
-from tradebaas.core.state import Counters, State, naked_amount
+from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, State, naked_amount
 from tradebaas.web.health import Facts, Status, findings, verdict
 from tradebaas.web.status import recovered
 
@@ -168,8 +174,6 @@ COUNTERS: tuple[Row, ...] = (
         _of_counters(lambda c: c.trades)),
     Row("crashes_total", "Lives that ended without a clean stop, since the store began.",
         _of_counters(lambda c: c.crashes)),
-    Row("naked_seconds_total", "Time positions had no full stop, seconds, since the store began.",
-        _of_counters(lambda c: c.naked_ms_total / 1000)),
     Row("stops_replaced_total", "Stops placed anew because one was missing.",
         _of_counters(lambda c: c.stops_replaced)),
     Row("frames_refused_total", "Frames from the exchange that could not be understood.",
@@ -224,6 +228,19 @@ BY_LABEL: tuple[LabelledRow, ...] = (
 )  # fmt: skip
 
 
+def _naked(facts: Facts) -> HistogramMetricFamily:
+    """Each stretch of time in which a position had no full stop, by how long it was."""
+    family = HistogramMetricFamily(
+        PREFIX + "naked_seconds", "Times in which a position had no full stop, seconds."
+    )
+    if facts.view is not None:
+        counters, bounds = facts.view.counters, [str(ms / 1000) for ms in NAKED_BUCKETS_MS]
+        upto = accumulate(counters.naked_stretches)
+        buckets = list(zip([*bounds, "+Inf"], upto, strict=True))
+        family.add_metric((), buckets, counters.naked_ms_total / 1000)
+    return family
+
+
 # ------------------------------------------------------------------------------------ collecting
 
 
@@ -245,6 +262,7 @@ class _Published(Collector):
             if value is not None:
                 counter.add_metric((), float(value))
             yield counter
+        yield _naked(self._facts)
         for labelled in BY_LABEL:
             family = labelled.family(
                 PREFIX + labelled.name, labelled.help, labels=(labelled.label,)

@@ -40,11 +40,11 @@ def checks(found: list[Violation]) -> list[str]:
 # ------------------------------------------------------------------------------------- what covers
 
 
-def bare(*orders: OrderRow, after_ms: int = 0, rest_ms: int = 5_000) -> int:
+def bare(*orders: OrderRow, after_ms: int = 0, fired_ms: int | None = None) -> int:
     """How much of 1000 is bare when the stop of the kit was replaced by these orders."""
     rows: Rows = [*entered_rows(), (T + 20, GONE), *((T + 21, order) for order in orders)]
     rows.append((T + 21 + after_ms, SessionRow(1, "ping")))
-    books = Books(rest_ms)
+    books = Books(5_000, fired_ms)
     books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
     return int(books.uncovered(NAME))
 
@@ -147,6 +147,9 @@ def test_an_exit_covers_while_it_is_on_its_way_and_not_for_long() -> None:
     fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
     assert bare(fired, after_ms=5_000) == 0
     assert bare(fired, after_ms=5_001) == 1000
+    assert bare(fired, after_ms=200, fired_ms=200) == 0
+    assert bare(fired, after_ms=201, fired_ms=200) == 1000
+    assert bare(fired, exit_order(), after_ms=201, fired_ms=200) == 0
     assert bare(exit_order(reduce_only=False)) == 1000
 
 
@@ -164,6 +167,20 @@ def test_a_fill_of_it_does_not_start_its_time_anew() -> None:
     assert books.uncovered(NAME) == D(900)
     (naked,) = books.naked_all()
     assert (naked.start_ms, naked.amount, naked.sabotage) == (T + 5_021, D(900), False)
+
+
+def test_cover_that_ends_by_time_ends_then_and_not_with_the_next_line() -> None:
+    fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
+    rows: Rows = [
+        *entered_rows(),
+        (T + 20, GONE),
+        (T + 20, fired),
+        (T + 900, SessionRow(1, "ping")),
+    ]
+    books = Books(5_000, 200)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    (naked,) = books.naked_all()
+    assert (naked.start_ms, naked.amount) == (T + 221, D(1000))
 
 
 # ------------------------------------------------------------------------------------- naked time

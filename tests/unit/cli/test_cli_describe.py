@@ -169,6 +169,10 @@ CASES: list[tuple[e.Event, str]] = [
         f"entry proven absent (read orders, trades) [{ENTRY}]",
     ),
     (
+        e.StopStalled(order_id="7", at_ms=5),
+        "stop 7 has fired and nobody trades with it: the position is naked",
+    ),
+    (
         e.Filled(
             fill=Fill(
                 trade_id="1",

@@ -9,10 +9,11 @@ from tradebaas.core.duties import plan, unwanted
 from tradebaas.core.events import CloseRequested, OrderIntended
 from tradebaas.core.facts import LostFact, OpenOrdersFact, RejectFact
 from tradebaas.core.messages import ClosePosition, Halt, Tend
-from tradebaas.core.model import Direction, Phase, Role
+from tradebaas.core.model import Direction, Role
 from tradebaas.core.state import naked_amount, pending_with
 
 LATE = LIMITS.validity_ms + 1
+PATIENT = replace(LIMITS, naked_ms=60_000)
 
 
 def cancelled_ids(story: Story) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def test_the_stops_of_a_fresh_fill_get_a_moment_to_be_reported() -> None:
         story.order(intent.label, "entry", state="filled", filled=D(1000)),
     )
     since = story.now
-    story.now = since + LIMITS.naked_ms
+    story.now = since + LIMITS.naked_ms // 4
     assert story.tend() == ()
     story.now += 1
     assert only(story.tend(), OrderIntended).intent.trigger_price == D(79_000)
@@ -106,26 +107,6 @@ def test_orders_that_wait_take_profit_or_another_instrument_cover_nothing() -> N
     assert naked_amount(story.state) == D(1000)
 
 
-@pytest.mark.parametrize("how", ["error", "accepted then cancelled"])
-def test_a_stop_that_is_refused_twice_becomes_a_close(how: str) -> None:
-    story = naked()
-    for attempt in (1, 2):
-        intent = only(story.tend(), OrderIntended).intent
-        story.now += 10
-        if how == "error":
-            rejected(story, "s")
-        else:
-            story.facts(story.order(intent.label, f"s{attempt}", state="cancelled"))
-        assert story.state.stop_failures == attempt
-        assert story.tend() == (), "refused attempts are repeated at a pace"
-        story.now += 200
-    events = story.tend()
-    assert only(events, CloseRequested).reason == "naked: 2 stops were refused"
-    close = only(events, OrderIntended).intent
-    assert (close.role, close.amount, close.order_type) == (Role.CLOSE, D(1000), "market")
-    assert story.phase() is Phase.CLOSING
-
-
 @pytest.mark.parametrize("side, price", [(BUY, 79_000), (BUY, 70_000), (SELL, 81_000)])
 def test_past_its_stop_a_naked_position_is_closed(side: Direction, price: int) -> None:
     story = naked(side)
@@ -137,6 +118,7 @@ def test_past_its_stop_a_naked_position_is_closed(side: Direction, price: int) -
 
 def test_an_unanswered_stop_is_attempted_again_under_a_new_label() -> None:
     story = naked()
+    story.limits = PATIENT
     first = only(story.tend(), OrderIntended).intent
     story.facts(LostFact(label=first.label, reason="no answer"))
     story.now = first.valid_until_ms
@@ -149,6 +131,7 @@ def test_an_unanswered_stop_is_attempted_again_under_a_new_label() -> None:
 
 def test_attempts_are_bounded_and_the_last_places_are_for_the_close() -> None:
     story = naked()
+    story.limits = PATIENT
     for _ in range(40):
         story.now += LATE
         story.tend()
