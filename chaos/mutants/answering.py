@@ -38,6 +38,7 @@ Asks = list[Ask[Request, Answer]]
     by="Durable",
     needs="a death between the answer and the end of the commit",
     profile="commands",
+    seed=2,
 )
 def ack_first(patch: Patch) -> None:
     honest = persister._Scribe._serve_batch

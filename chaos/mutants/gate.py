@@ -89,6 +89,7 @@ def unknown_ignored(patch: Patch) -> None:
     by="Gated",
     needs="a cause for protect-only while the strategy has a signal",
     profile="full",
+    seed=6,
 )
 def protect_only_ignored(patch: Patch) -> None:
     def may_send(self: Desk, intent: Intent) -> bool:

@@ -78,7 +78,7 @@ def fatal_is_ordinary(patch: Patch) -> None:
     by="Fail closed",
     needs="a candle while nothing can be written",
     profile="errors",
-    seed=3,
+    seed=7,
 )
 def failed_commit_goes_on(patch: Patch) -> None:
     honest = persister._Scribe._append

@@ -60,7 +60,7 @@ def halt_keeps_position(patch: Patch) -> None:
     by="Alive",
     needs="a death between the answer to a close and its fill",
     profile="commands",
-    seed=4,
+    seed=10,
 )
 def close_forgotten(patch: Patch) -> None:
     honest = apply._life_started
