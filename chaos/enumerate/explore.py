@@ -6,8 +6,8 @@ connection is cut at each frame, in every way; nobody dies then.
 
 The usual death of a point is followed by second deaths inside its recovery. Of those that differ
 there it is each n-th, so shifted that every point of a recovery is met after several first points,
-and every first point meets some. Where an entry was on its way at the first death, or what it
-opened unprotected, they lie closer: in the script of the plain trade each one that differs.
+and every first point meets some. In the script of the plain trade it is each one that differs,
+where an entry was on its way at the first death, or what it opened unprotected.
 """
 
 from typing import final
@@ -28,10 +28,8 @@ from chaos.sim.reaper import Deed
 STRIDE = 24
 """One in so many of the deaths that differ in a recovery is tried, after the death at one point. No
 recovery has fewer."""
-HOT_STRIDE = 12
-"""The same after a point that is hot, and..."""
-EVERY = {"stop": 1}
-"""... in these scripts."""
+WHOLE = "stop"
+"""In this script, the plain trade, each one that differs is tried after a point that is hot."""
 
 
 class Job(Struct, frozen=True):
@@ -162,5 +160,5 @@ class Explorer:
         return again
 
     def _stride(self, first: Point) -> int:
-        hot = first.hot and not self._trial.twice
-        return EVERY.get(self._job.scenario, HOT_STRIDE) if hot else STRIDE
+        whole = first.hot and not self._trial.twice and self._job.scenario == WHOLE
+        return 1 if whole else STRIDE
