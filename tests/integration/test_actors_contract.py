@@ -12,6 +12,7 @@ from tradebaas.actors import contract
 from tradebaas.actors.causes import CLOSED
 from tradebaas.core.events import LinkLost, OrderRejected, ProtectOnlyLeft
 from tradebaas.core.model import Role
+from tradebaas.paper import feeds
 from tradebaas.paper.instruments import INSTRUMENTS
 from tradebaas.paper.terms import Terms
 
@@ -46,7 +47,7 @@ async def test_a_closed_contract_is_not_traded_and_its_opening_needs_nobody(
     state = Terms.state
     async with new_world(tmp_path) as world:
         await world.ready()
-        monkeypatch.setattr(Terms, "state", lambda _terms, _now_ms: "inactive")
+        monkeypatch.setattr(Terms, "state", lambda _terms, _now_ms: "locked")
         monkeypatch.setattr(contract, "CLOSED_EVERY_S", 0.2)
         await world.exchange.admin.call("disconnect")
         await world.until(lambda s: CLOSED in s.protect, "the cause")
@@ -61,5 +62,6 @@ async def test_a_word_for_its_state_that_nobody_knows_opens_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Terms, "state", lambda _terms, _now_ms: "auction")
+    monkeypatch.setitem(feeds.STATE_NEWS, "auction", "started")
     async with new_world(tmp_path) as world:
         await world.until(lambda s: CLOSED in s.protect, "the cause")
