@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.unit.actors.process import Run, exchange_process, tradebaas
+from chaos.real.api import wait_for_api
+from tests.unit.actors.process import LIMIT_S, Run, exchange_process, tradebaas
 from tradebaas.audit.account import SCOPE, CouldNotLook, Reader, http_address
 
 ORDER: dict[str, str | int] = {
@@ -48,6 +49,13 @@ def as_owner(url: str, method: str, **params: str | int) -> dict[str, object]:
     return result
 
 
+def answering(run: Run) -> None:
+    """Start it, and wait until it has recovered and its API answers, which comes a little later."""
+    run.start()
+    run.until(lambda s: s.last_recovery is not None, "the first recovery")
+    assert wait_for_api(run.data, run.pid, LIMIT_S) is not None, run.words()
+
+
 def audit(run: Run, *more: str) -> "subprocess.CompletedProcess[str]":
     return tradebaas("audit", "--config", str(run.configure()), "--pause", "1", *more, cwd=run.home)
 
@@ -55,8 +63,7 @@ def audit(run: Run, *more: str) -> "subprocess.CompletedProcess[str]":
 def test_it_agrees_with_a_daemon_and_finds_what_befell_the_account_after_its_death(
     run: Run, url: str
 ) -> None:
-    run.start()
-    run.until(lambda s: s.last_recovery is not None, "the first recovery")
+    answering(run)
     agreed = audit(run)
     assert (agreed.returncode, agreed.stderr) == (0, "")
     assert "the account holds what the daemon, at event" in agreed.stdout
@@ -82,8 +89,7 @@ def test_it_agrees_with_a_daemon_and_finds_what_befell_the_account_after_its_dea
 
 
 def test_what_could_not_be_looked_at_is_no_agreement(run: Run, url: str) -> None:
-    run.start()
-    run.until(lambda s: s.last_recovery is not None, "the first recovery")
+    answering(run)
     run.signal(signal.SIGSTOP)
     try:
         mute = audit(run)

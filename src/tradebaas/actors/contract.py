@@ -23,7 +23,7 @@ CLOSED_EVERY_S = 2.0
 
 
 class TermsChanged(Exception):
-    """The contract is not what this session knows; the next one reads it."""
+    """The contract is another one than it was at the login; after the next one it is read anew."""
 
 
 @final

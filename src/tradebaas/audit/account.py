@@ -109,27 +109,29 @@ class Reader:
             "client_secret": self._secret, "scope": SCOPE,
         }  # fmt: skip
         body = {"jsonrpc": "2.0", "id": 1, "method": "public/auth", "params": params}
-        login = self._call("POST", "public/auth", _Login, json=body)  # no secret in an address
+        login = self._call("public/auth", _Login, body=body)  # no secret in an address
         self._client.headers["Authorization"] = f"Bearer {login.access_token}"
         asked = {"currency": "BTC", "extended": "true"}
-        summary = self._call("GET", "private/get_account_summary", _Summary, params=asked)
+        summary = self._call("private/get_account_summary", _Summary, asked)
         return str(summary.id or "")
 
     def look(self) -> Holdings:
         """All positions and all live orders, in every currency and of every kind."""
-        orders = self._call("GET", "private/get_open_orders", list[Order], params={"type": "all"})
-        asked = {"currency": "any"}
-        positions = self._call("GET", "private/get_positions", list[_Position], params=asked)
+        orders = self._call("private/get_open_orders", list[Order], {"type": "all"})
+        positions = self._call("private/get_positions", list[_Position], {"currency": "any"})
         sizes = {position.instrument_name: _size(position) for position in positions}
         return Holdings(
             positions={name: size for name, size in sizes.items() if size},
             orders={order.order_id: order for order in orders},
         )
 
-    def _call(self, verb: str, method: str, kind: type[T], **how: object) -> T:
+    def _call(
+        self, method: str, kind: type[T], asked: dict[str, str] | None = None, body: object = None
+    ) -> T:
+        """GET with what is ``asked``, or POST of a ``body``."""
         url = f"{self._base}/{method}"
         try:
-            raw = self._body(verb, url, how)
+            raw = self._answer(url, asked, body)
             envelope = msgspec.json.decode(raw, type=_Envelope)
             if envelope.error is not None:
                 error = envelope.error
@@ -142,8 +144,9 @@ class Reader:
             text = f"the answer of {url} makes no sense: {error}; is this a Deribit API?"
             raise CouldNotLook(text) from error
 
-    def _body(self, verb: str, url: str, how: dict[str, object]) -> bytes:
-        with self._client.stream(verb, url, **how) as response:  # type: ignore[arg-type]
+    def _answer(self, url: str, asked: dict[str, str] | None, body: object) -> bytes:
+        verb = "GET" if body is None else "POST"
+        with self._client.stream(verb, url, params=asked, json=body) as response:
             raw = b""
             for chunk in response.iter_bytes():
                 raw += chunk

@@ -5,21 +5,22 @@ check that was not made has shown nothing.
 """
 
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import click
+import msgspec
 import trio
 from msgspec import Struct
 
+from tradebaas import embedded
 from tradebaas.access import audit_secret
+from tradebaas.audit.account import CouldNotLook, Reader
+from tradebaas.audit.belief import Belief, of_api, of_store
+from tradebaas.audit.compare import Difference, differences, lasting
 from tradebaas.commands.common import json_option, print_json, print_table, with_config
+from tradebaas.commands.inspect import read_state
 from tradebaas.commands.remote import Reply, Unreachable, get, lock_holder
 from tradebaas.config import HOSTS, Config
 from tradebaas.errors import ConfigError
-
-if TYPE_CHECKING:
-    from tradebaas.audit.belief import Belief
-    from tradebaas.audit.compare import Difference
 
 DIFFERENT = 1
 
@@ -29,7 +30,7 @@ class Report(Struct, frozen=True):
 
     same: bool
     belief: str
-    differences: tuple["Difference", ...]
+    differences: tuple[Difference, ...]
 
 
 @click.command()
@@ -62,9 +63,6 @@ def audit(ctx: click.Context, config: Config, pause: float, as_json: bool) -> No
 
 
 def _report(config: Config, pause: float) -> Report:
-    from tradebaas.audit.account import Reader
-    from tradebaas.audit.compare import differences, lasting
-
     key = config.audit.client_id or config.exchange.client_id
     with closing(Reader(_url(config), key, audit_secret(config))) as reader:
         account = reader.log_in()
@@ -81,20 +79,14 @@ def _report(config: Config, pause: float) -> Report:
 def _url(config: Config) -> str:
     url = config.exchange.url or HOSTS.get(config.exchange.environment, "")
     if config.embedded_exchange:
-        from tradebaas import embedded
-        from tradebaas.audit.account import CouldNotLook
-
         url = embedded.locate(config)()
         if not url:
             raise CouldNotLook(f"no embedded exchange runs on {config.data}: start the daemon")
     return url
 
 
-def _belief(config: Config) -> tuple["Belief", str]:
+def _belief(config: Config) -> tuple[Belief, str]:
     """What the daemon believes, and in whose words: its own, or those of its store."""
-    from tradebaas.audit.account import CouldNotLook
-    from tradebaas.audit.belief import of_api
-
     try:
         position, orders = get(config, "/api/position"), get(config, "/api/orders")
     except Unreachable as error:
@@ -108,23 +100,16 @@ def _belief(config: Config) -> tuple["Belief", str]:
 
 
 def _must_have_answered(reply: Reply) -> None:
-    from tradebaas.audit.account import CouldNotLook
-
     if not reply.ok:
         raise CouldNotLook(f"the daemon cannot say yet: {reply.error}; try again")
 
 
-def _stored(config: Config) -> tuple["Belief", str]:
-    import msgspec
-
-    from tradebaas.audit.belief import of_store
-    from tradebaas.commands.inspect import read_state
-
+def _stored(config: Config) -> tuple[Belief, str]:
     belief = of_store(msgspec.json.encode(read_state(config.data_dir)))
     return belief, f"the store of the daemon, which is down, at event {belief.seq},"
 
 
-def _must_be_the_same(account: str, belief: "Belief") -> None:
+def _must_be_the_same(account: str, belief: Belief) -> None:
     """An empty account of somebody else's would agree with a flat daemon."""
     believed = belief.account.partition(" of ")[0]
     if account and believed and account != believed:

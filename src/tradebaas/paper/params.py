@@ -280,16 +280,7 @@ class TriggerHistory(Params):
     continuation: str = ""
 
 
-class Trades(Params):
-    instrument_name: str = ""
-    currency: str = ""
-    kind: str = "any"
-    start_timestamp: int | None = None
-    end_timestamp: int | None = None
-    start_seq: int | None = None
-    end_seq: int | None = None
-    count: Count = 10
-    sorting: Sorting = "default"
+class Trades(MarketTrades):
     historical: bool = False
 
 
