@@ -47,7 +47,7 @@ QUEUE_MS = 5_000
 """How long the exchange itself may queue a request beyond its ``valid_until``."""
 PLACES = frozenset({"open_orders", "order_history", "trigger_history", "trades", "position"})
 """Where an order can be found; absence is proven by reading all of them."""
-ENDED = frozenset({"filled", "rejected", "cancelled", "triggered"})
+ENDED = frozenset({"filled", "rejected", "cancelled", "triggered", "gone"})
 POISONED = "crash loop"
 """The log's own word for the cause when it is taken back within a life."""
 OF_THE_ACCOUNT = frozenset({"account unread", "position corrected", "invariant", "clock went back"})

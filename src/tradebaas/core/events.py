@@ -270,8 +270,8 @@ class FrameRefused(Struct, frozen=True, tag=True, kw_only=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """What became of an intent, an order or a trade during a recovery, and how that is known.
 
-    ``outcome`` is adopted, abandoned, rejected, not sent or cancelled for an order (``label`` is
-    its own), and closed for a trade (``label`` is its number).
+    ``outcome`` is adopted, abandoned, rejected, not sent, cancelled or gone for an order (``label``
+    is its own), and closed for a trade (``label`` is its number).
     """
 
     label: str

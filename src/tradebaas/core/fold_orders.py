@@ -14,7 +14,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
-from tradebaas.core.model import Intent, Order, Role, role_of
+from tradebaas.core.model import GONE, Intent, Order, Role, role_of
 from tradebaas.core.state import Bracket, Day, Pending, State
 
 PRICE_REFUSED = frozenset({10034, 10035, 11036})
@@ -117,8 +117,8 @@ def _resolved(state: State, label: str, outcome: str, evidence: str) -> State:
 def order_updated(state: State, event: OrderUpdated) -> State:
     order = event.order
     is_new = order.live and order.order_id not in state.orders
-    if order.state == "cancelled" and order.order_id in state.orders:
-        state = found(state, order.label, "cancelled", order.cancel_reason or "no reason given")
+    if order.state in ("cancelled", GONE) and order.order_id in state.orders:
+        state = found(state, order.label, order.state, order.cancel_reason or "no reason given")
     state = replace(state, pending=drop(state.pending, order.label), bracket=_expect(state, order))
     if order.live:
         state = replace(state, orders=put(state.orders, order.order_id, order))

@@ -185,7 +185,9 @@ class Order(Struct, frozen=True, kw_only=True):
         return role_of(self.label)
 
 
-_TERMINAL = frozenset({"filled", "rejected", "cancelled", "triggered"})
+GONE = "gone"
+"""Our own word for the state of an order that is not listed any more: how it ended is not known."""
+_TERMINAL = frozenset({"filled", "rejected", "cancelled", "triggered", GONE})
 
 
 class Fill(Struct, frozen=True, kw_only=True):

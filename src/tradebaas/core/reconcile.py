@@ -44,6 +44,7 @@ from tradebaas.core.facts import (
 from tradebaas.core.invariants import BROKEN, violations
 from tradebaas.core.messages import Report
 from tradebaas.core.model import (
+    GONE,
     LABEL_PREFIX,
     Absence,
     Fill,
@@ -321,7 +322,7 @@ def _open_orders(draft: Draft, fact: OpenOrdersFact, at_ms: int) -> None:
             OrderUpdated(
                 order=replace(
                     order,
-                    state="cancelled",
+                    state=GONE,
                     cancel_reason="not among the open orders",
                     updated_ms=max(gone_ms, order.updated_ms),
                 )
