@@ -148,8 +148,8 @@ class Downtime:
 
     async def until(self, done: Callable[[], bool], what: str) -> None:
         """Wait, but not for ever, until it is so."""
-        with trio.move_on_after(WAIT_S):  # noqa: ASYNC110
-            while not done():
+        with trio.move_on_after(WAIT_S):
+            while not done():  # noqa: ASYNC110
                 await trio.sleep(LOOK_S)
             return
         process = self.machine.process

@@ -7,12 +7,12 @@ has the daemon trade again and the judge look at both ledgers, where the row all
 from collections.abc import Callable
 from decimal import Decimal
 
+from downtime import DAY_MS, MINUTE_MS, Course, Downtime, owners
 from msgspec import Struct
 
 from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
 from chaos.world.faults_scene import Scene
-from tests.sim.downtime import DAY_MS, MINUTE_MS, Course, Downtime, owners
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase, Role
 from tradebaas.paper.faults import Kind, Rule

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-
-from tests.sim.downtime import Downtime, play
-from tests.sim.reconcile_cases import CASES, Case
+from downtime import Downtime, play
+from reconcile_cases import CASES, Case
 
 PAGE = Path(__file__).parents[2] / "docs/reconcile.md"
 
