@@ -46,7 +46,7 @@ LAYERS: dict[str, set[str]] = {
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
-    "daemon": TASKS | SHELL | {"access", "actors", "lives", "web"},
+    "daemon": TASKS | SHELL | {"access", "actors", "commands", "lives", "web"},
     "commands": TASKS | SHELL | COMMANDED,
     "cli": TASKS | SHELL | COMMANDED | {"commands"},
 }

@@ -23,6 +23,7 @@ from tradebaas import __version__, embedded
 from tradebaas.access import check_access, client_secret, denial
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.bearer import bearer_token
+from tradebaas.commands.summary import headline
 from tradebaas.config import HOSTS, Config, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
@@ -47,6 +48,8 @@ from tradebaas.strategies.protocol import BadParameter
 HTTP_WAITS_S = 3.0
 START_CHECK_S = 2.0
 START_MORE_S = 60.0
+STATUS_EVERY_S = 1.0
+"""How often, at most, the service manager is told how we are."""
 
 
 def run(config: Config, *, chaos: bool = False) -> int:
@@ -108,6 +111,7 @@ class _Daemon:
                     shell.start_soon(self._keep_exchange)
                 shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(self._watchdog, notifier)
+                shell.start_soon(self._tell_status, notifier)
                 shell.start_soon(self._autostart)
                 shell.start_soon(self._http)
                 await self.lives.run()
@@ -171,6 +175,18 @@ class _Daemon:
             if self.lives.pulse():
                 notifier.watchdog()
             await trio.sleep(interval / 2)
+
+    async def _tell_status(self, notifier: Notifier) -> None:
+        """Keep the line that ``systemctl status`` shows."""
+        board, told = self.lives.board, ""
+        await board.view.wait_newer(0)
+        while True:
+            assert board.view.value is not None
+            text = headline(board.view.value, board.link.value)
+            if text != told:
+                notifier.status(text)
+                told = text
+            await trio.sleep(STATUS_EVERY_S)
 
     async def _autostart(self) -> None:
         """Arm the configured strategy if this store was never told what to trade."""

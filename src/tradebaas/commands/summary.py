@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from tradebaas.board import LinkStatus
 from tradebaas.commands.describe import number, position_text
 from tradebaas.core.model import Assignment
 from tradebaas.core.state import Counters, State, barrier, naked_amount, waiting_reason
@@ -28,6 +29,22 @@ def state_rows(state: State) -> Rows:
                   f"{counters.naked_ms_max / 1000:g} s at once"),
         ("last recovery", _recovery(state)),
     ]  # fmt: skip
+
+
+def headline(state: State, link: LinkStatus | None) -> str:
+    """How the daemon is, in one line."""
+    up = link is not None and link.up
+    strategy = "" if state.assignment is None else strategy_text(state.assignment, state.armed)
+    return "; ".join(
+        part
+        for part in (
+            f"{state.phase}, {_position(state)}",
+            strategy or "no strategy was ever started",
+            "" if up else f"not connected: {link.detail if link else 'starting'}",
+            f"opens nothing: {barrier(state)}" if state.protect or state.halted else "",
+        )
+        if part
+    )
 
 
 def strategy_text(assignment: Assignment | None, armed: bool) -> str:

@@ -1,0 +1,208 @@
+"""The daemon's unit under the real systemd: whatever it dies of, it trades again; what only a person
+can mend leaves it down."""
+
+import json
+import re
+import signal
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.system.box import Box, booted, refusal
+from tests.system.conftest import UNITS, new_box
+from tradebaas.config import SupervisorSection
+
+DAEMON, EXCHANGE = "tradebaas.service", "tradebaas-exchange.service"
+DATA = "/var/lib/tradebaas"
+SECONDS = {"s": 1, "min": 60, "h": 3600, "ms": 0.001}
+RECOVERED = re.compile(r"recovered life (\d+) \((.+), in ([A-Z_]+)\)")
+
+
+def start(box: Box) -> None:
+    box.run("systemctl", "start", EXCHANGE)
+    box.run("systemctl", "start", DAEMON)
+    recovered(box, 1)
+
+
+def recovered(box: Box, count: int, within: float = 30.0) -> list[tuple[float, str]]:
+    """When (Unix seconds) and how each start has recovered so far, once there are so many."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        lines = box.run("journalctl", "-u", DAEMON, "-o", "json", "--no-pager").splitlines()
+        entries = [json.loads(line) for line in lines]
+        told = [
+            (int(entry["__REALTIME_TIMESTAMP"]) / 1e6, found[0])
+            for entry in entries
+            if (found := RECOVERED.search(str(entry.get("MESSAGE", ""))))
+        ]
+        if len(told) >= count:
+            return told
+        time.sleep(0.1)
+    raise AssertionError(f"{count} recoveries were not seen:\n{box.tell(DAEMON)}")
+
+
+def in_position(box: Box) -> None:
+    """Wait until it says that a position is open."""
+    deadline = time.monotonic() + 90
+    while not box.show(DAEMON, "StatusText").startswith("POSITION_OPEN"):
+        assert time.monotonic() < deadline, box.tell(DAEMON)
+        time.sleep(0.1)
+
+
+def test_it_is_ready_when_it_has_recovered_and_says_how_it_is(box: Box) -> None:
+    start(box)
+    assert box.show(DAEMON, "SubState") == "running"
+    assert box.show(DAEMON, "WatchdogUSec") == "15s"
+    deadline = time.monotonic() + 20
+    while "ma_cross" not in box.show(DAEMON, "StatusText"):
+        assert time.monotonic() < deadline, box.show(DAEMON, "StatusText")
+        time.sleep(0.1)
+    assert box.run("systemctl", "is-active", DAEMON) == "active"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_killed_daemon_trades_again_by_itself(box: Box, number: signal.Signals) -> None:
+    start(box)
+    began = time.time()
+    box.kill(DAEMON, number)
+    (_, first), (again, second) = recovered(box, 2)
+    print(f"\n{number.name}: {again - began:.2f} s from the signal to recovered ({second})")
+    assert "clean start" in first
+    assert "life 2" in second
+    assert box.show(DAEMON, "NRestarts") == "1"
+    box.until(DAEMON, "SubState", "running")
+
+
+def test_a_frozen_daemon_is_killed_by_the_watchdog_and_started_again(tmp_path: Path) -> None:
+    box = new_box(tmp_path / "box")
+    box.put(f"/etc/systemd/system/{DAEMON}.d/soon.conf", "[Service]\nWatchdogSec=3s\n")
+    with _booted(box):
+        start(box)
+        began = time.time()
+        box.kill(DAEMON, signal.SIGSTOP)
+        _, (again, _) = recovered(box, 2)
+        print(f"\nSIGSTOP, WatchdogSec=3: {again - began:.2f} s to recovered")
+        assert "Watchdog timeout" in box.journal(DAEMON)
+        assert 1.5 <= again - began
+
+
+def test_the_watchdog_leaves_a_healthy_daemon_alone(tmp_path: Path) -> None:
+    box = new_box(tmp_path / "box")
+    box.put(f"/etc/systemd/system/{DAEMON}.d/soon.conf", "[Service]\nWatchdogSec=2s\n")
+    with _booted(box):
+        start(box)
+        pid = box.show(DAEMON, "MainPID")
+        box.run("systemctl", "stop", EXCHANGE)  # a bad market is no reason to kill the protector
+        time.sleep(7)
+        assert box.show(DAEMON, "MainPID") == pid
+        assert box.show(DAEMON, "NRestarts") == "0"
+
+
+def test_a_configuration_that_only_a_person_can_mend_is_not_started_again(tmp_path: Path) -> None:
+    box = new_box(tmp_path / "box", config='[exchange]\nenvironment = "mars"\n')
+    with _booted(box):
+        box.run("systemctl", "start", DAEMON, check=False)
+        box.until(DAEMON, "ActiveState", "failed")
+        assert box.show(DAEMON, "ExecMainStatus") == "78"
+        assert box.show(DAEMON, "NRestarts") == "0"
+        assert "must be one of embedded, mainnet, testnet" in box.journal(DAEMON)
+
+
+def test_a_crash_that_does_not_go_away_trips_the_start_limit(tmp_path: Path) -> None:
+    box = new_box(tmp_path / "box")
+    box.put(f"/etc/systemd/system/{DAEMON}.d/crash.conf", CRASHES)
+    with _booted(box):
+        box.run("systemctl", "start", DAEMON, check=False)
+        box.until(DAEMON, "ActiveState", "failed", within=40)
+        assert "Start request repeated too quickly" in box.journal(DAEMON)
+        assert box.show(DAEMON, "NRestarts") == str(_limit()[0])
+
+
+CRASHES = """\
+[Service]
+Type=simple
+ExecStart=
+ExecStart=/bin/sh -c 'exit 70'
+"""
+
+
+def test_the_start_limit_can_trip_within_the_budget_of_the_crew() -> None:
+    """A process that loses its crew again and again ends within the budget's period: so many such
+    processes must fit into the interval, or the limit would never be reached."""
+    burst, interval = _limit()
+    assert burst * SupervisorSection().period_seconds < interval
+
+
+def _limit() -> tuple[int, float]:
+    text = (UNITS / DAEMON).read_text(encoding="utf-8")
+    unit = text.partition("[Service]")[0]
+    burst = re.search(r"^StartLimitBurst=(\d+)$", unit, re.MULTILINE)
+    interval = re.search(r"^StartLimitIntervalSec=(\d+)([a-z]+)$", unit, re.MULTILINE)
+    assert burst
+    assert interval
+    return int(burst[1]), int(interval[1]) * SECONDS[interval[2]]
+
+
+def test_it_stops_in_time_with_a_position_open_and_its_stop_stays(box: Box) -> None:
+    start(box)
+    in_position(box)
+    began = time.monotonic()
+    box.run("systemctl", "stop", DAEMON)
+    took = time.monotonic() - began
+    print(f"\nstop with a position open: {took:.2f} s")
+    assert box.show(DAEMON, "Result") == "success"
+    assert box.show(DAEMON, "ExecMainStatus") == "0"
+    assert took < 5
+    box.run("systemctl", "start", DAEMON)
+    _, (_, words) = recovered(box, 2)
+    assert "clean start" in words
+
+
+def test_nobody_else_can_read_the_secret(box: Box) -> None:
+    start(box)
+    pid = box.show(DAEMON, "MainPID")
+    for path in (
+        "/etc/tradebaas/client-secret",
+        f"/run/credentials/{DAEMON}/client-secret",
+        f"/proc/{pid}/environ",
+        f"{DATA}/tradebaas.db",
+        f"{DATA}/token",
+    ):
+        refused = box.run("runuser", "-u", "nobody", "--", "cat", path, check=False)
+        assert refused == "", path
+    assert "paper-secret" not in box.run("cat", f"/proc/{pid}/environ").replace("\0", "\n")
+    assert "paper-secret" not in box.run("cat", f"/proc/{pid}/cmdline").replace("\0", "\n")
+
+
+def test_after_a_reboot_the_exchange_comes_first_and_the_daemon_goes_on(tmp_path: Path) -> None:
+    box = new_box(tmp_path / "box")
+    with _booted(box):
+        start(box)
+        for unit in (EXCHANGE, DAEMON):
+            box.run("systemctl", "enable", unit)
+        box.stop()
+        box.boot()
+        box.run("systemctl", "start", "multi-user.target")
+        _, (_, words) = recovered(box, 2)
+        assert "life 2 (killed" in words
+        began = [
+            int(box.show(unit, "ActiveEnterTimestampMonotonic")) for unit in (EXCHANGE, DAEMON)
+        ]
+        assert began == sorted(began)
+
+
+@pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
+def test_each_unit_is_right_and_confined(box: Box, unit: str) -> None:
+    name = unit.replace("@", "@one")
+    assert box.run("systemd-analyze", "verify", name) == ""
+    words = box.run("systemd-analyze", "security", "--no-pager", "--threshold=15", name)
+    print("\n" + words.splitlines()[-1])
+
+
+def _booted(box: Box) -> AbstractContextManager[Box]:
+    reason = refusal()
+    if reason:
+        pytest.skip(f"no system can be booted here: {reason}")
+    return booted(box)
