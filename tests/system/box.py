@@ -40,8 +40,8 @@ def _cgroups() -> Path | None:
 
 
 class Box:
-    """One system. What was ``put`` is laid over its root at the next boot; ``binds`` are directories
-    of the machine that it sees, by the path inside."""
+    """One system. What was ``put`` is laid over its root at the first boot; ``binds`` are
+    directories of the machine that it sees, by the path inside."""
 
     def __init__(self, home: Path, binds: Mapping[str, Path]) -> None:
         self.home = home

@@ -83,15 +83,18 @@ def create(config: Config, keep: int | None, full: bool, as_json: bool) -> None:
 
 @backup.command()
 @with_config
-@click.argument("name")
+@click.argument("name", default="")
 @json_option
 def verify(config: Config, name: str, as_json: bool) -> None:
-    """Verify the backup NAME in full, whoever made it, so that it counts again."""
+    """Verify the backup NAME in full, whoever made it, so that it counts again.
+
+    Without NAME the newest one.
+    """
     from tradebaas.store.backup import verify_backup
     from tradebaas.store.folding import STATE_FOLD
     from tradebaas.store.reader import locate
 
-    place, path = locate(_path(config, name))
+    place, path = locate(_path(config, name) if name else _newest(config))
     with store_errors(), progress() as report:
         info = verify_backup(
             place,
@@ -133,6 +136,23 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
         click.echo(f"what was there before is kept in {restored.moved_to}")
     steps = f"`{command('run')}`, look at `{command('status')}`, then `{command('resume')}`"
     click.echo(f"it starts halted and closes what is open of its own: {steps}")
+
+
+def _newest(config: Config) -> Path:
+    """The newest backup, sound or not.
+
+    Raises:
+        NotDone: There is none.
+    """
+    from tradebaas.store.catalogue import list_backups
+    from tradebaas.store.place import Place
+
+    place = Place(config.data_dir)
+    for found in list_backups(place):
+        return found.path
+    raise NotDone(
+        f"there is no backup in {place.backups}: make one with `{command('backup', 'create')}`"
+    )
 
 
 def _path(config: Config, name: str) -> Path:

@@ -247,6 +247,19 @@ def test_backup_keep_prunes(data: Path) -> None:
     assert len(json.loads(tradebaas("backup", "list", "--data", data, "--json").output)) == 1
 
 
+def test_without_a_name_the_newest_backup_is_verified(data: Path) -> None:
+    write_store(data)
+    result = tradebaas("backup", "verify", "--data", data)
+    assert result.exit_code == 1
+    assert "there is no backup in" in result.stderr
+    tradebaas("backup", "create", "--data", data)
+    write_store(data, RESTART)
+    tradebaas("backup", "create", "--data", data)
+    newest = json.loads(tradebaas("backup", "list", "--data", data, "--json").output)[0]
+    said = tradebaas("backup", "verify", "--data", data).output
+    assert said.startswith(f"{Path(newest['path']).name} is sound")
+
+
 def test_an_unknown_backup_is_refused(data: Path) -> None:
     write_store(data)
     for command in ("verify", "restore"):
