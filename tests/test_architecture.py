@@ -23,7 +23,7 @@ MAX_FUNCTION_LINES = 60
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 SHELL = {"bearer", "console", "embedded"}  # parts of the shell that daemon.py has no room for
-COMMANDED = {"access", "actors", "audit", "lives", "web", "daemon", "backtest"}
+COMMANDED = {"access", "actors", "audit", "lives", "web", "daemon", "backtest", "service"}
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
@@ -38,6 +38,7 @@ LAYERS: dict[str, set[str]] = {
     "strategies": BASE | {"core"},
     "paper": BASE | {"runtime"},
     "audit": {"errors"},  # a second pair of eyes uses nothing of the first
+    "service": {"__init__", "errors"},  # puts the program in its place and knows nothing of it
     "backtest": BASE | {"core", "store", "strategies", "paper", "config"},
     "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},

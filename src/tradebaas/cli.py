@@ -36,6 +36,7 @@ class Commands(click.Group):
         "verify": "tradebaas.commands.verify:verify",
         "audit": "tradebaas.commands.audit:audit",
         "backup": "tradebaas.commands.backup:backup",
+        "service": "tradebaas.commands.service:service",
     }
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

@@ -113,8 +113,8 @@ class Box:
         Raises:
             subprocess.CalledProcessError: it failed, and ``check`` is set.
         """
-        done = self.start(*command)
-        out, error = done.communicate(timeout=120)
+        with self.start(*command) as done:
+            out, error = done.communicate()
         if check and done.returncode:
             words = f"{out}{error}"
             raise subprocess.CalledProcessError(done.returncode, command, words, words)

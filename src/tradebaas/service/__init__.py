@@ -1,0 +1,1 @@
+"""Puts the program under systemd: a user, directories, releases, units. Trades nothing."""

@@ -1,0 +1,23 @@
+"""Where an installed daemon lies. Nothing here touches a disk."""
+
+from pathlib import Path
+
+USER = "tradebaas"
+HOME = Path("/opt/tradebaas")
+RELEASES = HOME / "releases"
+CURRENT = HOME / "current"
+"""A link to the release that runs."""
+SETTINGS = Path("/etc/tradebaas")
+CONFIG = SETTINGS / "tradebaas.toml"
+SECRET = SETTINGS / "client-secret"
+DATA = Path("/var/lib/tradebaas")
+LOGS = Path("/var/log/tradebaas")
+UNITS = Path("/etc/systemd/system")
+DAEMON = "tradebaas.service"
+EXCHANGE = "tradebaas-exchange.service"
+TIMERS = ("tradebaas-verify.timer",)
+"""What is enabled with the daemon; the audit's timer needs a key of its own first."""
+PLAY_URL = "ws://127.0.0.1:8022/ws/api/v2"
+"""Where the unit of the embedded exchange listens."""
+PLAY_SECRET = "paper-secret"
+"""That exchange's secret, which is none."""

@@ -1,0 +1,99 @@
+"""Releases: each is a directory with an environment of its own, and ``current`` is a link to one.
+
+A release is made beside the running one and never changed afterwards, so an upgrade is one rename
+of a link, and going back is another. Packages come from the lock, each checked against its hash.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tradebaas import __version__
+from tradebaas.errors import Unusable
+from tradebaas.service import places
+from tradebaas.service.system import run
+
+LOCK = "requirements-run.lock"
+KEPT = 3
+"""The running one, the one before, and one more to go back to."""
+DONE = "made"
+
+
+def source() -> Path:
+    """The checkout that this program runs from.
+
+    Raises:
+        Unusable: it runs from somewhere else.
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / LOCK).is_file() or not (root / "deploy" / "systemd").is_dir():
+        raise Unusable(
+            "this program was not started from a checkout of its source, which an installation is "
+            "made from: get one, and run `sudo sh deploy/install.sh` there"
+        )
+    return root
+
+
+def make(root: Path, python: str) -> Path:
+    """Make the release of a checkout unless it is there; its directory.
+
+    Raises:
+        StepFailed: the environment cannot be made.
+    """
+    release = places.RELEASES / name_of(root)
+    if (release / DONE).exists():
+        return release
+    shutil.rmtree(release, ignore_errors=True)  # of an attempt that was cut short
+    release.mkdir(parents=True)
+    run(python, "-m", "venv", release / "venv")
+    # Isolated: what the caller's environment says of Python's paths is not for this one.
+    pip = (release / "venv" / "bin" / "python", "-I", "-m", "pip", "install", "--quiet",
+           "--no-input", "--disable-pip-version-check")  # fmt: skip
+    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", root / LOCK)
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
+                 "--no-build-isolation", "--disable-pip-version-check")  # fmt: skip
+        run(*wheel, "--wheel-dir", folder, root)
+        run(*pip, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
+    for name in ("docs", "README.md", "CHANGELOG.md"):
+        place = root / name
+        copy = shutil.copytree if place.is_dir() else shutil.copy2
+        copy(place, release / name)
+    (release / DONE).write_text(f"{__version__}\n", encoding="utf-8")
+    return release
+
+
+def name_of(root: Path) -> str:
+    """The version, and a digest of everything that a release is made from."""
+    digest = hashlib.sha256()
+    files = [root / LOCK, root / "pyproject.toml", *sorted((root / "src").rglob("*"))]
+    for path in files:
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return f"{__version__}-{digest.hexdigest()[:12]}"
+
+
+def running() -> Path | None:
+    """The release that ``current`` leads to."""
+    return places.CURRENT.resolve() if places.CURRENT.is_symlink() else None
+
+
+def switch(release: Path) -> None:
+    """Make ``current`` lead to a release, in one step."""
+    link = places.HOME / "next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(release)
+    os.replace(link, places.CURRENT)
+
+
+def forget_old() -> list[Path]:
+    """Remove all but the newest releases, never the running one; those that were removed."""
+    made = [path for path in places.RELEASES.iterdir() if (path / DONE).exists()]
+    made.sort(key=lambda path: (path / DONE).stat().st_mtime, reverse=True)
+    old = [path for path in made[KEPT:] if path != running()]
+    for path in old:
+        shutil.rmtree(path)
+    return old

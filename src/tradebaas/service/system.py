@@ -1,0 +1,64 @@
+"""Runs the tools of the system, and says in words what went wrong with them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tradebaas.errors import Fatal, Unusable
+
+
+class StepFailed(Fatal):
+    """A step of the installation failed; what was done before it stays, and is found done again."""
+
+    exit_code = 1
+
+
+def run(*command: str | Path) -> str:
+    """Run a command to its end and return what it printed.
+
+    Raises:
+        StepFailed: it failed; the message has its last words.
+    """
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        said = "\n".join(done.stdout.strip().splitlines()[-20:])
+        raise StepFailed(f"`{' '.join(words)}` failed with exit code {done.returncode}:\n{said}")
+    return done.stdout.strip()
+
+
+def succeeds(*command: str) -> bool:
+    """Whether a command exits with 0."""
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def check_system() -> None:
+    """Refuse where nothing can be installed.
+
+    Raises:
+        Unusable: not root, or no systemd; the message says what to do.
+    """
+    if os.geteuid():
+        raise Unusable("only root can install a service: run it again with sudo")
+    if not Path("/run/systemd/system").is_dir():
+        raise Unusable(
+            "systemd does not run here, so there is nothing to install into: use `tradebaas run` "
+            "under the supervisor that you have"
+        )
+    missing = [tool for tool in ("useradd", "systemctl") if shutil.which(tool) is None]
+    if missing:
+        raise Unusable(f"there is no {', '.join(missing)} here: install the package that has it")
+
+
+def property_of(unit: str, name: str) -> str:
+    """One property of a unit, as systemd shows it."""
+    return run("systemctl", "show", "-p", name, "--value", unit)
+
+
+def is_active(unit: str) -> bool:
+    """Whether a unit runs."""
+    return succeeds("systemctl", "is-active", "--quiet", unit)
