@@ -309,12 +309,16 @@ class Intent(Struct, frozen=True, kw_only=True):
 class Absence(Struct, frozen=True, kw_only=True):
     """Evidence that an order is not at the exchange: what was read, and when by its own clock.
 
-    ``read_ms`` is the earliest ``usIn`` (in ms) among the reads named in ``sources``.
+    ``read_ms`` is the earliest ``usIn`` (in ms) among the reads named in ``sources``;
+    ``first_read_ms`` the same of an earlier look into all of them (0: there was none).
+    ``position`` is the signed size that was read of the order's instrument.
     """
 
     label: str
     read_ms: int
     sources: tuple[str, ...]
+    position: Decimal | None = None
+    first_read_ms: int = 0
 
 
 def role_of(label: str) -> Role | None:

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, foreign, guards
+from tradebaas.core import correct, foreign, guards, proof
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
@@ -43,16 +43,7 @@ from tradebaas.core.facts import (
 )
 from tradebaas.core.invariants import BROKEN, violations
 from tradebaas.core.messages import Report
-from tradebaas.core.model import (
-    GONE,
-    LABEL_PREFIX,
-    Absence,
-    Fill,
-    Intent,
-    Order,
-    Role,
-    is_ours,
-)
+from tradebaas.core.model import GONE, LABEL_PREFIX, Fill, Order, is_ours
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State, is_known, managed_instrument, phase_of
 
@@ -66,18 +57,6 @@ PUBLIC = re.compile(r'"channel":\s*"(?!user\.)')
 FRAME_CHARS = 4096
 _REPEAT_RECONCILED_MS = 3_600_000
 _MANY_FILLS = 64
-
-PROOF_SOURCES = frozenset(
-    {
-        "order_state_by_label",
-        "open_orders",
-        "order_history",
-        "trigger_history",
-        "trades",
-        "position",
-    }
-)
-"""Every place where an order can be; absence counts only when all were read (DESIGN section 8)."""
 
 
 def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) -> None:
@@ -178,32 +157,14 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
                 draft.emit(OrderUnknown(label=label, reason=fact.reason))
         case AbsentFact(evidence=evidence):
             pending = draft.state.pending.get(evidence.label)
-            if pending is None or _has_filled(draft.state, pending.intent):
+            if pending is None:
                 return
-            if proves_absence(pending.intent, evidence, limits):
+            if proof.proves_absence(draft.state, pending.intent, evidence, limits):
                 draft.emit(OrderAbandoned(label=evidence.label, evidence=evidence))
         case FrameFact():
             _frame(draft, fact, at_ms)
         case _:
             assert_never(fact)
-
-
-def proves_absence(intent: Intent, evidence: Absence, limits: Limits) -> bool:
-    """Whether the reads were complete and late enough that the order can no longer arrive.
-
-    Only the exchange's own clock counts: its reads must have begun after ``valid_until`` plus the
-    longest time that it queues a request plus a margin (DESIGN section 8, proof of absence).
-    """
-    too_late = intent.valid_until_ms + limits.queue_bound_ms + limits.proof_margin_ms
-    return evidence.read_ms > too_late and set(evidence.sources) >= PROOF_SOURCES
-
-
-def _has_filled(state: State, intent: Intent) -> bool:
-    """A fill of this entry is known, so a read that does not show it proves nothing."""
-    bracket = state.bracket
-    if bracket is None or intent.role is not Role.ENTRY:
-        return False
-    return intent.label in bracket.labels and bracket.filled > 0
 
 
 # ------------------------------------------------------------------------------------- fills

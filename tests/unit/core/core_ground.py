@@ -32,10 +32,10 @@ from tradebaas.core.messages import (
     Tend,
 )
 from tradebaas.core.model import Absence, Intent, Phase, Position, Role
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import PLACES
 from tradebaas.core.state import State, barrier, cover, naked_amount, waiting_reason
 
-SOURCES = tuple(sorted(PROOF_SOURCES))
+SOURCES = tuple(PLACES)
 MAX_SNAPSHOT = 256 * 1024
 
 
@@ -184,7 +184,9 @@ class Ground:
             fills = [f for f in self.sim.read(self.state) if isinstance(f, FillFact)]
             self.report(*fills, *(order.fact() for order in found))
         else:
-            evidence = Absence(label=label, read_ms=self.sim.now, sources=SOURCES)
+            evidence = Absence(
+                label=label, read_ms=self.sim.now, sources=SOURCES, position=self.sim.size
+            )
             self.report(AbsentFact(evidence=evidence))
 
     def get_ready(self) -> None:
