@@ -9,6 +9,11 @@ from tradebaas.config import ForeignSection
 from tradebaas.core.events import Halted, Liquidated, PositionAdopted, TradeClosed
 from tradebaas.core.messages import Halt, Resume
 from tradebaas.core.model import Phase
+from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
+from tradebaas.deribit.credits import Credits
+from tradebaas.deribit.link import open_link
+from tradebaas.deribit.rpc import Params
+from tradebaas.runtime.ports import system_ports
 
 LINEAR = "BTC_USDC-PERPETUAL"
 CLOSE = ForeignSection(orders="close", positions="close")
@@ -31,6 +36,17 @@ async def armed(world: World) -> None:
     """There is a managed instrument, and nothing is entered on it."""
     await world.arm(active=0)
     await world.ready()
+
+
+async def enter_elsewhere(world: World) -> None:
+    """What a daemon with another store would have left: a position with its take profit only."""
+    owner = Endpoint(world.exchange.url, Credentials("paper", "paper-secret"), GRANTS[0], "")
+    order: Params = {"instrument_name": LINEAR, "amount": Decimal("0.01"), "post_only": False}
+    async with open_link(owner, system_ports(), Credits(), inbox=16) as link:
+        entry: Params = {"type": "market", "label": "tb1-zz-3-e", "reduce_only": False}
+        await link.call("private/buy", order | entry)
+        take: Params = {"type": "limit", "price": 300_000, "reduce_only": True}
+        await link.call("private/sell", order | take | {"label": "tb1-zz-3-t"})
 
 
 async def test_with_close_the_owners_order_and_position_go(tmp_path: Path) -> None:
@@ -71,6 +87,7 @@ async def test_what_was_there_before_the_store_is_left_alone(tmp_path: Path) -> 
         await exchange.admin.call("order", **hedge, type="market")
         await exchange.admin.call("order", **hedge, type="limit", price=300_000)
         async with world_on(exchange, tmp_path / "data", foreign=CLOSE) as world:
+            await world.ready()
             await armed(world)
             await reread(world)
             await reread(world)
@@ -85,10 +102,7 @@ async def test_ours_on_another_instrument_is_protected_and_a_halt_closes_it(
 ) -> None:
     async with new_world(tmp_path) as world:
         await world.open_position()
-        far: Json = {"instrument_name": LINEAR}
-        await by_hand(world, "buy", 0.01, type="market", label="tb1-zz-3-e", **far)
-        take: Json = {"type": "limit", "price": 300_000, "reduce_only": True}
-        await by_hand(world, "sell", 0.01, label="tb1-zz-3-t", **far, **take)
+        await enter_elsewhere(world)
         await reread(world)
         state = await world.until(
             lambda s: LINEAR in s.elsewhere and any(o.role == "s" and o.instrument == LINEAR
