@@ -28,12 +28,14 @@ from tradebaas.core.events import (
     LifeStarted,
     Linked,
     LinkLost,
+    Liquidated,
     OrderAbandoned,
     OrderIntended,
     OrderNotSent,
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    PositionAdopted,
     PositionCorrected,
     ProtectCauseGone,
     ProtectOnlyEntered,
@@ -73,6 +75,7 @@ class Standing:
     connection: int = 0
     read: bool = False
     halted: bool = False
+    liquidated: bool = False
     unproven: dict[str, Intent] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     protect: dict[str, str] = field(default_factory=dict)
@@ -149,18 +152,25 @@ class Standing:
             case Halted():
                 self.halted = True
             case Resumed():
-                self.halted = False
+                self.halted = self.liquidated = False
             case ProtectOnlyEntered() | ProtectCauseGone() | ProtectOnlyLeft():
                 self._protect(event)
             case ForeignFound(key=key, detail=detail):
                 self.foreign[key] = detail
             case ForeignGone(key=key):
                 self.foreign.pop(key, None)
-            case Filled(fill=fill, late=False):
+            case Liquidated():
+                self.liquidated = True
+            case Filled(fill=fill, late=late):
+                self.liquidated = self.liquidated or fill.liquidation
+                if late:
+                    return
                 size = self.sizes.get(fill.instrument, ZERO)
                 self.sizes[fill.instrument] = size + fill.direction.sign * fill.amount
             case PositionCorrected(instrument=instrument, position=position):
                 self.sizes[instrument] = position.size if position is not None else ZERO
+            case PositionAdopted(position=position):
+                self.sizes[position.instrument] = position.size
             case DiscrepancyResolved(instrument=instrument, size=size):
                 self.sizes[instrument] = size
             case _:
@@ -199,6 +209,8 @@ class Standing:
             yield f"{label} is {f'unknown: {unknown}' if unknown else 'not proven'}"
         if self.halted:
             yield "halted"
+        if self.liquidated:
+            yield "liquidated, and nobody has looked"
         for name, table in (("protect-only", self.protect), ("quarantine", self.foreign)):
             if table:
                 yield f"{name}: {', '.join(table)}"

@@ -161,6 +161,8 @@ class Desk:
 
     async def _probe(self, intent: Intent, instrument: Instrument) -> None:
         labels = (intent.label, *(leg.label for leg in intent.legs))
+        if intent.instrument != instrument.name:
+            instrument = await reads.instrument(self._link, intent.instrument)
         found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
         if isinstance(found, Absence) and self._now_ms() - intent.intended_ms > OLD_MS:
             first_ms, pause_ms = found.read_ms, APART_MS + SLACK_MS

@@ -159,14 +159,14 @@ class Positions(Struct, frozen=True, kw_only=True):
 
 
 async def positions(link: Caller) -> Positions:
-    """Every open futures position, in all currencies."""
+    """Every open position, in all currencies: an option draws on the same margin as a future."""
 
     def read(raw: Raw) -> tuple[WirePosition, ...]:
         found = (_position(link, item) for item in wire.parse(raw, list[wire.Position]))
         return tuple(position for position in found if position.size)
 
     method = "private/get_positions"
-    answer = await link.call(method, {"currency": "any", "kind": "future"})
+    answer = await link.call(method, {"currency": "any"})
     return Positions(asked_ms=answer.in_ms, found=understand(method, answer, read))
 
 
