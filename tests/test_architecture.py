@@ -51,9 +51,9 @@ LAYERS: dict[str, set[str]] = {
     "cli": TASKS | SHELL | COMMANDED | {"commands"},
 }
 TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
-TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/process.py"} | {
+TRIO_FILES = {f"deribit/{name}.py" for name in ("broken", "inbox", "link")} | {
     f"paper/{name}.py"
-    for name in ("server", "steps", "connections", "streams", "websockets", "http")
+    for name in ("process", "server", "steps", "connections", "streams", "websockets", "http")
 }
 TRIO_LIBRARIES = {"trio", "trio_websocket", "quart_trio"}
 CORE_LIBRARIES = {"msgspec"}
