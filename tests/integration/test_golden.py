@@ -102,7 +102,7 @@ def test_a_request_that_differs_is_noticed(old: str, new: str) -> None:
     assert old in text
     with pytest.raises(ExceptionGroup) as caught:
         play(session, text.replace(old, new, 1))
-    assert "says something else" in str(_leaf(caught.value))
+    assert "it says something else" in str(_leaf(caught.value))
 
 
 def test_what_is_left_unsaid_is_noticed() -> None:

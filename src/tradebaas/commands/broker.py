@@ -106,9 +106,11 @@ async def _tls(ports: Ports, url: str) -> Row:
         with trio.fail_after(LIMIT_S):
             socket = await ports.connect(parts.hostname or "", parts.port or 443, True)
             assert isinstance(socket, trio.SSLStream)
-            await socket.do_handshake()
-            version, certificate = socket.version(), socket.getpeercert()
-            await trio.aclose_forcefully(socket)
+            try:
+                await socket.do_handshake()
+                version, certificate = socket.version(), socket.getpeercert()
+            finally:
+                await trio.aclose_forcefully(socket)
     except (*BROKEN, trio.TooSlowError) as error:
         advice = "install the system's CA certificates, and look for a proxy that opens TLS"
         return _bad("tls", f"{describe(error)}; {advice}")

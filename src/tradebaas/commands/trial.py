@@ -33,8 +33,12 @@ def trial(config: Config, venue: Venue, record: Path, as_json: bool) -> None:
     For the test network and exchanges on this machine; refuses any other, and an account on which
     anything is open. Exits 0 when every step was seen.
     """
+    from tradebaas.direct.look import refuse_real_money
+
     config = aimed(config, venue)
-    target, secret = address(config), client_secret(config)
+    target = address(config)
+    refuse_real_money(config.exchange.environment, target)
+    secret = client_secret(config)
     steps: list[tuple[str, str]] = []
 
     def say(step: str, detail: str) -> None:
@@ -47,7 +51,8 @@ def trial(config: Config, venue: Venue, record: Path, as_json: bool) -> None:
         print_json({"steps": dict(steps), "trade": trade, "transcript": str(record)})
         return
     rows = [(name, str(value)) for name, value in msgspec.structs.asdict(trade).items()]
-    print_table(("", ""), rows, title=f"The trade; its transcript is in {record}")
+    print_table(("", ""), rows)
+    click.echo(f"the transcript is in {record}")
 
 
 def _played(config: Config, url: str, secret: str, record: Path, say: Say) -> Trade:

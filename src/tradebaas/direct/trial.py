@@ -42,7 +42,7 @@ from tradebaas.direct.look import (
     refuse_used_account,
 )
 from tradebaas.errors import Unusable
-from tradebaas.strategies.protocol import Proposal
+from tradebaas.strategies.protocol import TIMEFRAMES, Proposal
 from tradebaas.strategies.signals import to_signal
 
 STEP_S = 30.0
