@@ -294,7 +294,7 @@ def _check(config: Config, text: str, origin: str) -> None:
             raise ConfigError(f"{origin}{line}: {section}.{key} {rule}")
 
 
-def _is_safe(url: str) -> bool:
+def is_safe(url: str) -> bool:
     """Whether orders may be sent there: encrypted, or to an address that no stranger sees."""
     parts = urlsplit(url)
     if not url or parts.scheme == "wss":
@@ -324,7 +324,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield (
         "exchange",
         "url",
-        _is_safe(config.exchange.url),
+        is_safe(config.exchange.url),
         (
             "must be a wss:// address; ws:// is for this machine and private networks only, since "
             "orders and tokens would cross the internet in the clear"
