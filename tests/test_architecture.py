@@ -23,7 +23,8 @@ MAX_FUNCTION_LINES = 60
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 SHELL = {"bearer", "console", "embedded"}  # parts of the shell that daemon.py has no room for
-COMMANDED = {"access", "actors", "audit", "lives", "web", "daemon", "backtest", "service"}
+COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
+COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
@@ -48,13 +49,15 @@ LAYERS: dict[str, set[str]] = {
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
     "daemon": TASKS | SHELL | {"access", "actors", "commands", "lives", "web"},
+    "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,
     "cli": TASKS | SHELL | COMMANDED | {"commands"},
 }
-TRIO_ROOMS = {"runtime", "board", "actors", "lives", "web", "daemon", "cli", "commands"} | SHELL
-TRIO_FILES = {"deribit/link.py", "deribit/inbox.py", "paper/process.py"} | {
+TRIO_ROOMS = {"runtime", "board", "actors", "direct", "lives", "web", "daemon"}
+TRIO_ROOMS |= {"cli", "commands"} | SHELL
+TRIO_FILES = {f"deribit/{name}.py" for name in ("broken", "inbox", "link")} | {
     f"paper/{name}.py"
-    for name in ("server", "steps", "connections", "streams", "websockets", "http")
+    for name in ("process", "server", "steps", "connections", "streams", "websockets", "http")
 }
 TRIO_LIBRARIES = {"trio", "trio_websocket", "quart_trio"}
 CORE_LIBRARIES = {"msgspec"}

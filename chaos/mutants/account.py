@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
+from tradebaas.actors import session
 from tradebaas.actors.session import Session
-from tradebaas.core import accounts, admission, correct, position, reconcile, risk, state
+from tradebaas.core import accounts, admission, correct, owners, position, reconcile, risk, state
 from tradebaas.core.accounts import Accounts
 from tradebaas.core.draft import Draft
 from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
-from tradebaas.core.risk import Limits, NoSize, size_entry
+from tradebaas.core.risk import Limits, NoSize, Policy, size_entry
 from tradebaas.core.state import State
 
 _COIN = Decimal("1e-12")
@@ -99,6 +100,23 @@ def foreign_is_ours(patch: Patch) -> None:
         return True
 
     patch.set(reconcile, "is_ours", is_ours)
+
+
+@mutant(
+    "owners-cancelled",
+    breaks="the owner's orders are cancelled, whatever the configuration says",
+    costs="a hedge, or the owner's own stop, is gone",
+    by="Once",
+    needs="an owner with an order of the owner's own",
+    profile="foreign",
+)
+def owners_cancelled(patch: Patch) -> None:
+    honest = owners.to_cancel
+
+    def to_cancel(state: State, at_ms: int, limits: Limits) -> tuple[str, ...]:
+        return honest(state, at_ms, replace(limits, foreign_orders=Policy.CLOSE))
+
+    patch.set(session, "to_cancel", to_cancel)
 
 
 @mutant(

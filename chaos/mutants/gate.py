@@ -13,7 +13,7 @@ from tradebaas.core import admission, draft, guards, invariants, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import ProtectOnlyLeft
 from tradebaas.core.messages import Guard
-from tradebaas.core.model import Intent, Market, Order, Phase, Role, Signal
+from tradebaas.core.model import Fill, Intent, Market, Order, Phase, Role, Signal
 from tradebaas.core.state import Pending, State, pending_with, phase_of
 
 Question = Callable[[State], str]
@@ -134,6 +134,21 @@ def quarantine_ignored(patch: Patch) -> None:
         return lambda state: honest(replace(state, foreign={}))
 
     _gate(patch, "barrier", changed)
+
+
+@mutant(
+    "liquidated-goes-on",
+    breaks="a liquidation is booked as the end of a trade like any other",
+    costs="the account could not carry its positions, and the next one is opened",
+    by="Gated",
+    needs="an exchange that liquidates the position",
+    profile="liquidated",
+)
+def liquidated_goes_on(patch: Patch) -> None:
+    def liquidated(_draft: Draft, _fill: Fill) -> None:
+        return None
+
+    patch.set(reconcile, "_liquidated", liquidated)
 
 
 @mutant(

@@ -1,5 +1,7 @@
 """Mutants of the proof of absence: an order is called gone without having been looked for."""
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from chaos.mutants.mutant import mutant
@@ -9,11 +11,11 @@ from tradebaas.actors.desk import PROBE_MIN_S, Desk
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.board import limits_of
 from tradebaas.config import Config
-from tradebaas.core import reconcile
+from tradebaas.core import proof
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.facts import AbsentFact, Fact
 from tradebaas.core.model import Absence, Instrument, Intent
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import PLACES
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.deribit import reads
@@ -31,10 +33,12 @@ SOON_MS = 250
     profile="late",
 )
 def terminal_by_timeout(patch: Patch) -> None:
-    def proves_absence(intent: Intent, evidence: Absence, _limits: Limits) -> bool:
+    def proves_absence(
+        _state: State, intent: Intent, evidence: Absence, _limits: Limits
+    ) -> bool:  # fmt: skip
         return evidence.read_ms > intent.intended_ms + SOON_MS
 
-    patch.set(reconcile, "proves_absence", proves_absence)
+    patch.set(proof, "proves_absence", proves_absence)
     _look_soon(patch)
 
 
@@ -108,7 +112,9 @@ def open_orders_only(patch: Patch) -> None:
         listed = await reads.open_orders(link)
         if any(order.label in labels for order in listed):
             return await honest(link, labels, instrument, since_ms)
-        return Absence(label=labels[0], read_ms=read_ms, sources=tuple(sorted(PROOF_SOURCES)))
+        held = {found.instrument: found.size for found in (await reads.positions(link)).found}
+        size = held.get(instrument.name, Decimal(0))
+        return Absence(label=labels[0], read_ms=read_ms, sources=tuple(PLACES), position=size)
 
     patch.set(reads, "probe", probe)
 

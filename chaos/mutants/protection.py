@@ -58,7 +58,7 @@ def forget_stop(patch: Patch) -> None:
 def acts_late(patch: Patch) -> None:
     def grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> bool:
         since = state.naked_since_ms
-        return since is None or at_ms - since > duties._naked_limit_ms(market, limits)
+        return since is None or at_ms - since > duties.naked_limit_ms(market, limits)
 
     patch.set(duties, "_grace_over", grace_over)
 
@@ -72,7 +72,7 @@ def acts_late(patch: Patch) -> None:
     profile="stuck",
 )
 def fired_is_cover(patch: Patch) -> None:
-    def stalled(_state: State, _at_ms: int, _market: Market) -> str:
+    def stalled(_state: State, _position: Position, _at_ms: int, _market: Market) -> str:
         return ""
 
     patch.set(duties, "_stalled", stalled)
@@ -120,11 +120,11 @@ def part_covers(patch: Patch) -> None:
 def certainty_first(patch: Patch) -> None:
     honest = duties._hopeless
 
-    def awaiting(state: State, _at_ms: int) -> bool:
+    def awaiting(state: State, _position: Position, _at_ms: int) -> bool:
         return bool(pending_with(state, Role.STOP))
 
     def hopeless(state: State, at_ms: int, market: Market, limits: Limits) -> str:
-        return "" if awaiting(state, at_ms) else honest(state, at_ms, market, limits)
+        return "" if pending_with(state, Role.STOP) else honest(state, at_ms, market, limits)
 
     patch.set(duties, "_awaiting", awaiting)
     patch.set(duties, "_hopeless", hopeless)

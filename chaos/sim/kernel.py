@@ -13,7 +13,7 @@ What is simulated and what is not: docs/determinism.md.
 import gc
 import inspect
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 
 import outcome
@@ -36,8 +36,13 @@ def run(
     seed: int,
     limit_s: float,
     instruments: Sequence[trio.abc.Instrument] = (),
+    *,
+    shuffled: bool = True,
 ) -> None:
     """Run ``main`` to its end, at most ``limit_s`` virtual seconds.
+
+    Not ``shuffled``, tasks that are ready at once run in the order of their birth, so that the
+    same tasks do the same whoever else is there.
 
     Raises:
         Stalled: It did not end in time, or spun.
@@ -51,7 +56,7 @@ def run(
         why = "spun without time passing" if spin.tripped else f"did not end within {limit_s:g} s"
         raise Stalled(f"the world {why} (virtual time {trio.current_time():.3f})")
 
-    with _deterministic(seed), _collected():
+    with _deterministic(seed, shuffled), _collected():
         clock = trio.testing.MockClock(autojump_threshold=0)
         trio.run(
             guarded,
@@ -104,15 +109,22 @@ def throw(task: trio.lowlevel.Task, error: BaseException) -> None:
 
 
 @contextmanager
-def _deterministic(seed: int) -> Iterator[None]:
-    honest, state = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r.getstate()
+def _deterministic(seed: int, shuffled: bool) -> Iterator[None]:
+    honest, chance = private._ALLOW_DETERMINISTIC_SCHEDULING, private._r
     private._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
-    private._r.seed(seed)
+    private._r = random.Random(seed) if shuffled else _InOrder()
     try:
         yield
     finally:
         private._ALLOW_DETERMINISTIC_SCHEDULING = honest  # type: ignore[misc]
-        private._r.setstate(state)
+        private._r = chance
+
+
+class _InOrder(random.Random):
+    """Leaves every batch of ready tasks as it is."""
+
+    def shuffle(self, x: MutableSequence[object]) -> None:
+        """Leave it as it is."""
 
 
 @contextmanager

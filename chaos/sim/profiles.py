@@ -151,6 +151,9 @@ PROFILES: dict[str, Change] = {
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),
     ),
+    "liquidated": _with(
+        **QUIET, **FAST, **_faults("liquidation", *TRADES, "command", market=3.0, operator=0.5),
+    ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
         rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5),

@@ -27,7 +27,7 @@ from tradebaas.core.events import (
     Reconciled,
 )
 from tradebaas.core.model import Phase, Role, role_of
-from tradebaas.deribit.reads import RECENT_ORDERS_MS
+from tradebaas.core.proof import OLD_MS
 
 Count = Callable[[Outcome], int]
 
@@ -100,7 +100,7 @@ def _archived(outcome: Outcome) -> int:
         if isinstance(event, Reconciled):
             read_ms = event.read_ms
         elif isinstance(event, OrderAdopted):
-            found += read_ms - ended.get(event.label, read_ms) > RECENT_ORDERS_MS
+            found += read_ms - ended.get(event.label, read_ms) > OLD_MS
     return found
 
 

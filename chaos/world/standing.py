@@ -28,12 +28,14 @@ from tradebaas.core.events import (
     LifeStarted,
     Linked,
     LinkLost,
+    Liquidated,
     OrderAbandoned,
     OrderIntended,
     OrderNotSent,
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    PositionAdopted,
     PositionCorrected,
     ProtectCauseGone,
     ProtectOnlyEntered,
@@ -45,8 +47,13 @@ from tradebaas.core.model import Absence, Intent, Order, is_ours
 
 QUEUE_MS = 5_000
 """How long the exchange itself may queue a request beyond its ``valid_until``."""
-PLACES = frozenset({"open_orders", "order_history", "trigger_history", "trades", "position"})
+PLACES = frozenset(
+    {"open_orders", "label", "recent_orders", "archive_orders", "trigger_history"}
+    | {"recent_trades", "archive_trades", "position"}
+)
 """Where an order can be found; absence is proven by reading all of them."""
+OLD_MS, APART_MS = 1_500_000, 10_000
+"""An order intended so long ago must be looked for twice, so far apart: the archive lags."""
 ENDED = frozenset({"filled", "rejected", "cancelled", "triggered", "gone"})
 POISONED = "crash loop"
 """The log's own word for the cause when it is taken back within a life."""
@@ -68,6 +75,7 @@ class Standing:
     connection: int = 0
     read: bool = False
     halted: bool = False
+    liquidated: bool = False
     unproven: dict[str, Intent] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     protect: dict[str, str] = field(default_factory=dict)
@@ -116,12 +124,22 @@ class Standing:
                 self._note(order)
             case OrderAbandoned(label=label, evidence=evidence):
                 abandoned = self.unproven.get(label)
-                if abandoned is not None and _proves(evidence, abandoned):
+                if abandoned is not None and self._proves(evidence, abandoned):
                     self._prove(label)
 
     def _prove(self, label: str) -> None:
         self.unproven.pop(label, None)
         self.unknown.pop(label, None)
+
+    def _proves(self, evidence: Absence, intent: Intent) -> bool:
+        """All places were read, late enough, an old one twice; no position objects."""
+        first_ms = evidence.first_read_ms or evidence.read_ms
+        late = first_ms > intent.valid_until_ms + QUEUE_MS
+        old = evidence.read_ms > intent.intended_ms + OLD_MS
+        twice = evidence.read_ms - first_ms >= APART_MS
+        owners = f"position {intent.instrument}" in self.foreign
+        agrees = owners or evidence.position == self.sizes.get(intent.instrument, ZERO)
+        return late and agrees and (twice or not old) and set(evidence.sources) >= PLACES
 
     def _note(self, order: Order) -> None:
         if order.state in ENDED:
@@ -134,18 +152,25 @@ class Standing:
             case Halted():
                 self.halted = True
             case Resumed():
-                self.halted = False
+                self.halted = self.liquidated = False
             case ProtectOnlyEntered() | ProtectCauseGone() | ProtectOnlyLeft():
                 self._protect(event)
             case ForeignFound(key=key, detail=detail):
                 self.foreign[key] = detail
             case ForeignGone(key=key):
                 self.foreign.pop(key, None)
-            case Filled(fill=fill, late=False):
+            case Liquidated():
+                self.liquidated = True
+            case Filled(fill=fill, late=late):
+                self.liquidated = self.liquidated or fill.liquidation
+                if late:
+                    return
                 size = self.sizes.get(fill.instrument, ZERO)
                 self.sizes[fill.instrument] = size + fill.direction.sign * fill.amount
             case PositionCorrected(instrument=instrument, position=position):
                 self.sizes[instrument] = position.size if position is not None else ZERO
+            case PositionAdopted(position=position):
+                self.sizes[position.instrument] = position.size
             case DiscrepancyResolved(instrument=instrument, size=size):
                 self.sizes[instrument] = size
             case _:
@@ -184,6 +209,8 @@ class Standing:
             yield f"{label} is {f'unknown: {unknown}' if unknown else 'not proven'}"
         if self.halted:
             yield "halted"
+        if self.liquidated:
+            yield "liquidated, and nobody has looked"
         for name, table in (("protect-only", self.protect), ("quarantine", self.foreign)):
             if table:
                 yield f"{name}: {', '.join(table)}"
@@ -192,8 +219,3 @@ class Standing:
                 yield f"a position is open: {size} {instrument}"
         if self.live:
             yield f"orders are live: {', '.join(self.live)}"
-
-
-def _proves(evidence: Absence, intent: Intent) -> bool:
-    late = evidence.read_ms > intent.valid_until_ms + QUEUE_MS
-    return late and set(evidence.sources) >= PLACES

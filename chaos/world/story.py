@@ -192,7 +192,7 @@ class Story:
             case Halted(by=by, reason=reason):
                 if isinstance(self.events.get(seq - 1), LifeStarted):
                     self.born_halted[before.life] = True
-                if by == "daemon":
+                if by == "daemon" and not self.standing.liquidated:
                     self.daemon_halts.append((seq, reason))
             case _:
                 pass  # the state has it

@@ -17,7 +17,7 @@ from tradebaas.config import Config
 from tradebaas.core.events import Event, RecoveryReport
 from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Market
-from tradebaas.core.risk import Limits
+from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
 from tradebaas.runtime.ports import Ports
@@ -172,4 +172,6 @@ def limits_of(config: Config) -> Limits:
         validity_ms=risk.validity_ms,
         price_age_ms=risk.price_age_ms,
         naked_ms=risk.naked_ms,
+        foreign_orders=Policy(config.foreign.orders),
+        foreign_positions=Policy(config.foreign.positions),
     )

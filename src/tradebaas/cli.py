@@ -25,6 +25,7 @@ class Commands(click.Group):
         "run": "tradebaas.commands.serve:run",
         "exchange": "tradebaas.commands.serve:exchange",
         "check": "tradebaas.commands.check:check",
+        "trial": "tradebaas.commands.trial:trial",
         "status": "tradebaas.commands.operate:status",
         "start": "tradebaas.commands.operate:start",
         "stop": "tradebaas.commands.operate:stop",

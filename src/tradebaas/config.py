@@ -29,6 +29,8 @@ MAX_SPEED = 300
 """The fastest that the embedded exchange paces (``paper.config`` says why)."""
 EMBEDDED_INSTRUMENTS = ("BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
 """All that the embedded exchange lists (``paper.instruments``)."""
+FOREIGN = ("quarantine", "adopt", "close")
+"""What may become of what is not ours (``core.risk.Policy``)."""
 FUTURE = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?-(PERPETUAL|[0-9]{1,2}[A-Z]{3}[0-9]{2})")
 """The names of Deribit's futures: BTC-PERPETUAL, ETH_USDC-PERPETUAL, BTC-27DEC24."""
 
@@ -107,6 +109,13 @@ class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     naked_ms: int = 2_000
 
 
+class ForeignSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of orders and positions that are not ours: quarantine, adopt or close."""
+
+    orders: str = "quarantine"
+    positions: str = "quarantine"
+
+
 class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``snapshot_every`` events one snapshot: what a start has to replay at most.
 
@@ -148,6 +157,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     embedded: EmbeddedSection = EmbeddedSection()
     strategy: StrategySection = StrategySection()
     risk: RiskSection = RiskSection()
+    foreign: ForeignSection = ForeignSection()
     store: StoreSection = StoreSection()
     backups: BackupSection = BackupSection()
     supervisor: SupervisorSection = SupervisorSection()
@@ -284,7 +294,7 @@ def _check(config: Config, text: str, origin: str) -> None:
             raise ConfigError(f"{origin}{line}: {section}.{key} {rule}")
 
 
-def _is_safe(url: str) -> bool:
+def is_safe(url: str) -> bool:
     """Whether orders may be sent there: encrypted, or to an address that no stranger sees."""
     parts = urlsplit(url)
     if not url or parts.scheme == "wss":
@@ -314,7 +324,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield (
         "exchange",
         "url",
-        _is_safe(config.exchange.url),
+        is_safe(config.exchange.url),
         (
             "must be a wss:// address; ws:// is for this machine and private networks only, since "
             "orders and tokens would cross the internet in the clear"
@@ -324,6 +334,9 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
     yield from _embedded_rules(config.embedded)
     yield from _risk_rules(config.risk)
+    for name in ("orders", "positions"):
+        possible = getattr(config.foreign, name) in FOREIGN
+        yield "foreign", name, possible, f"must be one of {', '.join(FOREIGN)}"
     yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
     yield "store", "low_disk_mib", config.store.low_disk_mib >= 0, "must be 0 or more"
     backups = config.backups

@@ -22,7 +22,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.messages import Halt
 from tradebaas.core.model import ZERO, Phase, Role
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import PLACES
 from tradebaas.core.state import pending_with
 from tradebaas.errors import Unusable
 
@@ -84,7 +84,7 @@ async def test_an_entry_that_never_arrived_is_abandoned_with_proof(tmp_path: Pat
         intent = entry_intents(world)[0].intent
         evidence = abandoned.evidence
         assert evidence.label == intent.label
-        assert set(evidence.sources) >= PROOF_SOURCES
+        assert set(evidence.sources) >= PLACES.keys()
         assert evidence.read_ms > intent.valid_until_ms + 5_000
         assert intent.label not in world.exchange.entries()
         await world.until(lambda s: s.phase in CALM, "trading to go on")

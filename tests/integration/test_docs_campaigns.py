@@ -10,10 +10,12 @@ import pytest
 from chaos.real.faults import FAULTS
 from chaos.real.profile import load, names
 from chaos.real.proofs import PROOFS
+from chaos.report.verdict import INVARIANTS
 from tradebaas.core.model import Phase
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "evidence"
+DAY_S = 86_400
 README = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 PAGE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 
@@ -147,3 +149,60 @@ def test_two_thousand_real_sigkills() -> None:
         f"{campaign['deaths_per_second']:.2f} deaths a second",
     ):
         assert words in PAGE
+
+
+def test_a_hundred_thousand_simulated_deaths() -> None:
+    batches = summaries("simulated-*.json")
+    deaths = sum(batch["deaths"] for batch in batches)
+    exchange_s = sum(batch["exchange_seconds"] for batch in batches)
+    virtual_s = sum(batch["virtual_seconds"] for batch in batches)
+    real_s = sum(batch["run"]["seconds"] for batch in batches)
+    tallies = [batch["tally"] for batch in batches]
+    kinds = {kind: summed(tallies, "deaths", kind) for kind in ("process", "power cut", "actor")}
+    nested = [summed(tallies, "recovering", f"recovery{of}") for of in ("", " of the recovery")]
+    unknown = {how: sum(t["unknown"][how] for t in tallies) for how in ("adopted", "abandoned")}
+    played = seeds(batches)
+    assert sum(kinds.values()) == deaths >= 100_000
+    assert exchange_s >= 30 * DAY_S
+    assert len(played) == sum(batch["run"]["trials"] for batch in batches)
+    assert len({batch["run"]["commit"] for batch in batches}) == 1
+    for words in (
+        ", ".join(batch["run"]["which"].split(" to ")[0] for batch in batches),
+        f"{deaths:,}: {kinds['process']:,} kills, {kinds['power cut']:,} power cuts, "
+        f"{kinds['actor']:,} of an actor; {nested[0]:,} in a recovery, {nested[1]:,} in the "
+        "recovery of one",
+        ", ".join(f"{in_state(tallies, phase):,} in {phase}" for phase in Phase),
+        ", ".join(f"{held(tallies, name):,} {name}" for name in INVARIANTS),
+        f"{unknown['adopted']:,} found and adopted, {unknown['abandoned']:,} proven absent",
+        f"{exchange_s / DAY_S:.0f} days of the exchange's time, {virtual_s / 3600:.1f} hours of "
+        f"the daemon's, in {real_s / 60:.0f} minutes: {virtual_s / real_s:.0f} virtual seconds and "
+        f"{deaths / real_s:.0f} deaths a second",
+    ):
+        assert words in PAGE
+    assert (
+        f"{deaths:,} deaths, most of them in the recovery of a recovery, over "
+        f"{virtual_s / 3600:.1f} hours of the daemon's time and {exchange_s / DAY_S:.0f} days of "
+        f"the exchange's, in {real_s / 60:.0f} minutes: **0 violations**"
+    ) in README
+    assert nested[1] > deaths / 2
+
+
+def summed(tallies: list[dict[str, Any]], table: str, kind: str) -> int:
+    """Of one kind, in all lifecycle states."""
+    return sum(int(row.get(kind, 0)) for tally in tallies for row in tally[table].values())
+
+
+def in_state(tallies: list[dict[str, Any]], phase: Phase) -> int:
+    """Deaths of every kind in one lifecycle state."""
+    return sum(sum(tally["deaths"].get(phase, {}).values()) for tally in tallies)
+
+
+def held(tallies: list[dict[str, Any]], invariant: str) -> int:
+    """How many things an invariant was held against."""
+    return sum(int(tally["checked"][invariant]) for tally in tallies)
+
+
+def seeds(batches: list[dict[str, Any]]) -> set[int]:
+    """The seeds that were played, each once."""
+    spans = [batch["run"]["which"].split(" to ") for batch in batches]
+    return {seed for first, last in spans for seed in range(int(first), int(last) + 1)}

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tradebaas.config import SCOPE
 from tradebaas.core.model import Absence, Direction, Instrument, Intent, Leg, Role
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import PLACES
 from tradebaas.deribit import reads, stream, trade
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
 from tradebaas.deribit.credits import Credits
@@ -228,7 +228,7 @@ async def test_a_swallowed_order_is_lost_and_then_proven_absent(url: str) -> Non
         began = await reads.server_time(link)
         absence = await probe(link, intent, instrument)
         assert isinstance(absence, Absence)
-        assert set(absence.sources) == PROOF_SOURCES
+        assert set(absence.sources) == PLACES.keys()
         assert absence.read_ms >= began
 
 

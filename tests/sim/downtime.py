@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import trio
-from msgspec.structs import replace as altered
 
 from chaos.enumerate import outcomes
 from chaos.enumerate.market import StillMarket
@@ -231,7 +230,7 @@ class Downtime:
         assert not self.scene.live(ours=True)
 
     async def trades_again(self) -> None:
-        """It gets to be free, takes its next trade, and is judged to the last digit."""
+        """It gets to be free, and takes its next trade."""
         before = len(self.trades())
         await self.operator.insist(free)
         while len(self.trades()) == before:
@@ -240,10 +239,14 @@ class Downtime:
             await trio.sleep(LOOK_S)
         await self.ask(Disarm(reason="the case is over", close=True))
         await self.flat()
+
+    async def is_judged(self) -> None:
+        """While it is flat: by both ledgers, to the last digit."""
         await self.until(lambda: not self.judge.settled(), "both ledgers to agree")
         server = self.exchange.server
         assert server is not None
-        assert self.judge.verdict(server.exchange.now_ms, flat=True) == []
+        found = self.judge.verdict(server.exchange.now_ms, flat=True)
+        assert not found, found
 
 
 Act = Callable[[Scene], object]
@@ -264,12 +267,6 @@ def play(course: Course, config: Config | None = None) -> None:
                 world.disk.close()
 
     kernel.run(main, SEED, LIMIT_S)
-
-
-def with_risk(**limits: object) -> Config:
-    """The configuration, with other limits."""
-    config = daemon_config()
-    return altered(config, risk=altered(config.risk, **limits))
 
 
 def owners(method: str, **params: object) -> Act:

@@ -13,12 +13,14 @@ from msgspec import Struct
 from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
 from chaos.world.faults_scene import Scene
+from tradebaas.config import ForeignSection
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase, Role
 from tradebaas.paper.faults import Kind, Rule
 
 ENTRIES = frozenset({"private/buy"})
 STAYS = {"a minute": MINUTE_MS, "45 minutes": 45 * MINUTE_MS, "three days": 3 * DAY_MS}
+LEFT_ALONE = ForeignSection()
 SMALL = Decimal(100)
 STEPS = 40
 """Of a liquidation, which goes in parts: enough for all of a position."""
@@ -26,22 +28,28 @@ CLOSED = "counts the trade from the exchange's own fills, with what closed it; c
 
 
 class Case(Struct, frozen=True):
-    """``happens`` and ``does`` are the row; ``course`` plays it. ``goes_on``: it trades again."""
+    """``happens`` and ``does`` are the row; ``course`` plays it. ``goes_on``: it trades again.
+
+    ``foreign`` is that section of the configuration.
+    """
 
     happens: str
     does: str
     course: Course
     goes_on: bool = True
+    foreign: ForeignSection = LEFT_ALONE
 
 
 CASES: list[Case] = []
 
 
-def case(happens: str, does: str, *, goes_on: bool = True) -> Callable[[Course], Course]:
+def case(
+    happens: str, does: str, *, goes_on: bool = True, foreign: ForeignSection = LEFT_ALONE
+) -> Callable[[Course], Course]:
     """Enter a course into the table."""
 
     def enter(course: Course) -> Course:
-        CASES.append(Case(happens, does, course, goes_on))
+        CASES.append(Case(happens, does, course, goes_on, foreign))
         return course
 
     return enter
@@ -280,7 +288,8 @@ async def _foreign_elsewhere(world: Downtime) -> None:
 
 @case(
     "the exchange liquidated the position",
-    "counts the trade as a liquidation, from the exchange's own fills",
+    "counts the trade as a liquidation, from the exchange's own fills, and halts: the limits that "
+    "were to prevent it have failed",
 )
 async def _liquidated(world: Downtime) -> None:
     await world.enter()
@@ -288,6 +297,52 @@ async def _liquidated(world: Downtime) -> None:
     await world.flat()
     (trade,) = world.trades()
     assert trade.exit_reason == "liquidation"
+    assert world.state.halted is not None
+
+
+@case(
+    'the owner opened a position, and `foreign.positions = "adopt"`',
+    "takes it over once it has stood for 15 s: a stop at `adopted_stop_percent`, and its end is a "
+    "trade",
+    foreign=ForeignSection(positions="adopt"),
+)
+async def _position_adopted(world: Downtime) -> None:
+    await _flat_and_owner_opens(world)
+    await world.shows(lambda s: s.position is not None and s.position.ours, "its adoption")
+    await world.covered()
+    assert sum(order.amount for order in world.stops()) == SMALL
+
+
+@case(
+    'the owner opened a position, and `foreign.positions = "close"`',
+    "closes it, reduce-only, once it has stood for 15 s",
+    foreign=ForeignSection(positions="close"),
+)
+async def _position_closed(world: Downtime) -> None:
+    await _flat_and_owner_opens(world)
+    await world.shows(lambda s: s.position is None and s.counters.trades == 2, "its close")
+    assert world.size() == 0
+
+
+@case(
+    'an order of the owner\'s rests, and `foreign.orders = "close"`',
+    "cancels it by its id after 15 s",
+    foreign=ForeignSection(orders="close"),
+)
+async def _order_cancelled(world: Downtime) -> None:
+    await world.enter()
+    price = Decimal(40_000)
+    await world.away(MINUTE_MS, lambda scene: _trade(scene, "buy", SMALL, price=price))
+    await world.until(lambda: not world.scene.live(ours=False), "the end of the owner's order")
+    assert world.stops()
+
+
+async def _flat_and_owner_opens(world: Downtime) -> None:
+    await world.arm()
+    await world.covered()
+    await world.ask(Disarm(reason="flat for the owner", close=True))
+    await world.flat()
+    await world.away(MINUTE_MS, lambda scene: _trade(scene, "buy", SMALL))
 
 
 # ------------------------------------------------------------------------------------- the store

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from downtime import Downtime, play
-from reconcile_cases import CASES, Case
+from msgspec.structs import replace as altered
+from reconcile_cases import CASES, LEFT_ALONE, Case
+
+from chaos.enumerate.settings import daemon_config
 
 PAGE = Path(__file__).parents[2] / "docs/reconcile.md"
 
@@ -16,8 +19,10 @@ def test_a_full_read_finds(case: Case) -> None:
         await case.course(world)
         if case.goes_on:
             await world.trades_again()
+        if case.goes_on and case.foreign == LEFT_ALONE:
+            await world.is_judged()
 
-    play(course)
+    play(course, altered(daemon_config(), foreign=case.foreign))
 
 
 def test_the_page_has_these_rows_and_no_others() -> None:

@@ -39,6 +39,10 @@ def _cgroups() -> Path | None:
     return None
 
 
+class CommandFailed(Exception):
+    """A command inside failed; its words are in the message."""
+
+
 class Box:
     """One system. What was ``put`` is laid over its root at the first boot; ``binds`` are
     directories of the machine that it sees, by the path inside."""
@@ -111,13 +115,12 @@ class Box:
         """Run a command inside and return what it printed.
 
         Raises:
-            subprocess.CalledProcessError: it failed, and ``check`` is set.
+            CommandFailed: it failed, and ``check`` is set.
         """
         with self.start(*command) as done:
             out, error = done.communicate()
         if check and done.returncode:
-            words = f"{out}{error}"
-            raise subprocess.CalledProcessError(done.returncode, command, words, words)
+            raise CommandFailed(f"{' '.join(command)} exited {done.returncode}: {out}{error}")
         return out.strip()
 
     def start(self, *command: str) -> subprocess.Popen[str]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, assert_never, final
 
 import trio
+from msgspec.structs import replace
 
 from tradebaas.board import Context
 from tradebaas.core.facts import (
@@ -24,6 +25,7 @@ from tradebaas.core.facts import (
 )
 from tradebaas.core.messages import Report
 from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
+from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
 from tradebaas.deribit.errors import STALE_TERMS
@@ -33,8 +35,8 @@ PROBE_MIN_S = 0.02
 PROBE_PAUSE_S = Decimal("0.5")
 """Between two probes, in exchange time: each one costs some ten calls of our rate credit."""
 PROBE_MAX_S = 2.0
-ARCHIVE_LAG_MS = 10_000
-"""Old intents are looked for twice, this far apart in exchange time: the archive lags."""
+SLACK_MS = 500
+"""Two looks are planned so much further apart than they must be: our clock is an estimate."""
 UNWANTED_FOR_S = 0.15
 """An order must be unwanted this long before we cancel it: the exchange cancels siblings itself."""
 CANCEL_AGAIN_S = 0.5
@@ -159,11 +161,15 @@ class Desk:
 
     async def _probe(self, intent: Intent, instrument: Instrument) -> None:
         labels = (intent.label, *(leg.label for leg in intent.legs))
+        if intent.instrument != instrument.name:
+            instrument = await reads.instrument(self._link, intent.instrument)
         found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
-        old = self._now_ms() - intent.intended_ms > reads.RECENT_ORDERS_MS
-        if isinstance(found, Absence) and old:
-            await trio.sleep(float(ARCHIVE_LAG_MS / (1000 * self._link.clock.rate)))
+        if isinstance(found, Absence) and self._now_ms() - intent.intended_ms > OLD_MS:
+            first_ms, pause_ms = found.read_ms, APART_MS + SLACK_MS
+            await trio.sleep(float(pause_ms / (1000 * self._link.clock.rate)))
             found = await reads.probe(self._link, labels, instrument, intent.intended_ms)
+            if isinstance(found, Absence):
+                found = replace(found, first_read_ms=first_ms)
         if isinstance(found, Absence):
             await self._report((AbsentFact(evidence=found),))
         else:

@@ -14,6 +14,7 @@ import trio
 from tradebaas.actors.causes import BLIND, Causes
 from tradebaas.actors.contract import ContractWatch
 from tradebaas.actors.desk import Desk
+from tradebaas.actors.elsewhere import Elsewhere
 from tradebaas.actors.feed import WINDOW, Feed
 from tradebaas.actors.prices import ChannelSilent, PriceWatch
 from tradebaas.actors.recovery import RecoveryClock
@@ -27,6 +28,7 @@ from tradebaas.core.invariants import BROKEN
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import RecordRecovery, Refused, Report, Tend
 from tradebaas.core.model import Instrument, Market, Phase
+from tradebaas.core.owners import to_cancel
 from tradebaas.core.reconcile import UNREAD
 from tradebaas.core.state import State, managed_instrument
 from tradebaas.deribit import reads, stream
@@ -109,6 +111,7 @@ class Session:
             self._watch_prices,
             self._causes.run,
             self._watch_contract,
+            Elsewhere(self._ctx, self._link, self._desk, self._market).run,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -268,8 +271,9 @@ class Session:
         while True:
             with trio.move_on_after(TEND_EVERY_S):
                 _, version = await ctx.board.view.wait_newer(version)
-            rate = self._link.clock.rate
-            await self._desk.cancel(unwanted(ctx.view(), self.now_ms(), ctx.limits, rate))
+            view, at_ms, rate = ctx.view(), self.now_ms(), self._link.clock.rate
+            ids = unwanted(view, at_ms, ctx.limits, rate)
+            await self._desk.cancel((*ids, *to_cancel(view, at_ms, ctx.limits)))
 
     async def _watch_prices(self) -> None:
         assert self._prices is not None

@@ -90,16 +90,16 @@ async def _positions(
     taken = await reads.positions(link)
     held = {position.instrument: position for position in taken.found}
     names = {instrument.name, *held}
+    names |= view.elsewhere.keys()
     names |= {key.removeprefix("position ") for key in view.foreign if key.startswith("position ")}
     facts = []
     for name in sorted(names):
-        described = instrument if name == instrument.name else await reads.instrument(link, name)
         wire = held.get(name)
         facts.append(
             PositionFact(
                 instrument=name,
-                contract=described.kind,
-                currency=described.currency,
+                contract=link.contracts.kind(name),
+                currency=link.contracts.currency(name),
                 size=wire.size if wire else Decimal(0),
                 average_price=wire.average_price if wire else Decimal(0),
                 at_ms=read_ms,

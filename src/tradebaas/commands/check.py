@@ -8,12 +8,10 @@ itself would end with.
 import os
 import shutil
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 
 from tradebaas.access import client_secret
 from tradebaas.board import Capacities
@@ -26,6 +24,8 @@ from tradebaas.commands.common import (
     unreadable,
 )
 from tradebaas.commands.remote import lock_holder
+from tradebaas.commands.rows import Level, Row
+from tradebaas.commands.venue import Venue, address, aimed, with_venue
 from tradebaas.config import HOSTS, Config
 from tradebaas.core.state import FOLD_VERSION
 from tradebaas.errors import Fatal, StoreFault, StoreOlder, Unusable
@@ -37,39 +37,35 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 FREE_FAIL = 64 * MIB
 FREE_WARN = 1024 * MIB
+BROKER = "deribit"
 LOGIN_SECONDS = 15.0
 SKEW_WARN_MS = 1_000
-NOTHING = 0
-
-
-class Level(StrEnum):
-    """How a row turned out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-class Row(Struct, frozen=True):
-    """One row of the table; ``exit_code`` counts when it is a failure."""
-
-    what: str
-    level: Level
-    detail: str
-    exit_code: int = NOTHING
 
 
 @click.command()
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Configuration file.")
 @click.option("--data", help="Data directory.")
+@click.option(
+    "--broker",
+    type=click.Choice([BROKER]),
+    help="Look at everything that the daemon needs of the exchange.",
+)
+@with_venue
 @json_option
 @click.pass_context
-def check(ctx: click.Context, file: Path | None, data: str | None, as_json: bool) -> None:
+def check(
+    ctx: click.Context,
+    file: Path | None,
+    data: str | None,
+    broker: str | None,
+    venue: Venue,
+    as_json: bool,
+) -> None:
     """Check configuration, store, disk, clock and exchange; change nothing.
 
     Exits 0 when nothing failed, else 78 (only a person can mend it) or 75 (store or disk).
     """
-    rows = _rows(file, data)
+    rows = _rows(file, data, venue, _examined if broker else _exchange)
     if as_json:
         print_json(rows)
     else:
@@ -77,22 +73,25 @@ def check(ctx: click.Context, file: Path | None, data: str | None, as_json: bool
     ctx.exit(max(row.exit_code for row in rows))
 
 
-def _rows(file: Path | None, data: str | None) -> list[Row]:
+Look = Callable[[Config], list[Row]]
+
+
+def _rows(file: Path | None, data: str | None, venue: Venue, exchange: Look) -> list[Row]:
     try:
-        config = resolve(file, data)
+        config = aimed(resolve(file, data), venue)
     except Fatal as error:
         return [_failed("config", error)]
-    checks: dict[str, Callable[[Config], list[Row]]] = {
+    checks: dict[str, Look] = {
         "config": _config,
         "data": _directory,
         "store": _store,
         "disk": _disk,
-        "exchange": _exchange,
+        "exchange": exchange,
     }
     return [row for what, look in checks.items() for row in _looked(what, look, config)]
 
 
-def _looked(what: str, look: Callable[[Config], list[Row]], config: Config) -> list[Row]:
+def _looked(what: str, look: Look, config: Config) -> list[Row]:
     try:
         return look(config)
     except Fatal as error:
@@ -199,6 +198,16 @@ def _disk(config: Config) -> list[Row]:
 
 
 # ------------------------------------------------------------------------------------ exchange
+
+
+def _examined(config: Config) -> list[Row]:
+    """All that the daemon needs of the exchange, row by row."""
+    import trio
+
+    from tradebaas.commands.broker import examine
+    from tradebaas.runtime.ports import system_ports
+
+    return trio.run(examine, config, system_ports(), address(config), client_secret(config))
 
 
 def _exchange(config: Config) -> list[Row]:

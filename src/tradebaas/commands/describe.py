@@ -23,6 +23,7 @@ from tradebaas.core.events import (
     LifeStarted,
     Linked,
     LinkLost,
+    Liquidated,
     OrderAbandoned,
     OrderAdopted,
     OrderIntended,
@@ -31,7 +32,9 @@ from tradebaas.core.events import (
     OrderUnknown,
     OrderUpdated,
     PhaseChanged,
+    PositionAdopted,
     PositionCorrected,
+    PositionElsewhere,
     ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
@@ -256,8 +259,23 @@ def _discrepancy_given_up(event: DiscrepancyGivenUp) -> str:
 # ----------------------------------------------------------------------- what is not ours
 
 
+def _position_elsewhere(event: PositionElsewhere) -> str:
+    if event.position is None:
+        return f"no position of ours beside the managed one any more: {event.instrument}"
+    return f"a position of ours beside the managed one: {position_text(event.position)}"
+
+
+def _position_adopted(event: PositionAdopted) -> str:
+    return f"{position_text(event.position)} was the owner's and is ours now ({event.how})"
+
+
+def _liquidated(event: Liquidated) -> str:
+    amount, price = number(event.amount), number(event.price)
+    return f"LIQUIDATED by the exchange: {amount} {event.instrument} at {price}"
+
+
 def _foreign_found(event: ForeignFound) -> str:
-    return f"not ours, left alone: {event.detail}"
+    return f"not ours: {event.detail}"
 
 
 def _foreign_gone(event: ForeignGone) -> str:
@@ -304,6 +322,9 @@ LINES: dict[type, Callable[..., str]] = {
     PositionCorrected: _position_corrected,
     DiscrepancyResolved: _discrepancy_resolved,
     DiscrepancyGivenUp: _discrepancy_given_up,
+    PositionElsewhere: _position_elsewhere,
+    PositionAdopted: _position_adopted,
+    Liquidated: _liquidated,
     ForeignFound: _foreign_found,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,

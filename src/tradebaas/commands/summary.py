@@ -40,11 +40,16 @@ def headline(state: State, link: LinkStatus | None) -> str:
         for part in (
             f"{state.phase}, {_position(state)}",
             strategy or "no strategy was ever started",
-            "" if up else f"not connected: {link.detail if link else 'starting'}",
+            "" if up else _no_link(link),
             f"opens nothing: {barrier(state)}" if state.protect or state.halted else "",
         )
         if part
     )
+
+
+def _no_link(link: LinkStatus | None) -> str:
+    detail = link.detail if link is not None else ""
+    return f"not connected: {detail}" if detail != "not connected yet" else detail
 
 
 def strategy_text(assignment: Assignment | None, armed: bool) -> str:

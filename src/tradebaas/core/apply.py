@@ -28,6 +28,7 @@ from tradebaas.core.events import (
     LifeStarted,
     Linked,
     LinkLost,
+    Liquidated,
     OrderAbandoned,
     OrderAdopted,
     OrderIntended,
@@ -36,7 +37,9 @@ from tradebaas.core.events import (
     OrderUnknown,
     OrderUpdated,
     PhaseChanged,
+    PositionAdopted,
     PositionCorrected,
+    PositionElsewhere,
     ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
@@ -206,11 +209,21 @@ def _signal_dropped(state: State, event: SignalDropped) -> State:
 
 
 def _foreign_found(state: State, event: ForeignFound) -> State:
-    return replace(state, foreign=put(state.foreign, event.key, event.detail))
+    noted = drop(state.noted_ms, event.key)
+    if event.at_ms:
+        noted[event.key] = event.at_ms
+    return replace(
+        state, foreign=put(state.foreign, event.key, event.detail), noted_ms=noted
+    )  # fmt: skip
 
 
 def _foreign_gone(state: State, event: ForeignGone) -> State:
-    return replace(state, foreign=drop(state.foreign, event.key))
+    foreign, noted = drop(state.foreign, event.key), drop(state.noted_ms, event.key)
+    return replace(state, foreign=foreign, noted_ms=noted)
+
+
+def _liquidated(state: State, event: Liquidated) -> State:
+    return state  # its fills and the halt are events of their own
 
 
 def _frame_refused(state: State, event: FrameRefused) -> State:
@@ -255,6 +268,9 @@ _STEPS: dict[type, Callable[..., State]] = {
     PositionCorrected: fold_fills.position_corrected,
     DiscrepancyResolved: fold_fills.discrepancy_resolved,
     DiscrepancyGivenUp: fold_fills.discrepancy_given_up,
+    PositionElsewhere: fold_fills.position_elsewhere,
+    PositionAdopted: fold_fills.position_adopted,
+    Liquidated: _liquidated,
     ForeignFound: _foreign_found,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,

@@ -21,7 +21,7 @@ from tradebaas.core.events import (
     ProtectOnlyLeft,
 )
 from tradebaas.core.facts import PositionFact
-from tradebaas.core.foreign import note, position_key
+from tradebaas.core.foreign import forget, note_position, position_key
 from tradebaas.core.model import ZERO, Direction, Fill, Position, Role, fill_value
 from tradebaas.core.state import (
     OVERLAP_MS,
@@ -39,7 +39,7 @@ CORRECTED = "position corrected"
 
 def compare(draft: Draft, fact: PositionFact) -> None:
     """Compare with the exchange's position, unless the state is ahead of that reading."""
-    if _knows_newer(draft.state, fact):
+    if knows_newer(draft.state, fact):
         return
     discrepancy = draft.state.discrepancy
     if discrepancy is not None and discrepancy.instrument == fact.instrument:
@@ -49,13 +49,17 @@ def compare(draft: Draft, fact: PositionFact) -> None:
         moved = moved_since_corrected(state)
         if known.size != fact.size or known.open_amount < 0 or moved or _overdue(state, fact):
             _correct(draft, fact, known.ours)
-    elif known is None and (_overdue(state, fact) or _looks_ours(state, fact)):
+    elif known is None and (_overdue(state, fact) or _is_ours(draft, fact)):
         _correct(draft, fact, True)
     elif fact.size != 0:
-        detail = f"foreign position: {fact.size} {fact.instrument}"
-        note(draft, position_key(fact.instrument), detail)
+        note_position(draft, fact)
         return
-    note(draft, position_key(fact.instrument), "")
+    forget(draft, position_key(fact.instrument))
+
+
+def _is_ours(draft: Draft, fact: PositionFact) -> bool:
+    entered = fact.size != 0 and fact.instrument in draft.entered
+    return entered or looks_ours(draft.state, fact)
 
 
 def _resolve_if_explained(draft: Draft, fact: PositionFact) -> None:
@@ -65,7 +69,7 @@ def _resolve_if_explained(draft: Draft, fact: PositionFact) -> None:
         )
 
 
-def _knows_newer(state: State, fact: PositionFact) -> bool:
+def knows_newer(state: State, fact: PositionFact) -> bool:
     """Whether the state is ahead of this reading: by a later read, or by a fill since."""
     if fact.at_ms < state.read_through_ms:
         return True
@@ -82,7 +86,7 @@ def _overdue(state: State, fact: PositionFact) -> bool:
     return expecting(state) and bracket.expected_ms < fact.at_ms
 
 
-def _looks_ours(state: State, fact: PositionFact) -> bool:
+def looks_ours(state: State, fact: PositionFact) -> bool:
     """A position that no fill explains, but with an entry or an exit of ours beside it."""
     if fact.size == 0:
         return False
@@ -141,7 +145,7 @@ def _over(state: State, fact: PositionFact) -> Position:
     if known is not None:
         return replace(known, size=ZERO, corrected=True)
     direction = Direction.BUY if bracket is None else bracket.direction
-    return _told(fact, direction, True)
+    return told(fact, direction, True)
 
 
 def _said(state: State, fact: PositionFact, ours: bool) -> Position | None:
@@ -151,7 +155,7 @@ def _said(state: State, fact: PositionFact, ours: bool) -> Position | None:
         return replace(known, corrected=True)
     if fact.size == 0:
         return None
-    said = _told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, ours)
+    said = told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, ours)
     if known is None:
         return said
     if known.open_amount > 0 and known.direction is not said.direction:
@@ -159,7 +163,7 @@ def _said(state: State, fact: PositionFact, ours: bool) -> Position | None:
     return replace(said, signal_id=known.signal_id, opened_ms=known.opened_ms, fees=known.fees)
 
 
-def _told(fact: PositionFact, direction: Direction, ours: bool) -> Position:
+def told(fact: PositionFact, direction: Direction, ours: bool) -> Position:
     """The position as if it had been entered at once, at the exchange's average price."""
     amount, price = abs(fact.size), fact.average_price
     return Position(

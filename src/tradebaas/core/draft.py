@@ -30,11 +30,15 @@ QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 
 
 class Draft:
-    """The candidate state and the events that lead to it."""
+    """The candidate state and the events that lead to it.
+
+    ``entered``: instruments on which an entry of ours is told to have filled, besides the managed.
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.events: list[Event] = []
+        self.entered: set[str] = set()
 
     def emit(self, event: Event) -> None:
         """Apply ``event`` and what follows from it.

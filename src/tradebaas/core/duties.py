@@ -22,7 +22,7 @@ from tradebaas.core.admission import MIN_VALIDITY_REAL_MS, validity_ms
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import CloseRequested, Event, OrderIntended, StopStalled
 from tradebaas.core.invariants import MAX_PENDING
-from tradebaas.core.model import Direction, Intent, Market, Position, Role
+from tradebaas.core.model import Direction, Intent, Market, Order, Position, Role
 from tradebaas.core.position import average
 from tradebaas.core.risk import Limits, round_stop
 from tradebaas.core.state import (
@@ -64,17 +64,17 @@ def plan(draft: Draft, at_ms: int, market: Market | None, limits: Limits) -> Eve
 
 
 def unwanted(state: State, at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
-    """Ids of live orders of ours that must go.
+    """Ids of live orders that must go.
 
     A resting entry is unwanted once its validity has passed or a close was asked for; everything
-    else once a full read shows that the position is gone and no entry can make a new one.
+    else of ours once a full read shows that the position is gone and no entry can make a new one.
     """
     entries = live_orders(state, Role.ENTRY)
     patience = validity_ms(limits, rate)
     late = [o.order_id for o in entries if state.closing or at_ms > o.created_ms + patience]
     if not ready(state) or not flat(state) or entries or pending_with(state, Role.ENTRY):
         return tuple(late)
-    return tuple(state.orders)
+    return tuple(i for i, order in state.orders.items() if order.instrument not in state.elsewhere)
 
 
 def _close(
@@ -82,9 +82,9 @@ def _close(
 ) -> Event | None:
     state = draft.state
     pace = validity_ms(limits, market.rate)
-    if live_orders(state, Role.CLOSE) or _just_tried(state, Role.CLOSE, at_ms, pace):
+    if _live(state, position, Role.CLOSE) or _just_tried(state, Role.CLOSE, at_ms, pace):
         return None
-    intent = _reduce(draft, position, Role.CLOSE, position.open_amount, at_ms, market, limits)
+    intent = reduce(draft, position, Role.CLOSE, position.open_amount, at_ms, market, limits)
     return OrderIntended(intent=intent)
 
 
@@ -92,7 +92,7 @@ def _protect(
     draft: Draft, position: Position, at_ms: int, market: Market, limits: Limits
 ) -> Event | None:
     state = draft.state
-    stalled = _stalled(state, at_ms, market)
+    stalled = _stalled(state, position, at_ms, market)
     if stalled:
         return StopStalled(order_id=stalled, at_ms=at_ms)
     shortfall = naked_amount(state)
@@ -101,23 +101,22 @@ def _protect(
     hopeless = _hopeless(state, at_ms, market, limits)
     if hopeless:
         return CloseRequested(reason=f"naked: {hopeless}")
-    if _awaiting(state, at_ms) or not _grace_over(state, at_ms, market, limits):
+    if _awaiting(state, position, at_ms) or not _grace_over(state, at_ms, market, limits):
         return None
     if _just_tried(state, Role.STOP, at_ms, _real_ms(MIN_VALIDITY_REAL_MS, market)):
         return None
-    stop = _stop_price(state, position, market, limits)
-    if _passed(position, stop, market.ticker.mark):
+    stop = stop_price(state, position, market, limits)
+    if passed(position, stop, market.ticker.mark):
         return CloseRequested(reason=f"naked: the market is past the stop at {stop}")
-    intent = _reduce(draft, position, Role.STOP, shortfall, at_ms, market, limits, stop)
+    intent = reduce(draft, position, Role.STOP, shortfall, at_ms, market, limits, stop)
     return OrderIntended(intent=intent)
 
 
-def _stalled(state: State, at_ms: int, market: Market) -> str:
+def _stalled(state: State, position: Position, at_ms: int, market: Market) -> str:
     """Id of a stop that fired and closes nothing, and that is not known for it yet."""
     patience = max(STALLED_MS, _real_ms(MIN_VALIDITY_REAL_MS, market))
-    late = (
-        o for o in live_orders(state, Role.STOP) if fired(o) and at_ms > o.updated_ms + patience
-    )
+    stops = _live(state, position, Role.STOP)
+    late = (o for o in stops if fired(o) and at_ms > o.updated_ms + patience)
     return next((o.order_id for o in late if o.order_id not in state.stalled), "")
 
 
@@ -129,20 +128,26 @@ def _hopeless(state: State, at_ms: int, market: Market, limits: Limits) -> str:
         return f"the exchange refuses the stop's price: {state.stop_refused}"
     if len(state.pending) >= MAX_UNANSWERED:
         return f"{len(state.pending)} orders have no answer"
-    limit = _naked_limit_ms(market, limits)
+    limit = naked_limit_ms(market, limits)
     if state.stop_sent_ms is not None and at_ms - state.stop_sent_ms > limit - limit // 4:
         return f"no stop is there within {limit} ms"
     return ""
 
 
-def _awaiting(state: State, at_ms: int) -> bool:
+def _live(state: State, position: Position, role: Role) -> list[Order]:
+    orders = live_orders(state, role)
+    return [order for order in orders if order.instrument == position.instrument]
+
+
+def _awaiting(state: State, position: Position, at_ms: int) -> bool:
     """A stop is under way through this connection and may still arrive; then another is allowed."""
-    here = (state.life, state.connection)
+    here = (state.life, state.connection, position.instrument)
     sent = [p.intent for p in pending_with(state, Role.STOP)]
-    return any(at_ms <= i.valid_until_ms for i in sent if (i.life, i.connection) == here)
+    mine = [i for i in sent if (i.life, i.connection, i.instrument) == here]
+    return any(at_ms <= i.valid_until_ms for i in mine)
 
 
-def _naked_limit_ms(market: Market, limits: Limits) -> int:
+def naked_limit_ms(market: Market, limits: Limits) -> int:
     return max(limits.naked_ms, _real_ms(MIN_NAKED_REAL_MS, market))
 
 
@@ -156,7 +161,7 @@ def _grace_over(state: State, at_ms: int, market: Market, limits: Limits) -> boo
     since = state.naked_since_ms
     if since is None or state.naked_confirmed:
         return True
-    return at_ms - since > _naked_limit_ms(market, limits) // 4
+    return at_ms - since > naked_limit_ms(market, limits) // 4
 
 
 def _real_ms(real_ms: int, market: Market) -> int:
@@ -164,7 +169,7 @@ def _real_ms(real_ms: int, market: Market) -> int:
     return int(real_ms * market.rate)
 
 
-def _stop_price(state: State, position: Position, market: Market, limits: Limits) -> Decimal:
+def stop_price(state: State, position: Position, market: Market, limits: Limits) -> Decimal:
     """The stop of the plan; for a position without a plan a fixed distance from its entry."""
     bracket = state.bracket
     if bracket is not None and _is_plan_of(bracket, position):
@@ -180,11 +185,11 @@ def _is_plan_of(bracket: Bracket, position: Position) -> bool:
     return (bracket.instrument, bracket.direction) == same
 
 
-def _passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
+def passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
     return mark <= stop if position.direction is Direction.BUY else mark >= stop
 
 
-def _reduce(
+def reduce(
     draft: Draft,
     position: Position,
     role: Role,

@@ -210,11 +210,41 @@ class DiscrepancyGivenUp(Struct, frozen=True, tag=True, kw_only=True):
     reason: str
 
 
+class PositionElsewhere(Struct, frozen=True, tag=True, kw_only=True):
+    """A position of ours is open beside the managed one (``None``: not any more)."""
+
+    instrument: str
+    position: Position | None
+    at_ms: int
+
+
+class PositionAdopted(Struct, frozen=True, tag=True, kw_only=True):
+    """A position of the owner's is ours from now on, as the configuration wants it."""
+
+    position: Position
+    at_ms: int
+    how: str
+
+
+class Liquidated(Struct, frozen=True, tag=True, kw_only=True):
+    """The exchange closed a position on the account, because the account could not carry it."""
+
+    instrument: str
+    amount: Decimal
+    price: Decimal
+    at_ms: int
+
+
 class ForeignFound(Struct, frozen=True, tag=True, kw_only=True):
-    """An order or a position of the account's owner; left alone, blocks new risk."""
+    """An order or a position of the account's owner; blocks new risk.
+
+    ``at_ms``: since when it is as described; 0 for what is left alone whatever the configuration
+    says, since it was there before this store, or is not on the managed instrument.
+    """
 
     key: str
     detail: str
+    at_ms: int = 0
 
 
 class ForeignGone(Struct, frozen=True, tag=True, kw_only=True):
@@ -332,6 +362,9 @@ Event = (
     | PositionCorrected
     | DiscrepancyResolved
     | DiscrepancyGivenUp
+    | PositionElsewhere
+    | PositionAdopted
+    | Liquidated
     | ForeignFound
     | ForeignGone
     | Halted

@@ -8,11 +8,13 @@ from tradebaas.core.events import (
     DiscrepancyGivenUp,
     DiscrepancyResolved,
     Filled,
+    PositionAdopted,
     PositionCorrected,
+    PositionElsewhere,
     TradeClosed,
 )
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
-from tradebaas.core.maps import put
+from tradebaas.core.maps import drop, put
 from tradebaas.core.model import ZERO, Fill, Position, Role, role_of
 from tradebaas.core.state import Bracket, Discrepancy, State, signal_of
 
@@ -102,6 +104,20 @@ def position_corrected(state: State, event: PositionCorrected) -> State:
         ),
     )
     return watch_naked(state if event.awaits else _line_drawn(state), event.at_ms)
+
+
+def position_elsewhere(state: State, event: PositionElsewhere) -> State:
+    others = drop(state.elsewhere, event.instrument)
+    if event.position is not None:
+        others[event.instrument] = event.position
+    return replace(state, elsewhere=others)
+
+
+def position_adopted(state: State, event: PositionAdopted) -> State:
+    """What led to it is of the time when it was not ours."""
+    fills_from_ms = max(state.fills_from_ms, event.at_ms)
+    state = replace(state, position=event.position, fills_from_ms=fills_from_ms)
+    return watch_naked(_line_drawn(state), event.at_ms)
 
 
 def discrepancy_resolved(state: State, event: DiscrepancyResolved) -> State:

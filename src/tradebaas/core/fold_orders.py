@@ -15,7 +15,7 @@ from tradebaas.core.events import (
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import GONE, Intent, Order, Role, role_of
-from tradebaas.core.state import Bracket, Day, Pending, State
+from tradebaas.core.state import Bracket, Day, Pending, State, managed_instrument
 
 PRICE_REFUSED = frozenset({10034, 10035, 11036})
 """The exchange does not take this trigger price: the market is on the wrong side of it."""
@@ -42,6 +42,9 @@ def order_intended(state: State, event: OrderIntended) -> State:
         return replace(
             state, signal=None, bracket=_bracket(intent, labels), day=_day_with_entry(state, intent)
         )
+    if intent.instrument != managed_instrument(state):
+        beside = f"{intent.instrument} {intent.role}"
+        return replace(state, tried=put(state.tried, beside, intent.intended_ms))
     state = replace(state, tried=put(state.tried, intent.role.value, intent.intended_ms))
     if intent.role is Role.STOP and state.stop_sent_ms is None:
         state = replace(state, stop_sent_ms=intent.intended_ms)
@@ -87,7 +90,8 @@ def order_unknown(state: State, event: OrderUnknown) -> State:
 def order_rejected(state: State, event: OrderRejected) -> State:
     reason = f"{event.code} {event.message}"
     state = replace(state, counters=count(state, orders_rejected=1))
-    naked = state.naked_since_ms is not None
+    refused = state.pending[event.label].intent.instrument == managed_instrument(state)
+    naked = refused and state.naked_since_ms is not None
     if naked and role_of(event.label) is Role.STOP and event.code in PRICE_REFUSED:
         state = replace(state, stop_refused=reason)
     return _resolved(state, event.label, "rejected", reason)

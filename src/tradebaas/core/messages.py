@@ -66,12 +66,14 @@ class Admit(Struct, frozen=True, kw_only=True):
 class Tend(Struct, frozen=True, kw_only=True):
     """Do what the state needs now: protect, close. Sent by the reconciler when ``duties`` says so.
 
-    ``market`` is None while no market data has come on this connection.
+    ``market`` is None while no market data has come on this connection; ``elsewhere`` are those of
+    instruments on which a position of ours stands beside the managed one.
     """
 
     connection: int
     at_ms: int
     market: Market | None
+    elsewhere: tuple[Market, ...] = ()
 
 
 class Arm(Struct, frozen=True, kw_only=True):

@@ -151,6 +151,7 @@ class Order(Struct, frozen=True, kw_only=True):
     """An order of ours as the exchange last described it.
 
     ``waiting`` marks a secondary of a bracket whose primary has not filled: it protects nothing.
+    ``duty`` is what an order of the owner's does for us, once it is adopted.
     """
 
     order_id: str
@@ -170,6 +171,7 @@ class Order(Struct, frozen=True, kw_only=True):
     created_ms: int = 0
     updated_ms: int = 0
     cancel_reason: str = ""
+    duty: Role | None = None
 
     @property
     def live(self) -> bool:
@@ -182,7 +184,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def role(self) -> Role | None:
-        return role_of(self.label)
+        return role_of(self.label) or self.duty
 
 
 GONE = "gone"
@@ -309,12 +311,16 @@ class Intent(Struct, frozen=True, kw_only=True):
 class Absence(Struct, frozen=True, kw_only=True):
     """Evidence that an order is not at the exchange: what was read, and when by its own clock.
 
-    ``read_ms`` is the earliest ``usIn`` (in ms) among the reads named in ``sources``.
+    ``read_ms`` is the earliest ``usIn`` (in ms) among the reads named in ``sources``;
+    ``first_read_ms`` the same of an earlier look into all of them (0: there was none).
+    ``position`` is the signed size that was read of the order's instrument.
     """
 
     label: str
     read_ms: int
     sources: tuple[str, ...]
+    position: Decimal | None = None
+    first_read_ms: int = 0
 
 
 def role_of(label: str) -> Role | None:

@@ -12,13 +12,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, foreign, guards
+from tradebaas.core import correct, elsewhere, foreign, guards, owners, proof
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
     Filled,
     FrameRefused,
     Halted,
+    Liquidated,
     OrderAbandoned,
     OrderAdopted,
     OrderNotSent,
@@ -43,18 +44,9 @@ from tradebaas.core.facts import (
 )
 from tradebaas.core.invariants import BROKEN, violations
 from tradebaas.core.messages import Report
-from tradebaas.core.model import (
-    GONE,
-    LABEL_PREFIX,
-    Absence,
-    Fill,
-    Intent,
-    Order,
-    Role,
-    is_ours,
-)
+from tradebaas.core.model import GONE, LABEL_PREFIX, Fill, Order, Role, is_ours, role_of
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, is_known, managed_instrument, phase_of
+from tradebaas.core.state import State, is_known, managed_instrument, phase_of, ready
 
 FRAMES_PER_HOUR = 60
 CLOCK_BACK = "clock went back"
@@ -64,20 +56,12 @@ UNREAD = "account unread"
 """The exchange said something about the account that is not in the state; until a full read."""
 PUBLIC = re.compile(r'"channel":\s*"(?!user\.)')
 FRAME_CHARS = 4096
+ANOTHER_DAEMON = (
+    "entry {} is of another TradeBaas on this account: stop that one, or give it an account of its "
+    "own; then: tradebaas resume"
+)
 _REPEAT_RECONCILED_MS = 3_600_000
 _MANY_FILLS = 64
-
-PROOF_SOURCES = frozenset(
-    {
-        "order_state_by_label",
-        "open_orders",
-        "order_history",
-        "trigger_history",
-        "trades",
-        "position",
-    }
-)
-"""Every place where an order can be; absence counts only when all were read (DESIGN section 8)."""
 
 
 def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) -> None:
@@ -160,9 +144,11 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
         case FillFact(fill=fill):
             _fill(draft, fill, at_ms)
         case OrderFact(order=order):
-            _order(draft, order)
+            _order(draft, order, limits)
         case PositionFact():
-            correct.compare(draft, fact)
+            if not elsewhere.compare(draft, fact):
+                correct.compare(draft, fact)
+                owners.take_position(draft, fact, limits)
         case OpenOrdersFact():
             _open_orders(draft, fact, at_ms)
         case RejectFact(label=label):
@@ -178,32 +164,14 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
                 draft.emit(OrderUnknown(label=label, reason=fact.reason))
         case AbsentFact(evidence=evidence):
             pending = draft.state.pending.get(evidence.label)
-            if pending is None or _has_filled(draft.state, pending.intent):
+            if pending is None:
                 return
-            if proves_absence(pending.intent, evidence, limits):
+            if proof.proves_absence(draft.state, pending.intent, evidence, limits):
                 draft.emit(OrderAbandoned(label=evidence.label, evidence=evidence))
         case FrameFact():
             _frame(draft, fact, at_ms)
         case _:
             assert_never(fact)
-
-
-def proves_absence(intent: Intent, evidence: Absence, limits: Limits) -> bool:
-    """Whether the reads were complete and late enough that the order can no longer arrive.
-
-    Only the exchange's own clock counts: its reads must have begun after ``valid_until`` plus the
-    longest time that it queues a request plus a margin (DESIGN section 8, proof of absence).
-    """
-    too_late = intent.valid_until_ms + limits.queue_bound_ms + limits.proof_margin_ms
-    return evidence.read_ms > too_late and set(evidence.sources) >= PROOF_SOURCES
-
-
-def _has_filled(state: State, intent: Intent) -> bool:
-    """A fill of this entry is known, so a read that does not show it proves nothing."""
-    bracket = state.bracket
-    if bracket is None or intent.role is not Role.ENTRY:
-        return False
-    return intent.label in bracket.labels and bracket.filled > 0
 
 
 # ------------------------------------------------------------------------------------- fills
@@ -217,12 +185,38 @@ def _fill(draft: Draft, fill: Fill, at_ms: int) -> None:
         return
     if is_known(state, fill):
         return
-    if _concerns_us(state, fill):
+    concerns_us = _concerns_us(state, fill)
+    if concerns_us:
         draft.emit(Filled(fill=fill, late=correct.is_late(state, fill)))
         if fill.label in state.abandoned:
             _halt(draft, f"order {fill.label} was proven absent and filled later")
     elif _is_news(state, fill):
         _doubt(draft, f"a fill of order {fill.order_id} on {fill.instrument}", at_ms)
+    elif role_of(fill.label) is Role.ENTRY:
+        draft.entered.add(fill.instrument)
+    if fill.liquidation and concerns_us:
+        _liquidated(draft, fill)
+    elif fill.liquidation and fill.at_ms > state.read_through_ms:
+        _liquidated(draft, fill)
+        _doubt(draft, f"a liquidation on {fill.instrument}", at_ms)  # the next read covers it
+
+
+def _liquidated(draft: Draft, fill: Fill) -> None:
+    """The limits that were to keep the account alive have failed: a person has to look."""
+    if draft.state.halted is not None:
+        return
+    what = f"{fill.amount} {fill.instrument} at {fill.price}"
+    draft.emit(
+        Liquidated(
+            instrument=fill.instrument, amount=fill.amount, price=fill.price, at_ms=fill.at_ms
+        )
+    )
+    _halt(
+        draft,
+        f"the exchange liquidated {what}: the account could not carry it. Add funds, or lower "
+        "risk.max_leverage and risk.risk_percent, and look for positions that are not ours; "
+        "then: tradebaas resume",
+    )
 
 
 def _is_news(state: State, fill: Fill) -> bool:
@@ -270,9 +264,13 @@ def _halt(draft: Draft, reason: str) -> None:
 # ------------------------------------------------------------------------------------ orders
 
 
-def _order(draft: Draft, order: Order) -> None:
+def _order(draft: Draft, order: Order, limits: Limits) -> None:
     if not is_ours(order.label):
-        foreign.note_order(draft, order)
+        adopted = owners.take_order(draft, order, limits)
+        if adopted is None:
+            foreign.note_order(draft, order)
+        elif not _is_old_news(draft.state.orders.get(order.order_id), adopted):
+            draft.emit(OrderUpdated(order=adopted))
         return
     state = draft.state
     held = state.orders.get(order.order_id)
@@ -292,7 +290,16 @@ def _order(draft: Draft, order: Order) -> None:
             return
         if not order.label.startswith(f"{LABEL_PREFIX}{state.token}-"):
             _adopt(draft, order, "bears our prefix but is not in this store")
+            if _of_another_daemon(state, order, limits):
+                _halt(draft, ANOTHER_DAEMON.format(order.label))
     draft.emit(OrderUpdated(order=order))
+
+
+def _of_another_daemon(state: State, order: Order, limits: Limits) -> bool:
+    """An entry that was made while only this life could make one, and by another."""
+    latest_ms = state.read_through_ms + limits.validity_ms + limits.queue_bound_ms
+    late = order.created_ms > latest_ms + limits.proof_margin_ms
+    return order.role is Role.ENTRY and ready(state) and late
 
 
 def _adopt(draft: Draft, order: Order, how: str) -> None:

@@ -32,6 +32,14 @@ _HUNDRED = Decimal(100)
 _CENT = Decimal("0.01")
 
 
+class Policy(StrEnum):
+    """What becomes of an order or a position of the account's owner."""
+
+    QUARANTINE = "quarantine"
+    ADOPT = "adopt"
+    CLOSE = "close"
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     """What the owner allows. Percentages are of equity unless said otherwise; times in ms.
 
@@ -43,7 +51,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     is how old, in real time, the prices of an entry may be. ``naked_ms`` is how long a position
     may be without a full stop while something can be done about it: then it is closed. Absence of
     an order counts as proven only in reads later than its validity + ``queue_bound_ms`` (the
-    exchange's own) + ``proof_margin_ms``.
+    exchange's own) + ``proof_margin_ms``. ``foreign_*`` are for what is not ours (ADR 0010).
     """
 
     risk_percent: Decimal = Decimal(1)
@@ -58,6 +66,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     naked_ms: int = 2_000
     queue_bound_ms: int = 5_000
     proof_margin_ms: int = 1_000
+    foreign_orders: Policy = Policy.QUARANTINE
+    foreign_positions: Policy = Policy.QUARANTINE
 
 
 class NoSize(Struct, frozen=True):

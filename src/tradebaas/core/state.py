@@ -28,7 +28,7 @@ from tradebaas.core.model import (
     is_ours,
 )
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 NAKED_BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
@@ -136,6 +136,8 @@ class State(Struct, frozen=True, kw_only=True):
     ``stop_sent_ms``: when the first stop for it was intended through the present connection.
     ``stop_refused``: why the exchange does not take a stop at the planned price.
     ``stalled``: ids of live stops that have fired and that nobody trades with: they cover nothing.
+    ``noted_ms``: since when something in ``foreign`` is as it is, if it may be acted on at all.
+    ``elsewhere``: positions of ours beside the managed one, by instrument.
     ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
     ``tried``: when a reduce-only order of each role was last intended.
@@ -167,6 +169,8 @@ class State(Struct, frozen=True, kw_only=True):
     discrepancy: Discrepancy | None = None
     recent_fills: dict[str, int] = {}
     foreign: dict[str, str] = {}
+    noted_ms: dict[str, int] = {}
+    elsewhere: dict[str, Position] = {}
     halted: HaltLatch | None = None
     protect: dict[str, str] = {}
     lifting: tuple[str, ...] = ()
@@ -279,9 +283,11 @@ def cover(state: State) -> Decimal:
     their primary, not stops that have stalled, and not the take profit, which protects from
     nothing.
     """
-    position = state.position
-    if position is None:
-        return ZERO
+    return ZERO if state.position is None else cover_of(state, state.position)
+
+
+def cover_of(state: State, position: Position) -> Decimal:
+    """The same of any position of ours."""
     exits = live_orders(state, Role.STOP, Role.CLOSE)
     exits = [o for o in exits if not o.waiting and o.order_id not in state.stalled]
     side = (position.instrument, position.direction.opposite)
@@ -298,19 +304,20 @@ def naked_amount(state: State) -> Decimal:
 
 def exiting(state: State) -> bool:
     """An exit has begun: asked for, on its way, fired, or partly filled."""
-    position = state.position
+    position, name = state.position, managed_instrument(state)
+    exits = live_orders(state, Role.STOP, Role.TAKE, Role.CLOSE)
+    sent = (pending.intent for pending in pending_with(state, Role.CLOSE))
     return bool(
         state.closing
-        or any(_under_way(order) for order in live_orders(state, Role.STOP, Role.TAKE))
+        or any(order.instrument == name and _under_way(order) for order in exits)
         or (position is not None and position.open_amount <= 0)
-        or live_orders(state, Role.CLOSE)
-        or pending_with(state, Role.CLOSE)
+        or any(intent.instrument == name for intent in sent)
     )
 
 
 def _under_way(order: Order) -> bool:
-    """A leg that is closing the position now: partly filled, or a stop that has fired."""
-    return order.filled > 0 or fired(order)
+    """A close, or a leg that is closing the position now: partly filled, or a stop that fired."""
+    return order.role is Role.CLOSE or order.filled > 0 or fired(order)
 
 
 def fired(order: Order) -> bool:
@@ -365,6 +372,8 @@ def barrier(state: State) -> str:
         return f"quarantine: {next(iter(state.foreign.values()))}"
     if state.position is not None:
         return f"single position guard: {state.position.instrument} is open"
+    if state.elsewhere:
+        return f"single position guard: {next(iter(state.elsewhere))} is open as well"
     if state.orders:
         return f"order {next(iter(state.orders))} of an earlier position is still live"
     return ""

@@ -43,21 +43,30 @@ CANNOT_READ = (Unusable, *UNREADABLE)
 
 @final
 class Contracts:
-    """How each instrument's profit is computed, as far as it was read on this connection."""
+    """How instruments are settled, as far as they were read on this connection."""
 
     def __init__(self) -> None:
-        self._known: dict[str, ContractKind] = {}
+        self._known: dict[str, Instrument] = {}
 
     def note(self, instrument: Instrument) -> None:
         """Remember an instrument."""
-        self._known[instrument.name] = instrument.kind
+        self._known[instrument.name] = instrument
 
     def kind(self, name: str) -> ContractKind:
         """The kind of an instrument; one that was not read is judged by its name.
 
         Names of linear instruments start with a pair (BTC_USDC-PERPETUAL), others with a coin.
         """
-        return self._known.get(name) or _kind_by_name(name)
+        known = self._known.get(name)
+        return known.kind if known is not None else _kind_by_name(name)
+
+    def currency(self, name: str) -> str:
+        """The settlement currency, likewise."""
+        known = self._known.get(name)
+        if known is not None:
+            return known.currency
+        coin, _, quote = name.partition("-")[0].partition("_")
+        return quote or coin
 
 
 def _kind_by_name(name: str) -> ContractKind:

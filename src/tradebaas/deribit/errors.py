@@ -79,6 +79,15 @@ def kind_of(code: int) -> Kind:
     return next((kind for kind, codes in _KINDS.items() if code in codes), Kind.REFUSED)
 
 
+def codes_of(kind: Kind) -> frozenset[int]:
+    """The codes that ask for ``kind``."""
+    return _KINDS[kind]
+
+
+CANCEL_READ_BACK = (Kind.RECONCILE, Kind.TRANSIENT)
+"""A cancel that is answered so says nothing about the order: it is read back."""
+
+
 STALE_TERMS = frozenset({-32602, 10002, 10026, 10043, 10044})
 """Refusals that come when ticks, steps or minimums are not those that we know any more."""
 

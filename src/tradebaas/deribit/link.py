@@ -15,11 +15,11 @@ from typing import assert_never, cast, final
 from urllib.parse import urlsplit
 
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
-from wsproto.utilities import ProtocolError
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from tradebaas.deribit import rpc, stream
 from tradebaas.deribit.auth import Endpoint
+from tradebaas.deribit.broken import BROKEN, describe
 from tradebaas.deribit.calls import Guard
 from tradebaas.deribit.clock import ExchangeClock
 from tradebaas.deribit.convert import Contracts
@@ -37,6 +37,7 @@ from tradebaas.deribit.inbox import Inbox
 from tradebaas.deribit.login import HEARTBEAT_S, Login, hint
 from tradebaas.deribit.pending import Call, Pending, Withheld
 from tradebaas.deribit.rpc import Answer, Failure, Garbage, Params, Priority
+from tradebaas.deribit.transcript import IN, OUT
 from tradebaas.runtime.carrier import Carrier
 from tradebaas.runtime.ports import Ports
 
@@ -47,8 +48,6 @@ LOGIN_S = 10.0
 SILENCE_S = 2.0 * HEARTBEAT_S
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _READS = ("public/", "private/get_", "private/subscribe")
-_SOCKET_GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-_BROKEN = (*_SOCKET_GONE, ConnectionClosed, HandshakeError, ProtocolError)
 
 
 @asynccontextmanager
@@ -109,6 +108,11 @@ class Link:
     def alive(self) -> bool:
         """Whether the connection stands, as far as is known."""
         return not self._lost
+
+    @property
+    def scope(self) -> str:
+        """What the login was granted, in the exchange's words; "" when it does not say."""
+        return self._login.scope
 
     @property
     def cancels_on_disconnect(self) -> str:
@@ -181,6 +185,7 @@ class Link:
                 url = urlsplit(self.url)
                 tls = url.scheme == "wss"
                 port = url.port or (443 if tls else 80)
+                self._ports.tap("connect", self.url)
                 socket = await self._ports.connect(url.hostname or "", port, tls)
                 try:
                     if isinstance(socket, trio.SSLStream):
@@ -189,8 +194,8 @@ class Link:
                     await self._converse(carrier, url.netloc, url.path or "/")
                 finally:
                     await trio.aclose_forcefully(socket)
-            except* _BROKEN as group:
-                self.end(f"{self.url}: {_describe(group)}")
+            except* BROKEN as group:
+                self.end(f"{self.url}: {describe(group)}")
 
     async def _converse(self, carrier: Carrier, host: str, resource: str) -> None:
         async with trio.open_nursery() as nursery:
@@ -234,6 +239,7 @@ class Link:
         now = self._ports.clock.monotonic()
         call.begin(now)
         self.credits.take(call.method, now, float(self.clock.rate))
+        self._ports.tap(OUT, call.frame)
 
     async def _watch(self) -> None:
         """End the link when nothing has come for too long, heartbeats included."""
@@ -247,6 +253,7 @@ class Link:
         if self._lost:
             return
         self._lost = reason
+        self._ports.tap("closed", reason)
         self._pending.end(reason)
         self._opened.set()
         self.notifications.close(reason)
@@ -258,6 +265,7 @@ class Link:
         if self._lost:  # by another task, after this frame was handed over
             return
         self._heard_at = trio.current_time()
+        self._ports.tap(IN, rpc.text(frame))
         match rpc.decode(frame):
             case (Answer() | Failure()) as answer:
                 self._answered(answer, frame)
@@ -338,16 +346,3 @@ class Link:
 
 def _nothing() -> None:
     """For those who need not be told."""
-
-
-def _describe(error: BaseException) -> str:
-    """The messages of an exception or a whole group, each once."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_describe(member) for member in error.exceptions))
-    if isinstance(error, ConnectionClosed):
-        closed = error.reason
-        return f"closed, code {closed.code} {closed.reason or ''}".rstrip() if closed else "closed"
-    cause = error.__cause__
-    members = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause,)
-    why = "; ".join(dict.fromkeys(str(member) for member in members if member is not None))
-    return f"{type(error).__name__} {error}{f' ({why})' if why else ''}"

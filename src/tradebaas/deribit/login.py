@@ -40,6 +40,11 @@ class Login:
         """Seconds after a login or refresh at which the token should be renewed."""
         return max(1.0, REFRESH_AT * self._tokens.expires_in)
 
+    @property
+    def scope(self) -> str:
+        """What was granted; "" when the exchange does not say."""
+        return self._tokens.scope or ""
+
     async def introduce(self, link: Caller) -> None:
         """Say hello, log in, switch on heartbeats, and have our orders outlive the connection.
 

@@ -29,8 +29,6 @@ STORES = (False, True)
 """Both stores are read, the recent one and the archive, and never one alone: how far the recent one
 reaches back is the exchange's to change (protocol dossier section 10: a day of trades, half an hour
 of orders), and a gap between what it holds and what we believe it holds would hide a fill."""
-RECENT_ORDERS_MS = 25 * 60_000
-"""Orders older than this have moved, or move just now, from the recent store to the archive."""
 BEFORE_MS = 60_000
 """How long before the intent to begin looking: its stamp is an estimate of exchange time."""
 
@@ -161,14 +159,14 @@ class Positions(Struct, frozen=True, kw_only=True):
 
 
 async def positions(link: Caller) -> Positions:
-    """Every open futures position, in all currencies."""
+    """Every open position, in all currencies: an option draws on the same margin as a future."""
 
     def read(raw: Raw) -> tuple[WirePosition, ...]:
         found = (_position(link, item) for item in wire.parse(raw, list[wire.Position]))
         return tuple(position for position in found if position.size)
 
     method = "private/get_positions"
-    answer = await link.call(method, {"currency": "any", "kind": "future"})
+    answer = await link.call(method, {"currency": "any"})
     return Positions(asked_ms=answer.in_ms, found=understand(method, answer, read))
 
 
@@ -257,10 +255,23 @@ class Found(Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
 
 
+SOURCES: dict[tuple[str, object], str] = {
+    ("private/get_open_orders", None): "open_orders",
+    ("private/get_order_state_by_label", None): "label",
+    ("private/get_order_history_by_instrument", False): "recent_orders",
+    ("private/get_order_history_by_instrument", True): "archive_orders",
+    ("private/get_trigger_order_history", None): "trigger_history",
+    ("private/get_user_trades_by_currency_and_time", False): "recent_trades",
+    ("private/get_user_trades_by_currency_and_time", True): "archive_trades",
+    ("private/get_positions", None): "position",
+}
+"""Which place a read looks into (``core.proof.PLACES``), by its method and its ``historical``."""
+
+
 @final
 class _Witness:
-    """A link that notes when its earliest call was received, and what was read. It goes first:
-    nothing that adds risk is sent before an unknown outcome is known."""
+    """A link that notes which places were read, and when its earliest call was received. It goes
+    first: nothing that adds risk is sent before an unknown outcome is known."""
 
     def __init__(self, link: Caller) -> None:
         self.link = link
@@ -287,6 +298,9 @@ class _Witness:
         answer = await self.link.call(method, params, within=within, priority=priority, guard=guard)
         at_ms = answer.in_ms
         self.read_ms = at_ms if self.read_ms is None else min(self.read_ms, at_ms)
+        source = SOURCES.get((method, params.get("historical")))
+        if source is not None and source not in self.sources:
+            self.sources.append(source)
         return answer
 
 
@@ -302,14 +316,18 @@ async def probe(
     since_ms -= BEFORE_MS
     orders = await _everywhere(witness, labels, instrument, since_ms)
     fills = await trades(witness, instrument, since_ms)
-    witness.sources.append("trades")
-    await positions(witness)
-    witness.sources.append("position")
+    held = await positions(witness)
     ours = {order.order_id for order in orders}
     hits = tuple(f for f in fills if f.label in labels or f.order_id in ours)
     if orders or hits:
         return Found(orders=orders, fills=hits)
-    return Absence(label=labels[0], read_ms=witness.read_ms or 0, sources=tuple(witness.sources))
+    sizes = {position.instrument: position.size for position in held.found}
+    return Absence(
+        label=labels[0],
+        read_ms=witness.read_ms or 0,
+        sources=tuple(witness.sources),
+        position=sizes.get(instrument.name, Decimal(0)),
+    )
 
 
 async def _everywhere(
@@ -318,23 +336,19 @@ async def _everywhere(
     """All orders that bear one of the labels, each as it was described last."""
     newest: dict[str, Order] = {}
 
-    def keep(source: str, orders: Iterable[Order]) -> None:
-        if source not in witness.sources:
-            witness.sources.append(source)
+    def keep(orders: Iterable[Order]) -> None:
         for order in orders:
             known = newest.get(order.order_id)
             if order.label in labels and (known is None or _newer(order, known)):
                 newest[order.order_id] = order
 
     for label in labels:
-        by_label = await orders_by_label(witness, instrument.currency, label)
-        keep("order_state_by_label", by_label)
-    keep("open_orders", await open_orders(witness))
+        keep(await orders_by_label(witness, instrument.currency, label))
+    keep(await open_orders(witness))
     for historical in STORES:
-        ended = await histories.order_history(witness, instrument, since_ms, historical)
-        keep("order_history", ended)
+        keep(await histories.order_history(witness, instrument, since_ms, historical))
     fired = await histories.trigger_history(witness, instrument, since_ms)
-    keep("trigger_history", (order for order in fired if order.order_id not in newest))
+    keep(order for order in fired if order.order_id not in newest)
     return tuple(newest.values())
 
 

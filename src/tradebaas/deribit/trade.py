@@ -13,7 +13,14 @@ from tradebaas.core.model import Fill, Intent, Order
 from tradebaas.deribit import convert, errors, orders, wire
 from tradebaas.deribit.calls import Caller, understand
 from tradebaas.deribit.convert import Contracts
-from tradebaas.deribit.errors import CallFailed, Garbled, Kind, LinkLost, Unanswered, kind_of
+from tradebaas.deribit.errors import (
+    CANCEL_READ_BACK,
+    CallFailed,
+    Garbled,
+    LinkLost,
+    Unanswered,
+    kind_of,
+)
 from tradebaas.deribit.rpc import Priority
 
 
@@ -98,7 +105,7 @@ async def cancel(link: Caller, order_id: str) -> Order | Gone:
     try:
         answer = await link.call(method, {"order_id": order_id}, priority=Priority.PROTECT)
     except CallFailed as error:
-        if kind_of(error.code) in {Kind.RECONCILE, Kind.TRANSIENT} or "order_id" in error.data:
+        if kind_of(error.code) in CANCEL_READ_BACK or "order_id" in error.data:
             return Gone(reason=str(error))
         raise
     order = understand(method, answer, lambda raw: convert.order(wire.parse(raw, wire.Order)))

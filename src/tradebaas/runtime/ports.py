@@ -275,6 +275,15 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+Tap = Callable[[str, str], None]
+"""Told of all that is said on a connection to the exchange: ``out`` and ``in`` with the frame,
+``connect`` with the URL, ``closed`` with the reason."""
+
+
+def unheard(_way: str, _text: str) -> None:
+    """A ``Tap`` that keeps nothing."""
+
+
 SendDatagram = Callable[[str, bytes], None]
 """Sends bytes to a Unix datagram socket, named by path or, with a leading '@', abstractly."""
 
@@ -349,6 +358,7 @@ class Ports:
     send_datagram: SendDatagram
     run_self: RunSelf
     measure: Measure
+    tap: Tap = unheard
 
 
 def system_ports() -> Ports:

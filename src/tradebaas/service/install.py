@@ -155,7 +155,9 @@ def uninstall(*, purge: bool, tell: Tell) -> None:
         StepFailed: a step failed.
     """
     units = sorted(places.UNITS.glob("tradebaas*"))
-    if not units and not places.HOME.exists():
+    kept = (places.SETTINGS, places.DATA, places.LOGS)
+    left = (places.HOME, *(kept if purge else ()))
+    if not units and not any(place.exists() for place in left):
         raise Unusable("nothing is installed here")
     names = [path.name for path in units if path.is_file() and "@." not in path.name]
     if names:
@@ -169,7 +171,7 @@ def uninstall(*, purge: bool, tell: Tell) -> None:
     if not purge:
         tell("kept", f"{places.SETTINGS}, {places.DATA}, user {places.USER}; --purge removes them")
         return
-    for place in (places.SETTINGS, places.DATA, places.LOGS):
+    for place in kept:
         shutil.rmtree(place, ignore_errors=True)
     if succeeds("getent", "passwd", places.USER):
         run("userdel", places.USER)

@@ -13,13 +13,14 @@ import trio.testing
 from tests.unit.actors.test_parts import context
 from tests.unit.core.core_kit import INVERSE, D
 from tradebaas.actors import reconciler
-from tradebaas.actors.desk import ARCHIVE_LAG_MS, Desk
+from tradebaas.actors.desk import SLACK_MS, Desk
 from tradebaas.actors.session import Session
 from tradebaas.board import Context
-from tradebaas.core.facts import LostFact, NotSentFact
+from tradebaas.core.facts import AbsentFact, LostFact, NotSentFact
 from tradebaas.core.messages import Answer, Committed, Report, Request
 from tradebaas.core.messages import Link as LinkDown
 from tradebaas.core.model import Absence, Direction, Intent, Role
+from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import HaltLatch, Pending, State
 from tradebaas.deribit import reads, trade
 from tradebaas.deribit.clock import ExchangeClock
@@ -200,7 +201,7 @@ async def test_closing_is_bounded_and_takes_nothing_new(autojump_clock: Auto) ->
         assert made.puppet.sent == [intent().label]
 
 
-@pytest.mark.parametrize(("age_ms", "looks"), [(60_000, 1), (reads.RECENT_ORDERS_MS + 1, 2)])
+@pytest.mark.parametrize(("age_ms", "looks"), [(60_000, 1), (OLD_MS + 1, 2)])
 async def test_an_old_intent_is_looked_for_twice_before_it_counts_as_absent(
     autojump_clock: Auto, monkeypatch: pytest.MonkeyPatch, age_ms: int, looks: int
 ) -> None:
@@ -209,15 +210,18 @@ async def test_an_old_intent_is_looked_for_twice_before_it_counts_as_absent(
 
     async def nothing(*_: object) -> Absence:
         at.append(trio.current_time())
-        return Absence(label=intent().label, read_ms=age_ms, sources=())
+        return Absence(label=intent().label, read_ms=age_ms + len(at), sources=())
 
     monkeypatch.setattr(reads, "probe", nothing)
     monkeypatch.setattr(ExchangeClock, "now_ms", lambda *_: 1 + age_ms)
     async with scene() as made:
         await made.desk._probe(intent(), INVERSE)
         assert len(at) == looks
-        assert at[-1] - at[0] == pytest.approx((looks - 1) * ARCHIVE_LAG_MS / 1000)
-        assert len(made.facts()) == 1
+        assert at[-1] - at[0] == pytest.approx((looks - 1) * (APART_MS + SLACK_MS) / 1000)
+        (fact,) = made.facts()
+        assert isinstance(fact, AbsentFact)
+        first_ms = age_ms + 1 if looks == 2 else 0
+        assert fact.evidence.first_read_ms == first_ms
 
 
 async def test_a_cancel_that_is_refused_is_tried_again_ever_more_seldom(

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from chaos.world import oracle
 from chaos.world.oracle import Witness
-from chaos.world.standing import PLACES, QUEUE_MS
+from chaos.world.standing import APART_MS, OLD_MS, PLACES, QUEUE_MS
 from tradebaas.core.events import (
     DiscrepancyResolved,
     Event,
@@ -76,8 +76,13 @@ def test_nothing_forbids_an_entry_in_a_life_that_has_read_the_account() -> None:
 # ------------------------------------------------------------------------------- unproven orders
 
 
-def absent(read_ms: int = ENOUGH_MS, sources: frozenset[str] = PLACES) -> OrderAbandoned:
-    evidence = Absence(label=EARLIER, read_ms=read_ms, sources=tuple(sorted(sources)))
+def absent(
+    read_ms: int = ENOUGH_MS, sources: frozenset[str] = PLACES, size: str = "0", first_ms: int = 0
+) -> OrderAbandoned:
+    evidence = Absence(
+        label=EARLIER, read_ms=read_ms, sources=tuple(sorted(sources)), position=D(size),
+        first_read_ms=first_ms,
+    )  # fmt: skip
     return OrderAbandoned(label=EARLIER, evidence=evidence)
 
 
@@ -117,6 +122,15 @@ def test_an_absence_that_proves_nothing_leaves_it_unknown() -> None:
     assert "is unknown" in forbidden(SENT, lost, absent(read_ms=ENOUGH_MS - 1))
     for place in sorted(PLACES):
         assert "is unknown" in forbidden(SENT, lost, absent(sources=PLACES - {place}))
+    assert "is unknown" in forbidden(SENT, lost, absent(size="10")), "executed, and not listed"
+
+
+def test_an_old_order_is_proven_absent_by_two_looks_only() -> None:
+    lost = OrderUnknown(label=EARLIER, reason="x")
+    late_ms = intent().intended_ms + OLD_MS + 1
+    assert "is unknown" in forbidden(SENT, lost, absent(late_ms))
+    assert "is unknown" in forbidden(SENT, lost, absent(late_ms, first_ms=late_ms - APART_MS + 1))
+    assert forbidden(SENT, lost, absent(late_ms, first_ms=late_ms - APART_MS)) == ""
 
 
 # ----------------------------------------------------------------------- halts and protect-only

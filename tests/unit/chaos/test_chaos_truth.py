@@ -44,8 +44,8 @@ from tradebaas.core.events import (
     RecoveryReport,
     SignalDetected,
 )
-from tradebaas.core.model import Absence, Phase, Position
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.model import ZERO, Absence, Phase, Position
+from tradebaas.core.proof import PLACES
 
 INTENDED: list[Event] = [
     *begun(), SignalDetected(signal=SIGNAL), OrderIntended(intent=intent())
@@ -54,8 +54,7 @@ NOW = 10_000
 
 
 def absent(read_ms: int) -> Event:
-    sources = tuple(sorted(PROOF_SOURCES))
-    evidence = Absence(label=ENTRY, read_ms=read_ms, sources=sources)
+    evidence = Absence(label=ENTRY, read_ms=read_ms, sources=tuple(PLACES), position=ZERO)
     return OrderAbandoned(label=ENTRY, evidence=evidence)
 
 

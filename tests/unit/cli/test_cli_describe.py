@@ -225,7 +225,23 @@ CASES: list[tuple[e.Event, str]] = [
         e.DiscrepancyGivenUp(instrument="I", reason="they add up to 5 after 61 s"),
         "the fills that are missing in I will not come: they add up to 5 after 61 s",
     ),
-    (e.ForeignFound(key="k", detail="order 5"), "not ours, left alone: order 5"),
+    (
+        e.PositionElsewhere(instrument="I", position=POSITION, at_ms=1),
+        f"a position of ours beside the managed one: {position_text(POSITION)}",
+    ),
+    (
+        e.PositionElsewhere(instrument="I", position=None, at_ms=1),
+        "no position of ours beside the managed one any more: I",
+    ),
+    (
+        e.PositionAdopted(position=POSITION, at_ms=1, how="as configured"),
+        f"{position_text(POSITION)} was the owner's and is ours now (as configured)",
+    ),
+    (
+        e.Liquidated(instrument="I", amount=D(20), price=D(5), at_ms=1),
+        "LIQUIDATED by the exchange: 20 I at 5",
+    ),
+    (e.ForeignFound(key="k", detail="order 5"), "not ours: order 5"),
     (e.ForeignGone(key="k"), "no longer there, was not ours: k"),
     (
         e.FrameRefused(at_ms=1, raw="x" * 100, reason="not\nJSON"),

@@ -32,10 +32,10 @@ from tradebaas.core.messages import (
     Tend,
 )
 from tradebaas.core.model import Absence, Intent, Phase, Position, Role
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import APART_MS, PLACES
 from tradebaas.core.state import State, barrier, cover, naked_amount, waiting_reason
 
-SOURCES = tuple(sorted(PROOF_SOURCES))
+SOURCES = tuple(PLACES)
 MAX_SNAPSHOT = 256 * 1024
 
 
@@ -50,6 +50,7 @@ class Ground:
         self.connection = 0
         self.taken: set[str] = set()
         self.signals: set[str] = set()
+        self.looked: dict[str, int] = {}
         self.labels: set[str] = set()
         self.pairs: set[tuple[Phase, Phase]] = set()
         self.late: list[Intent] = []
@@ -121,6 +122,7 @@ class Ground:
         self.late += [intent for intent in self.unsent() if self.lives % 2]
         self.taken |= set(self.state.pending)
         self.sim.stream.clear()
+        self.looked.clear()
         self.slow = None
         self.connection = 0
         self.story.start(f"life{self.lives}", cause="killed")
@@ -184,7 +186,12 @@ class Ground:
             fills = [f for f in self.sim.read(self.state) if isinstance(f, FillFact)]
             self.report(*fills, *(order.fact() for order in found))
         else:
-            evidence = Absence(label=label, read_ms=self.sim.now, sources=SOURCES)
+            now = self.sim.now
+            first_ms = self.looked.setdefault(label, now)
+            evidence = Absence(
+                label=label, read_ms=now, sources=SOURCES, position=self.sim.size,
+                first_read_ms=first_ms if now - first_ms >= APART_MS else 0,
+            )  # fmt: skip
             self.report(AbsentFact(evidence=evidence))
 
     def get_ready(self) -> None:

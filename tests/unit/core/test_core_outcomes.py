@@ -1,5 +1,7 @@
 """What became of an order: refused, not sent, lost, adopted, abandoned, or back from the dead."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.core.core_kit import LIMITS, SELL, T0, D, Story, kinds, only
@@ -14,16 +16,29 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.facts import AbsentFact, LostFact, NotSentFact, RejectFact
 from tradebaas.core.messages import Admit, Propose
-from tradebaas.core.model import Absence, Intent, Phase
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.model import ZERO, Absence, Intent, Phase
+from tradebaas.core.proof import APART_MS, OLD_MS, PLACES
 from tradebaas.core.state import barrier, waiting_reason
 
-ALL = tuple(sorted(PROOF_SOURCES))
+ALL = tuple(PLACES)
 SETTLED_MS = LIMITS.validity_ms + LIMITS.queue_bound_ms + LIMITS.proof_margin_ms
 
 
-def absent(intent: Intent, read_ms: int, sources: tuple[str, ...] = ALL) -> AbsentFact:
-    evidence = Absence(label=intent.label, read_ms=read_ms, sources=sources)
+def absent(
+    intent: Intent,
+    read_ms: int,
+    sources: tuple[str, ...] = ALL,
+    *,
+    position: Decimal | None = ZERO,
+    first_ms: int = 0,
+) -> AbsentFact:
+    evidence = Absence(
+        label=intent.label,
+        read_ms=read_ms,
+        sources=sources,
+        position=position,
+        first_read_ms=first_ms,
+    )
     return AbsentFact(evidence=evidence)
 
 
@@ -100,6 +115,36 @@ def test_absence_counts_only_when_every_place_was_read(missing: str) -> None:
     assert intent.label in story.state.pending
 
 
+@pytest.mark.parametrize("position", [None, D(1000)])
+def test_absence_counts_only_when_the_position_is_what_the_fills_amount_to(
+    position: Decimal | None,
+) -> None:
+    story, intent = lost()
+    late_ms = intent.intended_ms + SETTLED_MS + 1
+    assert story.facts(absent(intent, late_ms, position=position)) == ()
+    assert intent.label in story.state.pending
+
+
+def test_absence_counts_only_when_the_position_is_explained() -> None:
+    """A position that the fills do not explain may be what the order has done."""
+    story, intent = lost()
+    story.now = late_ms = intent.intended_ms + SETTLED_MS + 1
+    story.facts(story.position_fact("1000"))
+    assert story.state.discrepancy is not None
+    assert story.facts(absent(intent, late_ms, position=D(1000))) == ()
+
+
+def test_an_old_intent_is_absent_only_after_two_looks_that_are_apart() -> None:
+    story, intent = lost()
+    old_ms = intent.intended_ms + OLD_MS + 1
+    assert story.facts(absent(intent, old_ms)) == ()
+    assert story.facts(absent(intent, old_ms, first_ms=old_ms - APART_MS + 1)) == ()
+    early = absent(intent, old_ms, first_ms=intent.intended_ms + SETTLED_MS)
+    assert story.facts(early) == (), "the first look counts only late enough, too"
+    events = story.facts(absent(intent, old_ms, first_ms=old_ms - APART_MS))
+    assert only(events, OrderAbandoned).evidence.first_read_ms == old_ms - APART_MS
+
+
 def test_absence_proves_nothing_once_a_fill_is_known() -> None:
     story, intent = lost()
     story.facts(story.fill(intent.label, "1000"))
@@ -137,7 +182,7 @@ def test_an_abandoned_stop_of_the_present_bracket_that_appears_also_halts() -> N
     story.tend()
     retry = story.intent("s")
     story.facts(LostFact(label=retry.label, reason="no answer"))
-    story.facts(absent(retry, retry.valid_until_ms + 6_001))
+    story.facts(absent(retry, retry.valid_until_ms + 6_001, position=D(1000)))
     assert retry.label in story.state.abandoned
     events = story.facts(story.order(retry.label, "ghost"))
     assert kinds(events)[:2] == ["OrderAdopted", "Halted"]

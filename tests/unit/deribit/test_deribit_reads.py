@@ -8,7 +8,7 @@ import pytest
 from deribit_kit import BTC, NOW_MS, Desk, Timeframe, fails, wire_order, wire_trade
 
 from tradebaas.core.model import Absence
-from tradebaas.core.reconcile import PROOF_SOURCES
+from tradebaas.core.proof import PLACES
 from tradebaas.deribit import reads
 from tradebaas.deribit.errors import CallFailed, LinkLost, Unanswered
 from tradebaas.deribit.rpc import Params
@@ -194,7 +194,7 @@ async def test_absence_names_every_source_and_the_earliest_read() -> None:
     found = await probe(desk)
     assert isinstance(found, Absence)
     assert found.label == LABELS[0]
-    assert set(found.sources) == PROOF_SOURCES
+    assert set(found.sources) == PLACES.keys()
     assert found.read_ms == NOW_MS + 10
     assert [params["label"] for method, params in desk.asked if method == BY_LABEL] == [*LABELS]
 

@@ -1,0 +1,76 @@
+"""Plays the transcript of a trial to the trial's own code, in virtual time.
+
+Such a transcript was recorded on a real clock and with real chance, perhaps at the test network:
+so the token of its labels is dealt out again, and what depends on the moment is taken out of both
+sides (``transcript.steady``). Everything else must be said again, in the same order.
+"""
+
+import re
+from dataclasses import replace
+
+import trio
+from golden_kit import Player
+
+from chaos.sim import kernel
+from chaos.sim.clock import SimClock, WallClock
+from tradebaas.config import Config, ExchangeSection, StrategySection
+from tradebaas.core.model import Trade
+from tradebaas.deribit import transcript
+from tradebaas.direct import trial
+from tradebaas.direct.look import Trial
+from tradebaas.runtime.ports import Inline, SeededEntropy, system_ports
+
+LIMIT_S = 120.0
+LABEL = re.compile(r"tb1-([0-9a-f]{8})-")
+
+
+class Dealt:
+    """Entropy that deals the token of a life's labels once more."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._others = SeededEntropy(1)
+
+    def token(self, nbytes: int) -> str:
+        return self._token if nbytes == len(self._token) // 2 else self._others.token(nbytes)
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._others.uniform(low, high)
+
+
+def play_trial(text: str) -> Trade:
+    """The trade that the trial's code makes of a transcript."""
+    head, lines = transcript.read(text)
+    assert head.session == "trial"
+    token = LABEL.search(text)
+    assert token is not None, "the transcript has no order of ours"
+    url = head.about["url"]
+    config = Config(
+        exchange=ExchangeSection(url=url),
+        strategy=StrategySection(instrument=head.about["instrument"]),
+    )
+    trades: list[Trade] = []
+
+    async def main() -> None:
+        player = Player(head, lines, transcript.steady)
+
+        async def connect(host: str, port: int, tls: bool) -> trio.abc.Stream:
+            assert url.startswith(f"{'wss' if tls else 'ws'}://{host}:{port}/")
+            return await player.connect(None)
+
+        ports = replace(
+            system_ports(), clock=SimClock(WallClock()), entropy=Dealt(token[1]),
+            open_blocking=lambda _: Inline(), connect=connect,
+        )  # fmt: skip
+        async with trio.open_nursery() as player.nursery:
+            asked = Trial(config, ports, url, "S3CRET", lambda _step, _detail: None, _unheard)
+            trades.append(await trial.run(asked))
+            player.nursery.cancel_scope.cancel()
+        player.check_whole()
+
+    kernel.run(main, 1, LIMIT_S, shuffled=False)
+    return trades[0]
+
+
+def _unheard(_way: str, _text: str) -> None:
+    """It is recorded already."""
