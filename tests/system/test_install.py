@@ -75,6 +75,7 @@ def ask(box: Box, *words: str) -> str:
 
 
 def test_an_installation_from_nothing_to_nothing(box: Box) -> None:
+    _refuses(box)
     said = install(box)
     print("\n" + said)
     assert box.run("systemctl", "is-active", DAEMON) == "active"
@@ -113,7 +114,8 @@ def test_an_installation_from_nothing_to_nothing(box: Box) -> None:
     assert box.run("getent", "passwd", "tradebaas", check=False) == ""
 
 
-def test_what_cannot_be_installed_is_said(box: Box) -> None:
+def _refuses(box: Box) -> None:
+    """What cannot be installed, or removed, is said and changes nothing."""
     box.run("sh", "-c", "printf '[exchange]\\nenvironment = \"mars\"\\n' > /tmp/bad.toml")
     with pytest.raises(CommandFailed, match="must be one of embedded"):
         install(box, "--config", "/tmp/bad.toml")
@@ -121,3 +123,4 @@ def test_what_cannot_be_installed_is_said(box: Box) -> None:
         box.run("/opt/test/tradebaas", "service", "uninstall")
     with pytest.raises(CommandFailed, match="only root can install a service"):
         box.run("runuser", "-u", "nobody", "--", "/opt/test/tradebaas", "service", "install")
+    assert box.run("getent", "passwd", "tradebaas", check=False) == ""

@@ -30,7 +30,7 @@ import msgspec
 
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.mishaps import MISHAPS, Mishap
-from tradebaas.paper.params import Refused
+from tradebaas.paper.params import Refused, anything
 
 MAX_RULES = 100
 Kind = Literal[
@@ -121,5 +121,5 @@ def _rule(mishap: Mishap, method: str) -> Rule:
 def _matches(wanted: Wire, body: bytes) -> bool:
     if not wanted:
         return True
-    given = msgspec.json.decode(body)
+    given = anything(body)
     return isinstance(given, dict) and all(given.get(key) == wanted[key] for key in wanted)

@@ -320,6 +320,14 @@ def decode(raw: bytes, type_: type[P]) -> P:
         raise invalid(where[1] if where else "params", reason) from None
 
 
+def anything(raw: bytes | msgspec.Raw) -> object:
+    """Return any JSON value; one with a number beyond 64 bits stays the text that it is."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:
+        return bytes(raw).decode(errors="replace")
+
+
 def instrument(name: str) -> Instrument:
     """Return the instrument of that name.
 

@@ -20,7 +20,7 @@ from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
-from tradebaas.paper.params import Refused, decode
+from tradebaas.paper.params import Refused, anything, decode
 from tradebaas.paper.sessions import Session
 
 MAX_FRAME_BYTES = 32 * 1024
@@ -257,7 +257,7 @@ class Front:
         if method in ORDER_METHODS:
             self._journal_request(call.session, request, outcome)
         elif method.startswith("admin/") and method not in READ_ONLY:
-            sent: object = msgspec.json.decode(body)
+            sent = anything(body)
             line: Wire = {"method": method, "params": sent, "outcome": _summary(outcome)}
             self.exchange.record("admin", line)
         return outcome
@@ -280,7 +280,7 @@ class Front:
         return table[method].handler(call, asked)
 
     def _journal_request(self, session: Session, request: Request, outcome: Wire) -> None:
-        sent = msgspec.json.decode(request.params)
+        sent = anything(request.params)
         given = sent if isinstance(sent, dict) else {}
         legs = given.get("otoco_config")
         legs = legs if isinstance(legs, list) else []

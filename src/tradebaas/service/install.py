@@ -157,9 +157,9 @@ def uninstall(*, purge: bool, tell: Tell) -> None:
     units = sorted(places.UNITS.glob("tradebaas*"))
     kept = (places.SETTINGS, places.DATA, places.LOGS)
     left = (places.HOME, *(kept if purge else ()))
-    if not units and not any(place.exists() for place in left):
-        raise Unusable("nothing is installed here")
     names = [path.name for path in units if path.is_file() and "@." not in path.name]
+    if not names and not any(place.exists() for place in left):
+        raise Unusable("nothing is installed here")
     if names:
         run("systemctl", "disable", "--now", *names)
     for path in units:
