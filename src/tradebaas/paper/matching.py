@@ -15,8 +15,9 @@ Families of linked orders are settled afterwards by ``families``; this module on
 filled and what ended.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -38,10 +39,15 @@ LIQUIDATION_FEE = Decimal("0.01")
 
 
 class Matching:
-    """The matching engine; ``depth`` is by instrument, absent = unlimited."""
+    """The matching engine for all accounts' desks, which are named by their user ids.
 
-    def __init__(self, desk: Desk, tape: Tape, maker: Decimal, taker: Decimal) -> None:
-        self.desk = desk
+    ``depth`` is by instrument, absent = unlimited.
+    """
+
+    def __init__(
+        self, desks: Mapping[int, Desk], tape: Tape, maker: Decimal, taker: Decimal
+    ) -> None:
+        self.desks = desks
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
         self._thin: Thin = "no"
@@ -52,11 +58,19 @@ class Matching:
     @property
     def thin(self) -> Thin:
         """Return what becomes of the rest of a market order: it has none, or what it does."""
-        return self._thin if self.desk.now_ms < self._thin_until_ms else "no"
+        return self._thin if self.tape.state.now_ms < self._thin_until_ms else "no"
 
     def thin_out(self, thin: Thin, until_ms: int) -> None:
         """Have thin books until a moment of exchange time."""
         self._thin, self._thin_until_ms = thin, until_ms
+
+    def live(self) -> Iterator[Order]:
+        """Return the live orders of all accounts."""
+        return chain.from_iterable(desk.live.values() for desk in self.desks.values())
+
+    def desk_of(self, order: Order) -> Desk:
+        """Return the desk of the account that an order is of."""
+        return self.desks[order.user_id]
 
     def price_moved(self) -> None:
         """Fill up every level again: a new price has a new book."""
@@ -64,7 +78,7 @@ class Matching:
 
     def serve_waiting(self) -> bool:
         """Let waiting market orders take what the book holds now; return whether there are any."""
-        waiting = [order for order in self.desk.live.values() if _waits_at_market(order)]
+        waiting = [order for order in self.live() if _waits_at_market(order)]
         for order in waiting:
             if order.is_live:
                 self._take(order, self.tape.ask if order.is_buy else self.tape.bid)
@@ -85,7 +99,7 @@ class Matching:
     def _met(self, to: Decimal) -> Iterator[tuple[Order, Decimal]]:
         here = self.tape.price
         low, high = min(here, to), max(here, to)
-        for order in self.desk.live.values():
+        for order in self.live():
             level = order.level
             if level is not None and _is_reached(order, level, here, to):
                 yield order, min(max(level, low), high)
@@ -116,8 +130,7 @@ class Matching:
 
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
-        live = self.desk.live.values()
-        trailing = [item for item in live if item.trigger_offset is not None]
+        trailing = [item for item in self.live() if item.trigger_offset is not None]
         moved = [self._trail(item) for item in trailing if not item.is_secondary]
         return any(moved)
 
@@ -132,19 +145,20 @@ class Matching:
         if level == order.trigger_price:
             return False
         order.trigger_price = level
-        self.desk.touch(order)
+        self.desk_of(order).touch(order)
         return True
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
-        amount = parent.amount
+        desk, amount = self.desk_of(parent), parent.amount
         if parent.reduce_only:
             amount = min(amount, self._reducible(parent))
         if not amount:
-            self.desk.end(parent, "rejected", "reduce_direction")
+            desk.end(parent, "rejected", "reduce_direction")
             return
         child = Order(
-            order_id=self.desk.order_id(parent.instrument),
+            order_id=desk.order_id(parent.instrument),
+            user_id=parent.user_id,
             instrument_name=parent.instrument_name,
             direction=parent.direction,
             order_type="market" if parent.order_type in MARKET_TYPES else "limit",
@@ -156,8 +170,8 @@ class Matching:
             label=parent.label,
             reduce_only=parent.reduce_only,
             post_only=False,
-            creation_ms=self.desk.now_ms,
-            update_ms=self.desk.now_ms,
+            creation_ms=desk.now_ms,
+            update_ms=desk.now_ms,
             state="open",
             web=parent.web,
             session=parent.session,
@@ -166,8 +180,8 @@ class Matching:
             oco_ref=parent.oco_ref,
         )
         parent.child_id = child.order_id
-        self.desk.end(parent, "triggered")
-        self.desk.add(child)
+        desk.end(parent, "triggered")
+        desk.add(child)
         self.enter(child, at)
 
     def enter(self, order: Order, at: Decimal | None) -> None:
@@ -184,7 +198,7 @@ class Matching:
             self._take(order, best)
         self._close_if_done(order)
         if order.is_live and self._must_not_rest(order):
-            self.desk.end(order, "cancelled")
+            self.desk_of(order).end(order, "cancelled")
 
     def is_marketable(self, order: Order, price: Decimal) -> bool:
         """Return whether a limit at ``price`` would trade at once."""
@@ -251,12 +265,13 @@ class Matching:
 
     def _close_if_done(self, order: Order) -> None:
         if not order.remaining:
-            self.desk.end(order, "filled")
+            self.desk_of(order).end(order, "filled")
         elif order.reduce_only and not self._reducible(order):
-            self.desk.end(order, "cancelled", "reduce_only")
+            self.desk_of(order).end(order, "cancelled", "reduce_only")
 
     def _reducible(self, order: Order) -> Decimal:
-        return self.desk.account.positions[order.instrument_name].reducible(order.direction)
+        position = self.desk_of(order).account.positions[order.instrument_name]
+        return position.reducible(order.direction)
 
     def _wanted(self, order: Order) -> Decimal:
         if order.reduce_only:
@@ -264,7 +279,7 @@ class Matching:
         return order.remaining
 
     def _fill(self, order: Order, amount: Decimal, price: Decimal, liquidity: str) -> None:
-        desk, item = self.desk, order.instrument
+        desk, item = self.desk_of(order), order.instrument
         profit = desk.account.positions[item.name].fill(order.direction, amount, price)
         rate = LIQUIDATION_FEE if order.is_liquidation else self._rates[liquidity]
         fee = item.fee(rate, item.value(amount, price))

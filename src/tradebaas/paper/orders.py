@@ -27,13 +27,15 @@ STOP_TYPES = frozenset({"stop_limit", "stop_market", "trailing_stop"})
 TRIGGER_TYPES = STOP_TYPES | {"take_limit", "take_market"}
 MARKET_TYPES = frozenset({"market", "stop_market", "take_market", "trailing_stop"})
 LIVE_STATES = frozenset({"open", "untriggered"})
-USER_ID = 4242
+FIRST_USER_ID = 4242
+"""That of the main account; the others count on from there."""
 
 
 class Order(msgspec.Struct, kw_only=True):
     """One order. Amounts are in the instrument's unit, prices in its quote currency."""
 
     order_id: str
+    user_id: int
     number: int = 0
     """Its place in the order of creation, for ever."""
     instrument_name: str
@@ -168,7 +170,7 @@ def order_wire(order: Order) -> Wire:
         "replaced": order.replaced,
         "is_liquidation": order.is_liquidation,
         "risk_reducing": False,
-        "user_id": USER_ID,
+        "user_id": order.user_id,
     }
     if not waiting:
         wire["filled_amount"] = order.filled
