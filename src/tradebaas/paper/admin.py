@@ -146,7 +146,7 @@ def _liquidate(call: Call, asked: Liquidate) -> int:
     exchange = call.exchange
     usual = exchange.terms.margin
     exchange.terms.margin = msgspec.structs.replace(usual, maintenance=Decimal(10**6))
-    done = sum(exchange.check_margin() for _ in range(asked.steps))
+    done = sum(exchange.check_margin(call.desk) for _ in range(asked.steps))
     exchange.terms.margin = usual
     return done
 

@@ -221,3 +221,13 @@ def check_funds(call: Call, order: Order) -> None:
         allowed = equity * call.exchange.config.max_leverage
     if item.value(abs(reach), price) > allowed:
         raise Refused(10009, "not_enough_funds")
+
+
+def check_overlap(call: Call, order: Order) -> None:
+    """Refuse an order that would trade with one of its own account.
+
+    Raises:
+        Refused: 10003.
+    """
+    if not order.is_trigger and call.exchange.matching.overlaps(order):
+        raise Refused(10003, "order_overlap")

@@ -54,7 +54,12 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     api: bool = True
     self_trade: bool = False
     liquidation: str | msgspec.UnsetType = msgspec.UNSET
-    """Whose side was liquidated, M or T; absent when nobody was."""
+    """Whose side was liquidated, M, T or both; absent when nobody was."""
+
+    @property
+    def took(self) -> bool:
+        """Return whether it took what another order offered."""
+        return self.liquidity == "T"
 
 
 class Fill(NamedTuple):
@@ -119,7 +124,7 @@ class Desk:
     def add(self, order: Order) -> None:
         """Take in a new order of this account."""
         assert order.user_id == self.user_id, order.order_id
-        order.number = self.number("created")
+        order.number, order.queue = self.number("created"), self.number("queue")
         self._keep(order)
         self.changed[order.order_id] = order
 
@@ -137,6 +142,10 @@ class Desk:
         self.orders[order.order_id] = order
         if order.is_live:
             self.live[order.order_id] = order
+
+    def requeue(self, order: Order) -> None:
+        """Send an order to the end of the queue at its price."""
+        order.queue = self.number("queue")
 
     def touch(self, order: Order) -> None:
         """Note that an order changed now."""

@@ -56,7 +56,6 @@ class Display:
             self._outbox.tell(account_topic(f"orders.{name}", desk), wire)
         if trades:
             self._outbox.tell(account_topic(f"trades.{name}", desk), trades)
-        self.feeds.tell_orders(name, trades)
 
     def tell_balance(self, desk: Desk, currency: str) -> None:
         """Send the summary of a currency of an account."""
@@ -82,7 +81,7 @@ class Display:
             if of_account and desk is not None:
                 topics = tuple(account_topic(topic, desk) for topic in topics)
             accepted.append(channel)
-            if channel not in session.channels:
+            if session.channels.get(channel) != topics:
                 first = self.feeds.first(topics[0])
                 session.channels[channel] = topics
                 if first is not None:

@@ -7,6 +7,8 @@ band, reduce-only, funds.
 
 from decimal import Decimal
 
+import msgspec
+
 from tradebaas.paper import checks, families, params
 from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument, Wire
@@ -34,6 +36,7 @@ def place(call: Call, direction: Direction, asked: params.Entry) -> Wire:
     checks.clip_or_refuse(call, order)
     checks.check_funds(call, order)
     _slide(call, order)
+    checks.check_overlap(call, order)
     before = len(call.exchange.recorder.fills)
     _admit(call, order, legs)
     return _placed(call, order, before)
@@ -63,7 +66,7 @@ def edit(call: Call, asked: params.Edit) -> Wire:
     """Change a live order and return it with its immediate trades.
 
     Raises:
-        Refused: 10004, 11044, 11054 or -32602.
+        Refused: 10003, 10004, 11044, 11054 or -32602.
     """
     return _edit(call, checks.find_live(call, asked.order_id), asked)
 
@@ -93,8 +96,13 @@ def _edit(call: Call, order: Order, asked: params.Change) -> Wire:
     price = _edited_price(order, "price", order.price, asked.price)
     trigger_price = _edited_price(order, "trigger_price", order.trigger_price, asked.trigger_price)
     offset = _edited_price(order, "trigger_offset", order.trigger_offset, asked.trigger_offset)
+    post_only = order.post_only if asked.post_only is None else asked.post_only
+    if order.rests and not post_only:
+        checks.check_overlap(call, msgspec.structs.replace(order, amount=amount, price=price))
     if asked.display_amount is not None:
         order.display_amount = checks.display_of(order, amount, asked.display_amount)
+    if order.rests and (price != order.price or amount > order.amount):
+        call.desk.requeue(order)
     order.amount = order.original = amount
     order.price, order.trigger_price, order.trigger_offset = price, trigger_price, offset
     for flag in ("post_only", "reject_post_only", "reduce_only"):

@@ -143,11 +143,14 @@ class Exchange:
         self._execute_gap(crossed)
         self.display.feeds.tell()
 
-    def check_margin(self) -> bool:
-        """Liquidate a step of what an account can no longer carry; return whether any was due."""
+    def check_margin(self, only: Desk | None = None) -> bool:
+        """Liquidate a step of what an account can no longer carry; return whether any was due.
+
+        ``only`` names one account whose turn it is.
+        """
         due = [
             (desk, currency)
-            for desk in self.desks.values()
+            for desk in ([only] if only is not None else self.desks.values())
             for currency in overdrawn(desk.account, self.tape.price, self.terms.margin)
         ]
         for desk, currency in due:
@@ -228,8 +231,7 @@ class Exchange:
     def settle(self) -> None:
         """End an event: settle families, record and tell what changed."""
         families.settle(self.matching)
-        for desk in self.matching.desks.values():
-            self.recorder.end_event(desk)
+        self.recorder.end_event()
 
     def take_step(self) -> Step:
         """Return what happened since the last step."""

@@ -110,6 +110,17 @@ def _set_cod(call: Call, asked: params.Cod, enabled: bool) -> str:
     return "ok"
 
 
+def _set_self_trading(call: Call, asked: params.SelfTrading) -> str:
+    """Choose what becomes of an order that would trade with its own account's.
+
+    There are no subaccounts for it to be extended to.
+    """
+    call.desk.saved.self_trading = asked.mode
+    line: Wire = {"session": call.session.number, "event": f"self-trading {asked.mode}"}
+    call.exchange.recorder.write("session", line, call.desk.name)
+    return "ok"
+
+
 def _logout(call: Call, _: params.Logout) -> None:
     """Close the connection without an answer and without cancel-on-disconnect."""
     call.exchange.disconnect(call.session.number, logout=True)
@@ -154,6 +165,7 @@ def _get_summary(call: Call, asked: params.Summary) -> Wire:
     if asked.extended:
         name = call.desk.name or call.exchange.config.client_id
         summary |= {"id": call.desk.saved.account_id, "username": name, "type": "main"}
+        summary["self_trading_reject_mode"] = call.desk.saved.self_trading
     return summary
 
 
@@ -189,6 +201,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/disable_cancel_on_disconnect": Method(
         params.Cod, lambda call, asked: _set_cod(call, asked, False)
     ),
+    "private/set_self_trading_config": Method(params.SelfTrading, _set_self_trading),
     "private/logout": Method(params.Logout, _logout),
     "private/get_open_orders": Method(params.AnyCurrency, _open_by_currency),
     "private/get_open_orders_by_currency": Method(params.ByCurrency, _open_by_currency),

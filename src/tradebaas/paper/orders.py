@@ -38,6 +38,8 @@ class Order(msgspec.Struct, kw_only=True):
     user_id: int
     number: int = 0
     """Its place in the order of creation, for ever."""
+    queue: int = 0
+    """Its turn among the orders at its price; one that asks for more goes to the end."""
     instrument_name: str
     direction: Direction
     order_type: OrderType
@@ -118,6 +120,11 @@ class Order(msgspec.Struct, kw_only=True):
         return (
             self.state == "untriggered" and self.order_type in STOP_TYPES and not self.is_secondary
         )
+
+    @property
+    def rests(self) -> bool:
+        """Return whether it stands in the book at its price."""
+        return self.state == "open" and self.order_type == "limit"
 
     @property
     def level(self) -> Decimal | None:

@@ -66,9 +66,16 @@ class Recorder:
         self._records, self._orders, self.fills = [], {}, []
         return taken
 
-    def end_event(self, desk: Desk) -> None:
-        """Record what an event changed for an account, and tell it."""
-        orders, trades = desk.take_changes()
+    def end_event(self) -> None:
+        """Record what an event changed for each account, and tell it."""
+        changes = [(desk, *desk.take_changes()) for desk in self._matching.desks.values()]
+        takers = {trade.trade_seq for _, _, new in changes for trade in new if trade.took}
+        for desk, orders, trades in changes:
+            self._end_event_of(desk, orders, trades, takers)
+
+    def _end_event_of(
+        self, desk: Desk, orders: list[Order], trades: list[Trade], takers: set[int]
+    ) -> None:
         for order in orders:
             self._orders[order.order_id] = order
             self.write("order", order_wire(order), desk.name)
@@ -81,6 +88,9 @@ class Recorder:
             fills = [item for item in trades if item.instrument_name == name]
             if mine or fills:
                 self._display.tell_changes(desk, name, mine, fills)
+                # Of two sides that have one trade, the public is told of the taker's.
+                public = [t for t in fills if t.took or t.trade_seq not in takers]
+                self._display.feeds.tell_orders(name, public)
         for currency in CURRENCIES:
             self._write_balance(desk, currency)
         if self._matching.thin == "cancel":

@@ -1,6 +1,7 @@
 """What an exchange must remember besides its orders and trades, to go on after a restart."""
 
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -11,10 +12,16 @@ MAIN = ""
 """The name of the account that every exchange has."""
 
 
+SelfTrading = Literal["reject_taker", "cancel_maker"]
+"""What happens to an order that would trade with its own account's: it is refused, or the other one
+is cancelled."""
+
+
 class Counters(msgspec.Struct, kw_only=True):
     """The next number of each kind of id, for all accounts together."""
 
     created: int = 1
+    queue: int = 1
     order: int = 90_000_000_001
     trigger: int = 7_001
     secondary: int = 5_001
@@ -36,6 +43,7 @@ class SavedAccount(msgspec.Struct, kw_only=True):
     user_id: int
     account: Account
     cod_default: bool = False
+    self_trading: SelfTrading = "reject_taker"
     exposures: dict[str, tuple[Decimal, Decimal]] = {}
     balances: dict[str, Decimal] = {}
 

@@ -41,7 +41,7 @@ def _needed(name: str) -> tuple[str, str]:
     """Area and level; ("", "") for what every login may do, like subscribing."""
     if name.startswith("get_account") or name == "get_cancel_on_disconnect":
         return "account", "read"
-    if name.endswith("cancel_on_disconnect"):
+    if name.endswith("cancel_on_disconnect") or name.startswith("set_"):
         return "account", "read_write"
     if name.startswith(ORDER_VERBS):
         return "trade", "read_write"
