@@ -18,11 +18,12 @@ from chaos.world.exchange import MemoryJournal
 from chaos.world.skew import Skew
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.connections import Connection, Post
-from tradebaas.paper.desk import Trade
-from tradebaas.paper.exchange import Record, SavedState
+from tradebaas.paper.desk import Fill
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.market import Market
 from tradebaas.paper.orders import Order
+from tradebaas.paper.recorder import Record
+from tradebaas.paper.saved import SavedState
 from tradebaas.paper.server import Server
 from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
 
@@ -36,9 +37,9 @@ class _Told(MemoryJournal):
         self._tell = tell
 
     def commit(
-        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
     ) -> None:
-        super().commit(records, orders, trades, state)
+        super().commit(records, orders, fills, state)
         for record in records:
             self._tell("journal", f"{record.n} {record.at_ms} {record.kind} {record.body.decode()}")
 

@@ -151,10 +151,12 @@ class Books:
         self._cause_from = 1
 
     def take(self, rows: Iterable[JournalRow]) -> None:
-        """Fold more lines."""
+        """Fold more lines; those of other accounts say nothing of the daemon's."""
         for row in rows:
             self._let_pass(row)
             self.n, self.at_ms = row.n, row.at_ms
+            if row.account:
+                continue
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):
                 self._watch_naked(row.n, row.at_ms, row.body.instrument_name)

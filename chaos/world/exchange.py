@@ -13,9 +13,10 @@ from operator import attrgetter
 import msgspec
 
 from chaos.world.ledger import JournalRow, journal_row
-from tradebaas.paper.desk import Trade
-from tradebaas.paper.exchange import Record, SavedState
+from tradebaas.paper.desk import Fill
 from tradebaas.paper.orders import Order
+from tradebaas.paper.recorder import Record
+from tradebaas.paper.saved import SavedState
 
 _HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat"'
 _CHANNEL = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
@@ -34,20 +35,20 @@ class MemoryJournal:
         self._state: bytes | None = None
         self._live: dict[str, bytes] = {}
         self._ended: dict[str, bytes] = {}
-        self._trades: deque[bytes] = deque(maxlen=remembered)
+        self._fills: deque[bytes] = deque(maxlen=remembered)
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Trade]]:
+    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
         """See ``Ledger.load``."""
         state = None
         if self._state is not None:
             state = msgspec.json.decode(self._state, type=SavedState)
         kept = [*self._live.values(), *list(self._ended.values())[-count:]]
         orders = [msgspec.json.decode(body, type=Order) for body in kept]
-        trades = [msgspec.json.decode(body, type=Trade) for body in list(self._trades)[-count:]]
-        return state, sorted(orders, key=attrgetter("number")), trades
+        fills = [msgspec.json.decode(body, type=Fill) for body in list(self._fills)[-count:]]
+        return state, sorted(orders, key=attrgetter("number")), fills
 
     def commit(
-        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
     ) -> None:
         """See ``Ledger.commit``."""
         self.lines += records
@@ -58,7 +59,7 @@ class MemoryJournal:
             else:
                 self._live.pop(order.order_id, None)
                 self._ended[order.order_id] = body
-        self._trades += [msgspec.json.encode(trade) for trade in trades]
+        self._fills += [msgspec.json.encode(fill) for fill in fills]
         self._state = msgspec.json.encode(state)
         if len(self._ended) > _SLACK * self._remembered:
             self._ended = dict(list(self._ended.items())[-self._remembered :])

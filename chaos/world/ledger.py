@@ -158,11 +158,21 @@ _BODIES: dict[str, type[Body]] = {
 
 
 class JournalRow(Struct, frozen=True):
-    """One line of the exchange's journal; ``at_ms`` is exchange time."""
+    """One line of the exchange's journal; ``at_ms`` is exchange time.
+
+    ``account`` is "" for the daemon's, which is the exchange's main one, and for nobody's.
+    """
 
     n: int
     at_ms: int
     body: Body
+    account: str = ""
+
+
+class _Named(Struct, frozen=True):
+    """What a line says of whose it is."""
+
+    account: str = ""
 
 
 def read_journal(path: Path, after_n: int) -> list[JournalRow]:
@@ -192,7 +202,9 @@ def journal_row(n: int, at_ms: int, kind: str, body: str | bytes) -> JournalRow:
     """
     if kind not in _BODIES:
         raise LedgerBroken(f"journal line {n} has the unknown kind {kind!r}")
-    return JournalRow(n, at_ms, msgspec.json.decode(body, type=_BODIES[kind]))
+    text = body if isinstance(body, str) else body.decode()
+    account = msgspec.json.decode(text, type=_Named).account if '"account"' in text else ""
+    return JournalRow(n, at_ms, msgspec.json.decode(text, type=_BODIES[kind]), account)
 
 
 # ------------------------------------------------------------------------------ the daemon's store

@@ -110,6 +110,7 @@ queries = st.lists(
 @given(st.sampled_from(sorted(METHODS)), queries)
 @example("private/buy", [("otoco_config", "[" * 9000)])
 @example("private/buy", [("amount", "1e400")])
+@example("private/get_positions", [("access_token", "x"), ("amount", "1e400")])
 @example("private/buy", [("amount", "1" + "0" * 40)])
 def test_any_query_is_answered(method: str, query: list[tuple[str, str]]) -> None:
     target = f"/api/v2/{method}?{urlencode(query, errors='replace')}"

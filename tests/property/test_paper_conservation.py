@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from tradebaas.paper.accounts import Position
 from tradebaas.paper.candles import Candle
 from tradebaas.paper.config import ExchangeConfig
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.instruments import INSTRUMENTS
+from tradebaas.paper.keys import AccountConfig
 from tradebaas.paper.market import ReplayMarket
 from tradebaas.paper.rpc import Front
+from tradebaas.paper.saved import MAIN
 
 D = Decimal
+OTHER = "other"
 BARS = 12
 names = st.sampled_from(sorted(INSTRUMENTS))
 sides = st.sampled_from(["buy", "sell"])
@@ -47,7 +51,10 @@ def test_flat_to_flat_profit_is_the_signed_sum_of_the_values(name: str, moves: A
 
 
 class Client:
-    """One client of an exchange in lockstep."""
+    """The clients of an exchange in lockstep, one for each of its two accounts.
+
+    ``trades`` has those of each account, as the journal tells them.
+    """
 
     def __init__(self, closes: list[int]) -> None:
         candles, opened = [], D(40_000)
@@ -55,19 +62,29 @@ class Client:
             low, high = min(opened, D(close)) - 40 - number, max(opened, D(close)) + 60
             candles.append(Candle(opened, high, low, D(close), D(1000)))
             opened = D(close) + number % 3 * 25
-        config = ExchangeConfig(directory=Path("/nowhere"), lockstep=True, admin=True)
+        other = AccountConfig(name=OTHER, balance_btc=D(1))
+        config = ExchangeConfig(
+            directory=Path("/nowhere"), lockstep=True, admin=True, accounts=(other,)
+        )
         market = ReplayMarket(1_640_995_200_000, tuple(candles), 0)
         self.exchange = Exchange(config, market, None, lambda: "token")
         self.front = Front(self.exchange)
-        self.session = self.exchange.connect()
-        self.session.logged_in = True
-        self.trades: list[dict[str, Any]] = []
+        self.sessions = {account: self.exchange.connect() for account in (MAIN, OTHER)}
+        for account, session in self.sessions.items():
+            session.logged_in, session.account = True, account
+        self.trades: dict[str, list[dict[str, Any]]] = {MAIN: [], OTHER: []}
 
-    def call(self, method: str, params: dict[str, Any]) -> None:
+    def call(self, method: str, params: dict[str, Any], account: str = MAIN) -> None:
         text = msgspec.json.encode({"id": 1, "method": method, "params": params}).decode()
         now_us = self.exchange.now_ms * 1000
-        self.front.receive(self.session.number, text, now_us, 0, {})
+        self.front.receive(self.sessions[account].number, text, now_us, 0, {})
         self.finish()
+
+    def rest(self, method: str, params: dict[str, Any], account: str) -> None:
+        """Place an order at the best price of its own side, where others find it."""
+        tape = self.exchange.tape
+        price = tape.bid if method == "private/buy" else tape.ask
+        self.call(method, params | {"type": "limit", "price": float(price)}, account)
 
     def finish(self) -> None:
         """End a step: every reduce-only fill in it must have made a position smaller."""
@@ -75,7 +92,7 @@ class Client:
         for record in records:
             if record.kind == "trade":
                 trade = msgspec.json.decode(record.body, type=dict[str, Any])
-                self.trades.append(trade)
+                self.trades[trade.get("account", MAIN)].append(trade)
 
 
 leg = st.fixed_dictionaries(
@@ -110,9 +127,15 @@ def orders(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return f"private/{draw(sides)}", params
 
 
+accounts = st.sampled_from([MAIN, MAIN, OTHER])
+amounts = st.integers(1, 30).map(
+    lambda n: {"instrument_name": "BTC-PERPETUAL", "amount": n * 10, "type": "market"}
+)
 actions = st.one_of(
     orders(),
     st.just(("play", {})),
+    st.tuples(st.sampled_from(["rest private/buy", "rest private/sell"]), amounts),
+    st.tuples(st.sampled_from(["private/buy", "private/sell"]), amounts),
     st.tuples(st.just("admin/depth"), st.sampled_from([{"amount": 30}, {"amount": 100}])),
 )
 
@@ -120,34 +143,54 @@ actions = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.integers(39_600, 40_400), min_size=BARS, max_size=BARS),
-    st.lists(actions, max_size=25),
+    st.lists(st.tuples(accounts, actions), max_size=25),
 )
 def test_any_orders_keep_the_books(closes: list[int], chosen: Any) -> None:
     client = Client(closes)
     exchange = client.exchange
-    for method, params in chosen:
+    for account, (method, params) in chosen:
         if method == "play":
             exchange.play_bar()
             client.finish()
+        elif method.startswith("rest "):
+            client.rest(method.removeprefix("rest "), params, account)
         else:
-            client.call(method, params)
+            client.call(method, params, account)
     exchange.shock(D(41_000))
     client.finish()
+    for account in (MAIN, OTHER):
+        keeps_its_books(exchange.desks[account], client.trades[account])
+    sides_agree(client.trades)
+
+
+def keeps_its_books(desk: Desk, trades: list[dict[str, Any]]) -> None:
     size = cash = D(0)
-    for trade in client.trades:
+    for trade in trades:
         signed = D(trade["amount"]) if trade["direction"] == "buy" else -D(trade["amount"])
         if trade["reduce_only"]:
             assert abs(size + signed) < abs(size), "a reduce-only fill made the position bigger"
             assert (size + signed) * size >= 0, "a reduce-only fill turned the position round"
         size += signed
         cash += D(str(trade["profit_loss"])) - D(str(trade["fee"]))
-    assert exchange.desk.account.positions["BTC-PERPETUAL"].size == size
-    assert exchange.desk.account.balances["BTC"] == 1 + cash
-    for order in exchange.desk.orders.values():
+    assert desk.account.positions["BTC-PERPETUAL"].size == size
+    assert desk.account.balances["BTC"] == 1 + cash
+    for order in desk.orders.values():
         assert 0 <= order.filled <= order.amount
-        assert (order.order_id in exchange.desk.live) == order.is_live
+        assert (order.order_id in desk.live) == order.is_live
     groups: dict[str, list[str]] = {}
-    for order in exchange.desk.live.values():
+    for order in desk.live.values():
         if order.oco_ref is not None and not order.is_secondary:
             groups.setdefault(order.oco_ref, []).append(order.order_id)
     assert all(len(group) == 2 for group in groups.values()), "a leg outlived its other leg"
+
+
+def sides_agree(trades: dict[str, list[dict[str, Any]]]) -> None:
+    """Nobody trades with himself, and who trades with another gives what that one takes."""
+    mine, hers = ({trade["trade_seq"]: trade for trade in trades[name]} for name in (MAIN, OTHER))
+    assert [len(mine), len(hers)] == [len(trades[MAIN]), len(trades[OTHER])]
+    for number in mine.keys() & hers.keys():
+        one, other = mine[number], hers[number]
+        assert {one["direction"], other["direction"]} == {"buy", "sell"}
+        assert {one["liquidity"], other["liquidity"]} == {"M", "T"}
+        same = ("trade_id", "amount", "price", "timestamp")
+        assert [one[name] for name in same] == [other[name] for name in same]

@@ -2,6 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,6 +11,9 @@ from tradebaas.commands.common import with_config
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
+
+if TYPE_CHECKING:
+    from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
 CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
@@ -61,6 +65,26 @@ def _chances(
         raise click.BadParameter(str(error)) from error
 
 
+def _accounts(
+    _ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> "list[tuple[AccountConfig, Key]]":
+    from tradebaas.paper.keys import read_account
+
+    try:
+        return [read_account(text) for text in texts]
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> "list[Key]":
+    from tradebaas.paper.keys import read_key
+
+    try:
+        return [read_key(text) for text in texts]
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command(epilog=f"\b\n{FAULTS}")
 @click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -97,6 +121,22 @@ def _chances(
     "--balance-usdc", callback=_amount, default="50000", show_default=True, help="USDC likewise."
 )
 @click.option(
+    "--account",
+    "accounts",
+    callback=_accounts,
+    multiple=True,
+    metavar="NAME:SECRET:BTC[:USDC]",
+    help="Another account beside the main one, its key's secret, and what it begins with.",
+)
+@click.option(
+    "--key",
+    "keys",
+    callback=_keys,
+    multiple=True,
+    metavar="ID:SECRET:ACCOUNT:SCOPE",
+    help="A key that may do less, such as audit:SECRET:paper:account:read,trade:read.",
+)
+@click.option(
     "--credits",
     "tier",
     type=click.Choice(list(CREDITS)),
@@ -126,6 +166,8 @@ def exchange(
     idle_exit: float,
     balance_btc: Decimal,
     balance_usdc: Decimal,
+    accounts: "list[tuple[AccountConfig, Key]]",
+    keys: "list[Key]",
     tier: str,
     faults: dict[str, float],
     admin: bool,
@@ -151,6 +193,8 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
+        accounts=tuple(account for account, _ in accounts),
+        keys=(*(key for _, key in accounts), *keys),
         rate_limits=tier != "off",
         tier=CREDITS[tier] or LOWEST_TIER,
         faults=faults,

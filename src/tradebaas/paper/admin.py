@@ -2,7 +2,8 @@
 
 Only served with ``admin`` in the configuration. Everything done here is journalled as ``admin``.
 These methods need no login, and a connection that uses them is not a client that keeps the
-exchange alive, nor one that faults are done to.
+exchange alive, nor one that faults are done to. Orders and the ledger are those of the account that
+the connection is logged in to, the main one if it is not.
 """
 
 from decimal import Decimal
@@ -117,7 +118,7 @@ def _chances(call: Call, asked: Chances) -> Wire:
 def _order(call: Call, asked: OwnersOrder) -> Wire:
     if asked.label:
         raise invalid("label", "the owner's manual orders have none")
-    return entry.place(call.exchange, call.session, asked.side, asked)
+    return entry.place(call, asked.side, asked)
 
 
 def _price(call: Call, asked: Price) -> str:
@@ -145,7 +146,7 @@ def _liquidate(call: Call, asked: Liquidate) -> int:
     exchange = call.exchange
     usual = exchange.terms.margin
     exchange.terms.margin = msgspec.structs.replace(usual, maintenance=Decimal(10**6))
-    done = sum(exchange.check_margin() for _ in range(asked.steps))
+    done = sum(exchange.check_margin(call.desk) for _ in range(asked.steps))
     exchange.terms.margin = usual
     return done
 
@@ -187,8 +188,8 @@ def _frame(call: Call, asked: Frame) -> int:
 
 
 def _ledger(call: Call, asked: Ledger) -> Wire:
-    exchange = call.exchange
-    desk, price = exchange.desk, exchange.tape.price
+    exchange, desk = call.exchange, call.desk
+    price = exchange.tape.price
     trades = [t for t in desk.trades if t.trade_seq > asked.after_seq]
     wire: Wire = {
         "n": exchange.saved.next_record - 1,
@@ -196,14 +197,14 @@ def _ledger(call: Call, asked: Ledger) -> Wire:
         "orders": [order_wire(order) for order in desk.live.values()],
         "trades": trades[: asked.count],
         "more": len(trades) > asked.count,
-        "positions": [exchange.display.position(name) for name in INSTRUMENTS],
+        "positions": [exchange.display.position(desk, name) for name in INSTRUMENTS],
         "balances": {name: plain(desk.account.balances[name]) for name in CURRENCIES},
         "equity": {name: plain(desk.account.equity(name, price)) for name in CURRENCIES},
         "live_stop_amount": {name: desk.live_stop_amount(name) for name in INSTRUMENTS},
     }
     if asked.ended:
         every = params.History(count=asked.count, include_old=True, include_unfilled=True)
-        wire["ended"] = queries.history(exchange, every, set(INSTRUMENTS))
+        wire["ended"] = queries.history(call, every, set(INSTRUMENTS))
     return wire
 
 
@@ -232,7 +233,7 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/order": Method(OwnersOrder, _order),
     "admin/cancel": Method(
         params.ByOrder,
-        lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
+        lambda call, asked: order_wire(entry.cancel(call, asked.order_id)),
     ),
     "admin/cancel_all": Method(params.CancelAll, cancel_all),
     "admin/price": Method(Price, _price),

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
@@ -15,6 +16,7 @@ from tradebaas.paper.sessions import Session
 class Call(msgspec.Struct, frozen=True):
     """Who calls and when: ``wall_ms`` is real time (signatures, tokens), never the market's.
 
+    ``desk`` is that of the account that the call is for: the main one if it does not say.
     ``clock`` tells how exchange time runs: epoch, rate, lockstep, wall.
     """
 
@@ -23,6 +25,7 @@ class Call(msgspec.Struct, frozen=True):
     wall_ms: int
     clock: Wire
     faults: Faults
+    desk: Desk
 
 
 P = TypeVar("P", bound=Params)

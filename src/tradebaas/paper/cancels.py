@@ -8,29 +8,28 @@ from typing import Any
 
 from tradebaas.paper import params, queries
 from tradebaas.paper.calls import Call, Method
-from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.instruments import INSTRUMENTS, Wire
 from tradebaas.paper.orders import Order, order_wire
 
 
-def _cancel_many(exchange: Exchange, chosen: list[Order]) -> int:
+def _cancel_many(call: Call, chosen: list[Order]) -> int:
     """Cancel orders and return how many; one that ends through another's end is counted too."""
     for order in chosen:
         if order.is_live:
-            exchange.desk.end(order, "cancelled", "user_request")
-    exchange.settle()
+            call.desk.end(order, "cancelled", "user_request")
+    call.exchange.settle()
     return len(chosen)
 
 
 def _cancel(call: Call, asked: params.CancelAll, names: Iterable[str]) -> int | list[Wire]:
-    chosen = queries.live_orders(call.exchange, names, asked.type)
+    chosen = queries.live_orders(call.desk, names, asked.type)
     if asked.kind not in {"any", "future"}:
         chosen = []
     reports: dict[tuple[str, str], list[Order]] = {}
     for order in chosen:
         kind = "trigger" if order.is_trigger else "limit"
         reports.setdefault((order.instrument_name, kind), []).append(order)
-    count = _cancel_many(call.exchange, chosen)
+    count = _cancel_many(call, chosen)
     if not asked.detailed:
         return count
     return [
@@ -71,8 +70,8 @@ def _by_kind(call: Call, asked: params.CancelByKind) -> int | list[Wire]:
 
 
 def _by_label(call: Call, asked: params.CancelByLabel) -> int:
-    live = queries.live_orders(call.exchange, params.in_currency(asked.currency), "all")
-    return _cancel_many(call.exchange, [order for order in live if order.label == asked.label])
+    live = queries.live_orders(call.desk, params.in_currency(asked.currency), "all")
+    return _cancel_many(call, [order for order in live if order.label == asked.label])
 
 
 CANCEL_METHODS: dict[str, Method[Any]] = {

@@ -7,11 +7,10 @@ import re
 from decimal import Decimal, localcontext
 
 from tradebaas.paper import params
-from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import CONTEXT, Instrument
 from tradebaas.paper.orders import MARKET_TYPES, TRIGGER_TYPES, Direction, Order
 from tradebaas.paper.params import Refused, invalid
-from tradebaas.paper.sessions import Session
 from tradebaas.paper.views import price_band
 
 LEAST_SHOWN, MOST_HIDDEN = 100, 100
@@ -19,17 +18,17 @@ LEAST_SHOWN, MOST_HIDDEN = 100, 100
 ORDER_ID = re.compile(r"^([A-Z]+-){0,2}\d+$")
 
 
-def check_deadline(exchange: Exchange, valid_until: int | None) -> None:
+def check_deadline(call: Call, valid_until: int | None) -> None:
     """Refuse a request that was not started in time.
 
     Raises:
         Refused: 13888.
     """
-    if valid_until is not None and exchange.now_ms > valid_until:
+    if valid_until is not None and call.exchange.now_ms > valid_until:
         raise Refused(13888, "timed_out")
 
 
-def find(exchange: Exchange, order_id: str) -> Order:
+def find(call: Call, order_id: str) -> Order:
     """Return an order by id.
 
     Raises:
@@ -37,25 +36,25 @@ def find(exchange: Exchange, order_id: str) -> Order:
     """
     if not ORDER_ID.match(order_id):
         raise invalid("order_id", "invalid_order_id")
-    if order_id not in exchange.desk.orders:
+    if order_id not in call.desk.orders:
         raise Refused(10004, "order_not_found")
-    return exchange.desk.orders[order_id]
+    return call.desk.orders[order_id]
 
 
-def find_live(exchange: Exchange, order_id: str) -> Order:
+def find_live(call: Call, order_id: str) -> Order:
     """Return a live order by id.
 
     Raises:
         Refused: as ``find``, and 11044 for one that has ended.
     """
-    order = find(exchange, order_id)
+    order = find(call, order_id)
     if not order.is_live:
         raise Refused(11044, "not_open_order")
     return order
 
 
 def build(
-    exchange: Exchange, session: Session, item: Instrument, direction: Direction,
+    call: Call, item: Instrument, direction: Direction,
     amount: Decimal, asked: params.Entry | params.Leg,
 ) -> Order:  # fmt: skip
     """Return an order, its shape checked; it has no id yet."""
@@ -67,13 +66,14 @@ def build(
         raise Refused(11055, "post_only_not_allowed")
     if asked.post_only and asked.time_in_force in {"immediate_or_cancel", "fill_or_kill"}:
         raise Refused(11055, "post_only_not_allowed")
-    price = None if at_market else _limit(exchange, item, direction, asked)
+    price = None if at_market else _limit(call, item, direction, asked)
     trails = asked.type == "trailing_stop"
     waits = asked.type in TRIGGER_TYPES
     if waits and asked.trigger is None:
         raise invalid("trigger", "value is required")
     order = Order(
         order_id="",
+        user_id=call.desk.user_id,
         instrument_name=item.name,
         direction=direction,
         order_type="limit" if asked.type == "market_limit" else asked.type,
@@ -90,11 +90,11 @@ def build(
             price_of(item, "trigger_price", asked.trigger_price) if waits and not trails else None
         ),
         trigger_offset=(price_of(item, "trigger_offset", asked.trigger_offset) if trails else None),
-        creation_ms=exchange.now_ms,
-        update_ms=exchange.now_ms,
+        creation_ms=call.exchange.now_ms,
+        update_ms=call.exchange.now_ms,
         state="untriggered" if waits else "open",
-        session=session.number,
-        web=session.admin,
+        session=call.session.number,
+        web=call.session.admin,
     )
     if asked.display_amount is not None:
         order.display_amount = display_of(order, amount, asked.display_amount)
@@ -102,11 +102,11 @@ def build(
 
 
 def _limit(
-    exchange: Exchange, item: Instrument, direction: Direction, asked: params.Entry | params.Leg
+    call: Call, item: Instrument, direction: Direction, asked: params.Entry | params.Leg
 ) -> Decimal:
     """Return the limit of an order; that of a ``market_limit`` is the best opposite price."""
     if asked.type == "market_limit":
-        return exchange.tape.ask if direction == "buy" else exchange.tape.bid
+        return call.exchange.tape.ask if direction == "buy" else call.exchange.tape.bid
     return price_of(item, "price", asked.price)
 
 
@@ -171,23 +171,23 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
     return price
 
 
-def check_band(exchange: Exchange, order: Order) -> None:
+def check_band(call: Call, order: Order) -> None:
     """Refuse a limit that is too far on the wrong side of the index."""
     if order.order_type != "limit":
         return
     assert order.price is not None
-    low, high = price_band(exchange.tape)
+    low, high = price_band(call.exchange.tape)
     if order.is_buy and order.price > high:
         raise Refused(10007, f"price_too_high {high}", {"limit": high})
     if not order.is_buy and order.price < low:
         raise Refused(10005, f"price_too_low {low}", {"limit": low})
 
 
-def clip_or_refuse(exchange: Exchange, order: Order) -> None:
+def clip_or_refuse(call: Call, order: Order) -> None:
     """Make a reduce-only order no larger than what it can reduce."""
     if not order.reduce_only:
         return
-    position = exchange.desk.account.positions[order.instrument_name]
+    position = call.desk.account.positions[order.instrument_name]
     reducible = position.reducible(order.direction)
     if not reducible:
         raise Refused(11030, "other_reject", {"reason": "reduce_direction"})
@@ -195,11 +195,11 @@ def clip_or_refuse(exchange: Exchange, order: Order) -> None:
         order.amount = min(order.amount, reducible)
 
 
-def check_funds(exchange: Exchange, order: Order) -> None:
+def check_funds(call: Call, order: Order) -> None:
     """Refuse an order that could take the position's value beyond max_leverage times equity."""
     if order.reduce_only:
         return
-    item, desk = order.instrument, exchange.desk
+    item, desk = order.instrument, call.desk
     held = desk.account.positions[item.name].size
     waiting = sum(
         (
@@ -215,9 +215,19 @@ def check_funds(exchange: Exchange, order: Order) -> None:
     reach = held + waiting if order.is_buy else held - waiting
     if abs(reach) <= abs(held):
         return
-    price = exchange.tape.price
+    price = call.exchange.tape.price
     equity = desk.account.equity(item.settlement_currency, price)
     with localcontext(CONTEXT):
-        allowed = equity * exchange.config.max_leverage
+        allowed = equity * call.exchange.config.max_leverage
     if item.value(abs(reach), price) > allowed:
         raise Refused(10009, "not_enough_funds")
+
+
+def check_overlap(call: Call, order: Order) -> None:
+    """Refuse an order that would trade with one of its own account.
+
+    Raises:
+        Refused: 10003.
+    """
+    if not order.is_trigger and call.exchange.matching.overlaps(order):
+        raise Refused(10003, "order_overlap")

@@ -12,7 +12,9 @@ import msgspec
 
 from tradebaas.errors import ConfigError
 from tradebaas.paper.credits import LOWEST_TIER, TIERS
+from tradebaas.paper.keys import AccountConfig, Key, check_keys
 from tradebaas.paper.mishaps import check_chances
+from tradebaas.paper.saved import MAIN
 
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
@@ -49,7 +51,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
     ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
     lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
-    of each to meet a call that changes orders.
+    of each to meet a call that changes orders. ``accounts`` and ``keys`` are those beside the main
+    account and its key.
     """
 
     directory: Path
@@ -78,6 +81,21 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     rate_limits: bool = True
     tier: int = LOWEST_TIER
     faults: dict[str, float] = {}
+    accounts: tuple[AccountConfig, ...] = ()
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def every_account(self) -> tuple[AccountConfig, ...]:
+        """All accounts, the main one first."""
+        main = AccountConfig(
+            name=MAIN, balance_btc=self.balance_btc, balance_usdc=self.balance_usdc
+        )
+        return main, *self.accounts
+
+    @property
+    def every_key(self) -> tuple[Key, ...]:
+        """All keys, that of the main account first."""
+        return Key(client_id=self.client_id, secret=self.client_secret), *self.keys
 
     @property
     def market_pause_s(self) -> float:
@@ -108,8 +126,7 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(f"tier {config.tier} is not one of {', '.join(map(str, TIERS))}")
     if not 1 <= config.max_leverage <= 50:
         raise ConfigError(f"max_leverage {config.max_leverage} is outside 1 to 50")
-    if not config.client_id or not config.client_secret:
-        raise ConfigError("client_id and client_secret must not be empty")
+    check_keys(config.every_account, config.every_key)
     if config.pause_s is not None and not 0 < config.pause_s < inf:
         raise ConfigError(f"pause_s {config.pause_s:g} is not a number of seconds above 0")
     if config.remembered < 1:
@@ -125,10 +142,14 @@ def check(config: ExchangeConfig) -> None:
 
 
 def _check_money(config: ExchangeConfig) -> None:
-    for name in ("balance_btc", "balance_usdc"):
-        balance: Decimal = getattr(config, name)
-        if not balance.is_finite() or not 0 <= balance <= MAX_BALANCE:
-            raise ConfigError(f"{name} {balance} is not a number from 0 to {MAX_BALANCE}")
+    for account in config.every_account:
+        for name in ("balance_btc", "balance_usdc"):
+            balance: Decimal = getattr(account, name)
+            if not balance.is_finite() or not 0 <= balance <= MAX_BALANCE:
+                whose = f"account {account.name!r}: " if account.name != MAIN else ""
+                raise ConfigError(
+                    f"{whose}{name} {balance} is not a number from 0 to {MAX_BALANCE}"
+                )
     for name in ("maker_fee", "taker_fee"):
         fee: Decimal = getattr(config, name)
         if not fee.is_finite() or not -MAX_FEE <= fee <= MAX_FEE:

@@ -53,10 +53,9 @@ def pool_of(method: str, *, changes_orders: bool) -> str:
 
 @final
 class Credits:
-    """The buckets of one account; ``counting`` is False where nothing costs anything."""
+    """The buckets of one account."""
 
-    def __init__(self, counting: bool, limits: Limits) -> None:
-        self._counting = counting
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._levels = {pool: limit.burst * UNIT for pool, limit in limits.items()}
         self._at_ms = dict.fromkeys(limits, 0)
@@ -67,7 +66,7 @@ class Credits:
         Raises:
             Refused: 10028, there are no credits left for it.
         """
-        if not self._counting or method.startswith("admin/"):
+        if method.startswith("admin/"):
             return
         pool = pool_of(method, changes_orders=changes_orders)
         limit, passed_ms = self._limits[pool], max(now_ms - self._at_ms[pool], 0)

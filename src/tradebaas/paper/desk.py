@@ -1,4 +1,4 @@
-"""The orders, trades and account of the exchange, and what changed since anybody was told.
+"""The orders and trades of one account, its money, and what changed since anybody was told.
 
 Every change of an order, a trade or the account goes through here, so that nothing can change
 without being journalled and announced. It decides nothing. Ended orders and trades are also kept
@@ -10,12 +10,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from decimal import Decimal
 from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from tradebaas.paper.accounts import Account
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import LIVE_STATES, Order, State
+from tradebaas.paper.saved import Counters, SavedAccount
 
 SEQ_PER_MS = 1_000
 """Sequence numbers of trades in a millisecond; the first of them is the market's own."""
@@ -53,41 +54,57 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     api: bool = True
     self_trade: bool = False
     liquidation: str | msgspec.UnsetType = msgspec.UNSET
-    """Whose side was liquidated, M or T; absent when nobody was."""
+    """Whose side was liquidated, M, T or both; absent when nobody was."""
+
+    @property
+    def took(self) -> bool:
+        """Return whether it took what another order offered."""
+        return self.liquidity == "T"
 
 
-class Counters(msgspec.Struct, kw_only=True):
-    """The next number of each kind of id; part of what survives a restart."""
+class Fill(NamedTuple):
+    """A trade, and whose it is."""
 
-    created: int = 1
-    order: int = 90_000_000_001
-    trigger: int = 7_001
-    secondary: int = 5_001
-    oco: int = 71_001
-    trade: int = 410_000_001
-    trade_seq: int = 1
+    user_id: int
+    trade: Trade
+
+
+class Clock(Protocol):
+    """Where the exchange time stands."""
+
+    now_ms: int
 
 
 class Desk:
-    """All orders by id, the live ones apart, recent trades, the account, and the exchange time.
+    """All orders of an account by id, the live ones apart, its recent trades, and its money.
 
     ``orders`` is in the order of creation, ``ended`` and ``trades`` in the order of time.
     """
 
-    def __init__(self, account: Account, counters: Counters, remembered: int) -> None:
-        self.account = account
+    def __init__(
+        self, saved: SavedAccount, counters: Counters, remembered: int, clock: Clock
+    ) -> None:
+        self.saved = saved
+        self.name = saved.name
+        self.user_id = saved.user_id
+        self.account = saved.account
         self.counters = counters
+        self._clock = clock
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
         self.ended: list[Order] = []
         self.trades: list[Trade] = []
         self._most = remembered + remembered // 8
         self._kept = remembered
-        self.now_ms = 0
         self.changed: dict[str, Order] = {}
         self.new_trades: list[Trade] = []
         self.filled: dict[str, Order] = {}
         self.closed: dict[str, Order] = {}
+
+    @property
+    def now_ms(self) -> int:
+        """Return the exchange time."""
+        return self._clock.now_ms
 
     def number(self, kind: str) -> int:
         """Return the next number of a kind and count on."""
@@ -105,8 +122,9 @@ class Desk:
         return f"{item.id_prefix}{self.number('order')}"
 
     def add(self, order: Order) -> None:
-        """Take in a new order."""
-        order.number = self.number("created")
+        """Take in a new order of this account."""
+        assert order.user_id == self.user_id, order.order_id
+        order.number, order.queue = self.number("created"), self.number("queue")
         self._keep(order)
         self.changed[order.order_id] = order
 
@@ -124,6 +142,10 @@ class Desk:
         self.orders[order.order_id] = order
         if order.is_live:
             self.live[order.order_id] = order
+
+    def requeue(self, order: Order) -> None:
+        """Send an order to the end of the queue at its price."""
+        order.queue = self.number("queue")
 
     def touch(self, order: Order) -> None:
         """Note that an order changed now."""

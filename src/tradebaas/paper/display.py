@@ -7,7 +7,7 @@ into words.
 
 from tradebaas.paper.accounts import position_wire, summary_wire
 from tradebaas.paper.channels import topics_of
-from tradebaas.paper.desk import Trade
+from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.feeds import Feeds
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.matching import Matching
@@ -21,7 +21,6 @@ class Display:
     """The views of one exchange, and who is told of them."""
 
     def __init__(self, matching: Matching, terms: Terms, outbox: Outbox):
-        self._desk = matching.desk
         self._tape = matching.tape
         self._terms = terms
         self._outbox = outbox
@@ -29,56 +28,67 @@ class Display:
 
     # -- views --------------------------------------------------------------------------------
 
-    def position(self, name: str) -> Wire:
-        """Return the position in an instrument."""
-        held = self._desk.account.positions[name]
+    def position(self, desk: Desk, name: str) -> Wire:
+        """Return an account's position in an instrument."""
+        held = desk.account.positions[name]
         return position_wire(held, self._tape.price, self._terms.margin)
 
-    def summary(self, currency: str) -> Wire:
-        """Return the account summary of a currency."""
-        terms, account = self._terms, self._desk.account
+    def summary(self, desk: Desk, currency: str) -> Wire:
+        """Return the summary of a currency of an account."""
+        terms, account = self._terms, desk.account
         return summary_wire(account, currency, self._tape.price, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
 
-    def tell_changes(self, name: str, orders: list[Order], trades: list[Trade]) -> None:
-        """Send what one event changed in an instrument."""
+    def tell_changes(self, desk: Desk, name: str, orders: list[Order], trades: list[Trade]) -> None:
+        """Send what one event changed for an account in an instrument."""
         wires = [order_wire(order) for order in orders]
-        if f"changes.{name}" in self._outbox.heard():
+        topic = account_topic(f"changes.{name}", desk)
+        if topic in self._outbox.heard():
             changes: Wire = {
                 "instrument_name": name,
                 "orders": wires,
                 "trades": trades,
-                "positions": [self.position(name)] if trades else [],
+                "positions": [self.position(desk, name)] if trades else [],
             }
-            self._outbox.tell(f"changes.{name}", changes)
+            self._outbox.tell(topic, changes)
         for wire in wires:
-            self._outbox.tell(f"orders.{name}", wire)
+            self._outbox.tell(account_topic(f"orders.{name}", desk), wire)
         if trades:
-            self._outbox.tell(f"trades.{name}", trades)
-        self.feeds.tell_orders(name, trades)
+            self._outbox.tell(account_topic(f"trades.{name}", desk), trades)
 
-    def tell_balance(self, currency: str) -> None:
-        """Send the summary of a currency."""
-        topic = f"portfolio.{currency}"
+    def tell_balance(self, desk: Desk, currency: str) -> None:
+        """Send the summary of a currency of an account."""
+        topic = account_topic(f"portfolio.{currency}", desk)
         if topic in self._outbox.heard():
-            self._outbox.tell(topic, self.summary(currency))
+            self._outbox.tell(topic, self.summary(desk, currency))
 
     def tell_maintenance(self, on: bool) -> None:
         """Say whether there is, or will be, maintenance."""
         self._outbox.tell("platform_state", {"maintenance": on})
 
-    def subscribe(self, session: Session, channels: list[str], private: bool) -> list[str]:
-        """Subscribe to the known channels; public ones say at once where the market stands."""
+    def subscribe(self, session: Session, channels: list[str], desk: Desk | None) -> list[str]:
+        """Subscribe to the known channels; public ones say at once where the market stands.
+
+        Those of an account tell of that of ``desk``, and are unknown without it.
+        """
         accepted: list[str] = []
         for channel in channels:
             topics = topics_of(channel)
-            if not topics or (channel.startswith("user.") and not private):
+            of_account = channel.startswith("user.")
+            if not topics or (of_account and desk is None):
                 continue
+            if of_account and desk is not None:
+                topics = tuple(account_topic(topic, desk) for topic in topics)
             accepted.append(channel)
-            if channel not in session.channels:
+            if session.channels.get(channel) != topics:
                 first = self.feeds.first(topics[0])
                 session.channels[channel] = topics
                 if first is not None:
                     self._outbox.tell_channel(session, channel, topics[0], first)
         return accepted
+
+
+def account_topic(topic: str, desk: Desk) -> str:
+    """Return the topic as it is told to one account."""
+    return f"{topic}@{desk.user_id}"

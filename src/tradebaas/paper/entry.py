@@ -7,12 +7,13 @@ band, reduce-only, funds.
 
 from decimal import Decimal
 
+import msgspec
+
 from tradebaas.paper import checks, families, params
-from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument, Wire
 from tradebaas.paper.orders import Direction, Order, order_wire
 from tradebaas.paper.params import Refused, invalid
-from tradebaas.paper.sessions import Session
 
 LEG_COUNTS = {
     "one_triggers_other": (1, 10),
@@ -21,33 +22,34 @@ LEG_COUNTS = {
 }
 
 
-def place(exchange: Exchange, session: Session, direction: Direction, asked: params.Entry) -> Wire:
+def place(call: Call, direction: Direction, asked: params.Entry) -> Wire:
     """Enter an order and return it with its immediate trades.
 
     Raises:
         Refused: with Deribit's code when the order is not accepted.
     """
     item = params.instrument(asked.instrument_name)
-    checks.check_deadline(exchange, asked.valid_until)
-    order = _primary(exchange, session, item, direction, asked)
-    legs = _legs(exchange, session, item, asked)
-    checks.check_band(exchange, order)
-    checks.clip_or_refuse(exchange, order)
-    checks.check_funds(exchange, order)
-    _slide(exchange, order)
-    before = len(exchange.step_trades)
-    _admit(exchange, order, legs)
-    return _placed(exchange, order, before)
+    checks.check_deadline(call, asked.valid_until)
+    order = _primary(call, item, direction, asked)
+    legs = _legs(call, item, asked)
+    checks.check_band(call, order)
+    checks.clip_or_refuse(call, order)
+    checks.check_funds(call, order)
+    _slide(call, order)
+    checks.check_overlap(call, order)
+    before = len(call.exchange.recorder.fills)
+    _admit(call, order, legs)
+    return _placed(call, order, before)
 
 
-def close_position(exchange: Exchange, session: Session, asked: params.Close) -> Wire:
+def close_position(call: Call, asked: params.Close) -> Wire:
     """Close the whole position with a reduce-only order without a label.
 
     Raises:
         Refused: 10010 when there is no position.
     """
     item = params.instrument(asked.instrument_name)
-    size = exchange.desk.account.positions[item.name].size
+    size = call.desk.account.positions[item.name].size
     if not size:
         raise Refused(10010, "already_closed")
     entry = params.Entry(
@@ -57,36 +59,36 @@ def close_position(exchange: Exchange, session: Session, asked: params.Close) ->
         price=asked.price,
         reduce_only=True,
     )
-    return place(exchange, session, "sell" if size > 0 else "buy", entry)
+    return place(call, "sell" if size > 0 else "buy", entry)
 
 
-def edit(exchange: Exchange, asked: params.Edit) -> Wire:
+def edit(call: Call, asked: params.Edit) -> Wire:
     """Change a live order and return it with its immediate trades.
 
     Raises:
-        Refused: 10004, 11044, 11054 or -32602.
+        Refused: 10003, 10004, 11044, 11054 or -32602.
     """
-    return _edit(exchange, checks.find_live(exchange, asked.order_id), asked)
+    return _edit(call, checks.find_live(call, asked.order_id), asked)
 
 
-def edit_by_label(exchange: Exchange, asked: params.EditByLabel) -> Wire:
+def edit_by_label(call: Call, asked: params.EditByLabel) -> Wire:
     """Change the one live order that bears a label in an instrument.
 
     Raises:
         Refused: 10004 when none does, 13032 when several do, and as ``edit``.
     """
     name = params.instrument(asked.instrument_name).name
-    live = exchange.desk.live.values()
+    live = call.desk.live.values()
     found = [o for o in live if o.label == asked.label and o.instrument_name == name]
     if not found:
         raise Refused(10004, "order_not_found")
     if len(found) > 1:
         raise Refused(13032, "non_unique_order_label")
-    return _edit(exchange, found[0], asked)
+    return _edit(call, found[0], asked)
 
 
-def _edit(exchange: Exchange, order: Order, asked: params.Change) -> Wire:
-    checks.check_deadline(exchange, asked.valid_until)
+def _edit(call: Call, order: Order, asked: params.Change) -> Wire:
+    checks.check_deadline(call, asked.valid_until)
     item = order.instrument
     amount = checks.amount_of(item, asked.amount, asked.contracts, order.amount)
     if amount <= max(order.filled, order.spawned):
@@ -94,8 +96,13 @@ def _edit(exchange: Exchange, order: Order, asked: params.Change) -> Wire:
     price = _edited_price(order, "price", order.price, asked.price)
     trigger_price = _edited_price(order, "trigger_price", order.trigger_price, asked.trigger_price)
     offset = _edited_price(order, "trigger_offset", order.trigger_offset, asked.trigger_offset)
+    post_only = order.post_only if asked.post_only is None else asked.post_only
+    if order.rests and not post_only:
+        checks.check_overlap(call, msgspec.structs.replace(order, amount=amount, price=price))
     if asked.display_amount is not None:
         order.display_amount = checks.display_of(order, amount, asked.display_amount)
+    if order.rests and (price != order.price or amount > order.amount):
+        call.desk.requeue(order)
     order.amount = order.original = amount
     order.price, order.trigger_price, order.trigger_offset = price, trigger_price, offset
     for flag in ("post_only", "reject_post_only", "reduce_only"):
@@ -103,39 +110,37 @@ def _edit(exchange: Exchange, order: Order, asked: params.Change) -> Wire:
         if value is not None:
             setattr(order, flag, value)
     order.replaced = True
-    exchange.desk.touch(order)
-    before = len(exchange.step_trades)
+    call.desk.touch(order)
+    before = len(call.exchange.recorder.fills)
     if not order.is_secondary:
-        _rematch(exchange, order)
-    return _placed(exchange, order, before)
+        _rematch(call, order)
+    return _placed(call, order, before)
 
 
-def cancel(exchange: Exchange, order_id: str) -> Order:
+def cancel(call: Call, order_id: str) -> Order:
     """Cancel a live order.
 
     Raises:
         Refused: 10004, 11044 or -32602.
     """
-    order = checks.find_live(exchange, order_id)
-    exchange.desk.end(order, "cancelled", "user_request")
-    exchange.settle()
+    order = checks.find_live(call, order_id)
+    call.desk.end(order, "cancelled", "user_request")
+    call.exchange.settle()
     return order
 
 
 def _primary(
-    exchange: Exchange, session: Session, item: Instrument, direction: Direction,
+    call: Call, item: Instrument, direction: Direction,
     asked: params.Entry,
 ) -> Order:  # fmt: skip
     amount = checks.amount_of(item, asked.amount, asked.contracts, None)
-    order = checks.build(exchange, session, item, direction, amount, asked)
+    order = checks.build(call, item, direction, amount, asked)
     order.linked = asked.linked_order_type
     order.fill_condition = asked.trigger_fill_condition
     return order
 
 
-def _legs(
-    exchange: Exchange, session: Session, item: Instrument, asked: params.Entry
-) -> list[Order]:
+def _legs(call: Call, item: Instrument, asked: params.Entry) -> list[Order]:
     linked = asked.linked_order_type
     if linked is None:
         if asked.otoco_config:
@@ -147,12 +152,12 @@ def _legs(
     legs = []
     for leg in asked.otoco_config:
         amount = checks.amount_of(item, leg.amount, None, None)
-        legs.append(checks.build(exchange, session, item, leg.direction, amount, leg))
+        legs.append(checks.build(call, item, leg.direction, amount, leg))
     return legs
 
 
-def _admit(exchange: Exchange, order: Order, legs: list[Order]) -> None:
-    desk = exchange.desk
+def _admit(call: Call, order: Order, legs: list[Order]) -> None:
+    desk = call.desk
     order.order_id = families.leg_id(desk, order)
     starts = [order]
     if order.linked == "one_cancels_other":
@@ -173,12 +178,12 @@ def _admit(exchange: Exchange, order: Order, legs: list[Order]) -> None:
         desk.add(new)
     for new in starts:
         if new.is_live:
-            exchange.matching.activate(new)
-    exchange.settle()
+            call.exchange.matching.activate(new)
+    call.exchange.settle()
 
 
-def _placed(exchange: Exchange, order: Order, before: int) -> Wire:
-    trades = [t for t in exchange.step_trades[before:] if t.order_id == order.order_id]
+def _placed(call: Call, order: Order, before: int) -> Wire:
+    trades = call.exchange.recorder.trades_since(before, order)
     return {"order": order_wire(order), "trades": trades}
 
 
@@ -190,23 +195,23 @@ def _edited_price(
     return checks.price_of(order.instrument, name, new)
 
 
-def _slide(exchange: Exchange, order: Order) -> None:
+def _slide(call: Call, order: Order) -> None:
     """Keep a post-only limit out of the other side: reject it or move it inside its own."""
     if not order.post_only or order.order_type != "limit":
         return
     assert order.price is not None
-    if exchange.matching.is_marketable(order, order.price):
+    if call.exchange.matching.is_marketable(order, order.price):
         if order.reject_post_only:
             raise Refused(11054, "post_only_reject")
-        order.price = exchange.tape.bid if order.is_buy else exchange.tape.ask
+        order.price = call.exchange.tape.bid if order.is_buy else call.exchange.tape.ask
 
 
-def _rematch(exchange: Exchange, order: Order) -> None:
+def _rematch(call: Call, order: Order) -> None:
     try:
         if order.state == "open":
-            _slide(exchange, order)
+            _slide(call, order)
     except Refused:
-        exchange.desk.end(order, "cancelled", "edit_post_only_reject")
+        call.desk.end(order, "cancelled", "edit_post_only_reject")
     else:
-        exchange.matching.activate(order)
-    exchange.settle()
+        call.exchange.matching.activate(order)
+    call.exchange.settle()

@@ -10,69 +10,31 @@ the candle that it happened in is closed.
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 
-import msgspec
-
 from tradebaas.paper import families, liquidation
 from tradebaas.paper.accounts import Account, account_number, overdrawn
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.desk import Counters, Desk, Trade
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.display import Display
-from tradebaas.paper.instruments import CONTEXT, CURRENCIES, INSTRUMENTS, Wire, plain
+from tradebaas.paper.instruments import CONTEXT
+from tradebaas.paper.keys import AccountConfig
 from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
-from tradebaas.paper.orders import Order, order_wire
+from tradebaas.paper.orders import FIRST_USER_ID, Order
 from tradebaas.paper.outbox import Outbox
+from tradebaas.paper.recorder import Recorder, Step
+from tradebaas.paper.saved import MAIN, SavedAccount, SavedState
 from tradebaas.paper.sessions import Gate, Proof, Session
-from tradebaas.paper.tape import Tape, TapeState
+from tradebaas.paper.tape import Tape
 from tradebaas.paper.terms import Terms
 
 MAX_EVENTS_PER_MOVE = 10_000
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class Record(msgspec.Struct, frozen=True):
-    """One line of the journal; ``body`` is JSON."""
-
-    n: int
-    at_ms: int
-    kind: str
-    body: bytes
-
-
-class SavedState(msgspec.Struct, kw_only=True):
-    """Everything besides orders and trades that a restart needs.
-
-    ``account_id`` is drawn once, so that a ledger that was made anew is another account.
-    """
-
-    source: str
-    account_id: int
-    tape: TapeState
-    account: Account
-    counters: Counters
-    next_record: int = 1
-    next_session: int = 1
-    depth: dict[str, Decimal] = {}
-    cod_default: bool = False
-    connected: dict[int, bool] = {}
-    """The connections, and whether their orders end with them."""
-    exposures: dict[str, tuple[Decimal, Decimal]] = {}
-    balances: dict[str, Decimal] = {}
-
-
-class Step(msgspec.Struct, frozen=True):
-    """What one call led to: to be made durable first, then sent, then dropped."""
-
-    records: list[Record]
-    orders: list[Order]
-    trades: list[Trade]
-    frames: list[tuple[int, bytes]]
-    drops: list[int]
-
 
 class Exchange:
-    """One market, one account, any number of connections."""
+    """One market, its accounts, any number of connections.
+
+    ``desks`` has the accounts by name; ``desk`` is the main one's.
+    """
 
     def __init__(
         self, config: ExchangeConfig, market: Market, saved: SavedState | None,
@@ -81,42 +43,40 @@ class Exchange:
         self.config = config
         self.tape = Tape(market, saved.tape if saved else None)
         if saved is None:
-            account = Account.new(config.balance_btc, config.balance_usdc)
-            saved = SavedState(
-                source=market.name,
-                account_id=account_number(new_token()),
-                tape=self.tape.state,
-                account=account,
-                counters=Counters(),
-            )
+            saved = SavedState(source=market.name, tape=self.tape.state)
+        known = {account.name for account in saved.accounts}
+        saved.accounts += [
+            _new_account(wanted, account_number(new_token()), len(known) + more)
+            for more, wanted in enumerate(a for a in config.every_account if a.name not in known)
+        ]
         self.saved = saved
-        self.desk = Desk(saved.account, saved.counters, config.remembered)
-        self.desk.now_ms = saved.tape.now_ms
-        self.matching = Matching(self.desk, self.tape, config.maker_fee, config.taker_fee)
+        made = [Desk(a, saved.counters, config.remembered, saved.tape) for a in saved.accounts]
+        self.desks = {desk.name: desk for desk in made}
+        self.desk = self.desks[MAIN]
+        by_id = {desk.user_id: desk for desk in made}
+        self.matching = Matching(by_id, self.tape, config.maker_fee, config.taker_fee)
         self.matching.depth = saved.depth
-        self.gate = Gate(config.client_id, config.client_secret, config.token_ttl_s, new_token)
+        self.gate = Gate(config.every_key, config.token_ttl_s, new_token)
         self.terms = Terms.of(config)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
         self.display = Display(self.matching, self.terms, self.outbox)
+        self.recorder = Recorder(saved, self.matching, self.display)
         self._stands = False
         self._shut = False
         self.paused = False
         self._owes_bar = False
-        self._records: list[Record] = []
-        self._orders: dict[str, Order] = {}
-        self.step_trades: list[Trade] = []
 
     # -- time and the market ------------------------------------------------------------------
 
     @property
     def now_ms(self) -> int:
         """Return the exchange time."""
-        return self.desk.now_ms
+        return self.tape.state.now_ms
 
     def set_now(self, now_ms: int) -> None:
         """Let time pass without moving the market; an earlier time is ignored."""
-        self.desk.now_ms = self.tape.state.now_ms = max(self.desk.now_ms, now_ms)
+        self.tape.state.now_ms = max(self.tape.state.now_ms, now_ms)
 
     def advance(self, to_ms: int) -> None:
         """Move the market along its path until ``to_ms`` (paced mode), if the books are open."""
@@ -183,13 +143,20 @@ class Exchange:
         self._execute_gap(crossed)
         self.display.feeds.tell()
 
-    def check_margin(self) -> bool:
-        """Liquidate a step of what the account can no longer carry; return whether any was due."""
-        currencies = overdrawn(self.desk.account, self.tape.price, self.terms.margin)
-        for currency in currencies:
-            liquidation.liquidate(self.matching, currency)
+    def check_margin(self, only: Desk | None = None) -> bool:
+        """Liquidate a step of what an account can no longer carry; return whether any was due.
+
+        ``only`` names one account whose turn it is.
+        """
+        due = [
+            (desk, currency)
+            for desk in ([only] if only is not None else self.desks.values())
+            for currency in overdrawn(desk.account, self.tape.price, self.terms.margin)
+        ]
+        for desk, currency in due:
+            liquidation.liquidate(self.matching, desk, currency)
             self.settle()
-        return bool(currencies)
+        return bool(due)
 
     def _finish_leg(self) -> None:
         price, end_ms = self.tape.leg_end()
@@ -252,10 +219,10 @@ class Exchange:
 
     def _end_day(self) -> None:
         """Cancel the orders that were for a day which is over."""
-        live = [o for o in self.desk.live.values() if o.time_in_force == "good_til_day"]
+        live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:
-            self.desk.end(order, "cancelled", "settlement")
+            self.matching.desk_of(order).end(order, "cancelled", "settlement")
         if over:
             self.settle()
 
@@ -264,75 +231,29 @@ class Exchange:
     def settle(self) -> None:
         """End an event: settle families, record and tell what changed."""
         families.settle(self.matching)
-        orders, trades = self.desk.take_changes()
-        for order in orders:
-            self._orders[order.order_id] = order
-            self.record("order", order_wire(order))
-        for trade in trades:
-            self.step_trades.append(trade)
-            self.record("trade", trade)
-        for name in INSTRUMENTS:
-            self._record_exposure(name)
-            mine = [item for item in orders if item.instrument_name == name]
-            fills = [item for item in trades if item.instrument_name == name]
-            if mine or fills:
-                self.display.tell_changes(name, mine, fills)
-        for currency in CURRENCIES:
-            self._record_balance(currency)
-        if self.matching.thin == "cancel":
-            self._record_cut_short(orders)
-
-    def record(self, kind: str, body: object) -> None:
-        """Add a line to the journal."""
-        record = Record(self.saved.next_record, self.now_ms, kind, _encode(body))
-        self._records.append(record)
-        self.saved.next_record += 1
+        self.recorder.end_event()
 
     def take_step(self) -> Step:
         """Return what happened since the last step."""
-        orders = list(self._orders.values())
-        step = Step(self._records, orders, self.step_trades, *self.outbox.take())
-        self._records, self._orders, self.step_trades = [], {}, []
-        return step
-
-    def _record_cut_short(self, orders: list[Order]) -> None:
-        """The driver took the liquidity away: what that did to an order is the driver's doing."""
-        for order in orders:
-            if order.order_type == "market" and order.state == "cancelled":
-                what: Wire = {"order_id": order.order_id, "remaining": order.remaining}
-                line: Wire = {"method": "admin/thin", "params": what, "outcome": {"result": "cut"}}
-                self.record("admin", line)
-
-    def _record_exposure(self, name: str) -> None:
-        position = self.desk.account.positions[name]
-        exposure = position.size, self.desk.live_stop_amount(name)
-        if self.saved.exposures.get(name, (Decimal(0), Decimal(0))) == exposure:
-            return
-        self.saved.exposures[name] = exposure
-        body: Wire = {
-            "instrument_name": name,
-            "size": position.size,
-            "average_price": position.average_price,
-            "live_stop_amount": exposure[1],
-        }
-        self.record("position", body)
-
-    def _record_balance(self, currency: str) -> None:
-        balance = self.desk.account.balances[currency]
-        if self.saved.balances.get(currency) == balance:
-            return
-        self.saved.balances[currency] = balance
-        self.record("balance", {"currency": currency, "balance": plain(balance)})
-        self.display.tell_balance(currency)
+        return Step(*self.recorder.take(), *self.outbox.take())
 
     # -- connections --------------------------------------------------------------------------
 
     def connect(self) -> Session:
         """Take in a new connection."""
         session = self._new_session(None)
-        self.saved.connected[session.number] = self.saved.cod_default
-        self.record("session", {"session": session.number, "event": "connect"})
+        self.saved.connected[session.number] = False
+        self.recorder.write("session", {"session": session.number, "event": "connect"})
         return session
+
+    def act_for(self, session: Session, desk: Desk) -> None:
+        """Note that a connection may act for an account.
+
+        The first one decides whether the connection's orders end with it.
+        """
+        if not session.acts and session.number in self.saved.connected:
+            self.saved.connected[session.number] = desk.saved.cod_default
+        session.acts = True
 
     def visit(self, proof: Proof) -> Session:
         """Take in a single call without a connection; whatever it leaves, it leaves for good."""
@@ -362,11 +283,11 @@ class Exchange:
 
     def _part_from(self, number: int, cancels: bool) -> None:
         del self.saved.connected[number]
-        self.record("session", {"session": number, "event": "disconnect"})
+        self.recorder.write("session", {"session": number, "event": "disconnect"})
         if cancels:
-            for order in list(self.desk.live.values()):
+            for order in list(self.matching.live()):
                 if order.session == number and order.is_live:
-                    self.desk.end(order, "cancelled", "cancel_on_disconnect")
+                    self.matching.desk_of(order).end(order, "cancelled", "cancel_on_disconnect")
             self.settle()
 
     def plan_maintenance(self, from_ms: int, until_ms: int) -> None:
@@ -390,3 +311,12 @@ class Exchange:
         for session in clients:
             session.logged_in = False
         return len(clients)
+
+
+def _new_account(wanted: AccountConfig, account_id: int, place: int) -> SavedAccount:
+    return SavedAccount(
+        name=wanted.name,
+        account_id=account_id,
+        user_id=FIRST_USER_ID + place,
+        account=Account.new(wanted.balance_btc, wanted.balance_usdc),
+    )

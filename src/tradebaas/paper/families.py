@@ -27,17 +27,21 @@ def leg_id(desk: Desk, order: Order) -> str:
 
 def settle(matching: Matching) -> None:
     """Do everything that the fills and ends since the last call lead to."""
-    desk = matching.desk
-    while desk.filled or desk.closed:
-        filled, desk.filled = desk.filled, {}
-        closed, desk.closed = desk.closed, {}
-        for order in filled.values():
-            _reduce_peers(desk, order)
-            if order.oto_order_ids:
-                _spawn_legs(matching, order)
-        for order in closed.values():
-            if order.state != "triggered":
-                _close_family(desk, order)
+    while due := [desk for desk in matching.desks.values() if desk.filled or desk.closed]:
+        for desk in due:
+            _settle_desk(matching, desk)
+
+
+def _settle_desk(matching: Matching, desk: Desk) -> None:
+    filled, desk.filled = desk.filled, {}
+    closed, desk.closed = desk.closed, {}
+    for order in filled.values():
+        _reduce_peers(desk, order)
+        if order.oto_order_ids:
+            _spawn_legs(matching, desk, order)
+    for order in closed.values():
+        if order.state != "triggered":
+            _close_family(desk, order)
 
 
 def _reduce_peers(desk: Desk, order: Order) -> None:
@@ -58,8 +62,7 @@ def _ceil_amount(order: Order, amount: Decimal) -> Decimal:
     return -order.instrument.floor_amount(-amount)
 
 
-def _spawn_legs(matching: Matching, primary: Order) -> None:
-    desk = matching.desk
+def _spawn_legs(matching: Matching, desk: Desk, primary: Order) -> None:
     due = [(item, _due(primary, item)) for item in desk.secondaries(primary)]
     if not any(amount for _, amount in due):
         return
@@ -93,6 +96,7 @@ def _leg(desk: Desk, primary: Order, item: Order, amount: Decimal, oco_ref: str 
     leg_type = item.order_type
     leg = Order(
         order_id=leg_id(desk, item),
+        user_id=desk.user_id,
         instrument_name=item.instrument_name,
         direction=item.direction,
         order_type=leg_type,

@@ -43,17 +43,16 @@ class Feeds:
     def __init__(self, matching: Matching, terms: Terms, outbox: Outbox) -> None:
         self._matching = matching
         self._tape = matching.tape
-        self._desk = matching.desk
         self._terms = terms
         self._outbox = outbox
         self._books = {name: Book(0, {}, {}) for name in INSTRUMENTS}
         self._last: dict[str, Wire] = {}
         self._printed = self._tape.reached_ms * SEQ_PER_MS
-        self._books_are = terms.state(self._desk.now_ms)
+        self._books_are = terms.state(self._tape.state.now_ms)
 
     def ticker(self, name: str) -> Wire:
         """Return the ticker of an instrument."""
-        item, now_ms = INSTRUMENTS[name], self._desk.now_ms
+        item, now_ms = INSTRUMENTS[name], self._tape.state.now_ms
         best = sides(item, self._matching, levels=1)
         return ticker_wire(item, self._tape, best, now_ms, self._terms.state(now_ms))
 
@@ -63,7 +62,7 @@ class Feeds:
         bids, asks = sides(INSTRUMENTS[name], self._matching)
         if (bids, asks) == before[1:]:
             return before
-        number = max(before.change_id + 1, self._desk.now_ms)
+        number = max(before.change_id + 1, self._tape.state.now_ms)
         after = self._books[name] = Book(number, bids, asks)
         topic = f"book.{name}"
         if before.change_id and topic in self._outbox.heard():
@@ -80,7 +79,7 @@ class Feeds:
 
     def tell_state(self) -> None:
         """Tell whether the books have opened or closed since the last time."""
-        now_ms = self._desk.now_ms
+        now_ms = self._tape.state.now_ms
         before, self._books_are = self._books_are, self._terms.state(now_ms)
         if before == self._books_are:
             return
@@ -145,16 +144,16 @@ class Feeds:
             case ["chart", _, minutes]:
                 return self._tape.frame(int(minutes))
             case ["index", index]:
-                return index_wire(index, self._tape, self._desk.now_ms)
+                return index_wire(index, self._tape, self._tape.state.now_ms)
             case ["quote", name]:
                 return self._stamped(name) | quote_wire(self.book(name))
             case ["grouped", name, group, depth]:
                 return self._stamped(name) | books.grouped(self.book(name), group, int(depth))
             case ["perpetual", _]:
                 price: Wire = {"index_price": self._tape.price, "interest": NO_INTEREST}
-                return {"timestamp": self._desk.now_ms} | price
+                return {"timestamp": self._tape.state.now_ms} | price
             case _:
                 return None
 
     def _stamped(self, name: str) -> Wire:
-        return {"timestamp": self._desk.now_ms, "instrument_name": name}
+        return {"timestamp": self._tape.state.now_ms, "instrument_name": name}

@@ -14,19 +14,22 @@ import apsw
 import msgspec
 
 from tradebaas.errors import StoreFault
-from tradebaas.paper.desk import Trade
-from tradebaas.paper.exchange import Record, SavedState
+from tradebaas.paper.desk import Fill, Trade
 from tradebaas.paper.orders import Order
+from tradebaas.paper.recorder import Record
+from tradebaas.paper.saved import SavedState
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SYNCHRONOUS_FULL = 2
 SCHEMA = """
 CREATE TABLE journal (n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
                       body TEXT NOT NULL);
-CREATE TABLE orders (order_id TEXT PRIMARY KEY, n INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE trades (trade_seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE orders (order_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, n INTEGER NOT NULL,
+                     body TEXT NOT NULL);
+CREATE TABLE trades (user_id INTEGER NOT NULL, trade_seq INTEGER NOT NULL, body TEXT NOT NULL,
+                     PRIMARY KEY (user_id, trade_seq)) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE INDEX orders_by_n ON orders (n);
+CREATE INDEX orders_by_n ON orders (user_id, n);
 """
 
 
@@ -41,34 +44,29 @@ class Journal:
             raise _fault(path, error) from error
         self._path = path
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Trade]]:
-        """Return what the last run left: state, newest orders and trades, oldest first.
+    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
+        """Return what the last run left: state, newest orders and trades of each account, oldest
+        first.
 
         Raises:
             StoreFault: the file cannot be read.
         """
+        orders: list[Order] = []
+        fills: list[Fill] = []
         try:
             state = self._db.execute("SELECT body FROM state WHERE key = 'exchange'").get
-            orders = self._last("SELECT body FROM orders ORDER BY n DESC LIMIT ?", count)
-            live = self._last(
-                "SELECT body FROM orders WHERE json_extract(body, '$.state') IN "
-                "('open', 'untriggered') ORDER BY n DESC LIMIT ?",
-                count,
-            )
-            trades = self._last("SELECT body FROM trades ORDER BY trade_seq DESC LIMIT ?", count)
+            if state is None:
+                return None, orders, fills
+            saved = msgspec.json.decode(cast(str, state), type=SavedState)
+            for user_id in (account.user_id for account in saved.accounts):
+                orders += self._orders_of(user_id, count)
+                fills += self._fills_of(user_id, count)
         except apsw.Error as error:
             raise _fault(self._path, error) from error
-        remembered = {
-            order.order_id: order
-            for order in (msgspec.json.decode(body, type=Order) for body in (*live, *orders))
-        }
-        # By creation, as they were in memory: queries list them so.
-        ordered = sorted(remembered.values(), key=lambda order: order.number)
-        saved = None if state is None else msgspec.json.decode(cast(str, state), type=SavedState)
-        return saved, ordered, [msgspec.json.decode(body, type=Trade) for body in trades]
+        return saved, orders, fills
 
     def commit(
-        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
     ) -> None:
         """Make one step durable.
 
@@ -82,12 +80,12 @@ class Journal:
                     [(line.n, line.at_ms, line.kind, line.body.decode()) for line in records],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO orders VALUES (?, ?, ?)",
-                    [(item.order_id, item.number, _text(item)) for item in orders],
+                    "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)",
+                    [(item.order_id, item.user_id, item.number, _text(item)) for item in orders],
                 )
                 self._db.executemany(
-                    "INSERT INTO trades VALUES (?, ?)",
-                    [(item.trade_seq, _text(item)) for item in trades],
+                    "INSERT INTO trades VALUES (?, ?, ?)",
+                    [(user_id, trade.trade_seq, _text(trade)) for user_id, trade in fills],
                 )
                 self._db.execute(
                     "INSERT OR REPLACE INTO state VALUES ('exchange', ?)",
@@ -100,8 +98,33 @@ class Journal:
         """Close the file."""
         self._db.close()
 
-    def _last(self, query: str, count: int) -> list[str]:
-        rows = self._db.execute(query, (count,)).fetchall()
+    def _orders_of(self, user_id: int, count: int) -> list[Order]:
+        newest = self._last(
+            "SELECT body FROM orders WHERE user_id = ? ORDER BY n DESC LIMIT ?", user_id, count
+        )
+        live = self._last(
+            "SELECT body FROM orders WHERE user_id = ? AND json_extract(body, '$.state') IN "
+            "('open', 'untriggered') ORDER BY n DESC LIMIT ?",
+            user_id,
+            count,
+        )
+        remembered = {
+            order.order_id: order
+            for order in (msgspec.json.decode(body, type=Order) for body in (*live, *newest))
+        }
+        # By creation, as they were in memory: queries list them so.
+        return sorted(remembered.values(), key=lambda order: order.number)
+
+    def _fills_of(self, user_id: int, count: int) -> list[Fill]:
+        newest = self._last(
+            "SELECT body FROM trades WHERE user_id = ? ORDER BY trade_seq DESC LIMIT ?",
+            user_id,
+            count,
+        )
+        return [Fill(user_id, msgspec.json.decode(body, type=Trade)) for body in newest]
+
+    def _last(self, query: str, user_id: int, count: int) -> list[str]:
+        rows = self._db.execute(query, (user_id, count)).fetchall()
         return [cast(str, body) for (body,) in reversed(rows)]
 
     def _prepare(self, path: Path) -> None:

@@ -11,22 +11,24 @@ from typing import Protocol
 from tradebaas.errors import ConfigError
 from tradebaas.paper.candles import read_candles
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.desk import Trade
-from tradebaas.paper.exchange import Exchange, Record, SavedState
+from tradebaas.paper.desk import Fill
+from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.market import GeneratedMarket, Market, ReplayMarket
 from tradebaas.paper.orders import Order
+from tradebaas.paper.recorder import Record
+from tradebaas.paper.saved import SavedState
 
 
 class Ledger(Protocol):
     """Where each step of an exchange is made durable before anybody hears of it."""
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Trade]]:
-        """Return what the last run left: state, all live orders and the newest ``count`` others,
-        the newest ``count`` trades; orders by creation, trades by time."""
+    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
+        """Return what the last run left: state, and of each account all live orders, the newest
+        ``count`` others and the newest ``count`` trades; orders by creation, trades by time."""
         ...
 
     def commit(
-        self, records: list[Record], orders: list[Order], trades: list[Trade], state: SavedState
+        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
     ) -> None:
         """Make one step durable; all of it or nothing."""
         ...
@@ -48,7 +50,7 @@ def restore(
         ConfigError: the ledger belongs to another market, or the candle file does not fit.
         StoreFault: the ledger cannot be read.
     """
-    saved, orders, trades = ledger.load(config.remembered)
+    saved, orders, fills = ledger.load(config.remembered)
     if market is None:
         market = _market(config, saved, wall_ms)
     if saved is not None and saved.source != market.name:
@@ -57,7 +59,11 @@ def restore(
             f"{market.name}); give the same settings or another directory"
         )
     exchange = Exchange(config, market, saved, new_token)
-    exchange.desk.restore(orders, trades)
+    for desk in exchange.desks.values():
+        desk.restore(
+            [order for order in orders if order.user_id == desk.user_id],
+            [fill.trade for fill in fills if fill.user_id == desk.user_id],
+        )
     exchange.part_from_all()
     return exchange
 

@@ -16,9 +16,8 @@ from tradebaas.paper.orders import Order
 STEP = Decimal("0.25")
 
 
-def liquidate(matching: Matching, currency: str) -> None:
-    """Cancel the orders in a currency and close a step of each of its positions."""
-    desk = matching.desk
+def liquidate(matching: Matching, desk: Desk, currency: str) -> None:
+    """Cancel an account's orders in a currency and close a step of each of its positions."""
     held = desk.account.in_currency(currency)
     names = {position.instrument_name for position in held}
     for order in list(desk.live.values()):
@@ -35,6 +34,7 @@ def _step(desk: Desk, position: Position) -> Order:
     item, held = position.instrument, abs(position.size)
     return Order(
         order_id=desk.order_id(item),
+        user_id=desk.user_id,
         instrument_name=item.name,
         direction="sell" if position.size > 0 else "buy",
         order_type="market",

@@ -141,13 +141,13 @@ def _trades_by_currency(call: Call, asked: params.MarketTrades) -> Wire:
 def _trades(exchange: Exchange, asked: params.MarketTrades, names: set[str]) -> Wire:
     """Return a page of trades: newest first unless ``sorting`` is asc."""
     span, newest_first = _span(exchange, asked), asked.sorting != "asc"
-    tape, desk = exchange.tape, exchange.desk
+    tape, desks = exchange.tape, exchange.desks.values()
 
     def seq(trade: PublicTrade) -> int:
         return trade.trade_seq
 
     each: list[Iterator[PublicTrade]] = [
-        public_trades(tape, desk, item, span, newest_first=newest_first)
+        public_trades(tape, desks, item, span, newest_first=newest_first)
         for item in INSTRUMENTS.values()
         if item.name in names
     ]

@@ -1,7 +1,12 @@
-"""Executes orders against the one market price.
+"""Executes orders against the one market price, and against each other.
 
-The book is imaginary: the best bid is the price rounded down to the tick, the best ask one tick
-above, and ``depth`` (unlimited unless set) is what each price level holds until the price moves.
+Most of the book is imaginary: the best bid is the price rounded down to the tick, the best ask one
+tick above, and ``depth`` (unlimited unless set) is what each price level holds until the price
+moves. The orders of the accounts stand in it at their prices. At one price they go first, the
+longest there before the others, and what is imaginary goes last, since it has no time of its own.
+Nobody trades with himself: an order that would is refused whole, or it takes its own account's
+resting order out of its way, as the account has chosen.
+
 A resting limit order fills at its own price when the market reaches it, a trigger order fires when
 the market reaches its trigger price; what a move sets off is executed in the order in which the
 move meets it. In a gap nothing trades in between, so stops fill where the market opens.
@@ -15,14 +20,16 @@ Families of linked orders are settled afterwards by ``families``; this module on
 filled and what ended.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
 
-from tradebaas.paper.desk import Desk, Trade
-from tradebaas.paper.instruments import plain
+from tradebaas.paper.booking import book, execution
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import MARKET_TYPES, Order
 from tradebaas.paper.tape import Tape
@@ -33,15 +40,20 @@ MAX_LEVELS = 100
 THIN_LEVELS = 5
 """Price levels that a thin book has."""
 Thin = Literal["no", "cancel", "wait"]
-LIQUIDATION_FEE = Decimal("0.01")
-"""Share of the value that a liquidation costs (``max_liquidation_commission``)."""
+SELF_TRADE = "self_trade"
+"""Why an order ended that was in its own account's way; Deribit's word for it is not known."""
 
 
 class Matching:
-    """The matching engine; ``depth`` is by instrument, absent = unlimited."""
+    """The matching engine for all accounts' desks, which are named by their user ids.
 
-    def __init__(self, desk: Desk, tape: Tape, maker: Decimal, taker: Decimal) -> None:
-        self.desk = desk
+    ``depth`` is by instrument, absent = unlimited.
+    """
+
+    def __init__(
+        self, desks: Mapping[int, Desk], tape: Tape, maker: Decimal, taker: Decimal
+    ) -> None:
+        self.desks = desks
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
         self._thin: Thin = "no"
@@ -52,11 +64,19 @@ class Matching:
     @property
     def thin(self) -> Thin:
         """Return what becomes of the rest of a market order: it has none, or what it does."""
-        return self._thin if self.desk.now_ms < self._thin_until_ms else "no"
+        return self._thin if self.tape.state.now_ms < self._thin_until_ms else "no"
 
     def thin_out(self, thin: Thin, until_ms: int) -> None:
         """Have thin books until a moment of exchange time."""
         self._thin, self._thin_until_ms = thin, until_ms
+
+    def live(self) -> Iterator[Order]:
+        """Return the live orders of all accounts."""
+        return chain.from_iterable(desk.live.values() for desk in self.desks.values())
+
+    def desk_of(self, order: Order) -> Desk:
+        """Return the desk of the account that an order is of."""
+        return self.desks[order.user_id]
 
     def price_moved(self) -> None:
         """Fill up every level again: a new price has a new book."""
@@ -64,28 +84,29 @@ class Matching:
 
     def serve_waiting(self) -> bool:
         """Let waiting market orders take what the book holds now; return whether there are any."""
-        waiting = [order for order in self.desk.live.values() if _waits_at_market(order)]
+        waiting = [order for order in self.live() if _waits_at_market(order)]
         for order in waiting:
             if order.is_live:
-                self._take(order, self.tape.ask if order.is_buy else self.tape.bid)
+                self._take(order, self._best(order))
                 self._close_if_done(order)
         return bool(waiting)
 
     def next_crossed(self, to: Decimal) -> tuple[Order, Decimal] | None:
         """Return the first order that a move to ``to`` sets off, and the price where it does."""
-        return min(self._met(to), key=self._way, default=None)
+        return min(self._met(to), key=self._turn, default=None)
 
     def crossed(self, to: Decimal) -> list[tuple[Order, Decimal]]:
         """Return all orders that a jump to ``to`` sets off, in the order of their levels."""
-        return sorted(self._met(to), key=self._way)
+        return sorted(self._met(to), key=self._turn)
 
-    def _way(self, hit: tuple[Order, Decimal]) -> Decimal:
-        return abs(hit[1] - self.tape.price)
+    def _turn(self, hit: tuple[Order, Decimal]) -> tuple[Decimal, int]:
+        order, at = hit
+        return abs(at - self.tape.price), order.queue
 
     def _met(self, to: Decimal) -> Iterator[tuple[Order, Decimal]]:
         here = self.tape.price
         low, high = min(here, to), max(here, to)
-        for order in self.desk.live.values():
+        for order in self.live():
             level = order.level
             if level is not None and _is_reached(order, level, here, to):
                 yield order, min(max(level, low), high)
@@ -116,8 +137,7 @@ class Matching:
 
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
-        live = self.desk.live.values()
-        trailing = [item for item in live if item.trigger_offset is not None]
+        trailing = [item for item in self.live() if item.trigger_offset is not None]
         moved = [self._trail(item) for item in trailing if not item.is_secondary]
         return any(moved)
 
@@ -132,19 +152,20 @@ class Matching:
         if level == order.trigger_price:
             return False
         order.trigger_price = level
-        self.desk.touch(order)
+        self.desk_of(order).touch(order)
         return True
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
-        amount = parent.amount
+        desk, amount = self.desk_of(parent), parent.amount
         if parent.reduce_only:
             amount = min(amount, self._reducible(parent))
         if not amount:
-            self.desk.end(parent, "rejected", "reduce_direction")
+            desk.end(parent, "rejected", "reduce_direction")
             return
         child = Order(
-            order_id=self.desk.order_id(parent.instrument),
+            order_id=desk.order_id(parent.instrument),
+            user_id=parent.user_id,
             instrument_name=parent.instrument_name,
             direction=parent.direction,
             order_type="market" if parent.order_type in MARKET_TYPES else "limit",
@@ -156,8 +177,8 @@ class Matching:
             label=parent.label,
             reduce_only=parent.reduce_only,
             post_only=False,
-            creation_ms=self.desk.now_ms,
-            update_ms=self.desk.now_ms,
+            creation_ms=desk.now_ms,
+            update_ms=desk.now_ms,
             state="open",
             web=parent.web,
             session=parent.session,
@@ -166,8 +187,8 @@ class Matching:
             oco_ref=parent.oco_ref,
         )
         parent.child_id = child.order_id
-        self.desk.end(parent, "triggered")
-        self.desk.add(child)
+        desk.end(parent, "triggered")
+        desk.add(child)
         self.enter(child, at)
 
     def enter(self, order: Order, at: Decimal | None) -> None:
@@ -178,13 +199,57 @@ class Matching:
         if order.price is None:
             # A market order shows a protective limit as its price, as Deribit does.
             order.price = price_band(self.tape)[1 if order.is_buy else 0]
-        best = at if at is not None else self.tape.ask if order.is_buy else self.tape.bid
+        best = at if at is not None else self._best(order)
+        if self._overlaps(order, best):
+            self.desk_of(order).end(order, "rejected", SELF_TRADE)
+            return
         kills = order.time_in_force == "fill_or_kill"
         if not (kills and self._available(order, best) < order.remaining):
             self._take(order, best)
         self._close_if_done(order)
         if order.is_live and self._must_not_rest(order):
-            self.desk.end(order, "cancelled")
+            self.desk_of(order).end(order, "cancelled")
+
+    def overlaps(self, order: Order) -> bool:
+        """Return whether an order that is to enter the book is to be refused for its own account's
+        sake: it would reach an order of its own."""
+        if order.price is None:
+            band = price_band(self.tape)[1 if order.is_buy else 0]
+            order = msgspec.structs.replace(order, price=band)
+        return self._overlaps(order, self._best(order))
+
+    def _overlaps(self, order: Order, best: Decimal) -> bool:
+        if self.desk_of(order).saved.self_trading != "reject_taker":
+            return False
+        levels = self._levels(order, best)
+        standing = self._standing(order, levels)
+        wanted = self._wanted(order)
+        for price in levels if standing else ():
+            for maker in standing.get(price, ()):
+                if maker.user_id == order.user_id and wanted:
+                    return True
+                wanted -= min(wanted, self._wanted(maker))
+            held = self._at_level(order, price)
+            wanted -= wanted if held is None else min(wanted, held)
+        return False
+
+    def _best(self, order: Order) -> Decimal:
+        return self.tape.ask if order.is_buy else self.tape.bid
+
+    def _standing(self, order: Order, levels: list[Decimal]) -> dict[Decimal, list[Order]]:
+        """Return the accounts' orders that stand at some prices for an order, in their turn."""
+        standing: dict[Decimal, list[Order]] = {}
+        for other in self.live():
+            if (
+                other.is_buy != order.is_buy
+                and other.rests
+                and other.instrument_name == order.instrument_name
+                and other.price in levels
+            ):
+                standing.setdefault(other.price, []).append(other)
+        for orders in standing.values():
+            orders.sort(key=attrgetter("queue"))
+        return standing
 
     def is_marketable(self, order: Order, price: Decimal) -> bool:
         """Return whether a limit at ``price`` would trade at once."""
@@ -220,17 +285,23 @@ class Matching:
         return max(Decimal(0), depth - taken)
 
     def _available(self, order: Order, best: Decimal) -> Decimal:
-        total = Decimal(0)
-        for price in self._levels(order, best):
+        total, levels = Decimal(0), self._levels(order, best)
+        standing = self._standing(order, levels)
+        for price in levels:
             held = self._at_level(order, price)
             if held is None:
                 return order.remaining
-            total += held
+            others = (o for o in standing.get(price, ()) if o.user_id != order.user_id)
+            total += sum(map(self._wanted, others), held)
         return total
 
     def _take(self, order: Order, best: Decimal) -> None:
         levels = self._levels(order, best)
+        standing = self._standing(order, levels)
         for price in levels:
+            for maker in standing.get(price, ()):
+                if self._wanted(order) and not self._steps_aside(maker, order):
+                    self._meet(order, maker, price)
             wanted = self._wanted(order)
             if not wanted:
                 return
@@ -239,6 +310,14 @@ class Matching:
             amount = wanted if held is None or sweeps else min(wanted, held)
             if amount:
                 self._fill(order, amount, price, "T")
+
+    def _steps_aside(self, maker: Order, taker: Order) -> bool:
+        """Have an order let one of its own account's pass, gone or still there."""
+        if maker.user_id != taker.user_id:
+            return False
+        if self.desk_of(taker).saved.self_trading == "cancel_maker":
+            self.desk_of(maker).end(maker, "cancelled", SELF_TRADE)
+        return True
 
     def _fill_resting(self, order: Order, through: bool) -> None:
         assert order.price is not None
@@ -251,12 +330,13 @@ class Matching:
 
     def _close_if_done(self, order: Order) -> None:
         if not order.remaining:
-            self.desk.end(order, "filled")
+            self.desk_of(order).end(order, "filled")
         elif order.reduce_only and not self._reducible(order):
-            self.desk.end(order, "cancelled", "reduce_only")
+            self.desk_of(order).end(order, "cancelled", "reduce_only")
 
     def _reducible(self, order: Order) -> Decimal:
-        return self.desk.account.positions[order.instrument_name].reducible(order.direction)
+        position = self.desk_of(order).account.positions[order.instrument_name]
+        return position.reducible(order.direction)
 
     def _wanted(self, order: Order) -> Decimal:
         if order.reduce_only:
@@ -264,44 +344,23 @@ class Matching:
         return order.remaining
 
     def _fill(self, order: Order, amount: Decimal, price: Decimal, liquidity: str) -> None:
-        desk, item = self.desk, order.instrument
-        profit = desk.account.positions[item.name].fill(order.direction, amount, price)
-        rate = LIQUIDATION_FEE if order.is_liquidation else self._rates[liquidity]
-        fee = item.fee(rate, item.value(amount, price))
-        desk.account.balances[item.settlement_currency] += profit - fee
-        order.filled += amount
-        order.weight += item.weight(amount, price)
-        level = (item.name, order.direction, price)
+        """Trade with the imaginary book."""
+        level = (order.instrument_name, order.direction, price)
         self._taken[level] = self._taken.get(level, Decimal(0)) + amount
-        desk.touch(order)
-        desk.filled[order.order_id] = order
-        desk.add_trade(
-            Trade(
-                trade_id=f"{item.id_prefix}{desk.number('trade')}",
-                trade_seq=desk.trade_seq(),
-                instrument_name=item.name,
-                timestamp=desk.now_ms,
-                order_type="liquidation" if order.is_liquidation else order.order_type,
-                order_id=order.order_id,
-                direction=order.direction,
-                tick_direction=0 if order.is_buy else 2,
-                index_price=self.tape.price,
-                mark_price=self.tape.price,
-                price=price,
-                amount=amount,
-                contracts=plain(amount / item.contract_size),
-                fee=plain(fee),
-                fee_currency=item.settlement_currency,
-                liquidity=liquidity,
-                state="open" if order.remaining else "filled",
-                label=order.label,
-                reduce_only=order.reduce_only,
-                post_only=order.post_only,
-                profit_loss=plain(profit),
-                api=order.is_api,
-                liquidation=liquidity if order.is_liquidation else msgspec.UNSET,
-            )
-        )
+        whose = liquidity if order.is_liquidation else ""
+        done = execution(self.desk_of(order), order, amount, price, self.tape.price, whose)
+        book(self.desk_of(order), order, done, liquidity, self._rates[liquidity])
+
+    def _meet(self, taker: Order, maker: Order, price: Decimal) -> None:
+        """Trade with an order of an account."""
+        amount = min(self._wanted(taker), self._wanted(maker))
+        if not amount:
+            return
+        whose = "M" * maker.is_liquidation + "T" * taker.is_liquidation
+        done = execution(self.desk_of(taker), taker, amount, price, self.tape.price, whose)
+        for order, liquidity in ((taker, "T"), (maker, "M")):
+            book(self.desk_of(order), order, done, liquidity, self._rates[liquidity])
+        self._close_if_done(maker)
 
 
 def _waits_at_market(order: Order) -> bool:

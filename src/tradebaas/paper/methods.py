@@ -27,8 +27,11 @@ def _status(call: Call, _: Params) -> Wire:
 
 
 def _auth(call: Call, asked: params.Auth) -> Wire:
-    tokens = call.exchange.gate.login(call.session, asked, call.wall_ms)
-    call.exchange.record("session", {"session": call.session.number, "event": "login"})
+    session, exchange = call.session, call.exchange
+    tokens = exchange.gate.login(session, asked, call.wall_ms)
+    exchange.act_for(session, exchange.desks[session.account])
+    line: Wire = {"session": session.number, "event": "login"}
+    exchange.recorder.write("session", line, session.account)
     return tokens
 
 
@@ -72,11 +75,11 @@ def _candle_done(call: Call, asked: params.CandleDone) -> Wire:
 def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
     if any(name.endswith(".raw") for name in asked.channels) and not call.session.logged_in:
         raise Refused(13778, "raw_subscriptions_not_available_for_unauthorized")
-    return call.exchange.display.subscribe(call.session, asked.channels, private=False)
+    return call.exchange.display.subscribe(call.session, asked.channels, None)
 
 
 def _private_subscribe(call: Call, asked: params.Channels) -> list[str]:
-    return call.exchange.display.subscribe(call.session, asked.channels, private=True)
+    return call.exchange.display.subscribe(call.session, asked.channels, call.desk)
 
 
 def _unsubscribe(call: Call, asked: params.Channels) -> list[str]:
@@ -90,9 +93,8 @@ def _unsubscribe_all(call: Call, _: Params) -> str:
 
 
 def _get_cod(call: Call, asked: params.Cod) -> Wire:
-    saved = call.exchange.saved
-    own = asked.scope == "connection"
-    enabled = saved.connected[call.session.number] if own else saved.cod_default
+    own, connected = asked.scope == "connection", call.exchange.saved.connected
+    enabled = connected[call.session.number] if own else call.desk.saved.cod_default
     return {"scope": asked.scope, "enabled": enabled}
 
 
@@ -101,9 +103,21 @@ def _set_cod(call: Call, asked: params.Cod, enabled: bool) -> str:
     if asked.scope == "connection":
         exchange.saved.connected[session.number] = enabled
     else:
-        exchange.saved.cod_default = enabled
+        call.desk.saved.cod_default = enabled
     event = f"cancel on disconnect {'on' if enabled else 'off'}, {asked.scope}"
-    exchange.record("session", {"session": session.number, "event": event})
+    line: Wire = {"session": session.number, "event": event}
+    exchange.recorder.write("session", line, call.desk.name)
+    return "ok"
+
+
+def _set_self_trading(call: Call, asked: params.SelfTrading) -> str:
+    """Choose what becomes of an order that would trade with its own account's.
+
+    There are no subaccounts for it to be extended to.
+    """
+    call.desk.saved.self_trading = asked.mode
+    line: Wire = {"session": call.session.number, "event": f"self-trading {asked.mode}"}
+    call.exchange.recorder.write("session", line, call.desk.name)
     return "ok"
 
 
@@ -114,7 +128,7 @@ def _logout(call: Call, _: params.Logout) -> None:
 
 
 def _open_orders(call: Call, names: set[str], type_name: str) -> list[Wire]:
-    return [order_wire(item) for item in queries.live_orders(call.exchange, names, type_name)]
+    return [order_wire(item) for item in queries.live_orders(call.desk, names, type_name)]
 
 
 def _open_by_currency(call: Call, asked: params.ByCurrency | params.AnyCurrency) -> list[Wire]:
@@ -127,34 +141,38 @@ def _open_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
 
 def _open_by_label(call: Call, asked: params.ByLabel) -> list[Wire]:
     names = params.in_currency(asked.currency)
-    live = queries.live_orders(call.exchange, names, "all")
+    live = queries.live_orders(call.desk, names, "all")
     return [order_wire(item) for item in live if asked.label in {"", item.label}]
 
 
 def _get_position(call: Call, asked: params.ByInstrument) -> Wire:
-    return call.exchange.display.position(params.instrument(asked.instrument_name).name)
+    return call.exchange.display.position(call.desk, params.instrument(asked.instrument_name).name)
 
 
 def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
     names = params.in_currency(asked.currency)
-    held = call.exchange.desk.account.positions
+    held = call.desk.account.positions
     # What was traded and closed stays in the list with size 0, as at Deribit.
     shown = [name for name, item in held.items() if name in names and item.traded]
-    return [call.exchange.display.position(name) for name in shown]
+    return [call.exchange.display.position(call.desk, name) for name in shown]
 
 
 def _get_summary(call: Call, asked: params.Summary) -> Wire:
     params.in_currency(asked.currency)
     if asked.currency.upper() not in CURRENCIES:
         raise invalid("currency", "invalid currency")
-    summary = call.exchange.display.summary(asked.currency.upper())
+    summary = call.exchange.display.summary(call.desk, asked.currency.upper())
     if asked.extended:
-        summary |= {"id": call.exchange.saved.account_id, "username": "paper", "type": "main"}
+        name = call.desk.name or call.exchange.config.client_id
+        summary |= {"id": call.desk.saved.account_id, "username": name, "type": "main"}
+        summary["self_trading_reject_mode"] = call.desk.saved.self_trading
     return summary
 
 
 def _get_summaries(call: Call, _: params.Summary) -> Wire:
-    return {"summaries": [call.exchange.display.summary(currency) for currency in CURRENCIES]}
+    return {
+        "summaries": [call.exchange.display.summary(call.desk, currency) for currency in CURRENCIES]
+    }
 
 
 def _named(name: str) -> set[str]:
@@ -183,6 +201,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/disable_cancel_on_disconnect": Method(
         params.Cod, lambda call, asked: _set_cod(call, asked, False)
     ),
+    "private/set_self_trading_config": Method(params.SelfTrading, _set_self_trading),
     "private/logout": Method(params.Logout, _logout),
     "private/get_open_orders": Method(params.AnyCurrency, _open_by_currency),
     "private/get_open_orders_by_currency": Method(params.ByCurrency, _open_by_currency),
@@ -190,28 +209,24 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/get_open_orders_by_label": Method(params.ByLabel, _open_by_label),
     "private/get_order_state": Method(
         params.ByOrder,
-        lambda call, asked: queries.order_state(
-            call.exchange, checks.find(call.exchange, asked.order_id)
-        ),
+        lambda call, asked: queries.order_state(call, checks.find(call, asked.order_id)),
     ),
     "private/get_order_state_by_label": Method(
-        params.ByLabel, lambda call, asked: queries.states_by_label(call.exchange, asked)
+        params.ByLabel, lambda call, asked: queries.states_by_label(call, asked)
     ),
     "private/get_order_history_by_instrument": Method(
         params.History,
-        lambda call, asked: queries.history(call.exchange, asked, _named(asked.instrument_name)),
+        lambda call, asked: queries.history(call, asked, _named(asked.instrument_name)),
     ),
     "private/get_order_history_by_currency": Method(
         params.History,
-        lambda call, asked: queries.history(
-            call.exchange, asked, params.in_currency(asked.currency)
-        ),
+        lambda call, asked: queries.history(call, asked, params.in_currency(asked.currency)),
     ),
     "private/get_trigger_order_history": Method(
-        params.TriggerHistory, lambda call, asked: queries.trigger_history(call.exchange, asked)
+        params.TriggerHistory, lambda call, asked: queries.trigger_history(call, asked)
     ),
     "private/get_user_trades_by_order": Method(
-        params.ByOrder, lambda call, asked: queries.trades_by_order(call.exchange, asked)
+        params.ByOrder, lambda call, asked: queries.trades_by_order(call, asked)
     ),
     "private/get_position": Method(params.ByInstrument, _get_position),
     "private/get_positions": Method(params.AnyCurrency, _get_positions),
@@ -221,13 +236,11 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
 for _suffix in ("", "_and_time"):
     METHODS[f"private/get_user_trades_by_instrument{_suffix}"] = Method(
         params.Trades,
-        lambda call, asked: queries.trades(call.exchange, asked, _named(asked.instrument_name)),
+        lambda call, asked: queries.trades(call, asked, _named(asked.instrument_name)),
     )
     METHODS[f"private/get_user_trades_by_currency{_suffix}"] = Method(
         params.Trades,
-        lambda call, asked: queries.trades(
-            call.exchange, asked, params.in_currency(asked.currency)
-        ),
+        lambda call, asked: queries.trades(call, asked, params.in_currency(asked.currency)),
     )
 
 WEBSOCKET_ONLY = frozenset(
@@ -246,23 +259,19 @@ WEBSOCKET_ONLY = frozenset(
 """The methods that are about a connection, so that a single call has no use for them."""
 
 ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
-    "private/buy": Method(
-        params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "buy", asked)
-    ),
-    "private/sell": Method(
-        params.Entry, lambda call, asked: entry.place(call.exchange, call.session, "sell", asked)
-    ),
-    "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call.exchange, asked)),
+    "private/buy": Method(params.Entry, lambda call, asked: entry.place(call, "buy", asked)),
+    "private/sell": Method(params.Entry, lambda call, asked: entry.place(call, "sell", asked)),
+    "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call, asked)),
     "private/cancel": Method(
         params.ByOrder,
-        lambda call, asked: order_wire(entry.cancel(call.exchange, asked.order_id)),
+        lambda call, asked: order_wire(entry.cancel(call, asked.order_id)),
     ),
     "private/edit_by_label": Method(
-        params.EditByLabel, lambda call, asked: entry.edit_by_label(call.exchange, asked)
+        params.EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)
     ),
     "private/close_position": Method(
         params.Close,
-        lambda call, asked: entry.close_position(call.exchange, call.session, asked),
+        lambda call, asked: entry.close_position(call, asked),
     ),
 }
 """The methods that change orders: each call is journalled with its outcome."""

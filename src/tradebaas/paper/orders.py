@@ -27,15 +27,19 @@ STOP_TYPES = frozenset({"stop_limit", "stop_market", "trailing_stop"})
 TRIGGER_TYPES = STOP_TYPES | {"take_limit", "take_market"}
 MARKET_TYPES = frozenset({"market", "stop_market", "take_market", "trailing_stop"})
 LIVE_STATES = frozenset({"open", "untriggered"})
-USER_ID = 4242
+FIRST_USER_ID = 4242
+"""That of the main account; the others count on from there."""
 
 
 class Order(msgspec.Struct, kw_only=True):
     """One order. Amounts are in the instrument's unit, prices in its quote currency."""
 
     order_id: str
+    user_id: int
     number: int = 0
     """Its place in the order of creation, for ever."""
+    queue: int = 0
+    """Its turn among the orders at its price; one that asks for more goes to the end."""
     instrument_name: str
     direction: Direction
     order_type: OrderType
@@ -118,6 +122,11 @@ class Order(msgspec.Struct, kw_only=True):
         )
 
     @property
+    def rests(self) -> bool:
+        """Return whether it stands in the book at its price."""
+        return self.state == "open" and self.order_type == "limit"
+
+    @property
     def level(self) -> Decimal | None:
         """Return the market price that sets it off; None for what waits on something else."""
         if self.state == "open":
@@ -168,7 +177,7 @@ def order_wire(order: Order) -> Wire:
         "replaced": order.replaced,
         "is_liquidation": order.is_liquidation,
         "risk_reducing": False,
-        "user_id": USER_ID,
+        "user_id": order.user_id,
     }
     if not waiting:
         wire["filled_amount"] = order.filled

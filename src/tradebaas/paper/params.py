@@ -293,6 +293,11 @@ class Cod(Params):
     scope: Literal["connection", "account"] = "connection"
 
 
+class SelfTrading(Params, kw_only=True):
+    mode: Literal["reject_taker", "cancel_maker"]
+    extended_to_subaccounts: bool = False
+
+
 class Logout(Params):
     invalidate_token: bool = True
 

@@ -1,14 +1,14 @@
-"""The public trades: what the market traded by itself, and between it what the account did.
+"""The public trades: what the market traded by itself, and between it what the accounts did.
 
 The market prints at fixed moments of every bar, the turning points among them, at the price of its
 path there; all prints of a bar together are its volume. So they are a function of the bar, need no
 memory, and are the same after a restart. (A price shock moves the prints of the bar it falls in.)
 
-A trade's sequence number is made of its time, which keeps the market's trades and the account's in
+A trade's sequence number is made of its time, which keeps the market's trades and the accounts' in
 one order: ``SEQ_PER_MS`` numbers a millisecond, of which the market takes the first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
 
@@ -44,14 +44,18 @@ class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def public_trades(
-    tape: Tape, desk: Desk, item: Instrument, span: range, *, newest_first: bool
+    tape: Tape, desks: Iterable[Desk], item: Instrument, span: range, *, newest_first: bool
 ) -> Iterator[PublicTrade]:
     """Return the trades in an instrument whose sequence numbers are in ``span``."""
-    found = desk.trades_between(span.start // SEQ_PER_MS, span.stop // SEQ_PER_MS)
-    own = [trade for trade in found if trade.instrument_name == item.name]
+    found = {
+        trade.trade_seq: account_trade(trade)
+        for desk in desks
+        for trade in desk.trades_between(span.start // SEQ_PER_MS, span.stop // SEQ_PER_MS)
+        if trade.instrument_name == item.name
+    }
     both = merge(
         market_trades(tape, item, span, newest_first=newest_first),
-        (account_trade(trade) for trade in (reversed(own) if newest_first else own)),
+        (found[number] for number in sorted(found, reverse=newest_first)),
         key=lambda trade: trade.trade_seq,
         reverse=newest_first,
     )

@@ -12,8 +12,8 @@ from itertools import islice
 from operator import attrgetter
 
 from tradebaas.paper import params
-from tradebaas.paper.desk import Trade
-from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.calls import Call
+from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.orders import Order, order_wire, trigger_history_wire
 from tradebaas.paper.params import Refused, invalid
@@ -50,52 +50,55 @@ def of_type(name: str) -> Filter:
     return TYPES[name]
 
 
-def live_orders(exchange: Exchange, names: Iterable[str], type_name: str) -> list[Order]:
+def live_orders(desk: Desk, names: Iterable[str], type_name: str) -> list[Order]:
     """Return the live orders of some instruments and a type."""
     wanted, matches = set(names), of_type(type_name)
-    live = exchange.desk.live.values()
+    live = desk.live.values()
     return [order for order in live if order.instrument_name in wanted and matches(order)]
 
 
-def is_recent(exchange: Exchange, order: Order) -> bool:
+def is_recent(call: Call, order: Order) -> bool:
     """Return whether an order is in the recent store."""
-    return order.is_live or order.update_ms > exchange.now_ms - exchange.terms.windows.orders_ms
+    return (
+        order.is_live
+        or order.update_ms > call.exchange.now_ms - call.exchange.terms.windows.orders_ms
+    )
 
 
-def order_state(exchange: Exchange, order: Order) -> Wire:
+def order_state(call: Call, order: Order) -> Wire:
     """Return ``private/get_order_state``.
 
     Raises:
         Refused: 10004 for an order that has aged out of the recent store.
     """
-    if not is_recent(exchange, order):
+    if not is_recent(call, order):
         raise Refused(10004, "order_not_found")
     return order_wire(order)
 
 
-def states_by_label(exchange: Exchange, asked: params.ByLabel) -> list[Wire]:
+def states_by_label(call: Call, asked: params.ByLabel) -> list[Wire]:
     """Return the recent orders that bear a label."""
     names = params.in_currency(asked.currency)
     return [
         order_wire(order)
-        for order in _recent(exchange)
+        for order in _recent(call)
         if order.label == asked.label and order.instrument_name in names
     ]
 
 
-def _recent(exchange: Exchange) -> list[Order]:
+def _recent(call: Call) -> list[Order]:
     """Return the orders of the recent store, live ones included, by creation."""
-    desk, windows = exchange.desk, exchange.terms.windows
-    ended = desk.ended_since(exchange.now_ms - windows.orders_ms)
-    known_ms = exchange.now_ms - windows.recent_lag_ms
+    desk, windows = call.desk, call.exchange.terms.windows
+    ended = desk.ended_since(call.exchange.now_ms - windows.orders_ms)
+    known_ms = call.exchange.now_ms - windows.recent_lag_ms
     live = [order for order in desk.live.values() if order.creation_ms <= known_ms]
     both = [*live, *(order for order in ended if order.update_ms <= known_ms)]
     return sorted(both, key=attrgetter("number"))
 
 
-def _is_archived(exchange: Exchange, order: Order) -> bool:
-    windows = exchange.terms.windows
-    last_ms = exchange.now_ms - windows.orders_ms - windows.archive_lag_ms
+def _is_archived(call: Call, order: Order) -> bool:
+    windows = call.exchange.terms.windows
+    last_ms = call.exchange.now_ms - windows.orders_ms - windows.archive_lag_ms
     return not order.is_live and order.update_ms <= last_ms
 
 
@@ -107,17 +110,17 @@ def _offset(continuation: str) -> int:
     return int(continuation)
 
 
-def history(exchange: Exchange, asked: params.History, names: set[str]) -> object:
+def history(call: Call, asked: params.History, names: set[str]) -> object:
     """Return ended orders, newest first."""
-    old_ms = -1 if asked.include_old else exchange.now_ms - OLD_ORDERS_MS
-    store = exchange.desk.orders.values() if asked.historical else _recent(exchange)
+    old_ms = -1 if asked.include_old else call.exchange.now_ms - OLD_ORDERS_MS
+    store = call.desk.orders.values() if asked.historical else _recent(call)
     found = (
         order
         for order in reversed(store)
         if order.instrument_name in names
         and not order.is_live
         and (order.filled or asked.include_unfilled)
-        and (not asked.historical or _is_archived(exchange, order))
+        and (not asked.historical or _is_archived(call, order))
         and order.update_ms > old_ms
     )
     start = asked.offset + _offset(asked.continuation)
@@ -134,15 +137,15 @@ def _page(found: Iterable[Order], start: int, count: int) -> tuple[list[Order], 
     return page[:count], str(start + count) if len(page) > count else None
 
 
-def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
+def trigger_history(call: Call, asked: params.TriggerHistory) -> Wire:
     """Return ended trigger orders, newest first: what each fired as, or why it did not."""
     names = params.in_currency(asked.currency)
     if asked.instrument_name is not None:
         names &= {params.instrument(asked.instrument_name).name}
-    known_ms = exchange.now_ms - exchange.terms.windows.recent_lag_ms
+    known_ms = call.exchange.now_ms - call.exchange.terms.windows.recent_lag_ms
     found = (
         order
-        for order in reversed(exchange.desk.orders.values())
+        for order in reversed(call.desk.orders.values())
         if order.instrument_name in names
         and (order.is_trigger or order.is_secondary)
         and not order.is_live
@@ -152,26 +155,26 @@ def trigger_history(exchange: Exchange, asked: params.TriggerHistory) -> Wire:
     return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
 
 
-def trades_by_order(exchange: Exchange, asked: params.ByOrder) -> list[Trade]:
+def trades_by_order(call: Call, asked: params.ByOrder) -> list[Trade]:
     """Return the trades of one order."""
-    order = exchange.desk.orders.get(asked.order_id)
-    low, high = _trade_store(exchange, asked.historical)
+    order = call.desk.orders.get(asked.order_id)
+    low, high = _trade_store(call, asked.historical)
     if order is not None:
         low, high = max(low, order.creation_ms), min(high, order.update_ms)
-    store = exchange.desk.trades_between(low, high)
+    store = call.desk.trades_between(low, high)
     found = [trade for trade in store if trade.order_id == asked.order_id]
     return found[::-1] if asked.sorting == "desc" else found
 
 
-def trades(exchange: Exchange, asked: params.Trades, names: set[str]) -> Wire:
+def trades(call: Call, asked: params.Trades, names: set[str]) -> Wire:
     """Return a page of trades: newest first unless ``sorting`` is asc."""
-    low, high = _trade_store(exchange, asked.historical)
+    low, high = _trade_store(call, asked.historical)
     if asked.start_timestamp is not None:
         low = max(low, asked.start_timestamp)
     if asked.end_timestamp is not None:
         high = min(high, asked.end_timestamp)
     first, last = asked.start_seq, asked.end_seq
-    store = exchange.desk.trades_between(low, high)
+    store = call.desk.trades_between(low, high)
     found = (
         trade
         for trade in (store if asked.sorting == "asc" else reversed(store))
@@ -183,9 +186,9 @@ def trades(exchange: Exchange, asked: params.Trades, names: set[str]) -> Wire:
     return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
 
 
-def _trade_store(exchange: Exchange, historical: bool) -> tuple[int, int]:
+def _trade_store(call: Call, historical: bool) -> tuple[int, int]:
     """Return the oldest and the newest time that a store of trades holds."""
-    windows, now_ms = exchange.terms.windows, exchange.now_ms
+    windows, now_ms = call.exchange.terms.windows, call.exchange.now_ms
     edge_ms = now_ms - windows.trades_ms
     if historical:
         return 0, edge_ms - windows.archive_lag_ms

@@ -21,6 +21,7 @@ from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
 from tradebaas.paper.params import Refused, anything, decode
+from tradebaas.paper.saved import MAIN
 from tradebaas.paper.sessions import Session
 
 MAX_FRAME_BYTES = 32 * 1024
@@ -53,6 +54,22 @@ class Waiting(msgspec.Struct, frozen=True):
     frame: bytes = b""
 
 
+class Bearer(msgspec.Struct):
+    """The one parameter that every private method has; what else is given is not looked at."""
+
+    access_token: str | None = None
+
+
+def _token_of(request: Request) -> str | None:
+    """Return the access token among the parameters, if there is one."""
+    if b"access_token" not in bytes(request.params):
+        return None
+    try:
+        return msgspec.json.decode(request.params, type=Bearer).access_token
+    except msgspec.ValidationError:
+        return None
+
+
 def _brackets(text: str) -> int:
     return text.count("[") + text.count("{")
 
@@ -65,8 +82,8 @@ class Front:
         config = exchange.config
         self.faults = Faults(frozenset(ORDER_METHODS), config.seed)
         self.faults.chances = dict(config.faults)
-        counting = config.rate_limits and not config.lockstep
-        self.credits = Credits(counting, exchange.terms.limits)
+        self._counting = config.rate_limits and not config.lockstep
+        self._credits: dict[str | None, Credits] = {}
         self.before: Callable[[str, bytes], None] | None = None
         """Called with the method and the parameters just before a call is executed."""
         self._waiting: list[Waiting] = []
@@ -93,17 +110,31 @@ class Front:
             bad: Wire = {"code": 11050, "message": "bad_request", "data": "invalid json"}
             self._refuse(session, bad, now_us)
             return ""
-        self._dispatch(Call(exchange, session, wall_ms, clock, self.faults), request, now_us)
+        self._dispatch(self._call(session, request, wall_ms, clock), request, now_us)
         return request.method
+
+    def _call(self, session: Session, request: Request, wall_ms: int, clock: Wire) -> Call:
+        owner = self.exchange.gate.owner(session, _token_of(request))
+        desk = self.exchange.desks[MAIN if owner is None else owner]
+        return Call(self.exchange, session, wall_ms, clock, self.faults, desk)
+
+    def _take_credit(self, call: Call, request: Request) -> None:
+        """Count a call to its account, and those of the public together."""
+        if not self._counting:
+            return
+        method, owner = request.method, self.exchange.gate.owner(call.session, _token_of(request))
+        if owner not in self._credits:
+            self._credits[owner] = Credits(call.exchange.terms.limits)
+        changes = method in ORDER_METHODS
+        self._credits[owner].take(method, changes_orders=changes, now_ms=call.exchange.now_ms)
 
     def _dispatch(self, call: Call, request: Request, now_us: int) -> None:
         session, method = call.session, request.method
         if method.startswith("admin/"):
             session.admin = True
         body = bytes(request.params)
-        changes = method in ORDER_METHODS
         try:
-            self.credits.take(method, changes_orders=changes, now_ms=call.exchange.now_ms)
+            self._take_credit(call, request)
         except Refused as refused:
             session.ends = True
             self._answer(call, request, {"error": refused.wire()}, now_us, None)
@@ -124,7 +155,7 @@ class Front:
             return False
         if sum(item.request is not None for item in self._waiting) >= MAX_WAITING:
             full = Refused(10047, "matching_engine_queue_full")
-            self._journal_request(call.session, request, {"error": full.wire()})
+            self._write_request(call.session, request, {"error": full.wire()})
             self._answer(call, request, {"error": full.wire()}, now_us, None)
             return True
         answered = deferred is not None and deferred.error is not None
@@ -193,7 +224,7 @@ class Front:
             item = self._waiting.pop(0)
             self.exchange.set_now(now_us // 1000)
             if item.request is not None:
-                call = Call(self.exchange, item.session, wall_ms, clock, self.faults)
+                call = self._call(item.session, item.request, wall_ms, clock)
                 self._perform(call, item.request, item.us_in, item.answered)
             elif item.session.number in self.exchange.sessions:
                 self.exchange.outbox.send(item.session.number, item.frame)
@@ -212,7 +243,7 @@ class Front:
         error = Refused(13666, "request_cancelled_by_user").wire()
         for item in killed:
             if item.request is not None:
-                self._journal_request(item.session, item.request, {"error": error})
+                self._write_request(item.session, item.request, {"error": error})
                 frame = self._frame(item.request.id, {"error": error}, item.us_in)
                 if item.session.number in self.exchange.sessions and not item.answered:
                     self.exchange.outbox.send(item.session.number, frame)
@@ -233,9 +264,9 @@ class Front:
         exchange = self.exchange
         session = exchange.connect()
         session.admin = True
-        call = Call(exchange, session, 0, {}, self.faults)
+        request = Request(method, params=msgspec.Raw(_encode(params)))
         try:
-            outcome = self._outcome(call, Request(method, params=msgspec.Raw(_encode(params))))
+            outcome = self._outcome(self._call(session, request, 0, {}), request)
         finally:
             exchange.disconnect(session.number)
         if "error" in outcome:
@@ -255,11 +286,11 @@ class Front:
         if method.endswith("/cancel_all") and "result" in outcome:
             self._kill_queued()
         if method in ORDER_METHODS:
-            self._journal_request(call.session, request, outcome)
+            self._write_request(call.session, request, outcome)
         elif method.startswith("admin/") and method not in READ_ONLY:
             sent = anything(body)
             line: Wire = {"method": method, "params": sent, "outcome": _summary(outcome)}
-            self.exchange.record("admin", line)
+            self.exchange.recorder.write("admin", line, call.desk.name)
         return outcome
 
     def _run(self, call: Call, method: str, body: bytes) -> object:
@@ -277,9 +308,10 @@ class Front:
             call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
             call.exchange.gate.check(call.session, method, asked.access_token, call.wall_ms)
+            call.exchange.act_for(call.session, call.desk)
         return table[method].handler(call, asked)
 
-    def _journal_request(self, session: Session, request: Request, outcome: Wire) -> None:
+    def _write_request(self, session: Session, request: Request, outcome: Wire) -> None:
         sent = anything(request.params)
         given = sent if isinstance(sent, dict) else {}
         legs = given.get("otoco_config")
@@ -294,7 +326,8 @@ class Front:
             "params": given,
             "outcome": _summary(outcome),
         }
-        self.exchange.record("request", line)
+        owner = self.exchange.gate.owner(session, _token_of(request))
+        self.exchange.recorder.write("request", line, MAIN if owner is None else owner)
 
     def _refuse(self, session: Session, error: Wire, now_us: int) -> None:
         """Answer a frame that has no readable id."""

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Mapping
 
 LEVELS = ("none", "read", "read_write")
 FULL: Mapping[str, str] = {"account": "read_write", "trade": "read_write"}
-"""The areas that there are, and what the key of the embedded exchange has in each."""
+"""The areas that there are, and what a key without a scope of its own has in each."""
 ORDER_VERBS = ("buy", "sell", "edit", "cancel", "close")
 
 
-def granted(asked: str) -> dict[str, str]:
-    """The levels of a login that asks for ``asked``: at most those of the key."""
-    levels = dict(FULL)
+def granted(asked: str, most: Mapping[str, str] = FULL) -> dict[str, str]:
+    """The levels of a login that asks for ``asked``: at most those of the key, ``most``."""
+    levels = dict(most)
     for word in asked.split():
         area, _, level = word.partition(":")
-        if area in FULL and level in LEVELS:
-            levels[area] = min(level, FULL[area], key=LEVELS.index)
+        if area in most and level in LEVELS:
+            levels[area] = min(level, most[area], key=LEVELS.index)
     return levels
 
 
@@ -41,7 +41,7 @@ def _needed(name: str) -> tuple[str, str]:
     """Area and level; ("", "") for what every login may do, like subscribing."""
     if name.startswith("get_account") or name == "get_cancel_on_disconnect":
         return "account", "read"
-    if name.endswith("cancel_on_disconnect"):
+    if name.endswith("cancel_on_disconnect") or name.startswith("set_"):
         return "account", "read_write"
     if name.startswith(ORDER_VERBS):
         return "trade", "read_write"

@@ -6,13 +6,15 @@ life is real time, since clients count it with their own clocks.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 
 import msgspec
 
 from tradebaas.paper.instruments import Wire
+from tradebaas.paper.keys import Key
 from tradebaas.paper.params import Auth, Refused
+from tradebaas.paper.saved import MAIN
 from tradebaas.paper.scopes import FULL, allows, granted, worded
 
 SIGNATURE_WINDOW_MS = 60_000
@@ -30,13 +32,16 @@ class Proof(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, kw_only=True):
     """One connection, or with a ``proof`` a single call that came without one (HTTP).
 
-    ``levels`` are those of its scope (``scopes``). ``held`` is None, or what an admin hold keeps
-    back; ``ends`` says that it is cut off after its next answer.
+    ``account`` is the one that it is logged in to, ``levels`` are those of its scope (``scopes``),
+    and ``acts`` says that it has shown once that it may act for an account. ``held`` is None, or
+    what an admin hold keeps back; ``ends`` says that it is cut off after its next answer.
     """
 
     number: int
     proof: Proof | None = None
+    account: str = MAIN
     logged_in: bool = False
+    acts: bool = False
     levels: Mapping[str, str] = msgspec.field(default_factory=lambda: FULL)
     admin: bool = False
     heartbeat_s: int = 0
@@ -45,25 +50,34 @@ class Session(msgspec.Struct, kw_only=True):
     ends: bool = False
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """Whose account may be used, and how far."""
+
+    account: str
+    levels: Mapping[str, str]
+
+
 class Token(msgspec.Struct, frozen=True):
-    """A granted token; ``session`` is None when any connection may use it."""
+    """A token that was given out; ``session`` is None when any connection may use it."""
 
     session: int | None
     expires_ms: int
     refreshes: bool
-    levels: Mapping[str, str]
+    grant: Grant
+
+
+NOBODY = Key(client_id="", secret="")
 
 
 class Gate:
     """Checks credentials and remembers the tokens it gave out."""
 
-    def __init__(self, client_id: str, secret: str, ttl_s: int, new_token: Callable[[], str]):
-        self._client_id = client_id
-        self._secret = secret
+    def __init__(self, keys: Iterable[Key], ttl_s: int, new_token: Callable[[], str]):
+        self._keys = {key.client_id: key for key in keys}
         self._ttl_s = ttl_s
         self._new_token = new_token
         self._tokens: dict[str, Token] = {}
-        self._nonces: dict[str, int] = {}
+        self._nonces: dict[tuple[str, str], int] = {}
 
     def login(self, session: Session, params: Auth, wall_ms: int) -> Wire:
         """Log a session in and return the tokens.
@@ -71,11 +85,10 @@ class Gate:
         Raises:
             Refused: 13004 for wrong credentials, signature, age, nonce or refresh token.
         """
-        before = self._tokens.get(params.refresh_token)
-        self._prove(session, params, wall_ms)
+        grant = self._prove(session, params, wall_ms)
         session.logged_in = True
-        session.levels = granted(params.scope) if before is None else before.levels
-        return self._grant(session, params, wall_ms)
+        session.account, session.levels = grant.account, grant.levels
+        return self._give_tokens(session, params, grant, wall_ms)
 
     def check(self, session: Session, method: str, token: str | None, wall_ms: int) -> None:
         """Refuse a private call without a login on the connection, a good token or a good proof,
@@ -84,23 +97,34 @@ class Gate:
         Raises:
             Refused: 13009, or 13004 when it is shown wrong credentials; 13021 for want of scope.
         """
-        if not allows(self._levels(session, token, wall_ms), method):
+        grant = self._granted(session, token, wall_ms)
+        if not allows(grant.levels, method):
             raise Refused(13021, "forbidden")
 
-    def _levels(self, session: Session, token: str | None, wall_ms: int) -> Mapping[str, str]:
+    def owner(self, session: Session, token: str | None) -> str | None:
+        """Return the account that a call says it is for, unchecked; None for the public."""
         proof = session.proof or Proof()
         token = proof.token if token is None else token
         if token is None and proof.credentials is not None:
-            self._prove(session, proof.credentials, wall_ms)
-            return FULL
+            return self._keys.get(proof.credentials.client_id, NOBODY).account
+        known = self._tokens.get(token or "")
+        if known is not None:
+            return known.grant.account
+        return session.account if session.logged_in else None
+
+    def _granted(self, session: Session, token: str | None, wall_ms: int) -> Grant:
+        proof = session.proof or Proof()
+        token = proof.token if token is None else token
+        if token is None and proof.credentials is not None:
+            return self._prove(session, proof.credentials, wall_ms)
         if token is None:
             if session.logged_in:
-                return session.levels
+                return Grant(session.account, session.levels)
         else:
             known = self._tokens.get(token)
             usable = known is not None and not known.refreshes and known.expires_ms > wall_ms
             if known is not None and usable and known.session in {None, session.number}:
-                return known.levels
+                return known.grant
         raise Refused(13009, "unauthorized", {"reason": "invalid_token"})
 
     def revoke(self) -> None:
@@ -112,50 +136,55 @@ class Gate:
         kept = self._tokens.items()
         self._tokens = {key: item for key, item in kept if item.session != session.number}
 
-    def _prove(self, session: Session, params: Auth, wall_ms: int) -> None:
-        match params.grant_type:
-            case "client_credentials":
-                good = params.client_id == self._client_id and hmac.compare_digest(
-                    params.client_secret.encode(), self._secret.encode()
-                )
-            case "client_signature":
-                good = self._signed(params, wall_ms)
-            case "refresh_token":
-                good = self._take_refresh(session, params.refresh_token, wall_ms)
-        if not good:
+    def _prove(self, session: Session, params: Auth, wall_ms: int) -> Grant:
+        if params.grant_type == "refresh_token":
+            grant = self._take_refresh(session, params.refresh_token, wall_ms)
+        else:
+            grant = self._of_key(params, wall_ms)
+        if grant is None:
             raise Refused(13004, "invalid_credentials")
+        return grant
 
-    def _signed(self, params: Auth, wall_ms: int) -> bool:
+    def _of_key(self, params: Auth, wall_ms: int) -> Grant | None:
+        key = self._keys.get(params.client_id, NOBODY)
+        if params.grant_type == "client_signature":
+            good = self._signed(key, params, wall_ms)
+        else:
+            good = hmac.compare_digest(params.client_secret.encode(), key.secret.encode())
+        if not good or key is NOBODY:
+            return None
+        return Grant(key.account, granted(params.scope, granted(key.scope)))
+
+    def _signed(self, key: Key, params: Auth, wall_ms: int) -> bool:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
-        wanted = hmac.new(self._secret.encode(), text.encode(), sha256).hexdigest()
-        good = params.client_id == self._client_id and hmac.compare_digest(
-            wanted.encode(), params.signature.encode()
-        )
+        wanted = hmac.new(key.secret.encode(), text.encode(), sha256).hexdigest()
+        good = hmac.compare_digest(wanted.encode(), params.signature.encode())
         fresh = abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
-        if not (good and fresh) or params.nonce in self._nonces:
+        used = (key.client_id, params.nonce)
+        if not (good and fresh) or used in self._nonces:
             return False
         if params.nonce:
-            self._nonces[params.nonce] = params.timestamp
+            self._nonces[used] = params.timestamp
             if len(self._nonces) > MAX_NONCES:
                 del self._nonces[next(iter(self._nonces))]
         return True
 
-    def _take_refresh(self, session: Session, token: str, wall_ms: int) -> bool:
+    def _take_refresh(self, session: Session, token: str, wall_ms: int) -> Grant | None:
         known = self._tokens.get(token)
         if known is None or not known.refreshes or known.expires_ms <= wall_ms:
-            return False
+            return None
         if known.session not in {None, session.number}:
-            return False
+            return None
         del self._tokens[token]
-        return True
+        return known.grant
 
-    def _grant(self, session: Session, params: Auth, wall_ms: int) -> Wire:
+    def _give_tokens(self, session: Session, params: Auth, grant: Grant, wall_ms: int) -> Wire:
         names = [word for word in params.scope.split() if word.startswith("session:")]
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
-        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False, session.levels)
+        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False, grant)
         lasts_ms = 10 * self._ttl_s * 1000
-        self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, session.levels)
+        self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, grant)
         while len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
         result: Wire = {
@@ -163,7 +192,7 @@ class Gate:
             "refresh_token": refresh,
             "token_type": "bearer",
             "expires_in": self._ttl_s,
-            "scope": worded(session.levels, names or ["connection"]),
+            "scope": worded(grant.levels, names or ["connection"]),
             "sid": f"paper-{session.number}",
             "enabled_features": [],
         }

@@ -1,6 +1,6 @@
-"""The order book that clients see: equal imaginary levels, and the account's own orders among them.
+"""The order book that clients see: equal imaginary levels, and the accounts' orders among them.
 
-What is matched is decided by ``matching`` alone; this is only the picture of it.
+What is matched is decided by ``matching`` alone; this is only what is seen of it.
 """
 
 from collections.abc import Iterator
@@ -35,9 +35,5 @@ def sides(item: Instrument, matching: Matching, levels: int = SHOWN_LEVELS) -> t
 
 def _resting(item: Instrument, matching: Matching) -> Iterator[Order]:
     return (
-        order
-        for order in matching.desk.live.values()
-        if order.instrument_name == item.name
-        and order.state == "open"
-        and order.order_type == "limit"
+        order for order in matching.live() if order.instrument_name == item.name and order.rests
     )

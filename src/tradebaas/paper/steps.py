@@ -204,7 +204,7 @@ class Steps:
                 # A client that is cut off during the commit must not take the step with it.
                 with trio.CancelScope(shield=True):
                     await self._blocking.run(
-                        self._ledger.commit, step.records, step.orders, step.trades, saved
+                        self._ledger.commit, step.records, step.orders, step.fills, saved
                     )
                 self._saved_at, self._saved_now = now, self.exchange.now_ms
             self._broken = False

@@ -178,6 +178,25 @@ def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did you mean 'ack-lost'?" in " ".join(wrong.output.split())
 
 
+def test_exchange_accounts_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = exchange_with(
+        monkeypatch,
+        *("--account", "bob:s3cret:1.5", "--account", "eve:other:0:900"),
+        *("--key", "audit:third:paper:account:read,trade:read"),
+    )
+    assert [(a.name, a.balance_btc, a.balance_usdc) for a in given.every_account] == [
+        ("", Decimal(1), Decimal(50_000)), ("bob", Decimal("1.5"), Decimal(0)),
+        ("eve", Decimal(0), Decimal(900)),
+    ]  # fmt: skip
+    assert [(k.client_id, k.account, k.scope) for k in given.every_key] == [
+        ("paper", "", ""), ("bob", "bob", ""), ("eve", "eve", ""),
+        ("audit", "", "account:read trade:read"),
+    ]  # fmt: skip
+    wrong = tradebaas("exchange", "--account", "bob:1.5")
+    assert wrong.exit_code == 2
+    assert "NAME:SECRET:BTC[:USDC]" in wrong.output
+
+
 @pytest.mark.parametrize("option", ["--speed", "--balance-btc"])
 def test_exchange_refuses_what_is_no_number(option: str) -> None:
     result = tradebaas("exchange", option, "fast")

@@ -9,13 +9,20 @@ import msgspec
 
 from tradebaas.paper.candles import Candle
 from tradebaas.paper.config import ExchangeConfig
-from tradebaas.paper.exchange import Exchange, Step
+from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.keys import AccountConfig, Key
 from tradebaas.paper.market import Market, ReplayMarket
+from tradebaas.paper.recorder import Step
 from tradebaas.paper.rpc import Front
 
 T0 = 1_640_995_200_000
 BTC = "BTC-PERPETUAL"
 LINEAR = "BTC_USDC-PERPETUAL"
+ALICE: dict[str, Any] = {
+    "accounts": (AccountConfig(name="alice", balance_btc=Decimal(2)),),
+    "keys": (Key(client_id="alice", secret="secret", account="alice"),),
+}
+"""Settings with a second account."""
 Bar = tuple[str, str, str, str]
 FLAT: Bar = ("80000", "80000", "80000", "80000")
 
@@ -50,11 +57,17 @@ class Lab:
         self.steps: list[Step] = []
         self.notes: list[dict[str, Any]] = []
         self.wall_ms = T0
-        self.call(
+        self.guests: list[Guest] = []
+        self.login("paper", "paper-secret")
+
+    def login(self, client_id: str, secret: str, **more: Any) -> Any:
+        """Log in with a key."""
+        return self.call(
             "public/auth",
             grant_type="client_credentials",
-            client_id="paper",
-            client_secret="paper-secret",
+            client_id=client_id,
+            client_secret=secret,
+            **more,
         )
 
     def _token(self) -> str:
@@ -73,6 +86,10 @@ class Lab:
         number = self.session if session is None else session
         step = self.exchange.take_step()
         self.steps.append(step)
+        for guest in self.guests:
+            if guest.session != number:
+                frames = (decode(frame) for to, frame in step.frames if to == guest.session)
+                guest.notes += [frame["params"] for frame in frames if "params" in frame]
         return [decode(frame) for to, frame in step.frames if to == number]
 
     def call(self, method: str, /, **params: Any) -> Any:
@@ -154,6 +171,23 @@ class Lab:
         """Return what was journalled of a kind."""
         lines = [line for step in self.steps for line in step.records if line.kind == kind]
         return [{"at_ms": line.at_ms, **decode(line.body)} for line in lines]
+
+
+class Guest(Lab):
+    """A second client of a lab's exchange, logged in with a key of its own."""
+
+    def __init__(self, lab: Lab, client_id: str, secret: str = "secret") -> None:
+        self.exchange, self.front, self.steps = lab.exchange, lab.front, lab.steps
+        self.guests, self.wall_ms = lab.guests, lab.wall_ms
+        self.session = self.exchange.connect().number
+        self.notes = []
+        self.name = client_id
+        self.login(client_id, secret)
+        self.guests.append(self)
+
+    def size(self, name: str = BTC) -> Decimal:
+        """Return the position of the guest's account."""
+        return self.exchange.desks[self.name].account.positions[name].size
 
 
 def decode(body: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tradebaas.paper.http_calls import TurnedAway, status_of, visit_of
+from tradebaas.paper.keys import Key
 from tradebaas.paper.params import Auth, Refused
 from tradebaas.paper.sessions import Gate, Proof, Session
 
@@ -116,7 +117,7 @@ def signed(**changed: object) -> str:
 
 def outcome(authorization: str, target: str = TARGET, wall_ms: int = STAMP, body: str = "") -> int:
     """The code that a private call meets with a header; 0 if it is let through."""
-    gate = Gate(CLIENT, SECRET, 900, lambda: "token")
+    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
     proof = visit_of("GET", target, authorization, body.encode()).proof
     try:
         gate.check(Session(number=1, proof=proof), READ, None, wall_ms)
@@ -159,7 +160,7 @@ def test_a_signature_is_for_one_request_at_one_time() -> None:
     assert outcome(signed(), wall_ms=STAMP + 60_001) == 13004
     assert outcome(signed(), target=TARGET + "&x=1") == 13004
     assert outcome(signed(), body="{}") == 13004
-    gate = Gate(CLIENT, SECRET, 900, lambda: "token")
+    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
     proof = visit_of("GET", TARGET, signed(), b"").proof
     gate.check(Session(number=1, proof=proof), READ, None, STAMP)
     with pytest.raises(Refused, match="13004"):
@@ -168,7 +169,7 @@ def test_a_signature_is_for_one_request_at_one_time() -> None:
 
 def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate(CLIENT, SECRET, 900, lambda: next(tokens))
+    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
     login = Auth(grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET)
     socket = Session(number=1)
     theirs = str(gate.login(socket, login, STAMP)["access_token"])

@@ -24,7 +24,8 @@ def test_a_reader_may_read_and_change_nothing() -> None:
     assert refused == {
         name.removeprefix("private/") for name in PRIVATE
         if name.split("/")[1].startswith(("buy", "sell", "edit", "cancel", "close"))
-    } | {"enable_cancel_on_disconnect", "disable_cancel_on_disconnect"}  # fmt: skip
+    } | {"enable_cancel_on_disconnect", "disable_cancel_on_disconnect", "set_self_trading_config",
+    }  # fmt: skip
 
 
 def test_none_refuses_even_reads() -> None:

@@ -1,0 +1,132 @@
+"""What a step of the exchange leaves behind: lines of the journal, rows to remember, news.
+
+Each event, an execution or a call, ends here: its orders, trades, position and stop are recorded
+with one time and told to their account. A line names the account that it is about, unless that is
+the main one or none.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from tradebaas.paper.desk import Desk, Fill, Trade
+from tradebaas.paper.display import Display
+from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
+from tradebaas.paper.matching import Matching
+from tradebaas.paper.orders import Order, order_wire
+from tradebaas.paper.saved import MAIN, SavedState
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of the journal; ``body`` is JSON."""
+
+    n: int
+    at_ms: int
+    kind: str
+    body: bytes
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one call led to: to be made durable first, then sent, then dropped."""
+
+    records: list[Record]
+    orders: list[Order]
+    fills: list[Fill]
+    frames: list[tuple[int, bytes]]
+    drops: list[int]
+
+
+class Recorder:
+    """Collects the lines and rows of the running step."""
+
+    def __init__(self, saved: SavedState, matching: Matching, display: Display) -> None:
+        self._saved = saved
+        self._matching = matching
+        self._display = display
+        self._records: list[Record] = []
+        self._orders: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+
+    def write(self, kind: str, body: object, account: str = MAIN) -> None:
+        """Add a line to the journal."""
+        if account != MAIN:
+            named = msgspec.to_builtins(body, builtin_types=(Decimal,))
+            assert isinstance(named, dict)
+            body = named | {"account": account}
+        saved = self._saved
+        record = Record(saved.next_record, saved.tape.now_ms, kind, _encode(body))
+        self._records.append(record)
+        saved.next_record += 1
+
+    def take(self) -> tuple[list[Record], list[Order], list[Fill]]:
+        """Return what there is since the last call."""
+        taken = self._records, list(self._orders.values()), self.fills
+        self._records, self._orders, self.fills = [], {}, []
+        return taken
+
+    def end_event(self) -> None:
+        """Record what an event changed for each account, and tell it."""
+        changes = [(desk, *desk.take_changes()) for desk in self._matching.desks.values()]
+        takers = {trade.trade_seq for _, _, new in changes for trade in new if trade.took}
+        for desk, orders, trades in changes:
+            self._end_event_of(desk, orders, trades, takers)
+
+    def _end_event_of(
+        self, desk: Desk, orders: list[Order], trades: list[Trade], takers: set[int]
+    ) -> None:
+        for order in orders:
+            self._orders[order.order_id] = order
+            self.write("order", order_wire(order), desk.name)
+        for trade in trades:
+            self.fills.append(Fill(desk.user_id, trade))
+            self.write("trade", trade, desk.name)
+        for name in INSTRUMENTS:
+            self._write_exposure(desk, name)
+            mine = [item for item in orders if item.instrument_name == name]
+            fills = [item for item in trades if item.instrument_name == name]
+            if mine or fills:
+                self._display.tell_changes(desk, name, mine, fills)
+                # Of two sides that have one trade, the public is told of the taker's.
+                public = [t for t in fills if t.took or t.trade_seq not in takers]
+                self._display.feeds.tell_orders(name, public)
+        for currency in CURRENCIES:
+            self._write_balance(desk, currency)
+        if self._matching.thin == "cancel":
+            self._write_cut_short(orders)
+
+    def trades_since(self, mark: int, order: Order) -> list[Trade]:
+        """Return the trades of an order among the fills of this step, but the first ``mark``."""
+        trades = (fill.trade for fill in self.fills[mark:])
+        return [trade for trade in trades if trade.order_id == order.order_id]
+
+    def _write_cut_short(self, orders: list[Order]) -> None:
+        """The driver took the liquidity away: what that did to an order is the driver's doing."""
+        for order in orders:
+            if order.order_type == "market" and order.state == "cancelled":
+                what: Wire = {"order_id": order.order_id, "remaining": order.remaining}
+                line: Wire = {"method": "admin/thin", "params": what, "outcome": {"result": "cut"}}
+                self.write("admin", line)
+
+    def _write_exposure(self, desk: Desk, name: str) -> None:
+        position, told = desk.account.positions[name], desk.saved.exposures
+        exposure = position.size, desk.live_stop_amount(name)
+        if told.get(name, (Decimal(0), Decimal(0))) == exposure:
+            return
+        told[name] = exposure
+        body: Wire = {
+            "instrument_name": name,
+            "size": position.size,
+            "average_price": position.average_price,
+            "live_stop_amount": exposure[1],
+        }
+        self.write("position", body, desk.name)
+
+    def _write_balance(self, desk: Desk, currency: str) -> None:
+        balance, told = desk.account.balances[currency], desk.saved.balances
+        if told.get(currency) == balance:
+            return
+        told[currency] = balance
+        self.write("balance", {"currency": currency, "balance": plain(balance)}, desk.name)
+        self._display.tell_balance(desk, currency)
