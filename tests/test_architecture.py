@@ -47,7 +47,7 @@ LAYERS: dict[str, set[str]] = {
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
     "direct": TASKS | {"actors"},
-    "daemon": TASKS | SHELL | {"access", "actors", "lives", "web"},
+    "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "commands": TASKS | SHELL | COMMANDED,
     "cli": TASKS | SHELL | COMMANDED | {"commands"},
 }
