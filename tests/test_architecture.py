@@ -48,7 +48,7 @@ LAYERS: dict[str, set[str]] = {
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
-    "daemon": TASKS | SHELL | {"access", "actors", "commands", "lives", "web"},
+    "daemon": TASKS | SHELL | {"access", "actors", "commands", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,
     "cli": TASKS | SHELL | COMMANDED | {"commands"},

@@ -86,7 +86,11 @@ class Vitals(Struct, frozen=True, kw_only=True):
 @final
 @dataclass(slots=True)
 class Board:
-    """The newest values that actors publish; read by anyone, written by one actor each."""
+    """The newest values that actors publish; read by anyone, written by one actor each.
+
+    ``halt`` is the reason of a halt that was asked for, whatever becomes of its commit; a resume
+    takes it back. It outlives the life that could not store it.
+    """
 
     view: Latest[State] = field(default_factory=Latest)
     market: Latest[Market] = field(default_factory=Latest)
@@ -97,6 +101,7 @@ class Board:
     vitals: Latest[Vitals] = field(default_factory=Latest)
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
+    halt: str = ""
 
 
 @final

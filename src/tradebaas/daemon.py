@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -28,7 +28,7 @@ from tradebaas.config import HOSTS, Config, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import ConfigError, Fatal, Unusable
+from tradebaas.errors import ConfigError, Fatal, StoreFault, Unusable
 from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
@@ -50,6 +50,8 @@ START_CHECK_S = 2.0
 START_MORE_S = 60.0
 STATUS_EVERY_S = 1.0
 """How often, at most, the service manager is told how we are."""
+DEED_S = 20.0
+WORDS_S = 1.0
 
 
 def run(config: Config, *, chaos: bool = False) -> int:
@@ -94,6 +96,7 @@ class _Daemon:
     lives: Lives = field(init=False)
     http_down: trio.Event = field(default_factory=trio.Event)
     shell: trio.Nursery | None = None
+    acting: bool = False
 
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
@@ -114,11 +117,71 @@ class _Daemon:
                 shell.start_soon(self._tell_status, notifier)
                 shell.start_soon(self._autostart)
                 shell.start_soon(self._http)
-                await self.lives.run()
+                shell.start_soon(self._halt_without_space)
+                await self._live()
                 self.http_down.set()
                 shell.cancel_scope.cancel()
         if self.config.embedded_exchange:
             embedded.stop(self.config)
+
+    # ------------------------------------------------------------------- a halt without a disk
+
+    async def _live(self) -> None:
+        """All lives. A halt that the disk does not take any more is carried out all the same."""
+        try:
+            await self.lives.run()
+        except StoreFault:
+            await self._carry_out_halt()
+            raise
+
+    async def _halt_without_space(self) -> None:
+        """Likewise while a life waits for space, which may take for ever; once."""
+        store, version = self.lives.board.store, 0
+        while not (self.lives.waits_for_space() and self._halt_reason()):
+            with trio.move_on_after(START_CHECK_S):
+                _, version = await store.wait_newer(version)
+        await self._carry_out_halt()
+
+    def _halt_reason(self) -> str:
+        """Of a halt that is in force or was asked for; "" when there is none."""
+        board = self.lives.board
+        halted = board.view.value.halted if board.view.value is not None else None
+        return board.halt or (f"{halted.by}: {halted.reason}" if halted is not None else "")
+
+    async def _carry_out_halt(self) -> None:
+        """Do the deed of a halt with what was known last, if there is one and anything is known."""
+        from tradebaas.direct.flatten import flatten
+        from tradebaas.direct.life import Setting
+
+        state, reason = self.lives.board.view.value, self._halt_reason()
+        if state is None or not reason:
+            return
+        setting = Setting(
+            config=self.config, ports=self.ports, locate=self.lives.locate,
+            secret=self.lives.secret, state=state, cause="halt without a disk",
+            tell=lambda _: None,
+        )  # fmt: skip
+        self._say(f"the disk does not take the halt ({reason}): acting at the exchange without it")
+        steps: list[str] = []
+        self.acting = True
+        try:
+            with nullcontext() if self.lives.waits_for_space() else self._claimed():
+                left = await flatten(
+                    setting, "daemon", reason, DEED_S,
+                    lambda step, detail: steps.append(f"{step}: {detail}"),
+                )  # fmt: skip
+            steps.append(left.problem or "halted: nothing of ours is left at the exchange")
+        except Fatal as fatal:
+            steps.append(f"nothing more was done: {fatal}")
+        finally:
+            self.acting = False
+        with trio.move_on_after(WORDS_S):
+            await say("\n".join(steps))
+
+    def _claimed(self) -> AbstractContextManager[None]:
+        from tradebaas.direct.claim import claimed
+
+        return claimed(Place(self.config.data_dir), self.ports.clock.wall_ms())
 
     # ------------------------------------------------------------------------------- words
 
@@ -172,7 +235,7 @@ class _Daemon:
         notifier.ready()
         interval = watchdog_interval(os.environ, os.getpid())
         while interval is not None:
-            if self.lives.pulse():
+            if self.lives.pulse() or self.acting:
                 notifier.watchdog()
             await trio.sleep(interval / 2)
 
@@ -296,6 +359,7 @@ class _Daemon:
                 telling.cancel_scope.cancel()
 
     async def _leave_halt(self, reason: str) -> None:
+        self.lives.board.halt = reason
         async with self.ports.open_blocking("halt") as worker:
             await worker.run(write_halt, Place(self.config.data_dir), reason)
 

@@ -143,7 +143,7 @@ class _Scribe:
             wall_ms=ctx.ports.clock.wall_ms(),
             cause=ctx.cause,
             poisoned=ctx.poisoned,
-            halt_file=await self._on_disk(read_halt),
+            halt_file=await self._on_disk(read_halt) or ctx.board.halt,
         )
         detail = f"the disk is too full to hold the ballast {self._place.ballast}"
         guard = Guard(cause=DISK_FULL, active=True, detail=detail)
@@ -177,11 +177,13 @@ class _Scribe:
         requests = [ask.request for ask in batch]
         halts = [request for request in requests if isinstance(request, Halt)]
         for halt in halts:  # before the commit: it must hold even if that fails
-            await self._write_halt(f"{halt.by}: {halt.reason}")
+            self._ctx.board.halt = f"{halt.by}: {halt.reason}"
+            await self._write_halt(self._ctx.board.halt)
         before = self._state.halted
         answers = await self._commit_or_make_room(requests)
         now = self._state.halted
         if now is None and any(isinstance(request, Resume) for request in requests):
+            self._ctx.board.halt = ""
             await self._on_disk(clear_halt)
         elif now is not None and before is None and not halts:  # by the daemon itself
             await self._write_halt(f"{now.by}: {now.reason}")
@@ -271,7 +273,9 @@ class _Scribe:
     async def _heed_halt_file(self) -> None:
         """A halt may be left there while this life runs: by hand, or by who got no answer."""
         if self._state.halted is None and (reason := await self._on_disk(read_halt)):
-            await self._commit_or_make_room([Halt(by="halt file", reason=reason)])
+            halt = Halt(by="halt file", reason=reason)
+            self._ctx.board.halt = f"{halt.by}: {halt.reason}"
+            await self._commit_or_make_room([halt])
 
     async def _take_space_back(self) -> None:
         """Once there is room for the ballast again, leave protect-only."""

@@ -2,8 +2,9 @@
 
 A running daemon is asked, and answers once the halt is durable. When none answers, the halt is
 left in ``data/HALT``, which every life reads before it does anything, and every second after that;
-whether a daemon that runs has stored it is seen in its log. ``resume`` asks the daemon; without one
-it can only take back a halt that no life has stored yet.
+whether a daemon that runs has stored it is seen in its log. When none runs, the command does at
+the exchange what the daemon would (``direct_halt``). ``resume`` asks the daemon; without one it can
+only take back a halt that no life has stored yet.
 """
 
 import click
@@ -28,20 +29,23 @@ PAUSE_SECONDS = 0.5
 
 @click.command()
 @click.argument("reason", required=False, default="")
+@click.option("--file-only", is_flag=True, help="Without a daemon, do nothing at the exchange.")
 @with_config
 @json_option
-def halt(config: Config, reason: str, as_json: bool) -> None:
+def halt(config: Config, reason: str, file_only: bool, as_json: bool) -> None:
     """Close the position and open no other until `resume`; survives restarts.
 
-    When no daemon runs, the next one starts halted. REASON is for whoever reads the log.
+    When no daemon runs, the next one starts halted, and what is open is closed from here: entries
+    are cancelled, the position is closed, and once it is flat its stop and take profit go. REASON
+    is for whoever reads the log.
     """
     try:
         reply = post(config, "/api/halt", {"reason": reason})
     except Unreachable as down:
-        _halt_by_file(config, reason, str(down), as_json)
+        _halt_by_file(config, reason, str(down), file_only, as_json)
         return
     if reply.status == UNAVAILABLE:
-        _halt_by_file(config, reason, reply.error, as_json)
+        _halt_by_file(config, reason, reply.error, file_only, as_json)
     elif not reply.ok:
         raise NotDone(reply.error)
     elif reply.status == ACCEPTED:
@@ -63,22 +67,82 @@ def resume(config: Config, as_json: bool) -> None:
     print_events(reply, as_json)
 
 
-def _halt_by_file(config: Config, reason: str, why: str, as_json: bool) -> None:
-    _write(config, reason)
-    if not lock_holder(config.data_dir):
-        text = (
-            f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, "
-            f"closes what is open, and opens nothing until `{names.command('resume')}`"
-        )
-        _tell({"halted": "at the next start", "detail": text}, as_json)
-    elif _is_stored(config):
-        text = f"{config.data}/HALT is written, and the daemon has stored the halt"
-        _tell({"halted": "now", "detail": text}, as_json)
+def _halt_by_file(config: Config, reason: str, why: str, file_only: bool, as_json: bool) -> None:
+    unwritten = _write(config, reason)
+    if unwritten and (file_only or not config.data_dir.is_dir()):
+        raise NotDone(unwritten)
+    if unwritten:
+        _wait_until_ended(config, unwritten)
+    elif lock_holder(config.data_dir):
+        _wait_until_stored(config, why, as_json)
+        return
+    if file_only:
+        _tell({"halted": "at the next start", "detail": _at_the_next_start(config)}, as_json)
     else:
+        _halt_directly(config, reason, why, unwritten, as_json)
+
+
+def _at_the_next_start(config: Config) -> str:
+    return (
+        f"{config.data}/HALT is written: no daemon runs, and the next one starts halted, "
+        f"closes what is open, and opens nothing until `{names.command('resume')}`"
+    )
+
+
+def _halt_directly(config: Config, reason: str, why: str, unwritten: str, as_json: bool) -> None:
+    """Without a daemon, and perhaps without a file: act at the exchange."""
+    from tradebaas.commands.direct_halt import halt_directly
+    from tradebaas.errors import StoreBusy
+
+    def say(step: str, detail: str) -> None:
+        if not as_json:
+            click.echo(f"{step:12} {detail}")
+
+    if not unwritten:
+        say("halt file", _at_the_next_start(config))
+    try:
+        done = halt_directly(config, reason or "no reason given", say)
+    except StoreBusy:  # one has started in this very moment
+        _wait_until_stored(config, why, as_json)
+        return
+    for words in done.foreign:
+        say("not ours", f"{words}: left alone")
+    if as_json:
+        print_json({"halted": "" if unwritten else "at the next start", "exchange": done})
+    if done.problem:
+        raise NotDone(
+            f"nothing more was done at the exchange: {done.problem}. Run this again, or close it "
+            "on the exchange's page; a stop that rests there stays until then"
+        )
+    if unwritten:
+        raise NotDone(
+            f"nothing of ours is open at the exchange, but {unwritten}. Without that file a daemon "
+            "that starts is not halted: keep it from starting"
+        )
+
+
+def _wait_until_ended(config: Config, unwritten: str) -> None:
+    """A daemon on a disk that takes nothing ends soon, and does itself what it was told before."""
+    import trio
+
+    for _ in range(ATTEMPTS):
+        if not lock_holder(config.data_dir):
+            return
+        trio.run(trio.sleep, PAUSE_SECONDS)
+    raise NotDone(
+        f"{unwritten}. {lock_holder(config.data_dir)} runs on this directory and does not end "
+        "either: end it, then run this again"
+    )
+
+
+def _wait_until_stored(config: Config, why: str, as_json: bool) -> None:
+    if not _is_stored(config):
         raise NotDone(
             f"{why}. {config.data}/HALT is written, so its next life is halted, but the present "
             f"one has not stored that within {ATTEMPTS * PAUSE_SECONDS:g} s: end that process"
         )
+    text = f"{config.data}/HALT is written, and the daemon has stored the halt"
+    _tell({"halted": "now", "detail": text}, as_json)
 
 
 def _is_stored(config: Config) -> bool:
@@ -102,17 +166,19 @@ def _tell(body: dict[str, object], as_json: bool) -> None:
         click.echo(str(body["detail"]))
 
 
-def _write(config: Config, reason: str) -> None:
+def _write(config: Config, reason: str) -> str:
+    """Leave the file; why that cannot be done, "" when it is."""
     from tradebaas.store.halt import write_halt
     from tradebaas.store.place import Place
 
     try:
         write_halt(Place(config.data_dir), f"operator: {reason or 'no reason given'}")
     except OSError as error:
-        raise NotDone(
+        return (
             f"cannot write {config.data}/HALT ({error.strerror}): run this as the user that runs "
             "the daemon, and name its data directory with --data"
-        ) from error
+        )
+    return ""
 
 
 def _resume_by_file(config: Config, down: Unreachable, as_json: bool) -> None:

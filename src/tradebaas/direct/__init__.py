@@ -1,5 +1,6 @@
 """Acting at the exchange without a daemon: the same decisions and the same desk, and no disk.
 
+    flatten   the deed of a halt: cancel entries, close, see that it is flat, cancel the legs
     life      a life of the reconciler alone, whose state is only in memory
     trial     a scripted session of the smallest size: enter, be protected, close, be flat
 

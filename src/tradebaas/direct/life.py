@@ -24,6 +24,7 @@ from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
 from tradebaas.runtime.ports import Ports
+from tradebaas.runtime.supervisor import find_fatal
 from tradebaas.store.disk import SYSTEM_DISK
 
 
@@ -59,6 +60,11 @@ class Life:
         """The newest state."""
         return self._ctx.view()
 
+    @property
+    def limits(self) -> Limits:
+        """The owner's limits."""
+        return self._ctx.limits
+
     async def ask(self, request: Request) -> Answer:
         """Have a request decided."""
         return await self._ctx.asker.ask(request)
@@ -93,9 +99,10 @@ async def open_life(setting: Setting) -> AsyncIterator[Life]:
             await gone.wait()
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0]  # noqa: B904 (a group of one says nothing more)
+        fatal = find_fatal(group)
+        if fatal is not None:
+            raise fatal from group
+        raise
 
 
 async def _reconcile(ctx: Context, drain: trio.Event, gone: trio.Event) -> None:

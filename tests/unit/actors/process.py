@@ -96,6 +96,7 @@ class Run:
     deaths: int = 4
     port: int = 0
     chaos: bool = False
+    program: tuple[str, ...] = ("-m", "tradebaas")
     process: "subprocess.Popen[bytes] | None" = None
     others: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
@@ -122,8 +123,8 @@ class Run:
         return path
 
     def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
-        """Start a process; it is not waited for."""
-        command = [sys.executable, "-m", "tradebaas", "run", "--config", str(self.configure())]
+        """Start a process; it is not waited for. ``program`` is what Python runs."""
+        command = [sys.executable, *self.program, "run", "--config", str(self.configure())]
         command += ["--chaos"] if self.chaos else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(

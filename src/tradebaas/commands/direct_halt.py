@@ -1,0 +1,110 @@
+"""What ``halt`` does at the exchange when no daemon can: under the lock, and only reducing.
+
+Begins with what the store says, as far as it can be read; what it cannot say is read from the
+exchange, where labels show what is ours. Without an exchange to ask, or a key, it says so: the halt
+file still keeps the next daemon from trading.
+"""
+
+from collections.abc import Callable
+
+import trio
+from msgspec import Struct
+
+from tradebaas import embedded
+from tradebaas.access import client_secret
+from tradebaas.commands.inspect import read_state
+from tradebaas.config import HOSTS, Config
+from tradebaas.core.state import State
+from tradebaas.direct.claim import claimed
+from tradebaas.direct.flatten import Left, Say, flatten
+from tradebaas.direct.life import Setting
+from tradebaas.errors import Fatal, StoreBusy
+from tradebaas.runtime.ports import system_ports
+from tradebaas.store.place import Place
+
+LIMIT_S = 60.0
+
+
+class Done(Struct, frozen=True):
+    """What came of it: ``problem`` is "" when nothing of ours is left at the exchange."""
+
+    problem: str
+    steps: list[tuple[str, str]]
+    foreign: tuple[str, ...] = ()
+
+
+def halt_directly(config: Config, reason: str, say: Say) -> Done:
+    """Cancel entries, close, see that it is flat, cancel the legs.
+
+    Raises:
+        StoreBusy: a daemon has started meanwhile, and heeds the halt file.
+    """
+    steps: list[tuple[str, str]] = []
+
+    def note(step: str, detail: str) -> None:
+        steps.append((step, detail))
+        say(step, detail)
+
+    state = _known(config, note)
+    elsewhere = _elsewhere(config, state)
+    if elsewhere:
+        return Done(elsewhere, steps)
+    if config.embedded_exchange and not (embedded.directory(config) / "exchange.db").exists():
+        note("exchange", "the embedded one has never run here: nothing can be open on it")
+        return Done("", steps)
+    try:
+        secret = client_secret(config)
+        with claimed(Place(config.data_dir), system_ports().clock.wall_ms()):
+            left = trio.run(_act, config, secret, state, reason, note)
+    except StoreBusy:
+        raise
+    except Fatal as fatal:
+        return Done(str(fatal), steps)
+    return Done(left.problem, steps, left.foreign)
+
+
+def _elsewhere(config: Config, state: State) -> str:
+    """Why this configuration is not that of the store; "" as far as can be told."""
+    exchange = config.exchange
+    _, of, where = state.account.partition(" of ")
+    if not of or where == (exchange.url or exchange.environment):
+        return ""
+    return (
+        f"the store trades {state.account}, and the configuration leads to "
+        f"{exchange.url or exchange.environment}: name the daemon's own with --config"
+    )
+
+
+def _known(config: Config, note: Callable[[str, str], None]) -> State:
+    """What the store says; without it the exchange is asked what bears our labels."""
+    if not Place(config.data_dir).db.exists():
+        note("store", "there is none: what bears our labels is ours")
+        return State()
+    try:
+        state = read_state(config.data_dir)
+    except (Fatal, OSError) as error:
+        note("store", f"cannot be read ({error}): what bears our labels is ours")
+        return State()
+    note("store", f"read, {state.seq} events, {state.phase}")
+    return state
+
+
+async def _act(config: Config, secret: str, state: State, reason: str, note: Say) -> Left:
+    started = config.embedded_exchange and embedded.find(config) is None
+    if started:
+        await embedded.ensure(config)
+    try:
+        locate = embedded.locate(config) if config.embedded_exchange else _fixed(config)
+        setting = Setting(
+            config=config, ports=system_ports(), locate=locate, secret=secret, state=state,
+            cause="halt without a daemon", tell=lambda _: None,
+        )  # fmt: skip
+        return await flatten(setting, "operator", reason, LIMIT_S, note)
+    finally:
+        if started:
+            embedded.stop(config)
+
+
+def _fixed(config: Config) -> Callable[[], str]:
+    url = config.exchange.url or HOSTS[config.exchange.environment]
+    return lambda: url
