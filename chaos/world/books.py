@@ -19,6 +19,7 @@ from chaos.world.ledger import (
     PositionRow,
     RequestRow,
     SessionRow,
+    SettlementRow,
     TradeRow,
 )
 from tradebaas.core.model import LABEL_PREFIX, Role, role_of
@@ -151,11 +152,14 @@ class Books:
         self._cause_from = 1
 
     def take(self, rows: Iterable[JournalRow]) -> None:
-        """Fold more lines; those of other accounts say nothing of the daemon's."""
+        """Fold more lines.
+
+        Those of other accounts say nothing of the daemon's; a settlement moves what was booked.
+        """
         for row in rows:
             self._let_pass(row)
             self.n, self.at_ms = row.n, row.at_ms
-            if row.account:
+            if row.account or isinstance(row.body, SettlementRow):
                 continue
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):

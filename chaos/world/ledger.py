@@ -115,6 +115,14 @@ class BalanceRow(Struct, frozen=True):
     balance: Decimal
 
 
+class SettlementRow(Struct, frozen=True):
+    """A day's session has ended: profit that was booked already, and funding, reach the balance."""
+
+    currency: str
+    profit: Decimal
+    funding: Decimal
+
+
 class SessionRow(Struct, frozen=True):
     """A connection came, logged in or went."""
 
@@ -145,12 +153,22 @@ class AdminRow(Struct, frozen=True):
     outcome: dict[str, object]
 
 
-Body = OrderRow | TradeRow | PositionRow | BalanceRow | SessionRow | RequestRow | AdminRow
+Body = (
+    OrderRow
+    | TradeRow
+    | PositionRow
+    | BalanceRow
+    | SettlementRow
+    | SessionRow
+    | RequestRow
+    | AdminRow
+)
 _BODIES: dict[str, type[Body]] = {
     "order": OrderRow,
     "trade": TradeRow,
     "position": PositionRow,
     "balance": BalanceRow,
+    "settlement": SettlementRow,
     "session": SessionRow,
     "request": RequestRow,
     "admin": AdminRow,

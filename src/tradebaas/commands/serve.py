@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
+USUAL_PREMIUM = Decimal("0.001")
 CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
 FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\n".join(
     f"  {name:13} {mishap.says}" for name, mishap in MISHAPS.items()
@@ -65,6 +66,10 @@ def _chances(
         raise click.BadParameter(str(error)) from error
 
 
+def _percent(ctx: click.Context, option: click.Parameter, text: str | None) -> Decimal | None:
+    return None if text is None else _amount(ctx, option, text) / 100
+
+
 def _accounts(
     _ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> "list[tuple[AccountConfig, Key]]":
@@ -83,6 +88,11 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         return [read_key(text) for text in texts]
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
+    """Without being asked for there is none in lockstep, where what counts is the same result."""
+    return asked if asked is not None else Decimal(0) if lockstep else USUAL_PREMIUM
 
 
 @click.command(epilog=f"\b\n{FAULTS}")
@@ -119,6 +129,18 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
 )
 @click.option(
     "--balance-usdc", callback=_amount, default="50000", show_default=True, help="USDC likewise."
+)
+@click.option(
+    "--funding",
+    callback=_percent,
+    metavar="PERCENT",
+    help="Largest premium that funding is made of; 0 for none.  [default: 0.1, in lockstep 0]",
+)
+@click.option(
+    "--settlement",
+    default=0.0,
+    show_default=True,
+    help="For how many seconds the books are closed at 08:00 UTC.",
 )
 @click.option(
     "--account",
@@ -166,6 +188,8 @@ def exchange(
     idle_exit: float,
     balance_btc: Decimal,
     balance_usdc: Decimal,
+    funding: Decimal | None,
+    settlement: float,
     accounts: "list[tuple[AccountConfig, Key]]",
     keys: "list[Key]",
     tier: str,
@@ -193,6 +217,8 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
+        funding=_funding(funding, lockstep=speed == LOCKSTEP),
+        settlement_ms=round(settlement * 1000),
         accounts=tuple(account for account, _ in accounts),
         keys=(*(key for _, key in accounts), *keys),
         rate_limits=tier != "off",

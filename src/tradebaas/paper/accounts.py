@@ -1,10 +1,14 @@
-"""Positions, balances and fees of the one account, in Decimal (protocol section 13).
+"""Positions, balances and margin of an account, in Decimal (protocol section 13).
 
 A fill is worth ``amount / price`` coins (inverse, rounded half-even to 12 decimals) or
 ``amount * price`` (linear). An opening fill adds its value to the position's cost; a reducing fill
 takes its share of the cost out again and the last one takes what is left, so the profit of a
-position from flat to flat is exactly the signed sum of the values of its fills. Realised profit
-and fees reach the balance at once; there is no funding and no margin call here.
+position from flat to flat is exactly the signed sum of the values of its fills.
+
+Fees reach the balance at once. Profit, funding, and what a position has gained or lost since the
+last settlement are the session's until the next one moves them to the balance. ``balances`` has
+realised profit at once, and ``summary_wire`` shows it as Deribit does: nothing else depends on when
+it is moved. Funding is kept apart until it is moved, with more digits than money has.
 """
 
 from decimal import Decimal, localcontext
@@ -12,22 +16,25 @@ from hashlib import blake2b
 
 import msgspec
 
-from tradebaas.paper.credits import Limits
 from tradebaas.paper.instruments import (
     COIN_STEP,
     CONTEXT,
     CURRENCIES,
     INSTRUMENTS,
     Instrument,
-    Wire,
     plain,
 )
 
 ZERO = Decimal(0)
+FUNDING_STEP = Decimal("1E-24")
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """One instrument's position; ``size`` is negative when short, ``cost`` is never negative."""
+    """One instrument's position; ``size`` is negative when short, ``cost`` is never negative.
+
+    ``session`` is the profit that was realised since the last settlement, as of the price that it
+    was settled at; ``settled`` is the part of the floating profit that settlements have moved.
+    """
 
     instrument_name: str
     size: Decimal = ZERO
@@ -35,6 +42,10 @@ class Position(msgspec.Struct, kw_only=True):
     weight: Decimal = ZERO
     realized: Decimal = ZERO
     traded: bool = False
+    session: Decimal = ZERO
+    settled: Decimal = ZERO
+    settlement_price: Decimal = ZERO
+    funding: Decimal = ZERO
 
     @property
     def instrument(self) -> Instrument:
@@ -84,6 +95,11 @@ class Position(msgspec.Struct, kw_only=True):
         self.weight = self.weight * (held - amount) / held
         self.size += -amount if self.size > 0 else amount
         self.realized += profit
+        moved = (
+            (self.settled * amount / held).quantize(COIN_STEP) if amount < held else self.settled
+        )
+        self.settled -= moved
+        self.session += profit - moved
         return profit
 
     def floating(self, mark: Decimal) -> Decimal:
@@ -98,6 +114,28 @@ class Position(msgspec.Struct, kw_only=True):
     def value(self, mark: Decimal) -> Decimal:
         """Return what it is worth at ``mark`` in the settlement currency, always positive."""
         return self.instrument.value(abs(self.size), mark) if self.size else ZERO
+
+    def accrue(self, share: Decimal, mark: Decimal) -> None:
+        """Pay or receive funding, which is a share of what is held."""
+        if self.size:
+            with localcontext(CONTEXT):
+                paid = share * self.instrument.weight(self.size, mark)
+                self.funding -= paid.quantize(FUNDING_STEP)
+
+    def settle(self, mark: Decimal) -> tuple[Decimal, Decimal]:
+        """Begin a new session; return the profit and the funding that are moved to the balance."""
+        floating, funding = self.floating(mark), self.funding_due
+        with localcontext(CONTEXT):
+            moved = self.session + floating - self.settled
+            self.funding -= funding
+        self.session, self.settled, self.settlement_price = ZERO, floating, mark
+        return moved, funding
+
+    @property
+    def funding_due(self) -> Decimal:
+        """Return the funding of this session as money."""
+        with localcontext(CONTEXT):
+            return self.funding.quantize(COIN_STEP)
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -120,111 +158,51 @@ class Account(msgspec.Struct, kw_only=True):
         return [item for item in held if item.instrument.settlement_currency == currency]
 
     def equity(self, currency: str, mark: Decimal) -> Decimal:
-        """Return balance plus floating profit."""
-        floating = (item.floating(mark) for item in self.in_currency(currency))
-        return sum(floating, self.balances[currency])
+        """Return what the account would be worth if all its positions were closed at ``mark``."""
+        held = self.in_currency(currency)
+        return sum((p.floating(mark) + p.funding_due for p in held), self.balances[currency])
+
+    def settle(self, currency: str, mark: Decimal) -> tuple[Decimal, Decimal]:
+        """Begin a new session; return the profit and the funding that it moved to the balance."""
+        moved = [position.settle(mark) for position in self.in_currency(currency)]
+        profit, funding = (sum(parts, ZERO) for parts in zip(*moved, strict=True))
+        self.balances[currency] += funding
+        return profit, funding
 
 
 class Margin(msgspec.Struct, frozen=True):
-    """What it takes to hold a position: a share of its value, and of that a share to keep it."""
+    """What it takes to hold a position: a share of its value, which grows with its size.
+
+    To open it takes one part in ``leverage``, to keep it ``maintenance`` of that; both are
+    ``slope`` more for each coin that is held.
+    """
 
     leverage: int
     maintenance: Decimal = Decimal("0.5")
+    slope: Decimal = Decimal("0.00005")
 
-    def of(self, value: Decimal) -> tuple[Decimal, Decimal]:
-        """Return the initial and the maintenance margin of a value."""
+    def of(self, item: Instrument, size: Decimal, mark: Decimal) -> tuple[Decimal, Decimal]:
+        """Return the initial and the maintenance margin of a size."""
+        if not size:
+            return ZERO, ZERO
+        size = abs(size)
+        value = item.value(size, mark)
         with localcontext(CONTEXT):
-            initial = (value / self.leverage).quantize(COIN_STEP)
-            return plain(initial), plain((initial * self.maintenance).quantize(COIN_STEP))
+            base = value / self.leverage
+            grown = value * self.slope * (value if item.inverse else size)
+            initial, maintenance = base + grown, base * self.maintenance + grown
+            return plain(initial.quantize(COIN_STEP)), plain(maintenance.quantize(COIN_STEP))
 
 
 def overdrawn(account: Account, mark: Decimal, margin: Margin) -> list[str]:
     """Return the currencies whose equity is below the maintenance margin of what is held."""
     found = []
     for currency in CURRENCIES:
-        value = sum((held.value(mark) for held in account.in_currency(currency)), ZERO)
-        if value and margin.of(value)[1] > account.equity(currency, mark):
+        held = [p for p in account.in_currency(currency) if p.size]
+        needed = sum((margin.of(p.instrument, p.size, mark)[1] for p in held), ZERO)
+        if held and needed > account.equity(currency, mark):
             found.append(currency)
     return found
-
-
-def position_wire(position: Position, mark: Decimal, margin: Margin) -> Wire:
-    """Return the position as Deribit shows it (protocol section 11)."""
-    item = position.instrument
-    value, floating = position.value(mark), plain(position.floating(mark))
-    signed = value if position.size >= 0 else -value
-    coins = plain(signed) if item.inverse else plain(position.size)
-    initial, maintenance = margin.of(value)
-    wire: Wire = {
-        "instrument_name": position.instrument_name,
-        "kind": "future",
-        "direction": position.direction,
-        "size": plain(position.size),
-        "size_currency": coins,
-        "average_price": position.average_price,
-        "mark_price": mark,
-        "index_price": mark,
-        "settlement_price": mark,
-        "initial_margin": initial,
-        "maintenance_margin": maintenance,
-        "open_orders_margin": ZERO,
-        "floating_profit_loss": floating,
-        "realized_profit_loss": plain(position.realized),
-        "total_profit_loss": floating,
-        "realized_funding": ZERO,
-        "interest_value": ZERO,
-        "delta": coins,
-        "leverage": margin.leverage,
-        "estimated_liquidation_price": None,
-    }
-    return wire
-
-
-def summary_wire(
-    account: Account, currency: str, mark: Decimal, margin: Margin, limits: Limits
-) -> Wire:
-    """Return the account summary of one currency (protocol section 11)."""
-    held = account.in_currency(currency)
-    balance = account.balances[currency]
-    equity = account.equity(currency, mark)
-    initial, maintenance = margin.of(sum((p.value(mark) for p in held), ZERO))
-    free = equity - initial
-    unrealized = plain(equity - balance)
-    realized = plain(sum((p.realized for p in held), ZERO))
-    wire: Wire = {
-        "currency": currency,
-        "balance": plain(balance),
-        "equity": plain(equity),
-        "margin_balance": plain(equity),
-        "available_funds": plain(free),
-        "available_withdrawal_funds": plain(min(free, balance - initial)),
-        "initial_margin": initial,
-        "maintenance_margin": maintenance,
-        "projected_initial_margin": initial,
-        "projected_maintenance_margin": maintenance,
-        "session_rpl": realized,
-        "session_upl": unrealized,
-        "total_pl": plain(realized + unrealized),
-        "futures_pl": plain(realized + unrealized),
-        "futures_session_rpl": realized,
-        "futures_session_upl": unrealized,
-        "spot_reserve": ZERO,
-        "additional_reserve": ZERO,
-        "locked_balance": ZERO,
-        "fee_balance": ZERO,
-        "margin_model": "segregated_sm",
-        "cross_collateral_enabled": False,
-        "portfolio_margining_enabled": False,
-        "limits": {
-            "limits_per_currency": False,
-            "non_matching_engine": limits["general"]._asdict(),
-            "matching_engine": {
-                "trading": {"total": limits["matching"]._asdict()},
-                "cancel_all": limits["cancel_all"]._asdict(),
-            },
-        },
-    }
-    return wire
 
 
 def account_number(token: str) -> int:

@@ -4,11 +4,11 @@ Nothing here changes the books.
 """
 
 import re
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from tradebaas.paper import params
 from tradebaas.paper.calls import Call
-from tradebaas.paper.instruments import CONTEXT, Instrument
+from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import MARKET_TYPES, TRIGGER_TYPES, Direction, Order
 from tradebaas.paper.params import Refused, invalid
 from tradebaas.paper.views import price_band
@@ -196,30 +196,22 @@ def clip_or_refuse(call: Call, order: Order) -> None:
 
 
 def check_funds(call: Call, order: Order) -> None:
-    """Refuse an order that could take the position's value beyond max_leverage times equity."""
+    """Refuse an order whose initial margin, with all else that is held and waits, is not there.
+
+    Raises:
+        Refused: 10009.
+    """
     if order.reduce_only:
         return
     item, desk = order.instrument, call.desk
     held = desk.account.positions[item.name].size
-    waiting = sum(
-        (
-            other.remaining
-            for other in desk.live.values()
-            if other.instrument_name == item.name
-            and other.direction == order.direction
-            and not other.reduce_only
-            and not other.is_secondary
-        ),
-        order.amount,
-    )
-    reach = held + waiting if order.is_buy else held - waiting
+    bought, sold = desk.pending(item.name)
+    reach = held + bought + order.amount if order.is_buy else held - sold - order.amount
     if abs(reach) <= abs(held):
         return
     price = call.exchange.tape.price
-    equity = desk.account.equity(item.settlement_currency, price)
-    with localcontext(CONTEXT):
-        allowed = equity * call.exchange.config.max_leverage
-    if item.value(abs(reach), price) > allowed:
+    needed, _ = call.exchange.terms.margin.of(item, reach, price)
+    if needed > desk.account.equity(item.settlement_currency, price):
         raise Refused(10009, "not_enough_funds")
 
 

@@ -21,6 +21,7 @@ MAX_SPEED = 300
 MAX_BALANCE = Decimal(1_000_000_000)
 MAX_SETTLEMENT_MS = 3_600_000
 MAX_FEE = Decimal("0.01")
+MAX_PREMIUM = Decimal("0.01")
 
 
 class Windows(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
+    ``funding`` is the largest premium that a perpetual's funding is made of, a share; 0 = none.
     ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
     lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
     of each to meet a call that changes orders. ``accounts`` and ``keys`` are those beside the main
@@ -78,6 +80,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     remembered: int = 50_000
     windows: Windows = Windows()
     settlement_ms: int = 0
+    funding: Decimal = Decimal(0)
     rate_limits: bool = True
     tier: int = LOWEST_TIER
     faults: dict[str, float] = {}
@@ -150,6 +153,8 @@ def _check_money(config: ExchangeConfig) -> None:
                 raise ConfigError(
                     f"{whose}{name} {balance} is not a number from 0 to {MAX_BALANCE}"
                 )
+    if not config.funding.is_finite() or not 0 <= config.funding <= MAX_PREMIUM:
+        raise ConfigError(f"funding {config.funding} is not a share from 0 to {MAX_PREMIUM}")
     for name in ("maker_fee", "taker_fee"):
         fee: Decimal = getattr(config, name)
         if not fee.is_finite() or not -MAX_FEE <= fee <= MAX_FEE:

@@ -182,6 +182,19 @@ class Desk:
         first = bisect_left(self.trades, first_ms, key=_TRADED_MS)
         return self.trades[first : bisect_right(self.trades, last_ms, key=_TRADED_MS)]
 
+    def pending(self, instrument_name: str) -> tuple[Decimal, Decimal]:
+        """Return how much live orders may buy and sell besides what only reduces."""
+        bought = sold = Decimal(0)
+        for order in self.live.values():
+            if (
+                order.instrument_name == instrument_name
+                and not order.reduce_only
+                and not order.is_secondary
+            ):
+                bought += order.remaining if order.is_buy else 0
+                sold += 0 if order.is_buy else order.remaining
+        return bought, sold
+
     def live_stop_amount(self, instrument_name: str) -> Decimal:
         """Return how much of the position live stops would close by themselves."""
         position = self.account.positions[instrument_name]

@@ -5,7 +5,6 @@ at the end of each event, and only to those whom they interest: what nobody hear
 into words.
 """
 
-from tradebaas.paper.accounts import position_wire, summary_wire
 from tradebaas.paper.channels import topics_of
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.feeds import Feeds
@@ -14,7 +13,9 @@ from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.sessions import Session
+from tradebaas.paper.statements import position_wire, summary_wire
 from tradebaas.paper.terms import Terms
+from tradebaas.paper.views import interest
 
 
 class Display:
@@ -30,13 +31,14 @@ class Display:
 
     def position(self, desk: Desk, name: str) -> Wire:
         """Return an account's position in an instrument."""
-        held = desk.account.positions[name]
-        return position_wire(held, self._tape.price, self._terms.margin)
+        held, terms = desk.account.positions[name], self._terms
+        shares = interest(self._tape, terms)
+        return position_wire(desk, held, self._tape.price, terms.margin, shares)
 
     def summary(self, desk: Desk, currency: str) -> Wire:
         """Return the summary of a currency of an account."""
-        terms, account = self._terms, desk.account
-        return summary_wire(account, currency, self._tape.price, terms.margin, terms.limits)
+        terms = self._terms
+        return summary_wire(desk, currency, self._tape.price, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
 

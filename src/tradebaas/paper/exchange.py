@@ -76,7 +76,13 @@ class Exchange:
 
     def set_now(self, now_ms: int) -> None:
         """Let time pass without moving the market; an earlier time is ignored."""
-        self.tape.state.now_ms = max(self.tape.state.now_ms, now_ms)
+        before_ms, now_ms = self.now_ms, max(self.now_ms, now_ms)
+        if self.terms.funding.pays:
+            share = self.terms.funding.between(before_ms, now_ms)
+            for desk in self.desks.values():
+                for position in desk.account.positions.values():
+                    position.accrue(share, self.tape.price)
+        self.tape.state.now_ms = now_ms
 
     def advance(self, to_ms: int) -> None:
         """Move the market along its path until ``to_ms`` (paced mode), if the books are open."""
@@ -218,7 +224,11 @@ class Exchange:
             self.settle()
 
     def _end_day(self) -> None:
-        """Cancel the orders that were for a day which is over."""
+        """Settle if a day is over, and cancel the orders that were for it."""
+        due_ms = self.terms.last_settlement(self.now_ms)
+        settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
+        if settled_ms is not None and settled_ms < due_ms:
+            self.recorder.settle_day(self.tape.price)
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:

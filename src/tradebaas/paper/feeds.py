@@ -18,7 +18,7 @@ from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.prints import account_trade, market_trades
 from tradebaas.paper.shown import sides
 from tradebaas.paper.terms import Terms
-from tradebaas.paper.views import NO_INTEREST, index_wire, quote_wire, ticker_wire
+from tradebaas.paper.views import index_wire, quote_wire, ticker_wire
 
 MAX_PRINTS = 1_000
 """How many trades a channel is told at once of a market that went on unseen."""
@@ -52,9 +52,9 @@ class Feeds:
 
     def ticker(self, name: str) -> Wire:
         """Return the ticker of an instrument."""
-        item, now_ms = INSTRUMENTS[name], self._tape.state.now_ms
+        item = INSTRUMENTS[name]
         best = sides(item, self._matching, levels=1)
-        return ticker_wire(item, self._tape, best, now_ms, self._terms.state(now_ms))
+        return ticker_wire(item, self._tape, best, self._terms)
 
     def book(self, name: str) -> Book:
         """Return the book of an instrument as it is now, which all who hear it are told first."""
@@ -150,8 +150,9 @@ class Feeds:
             case ["grouped", name, group, depth]:
                 return self._stamped(name) | books.grouped(self.book(name), group, int(depth))
             case ["perpetual", _]:
-                price: Wire = {"index_price": self._tape.price, "interest": NO_INTEREST}
-                return {"timestamp": self._tape.state.now_ms} | price
+                now_ms = self._tape.state.now_ms
+                rate = self._terms.funding.rate(now_ms)
+                return {"timestamp": now_ms, "index_price": self._tape.price, "interest": rate}
             case _:
                 return None
 

@@ -1,7 +1,7 @@
 """The methods that tell about the market and need no login (protocol section 7).
 
-What the embedded exchange has not got is answered as such: its perpetuals take no funding, and
-there are no options, no spot and nothing to withdraw.
+What the embedded exchange has not got is answered as such: there are no options, no spot and
+nothing to withdraw.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from tradebaas.paper.candles import MINUTE_MS
 from tradebaas.paper.channels import INDICES
 from tradebaas.paper.desk import SEQ_PER_MS
 from tradebaas.paper.exchange import Exchange
+from tradebaas.paper.funding import HOUR_MS
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
 from tradebaas.paper.params import Params, invalid
 from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
-from tradebaas.paper.views import NO_INTEREST, book_wire, summary_wire
+from tradebaas.paper.views import book_wire, summary_wire
 
-HOUR_MS = 60 * MINUTE_MS
 DAY_MINUTES = 24 * 60
 MAX_FUNDING_ROWS = 744
 """Hours of a month of 31 days: what Deribit gives at once."""
@@ -186,17 +186,20 @@ def _trade_volumes(call: Call, _: Params) -> list[Wire]:
 # -- funding --------------------------------------------------------------------------------------
 
 
-def _funding_value(_: Call, asked: params.FundingSpan) -> Decimal:
+def _funding_value(call: Call, asked: params.FundingSpan) -> Decimal:
     params.instrument(asked.instrument_name)
     _check_span(asked)
-    return NO_INTEREST
+    tape = call.exchange.tape
+    start_ms = max(asked.start_timestamp, tape.tick(tape.market.first))
+    end_ms = min(asked.end_timestamp, tape.state.now_ms)
+    return call.exchange.terms.funding.between(start_ms, end_ms)
 
 
 def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     """Return a row for each whole hour of the span, the newest if there are too many."""
     params.instrument(asked.instrument_name)
     _check_span(asked)
-    tape = call.exchange.tape
+    tape, funding = call.exchange.tape, call.exchange.terms.funding
     oldest_ms = tape.tick(tape.market.first) + HOUR_MS
     first = -(-max(asked.start_timestamp, oldest_ms) // HOUR_MS)
     last = min(asked.end_timestamp, tape.reached_ms) // HOUR_MS
@@ -206,8 +209,8 @@ def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
             "timestamp": hour * HOUR_MS,
             "index_price": _price(call.exchange, hour * HOUR_MS),
             "prev_index_price": _price(call.exchange, (hour - 1) * HOUR_MS),
-            "interest_1h": NO_INTEREST,
-            "interest_8h": NO_INTEREST,
+            "interest_1h": funding.between((hour - 1) * HOUR_MS, hour * HOUR_MS),
+            "interest_8h": funding.eight_hours(hour * HOUR_MS),
         }
         for hour in hours
     ]
@@ -215,18 +218,18 @@ def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
 
 def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
     params.instrument(asked.instrument_name)
-    tape = call.exchange.tape
+    tape, funding = call.exchange.tape, call.exchange.terms.funding
     points, minutes = FUNDING_STEPS[asked.length]
     oldest_ms = tape.tick(tape.market.first)
     times = [tape.open_ms - n * minutes * MINUTE_MS for n in reversed(range(points))]
     return {
-        "current_interest": NO_INTEREST,
-        "interest_8h": NO_INTEREST,
+        "current_interest": funding.rate(tape.state.now_ms),
+        "interest_8h": funding.eight_hours(tape.state.now_ms),
         "data": [
             {
                 "timestamp": at_ms,
                 "index_price": _price(call.exchange, at_ms),
-                "interest_8h": NO_INTEREST,
+                "interest_8h": funding.eight_hours(at_ms),
             }
             for at_ms in times
             if at_ms >= oldest_ms

@@ -96,6 +96,18 @@ class Recorder:
         if self._matching.thin == "cancel":
             self._write_cut_short(orders)
 
+    def settle_day(self, mark: Decimal) -> None:
+        """Move what the session has brought to each account's balance."""
+        for desk in self._matching.desks.values():
+            for currency in CURRENCIES:
+                profit, funding = desk.account.settle(currency, mark)
+                if not profit and not funding:
+                    continue
+                line: Wire = {"currency": currency, "profit": profit, "funding": funding}
+                self.write("settlement", line, desk.name)
+                self._write_balance(desk, currency)
+                self._display.tell_balance(desk, currency)
+
     def trades_since(self, mark: int, order: Order) -> list[Trade]:
         """Return the trades of an order among the fills of this step, but the first ``mark``."""
         trades = (fill.trade for fill in self.fills[mark:])

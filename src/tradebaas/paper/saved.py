@@ -57,6 +57,8 @@ class SavedState(msgspec.Struct, kw_only=True):
     counters: Counters = msgspec.field(default_factory=Counters)
     next_record: int = 1
     next_session: int = 1
+    settled_ms: int | None = None
+    """When the last settlement was, None before the first market step."""
     depth: dict[str, Decimal] = {}
     connected: dict[int, bool] = {}
     """The connections, and whether their orders end with them."""

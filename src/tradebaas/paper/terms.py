@@ -11,6 +11,7 @@ import msgspec
 from tradebaas.paper.accounts import Margin
 from tradebaas.paper.config import ExchangeConfig, Windows
 from tradebaas.paper.credits import Limits, limits_of
+from tradebaas.paper.funding import Funding
 from tradebaas.paper.params import Refused
 
 DAY_MS = 24 * 3_600_000
@@ -21,7 +22,7 @@ ALWAYS_ANSWERED = frozenset({"public/hello", "public/status", "public/test", "pu
 
 class Terms(msgspec.Struct, kw_only=True):
     """In exchange time: when the daily settlement begins (ms of the day) and how long it lasts (0 =
-    none), and from when to when there is maintenance, if any is planned. ``limits`` are what the
+    none), and from when to when there is maintenance, if any is planned. ``limits`` are what an
     account is told of and held to."""
 
     margin: Margin
@@ -30,6 +31,7 @@ class Terms(msgspec.Struct, kw_only=True):
     settlement_ms: int
     settlement_at_ms: int = SETTLEMENT_AT_MS
     maintenance: tuple[int, int] | None = None
+    funding: Funding
 
     @classmethod
     def of(cls, config: ExchangeConfig) -> "Terms":
@@ -39,6 +41,7 @@ class Terms(msgspec.Struct, kw_only=True):
             windows=config.windows,
             limits=limits_of(config.tier),
             settlement_ms=config.settlement_ms,
+            funding=Funding(config.funding, config.seed),
         )
 
     def reset(self, to: "Terms") -> None:
@@ -59,6 +62,10 @@ class Terms(msgspec.Struct, kw_only=True):
     def settling(self, now_ms: int) -> bool:
         """Return whether it is the time of the daily settlement."""
         return (now_ms - self.settlement_at_ms) % DAY_MS < self.settlement_ms
+
+    def last_settlement(self, now_ms: int) -> int:
+        """Return when the last settlement began."""
+        return self.day_end(now_ms) - DAY_MS
 
     def day_end(self, from_ms: int) -> int:
         """Return the first settlement after a moment: when an order of that day ends."""

@@ -6,11 +6,10 @@ from tradebaas.paper.books import Book, Side, listed
 from tradebaas.paper.instruments import CONTEXT, Instrument, Wire
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.tape import Tape
+from tradebaas.paper.terms import Terms
 
 BAND = Decimal("0.015")
 """Limit prices further than this beyond the index are refused."""
-NO_INTEREST = Decimal(0)
-"""What the embedded exchange takes for holding a position: its perpetuals have no funding."""
 NOTHING = (None, Decimal(0))
 """Best price and amount of an empty side."""
 
@@ -21,16 +20,15 @@ def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
         return on_tick(tape.price * (1 - BAND)), on_tick(tape.price * (1 + BAND))
 
 
-def ticker_wire(
-    item: Instrument, tape: Tape, sides: tuple[Side, Side], now_ms: int, state: str
-) -> Wire:
+def ticker_wire(item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms) -> Wire:
     """Return ``public/ticker``."""
+    now_ms, funding = tape.state.now_ms, terms.funding
     low, high = price_band(tape)
     running = tape.running()
     return {
         "instrument_name": item.name,
         "timestamp": now_ms,
-        "state": state,
+        "state": terms.state(now_ms),
         "stats": {
             "high": running.high,
             "low": running.low,
@@ -48,10 +46,16 @@ def ticker_wire(
         "max_price": high,
         "settlement_price": tape.price,
         "estimated_delivery_price": tape.price,
-        "current_funding": NO_INTEREST,
-        "funding_8h": NO_INTEREST,
-        "interest_value": NO_INTEREST,
+        "current_funding": funding.rate(now_ms),
+        "funding_8h": funding.eight_hours(now_ms),
+        "interest_value": interest(tape, terms),
     }
+
+
+def interest(tape: Tape, terms: Terms) -> Decimal:
+    """Return what this session has taken so far for holding a position, as a share of it."""
+    now_ms = tape.state.now_ms
+    return terms.funding.between(terms.last_settlement(now_ms), now_ms)
 
 
 def book_wire(book: Book, ticker: Wire, depth: int) -> Wire:

@@ -34,6 +34,7 @@ def test_a_taker_meets_the_orders_of_others_first() -> None:
     bought = alice.buy(300)
     assert bought["order"]["average_price"] == ASK
     assert fills(lab) == [("sell", 100, ASK, "M")]
+    assert lab.call("private/get_open_orders") == []
     assert fills(alice) == [("buy", 100, ASK, "T"), ("buy", 200, ASK, "T")]
     mine, hers = (c.call("private/get_user_trades_by_instrument", instrument_name=BTC)["trades"]
                   for c in (lab, alice))  # fmt: skip

@@ -67,8 +67,10 @@ def test_inverse_round_trip_reaches_the_balance() -> None:
     leaving = lab.sell(1000)["trades"][0]
     assert (leaving["fee"], leaving["profit_loss"]) == (D("0.000004268293"), D("0.000304799924"))
     summary = lab.call("private/get_account_summary", currency="BTC")
-    # 1 + 0.000304799924 - 0.000004374973 - 0.000004268293
-    assert summary["balance"] == summary["equity"] == D("1.000296156658")
+    # 1 + 0.000304799924 - 0.000004374973 - 0.000004268293; the profit is the session's until 08:00
+    assert summary["equity"] == D("1.000296156658")
+    assert summary["balance"] == D("0.999991356734")
+    assert (summary["session_rpl"], summary["session_upl"]) == (D("0.000304799924"), 0)
 
 
 def test_linear_round_trip_reaches_the_balance() -> None:
@@ -84,7 +86,8 @@ def test_linear_round_trip_reaches_the_balance() -> None:
     )
     summary = lab.call("private/get_account_summary", currency="USDC")
     # 50000 + 49.9875 - 0.70000438 - 0.7175
-    assert summary["balance"] == D("50048.56999562")
+    assert summary["equity"] == D("50048.56999562")
+    assert summary["balance"] == D("49998.58249562")
 
 
 def test_floating_profit_counts_in_equity_and_not_in_balance() -> None:
@@ -107,12 +110,13 @@ def test_maker_fee_is_taken_from_resting_orders() -> None:
     assert (trade["liquidity"], D(trade["fee"])) == ("M", D("0.000000936914"))
 
 
-@pytest.mark.parametrize("name, amount", [(BTC, 4_000_010), (LINEAR, 31.2501)])
+@pytest.mark.parametrize("name, amount", [(BTC, 3_595_920), (LINEAR, 29.1288)])
 def test_more_than_the_greatest_leverage_is_refused(name: str, amount: float) -> None:
     lab = Lab(replay(FLAT))
     step = 10 if name == BTC else 0.0001
     with pytest.raises(Exception, match="not_enough_funds"):
         lab.call("private/buy", instrument_name=name, amount=amount, type="market")
-    # At 80000 the account's 1 BTC (50 000 USDC) carry 50 times their worth.
+    # At 80000, 44.9489 BTC need (2 % + 0.005 % for each) of themselves: the 1 BTC there is.
+    # 29.1287 coins need (2 % + 0.005 % for each) of their 2 330 296 USDC: 49 999.7 of the 50 000.
     limit = round(amount - step, 4)
     assert lab.call("private/buy", instrument_name=name, amount=limit, type="market")["trades"]
