@@ -141,7 +141,7 @@ def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
     died = sum("Injected" in line or "Killed" in line for line in lost)
     assert len(actors) > 10
     assert died - len(actors) in (0, 1), "the last one is of a drill in the quiet, at most"
-    assert len(outcome.deaths) == 80
+    assert 70 < len(outcome.deaths) <= 80
 
 
 def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
