@@ -22,7 +22,8 @@ MAX_FUNCTION_LINES = 60
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
-SHELL = {"bearer", "console", "embedded"}  # parts of the shell that daemon.py has no room for
+# Parts of the shell that daemon.py has no room for.
+SHELL = {"attendance", "bearer", "console", "embedded"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -44,11 +45,12 @@ LAYERS: dict[str, set[str]] = {
     "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
+    "attendance": BASE | {"commands", "lives", "runtime"},
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
-    "daemon": TASKS | SHELL | {"access", "actors", "commands", "direct", "lives", "web"},
+    "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,
     "cli": TASKS | SHELL | COMMANDED | {"commands"},

@@ -22,8 +22,8 @@ import trio
 from tradebaas import __version__, embedded
 from tradebaas.access import check_access, client_secret, denial
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
+from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
-from tradebaas.commands.summary import headline
 from tradebaas.config import HOSTS, Config, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
@@ -40,16 +40,13 @@ from tradebaas.runtime.supervisor import (
     leaves,
     supervise,
 )
-from tradebaas.runtime.systemd import Notifier, watchdog_interval
+from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
 from tradebaas.strategies.protocol import BadParameter
 
 HTTP_WAITS_S = 3.0
-START_CHECK_S = 2.0
-START_MORE_S = 60.0
-STATUS_EVERY_S = 1.0
-"""How often, at most, the service manager is told how we are."""
+SPACE_CHECK_S = 2.0
 DEED_S = 20.0
 WORDS_S = 1.0
 
@@ -113,8 +110,7 @@ class _Daemon:
                 if self.config.embedded_exchange:
                     shell.start_soon(self._keep_exchange)
                 shell.start_soon(narrate, self.lives.board, self.config)
-                shell.start_soon(self._watchdog, notifier)
-                shell.start_soon(self._tell_status, notifier)
+                shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
                 shell.start_soon(self._autostart)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
@@ -138,7 +134,7 @@ class _Daemon:
         """Likewise while a life waits for space, which may take for ever; once."""
         store, version = self.lives.board.store, 0
         while not (self.lives.waits_for_space() and self._halt_reason()):
-            with trio.move_on_after(START_CHECK_S):
+            with trio.move_on_after(SPACE_CHECK_S):
                 _, version = await store.wait_newer(version)
         await self._carry_out_halt()
 
@@ -220,36 +216,6 @@ class _Daemon:
         async for _ in signals:
             notifier.stopping()
             self.lives.drain.ask()
-
-    async def _watchdog(self, notifier: Notifier) -> None:
-        """READY once the store is recovered; then a pat while the loop turns and answers.
-
-        A start that finds no space takes as long as that lasts, which nobody should cut short.
-        """
-        view = self.lives.board.view
-        while view.value is None:
-            with trio.move_on_after(START_CHECK_S):
-                await view.wait_newer(0)
-            if view.value is None and self.lives.waits_for_space():
-                notifier.extend_timeout(START_MORE_S)
-        notifier.ready()
-        interval = watchdog_interval(os.environ, os.getpid())
-        while interval is not None:
-            if self.lives.pulse() or self.acting:
-                notifier.watchdog()
-            await trio.sleep(interval / 2)
-
-    async def _tell_status(self, notifier: Notifier) -> None:
-        """Keep the line that ``systemctl status`` shows."""
-        board, told = self.lives.board, ""
-        await board.view.wait_newer(0)
-        while True:
-            assert board.view.value is not None
-            text = headline(board.view.value, board.link.value)
-            if text != told:
-                notifier.status(text)
-                told = text
-            await trio.sleep(STATUS_EVERY_S)
 
     async def _autostart(self) -> None:
         """Arm the configured strategy if this store was never told what to trade."""

@@ -253,8 +253,11 @@ def test_systemd_is_told_ready_without_an_exchange(run: Run, tmp_path: Path) -> 
         notify.bind(str(tmp_path / "notify"))
         notify.settimeout(20)
         run.start(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
-        said = [notify.recv(1000).decode() for _ in range(4)]
-        assert said == ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]
+        said: list[str] = []
+        while said.count("WATCHDOG=1") < 3 or not any("refused" in text for text in said):
+            said.append(notify.recv(1000).decode())
+        assert said[0] == "READY=1"
+        assert {text.partition("=")[0] for text in said} == {"READY", "STATUS", "WATCHDOG"}
         assert run.state().connection == 0
         run.signal(signal.SIGTERM)
         while "STOPPING=1" not in said:
