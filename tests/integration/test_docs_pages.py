@@ -120,6 +120,14 @@ def test_the_lifecycle_page_is_what_the_table_says() -> None:
     assert page == drawn, "run: python scripts/lifecycle.py"
 
 
+def test_the_page_of_monitoring_is_what_the_tables_say() -> None:
+    drawn = runpy.run_path(str(ROOT / "scripts" / "monitoring.py"))["page"]()
+    page = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    assert page == drawn, "run: python scripts/monitoring.py"
+    rules = (ROOT / "deploy" / "prometheus" / "tradebaas.rules.yml").read_text(encoding="utf-8")
+    assert page.count("| `TradeBaas") == rules.count("- alert: ") > 10
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/recovery.md"])
 def test_the_exit_codes_are_told(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -202,7 +202,9 @@ async def test_a_strategy_that_a_crash_loop_keeps_out_is_not_active() -> None:
 
 async def test_the_alert_rules_ask_for_what_is_published() -> None:
     text, _ = await scrape(well())
-    asked = re.findall(r"tradebaas_\w+(?:{[^}]*})?", RULES.read_text())
+    asked = re.findall(r"(tradebaas_\w+)(?:{(\w+)=~?\"([^\"]+)\"})?", RULES.read_text())
     assert asked
-    for name in asked:
-        assert re.search(rf"^{re.escape(name)}[ {{]", text, re.MULTILINE), name
+    for name, label, values in asked:
+        for value in values.split("|"):
+            labels = f'{{{label}="{value}"}}' if label else ""
+            assert re.search(rf"^{re.escape(name + labels)}[ {{]", text, re.MULTILINE), name

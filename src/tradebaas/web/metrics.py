@@ -228,16 +228,19 @@ BY_LABEL: tuple[LabelledRow, ...] = (
 )  # fmt: skip
 
 
+NAKED = Row("naked_seconds", "Times in which a position had no full stop, seconds.",
+    _of_counters(lambda c: c.naked_ms_total / 1000))  # fmt: skip
+"""The one histogram; ``read`` is its sum."""
+
+
 def _naked(facts: Facts) -> HistogramMetricFamily:
     """Each stretch of time in which a position had no full stop, by how long it was."""
-    family = HistogramMetricFamily(
-        PREFIX + "naked_seconds", "Times in which a position had no full stop, seconds."
-    )
+    family = HistogramMetricFamily(PREFIX + NAKED.name, NAKED.help)
     if facts.view is not None:
         counters, bounds = facts.view.counters, [str(ms / 1000) for ms in NAKED_BUCKETS_MS]
         upto = accumulate(counters.naked_stretches)
         buckets = list(zip([*bounds, "+Inf"], upto, strict=True))
-        family.add_metric((), buckets, counters.naked_ms_total / 1000)
+        family.add_metric((), buckets, NAKED.read(facts))
     return family
 
 

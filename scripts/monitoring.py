@@ -1,0 +1,88 @@
+"""Draws docs/monitoring.md from the tables of metrics and the alert rules:
+``python scripts/monitoring.py``. A test compares the page with what this script makes.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tradebaas.web.metrics import BY_LABEL, COUNTERS, GAUGES, NAKED, PREFIX
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "monitoring.md"
+RULES = ROOT / "deploy" / "prometheus" / "tradebaas.rules.yml"
+
+HEAD = """\
+# Monitoring
+
+<!-- Made by scripts/monitoring.py from web/metrics.py and the alert rules; do not edit by hand. -->
+
+The daemon answers on `/metrics` in Prometheus' text format, on the address of `[http]`. Totals are
+folded from the log, so they survive restarts; a value that is not known yet is NaN, and a counter
+that is not known has no sample.
+
+`deploy/prometheus` has a configuration for Prometheus, the alert rules, and a configuration for
+Alertmanager that hands every alert to a webhook. They start as they are, on one machine:
+
+```sh
+apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
+cd deploy/prometheus
+prometheus-alertmanager --config.file=alertmanager.yml --cluster.listen-address= &
+prometheus --config.file=prometheus.yml
+```
+"""
+ALERTS = """\
+## Alerts
+
+`critical` is for now, `warning` for today. [The runbook](recovery.md) has the rest.
+"""
+METRICS = """\
+## Metrics
+
+All names begin with `tradebaas_`.
+"""
+ALERT = re.compile(
+    r"- alert: (?P<name>\w+)\n(?:\s+#.*\n)?\s+expr: >-\n(?P<expr>(?: {10}\S.*\n)+)"
+    r"(?:\s+for: (?P<wait>\w+)\n)?\s+labels:\n\s+severity: (?P<severity>\w+)\n"
+    r"\s+annotations:\n\s+summary: >-\n(?P<summary>(?: {12}\S.*\n)+)"
+    r"\s+description: >-\n(?P<description>(?: {12}\S.*\n)+)"
+)
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    return "\n".join((HEAD, ALERTS, *_alerts(), "", METRICS, *_metrics(), ""))
+
+
+def _alerts() -> Iterator[str]:
+    yield "| alert | | when | for | what it means, and what to do |"
+    yield "| --- | --- | --- | --- | --- |"
+    for found in ALERT.finditer(RULES.read_text(encoding="utf-8")):
+        summary, text = _flat(found["summary"]), _flat(found["description"])
+        expr = _flat(found["expr"]).replace("|", "\\|")
+        words = f"{summary}. {text}".replace("|", "\\|")
+        yield (
+            f"| `{found['name']}` | {found['severity']} | `{expr}` | {found['wait'] or 'at once'} "
+            f"| {words} |"
+        )
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _metrics() -> Iterator[str]:
+    yield "| metric | type | meaning |"
+    yield "| --- | --- | --- |"
+    yield from (f"| `{row.name}` | gauge | {row.help} |" for row in GAUGES)
+    yield from (f"| `{row.name}` | counter | {row.help} |" for row in COUNTERS)
+    yield f"| `{NAKED.name}` | histogram | {NAKED.help} |"
+    for row in BY_LABEL:
+        kind = "counter" if row.name.endswith("_total") else "gauge"
+        yield f"| `{row.name}{{{row.label}}}` | {kind} | {row.help} |"
+
+
+assert PREFIX == "tradebaas_"
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
