@@ -28,7 +28,7 @@ from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
-from tradebaas.deribit.errors import STALE_TERMS
+from tradebaas.deribit.errors import STALE_TERMS, is_of_time_in_force
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
@@ -67,6 +67,7 @@ class Desk:
         self._link = link
         self._connection = connection
         self._closed = False
+        self._resting = False
         self._answered = trio.Event()
         self._cancels: dict[str, _Cancel] = {}
         self.survey_wanted = trio.Event()
@@ -119,14 +120,18 @@ class Desk:
         return self._is_mine(view, intent) and not forbidden
 
     async def _send(self, intent: Intent) -> None:
-        outcome = await trade.place(self._link, intent, lambda: self._may_send(intent))
+        outcome = await trade.place(
+            self._link, intent, lambda: self._may_send(intent), resting=self._resting
+        )
         facts: tuple[Fact, ...]
         match outcome:
             case trade.Accepted(orders=orders, fills=fills):
                 facts = (*map(_fill, fills), *map(_order, orders))
             case trade.Rejected(code=code, message=message):
                 facts = (RejectFact(label=intent.label, code=code, message=message),)
-                if code in STALE_TERMS:
+                if intent.legs and is_of_time_in_force(code, message):
+                    self._resting = True  # the core cancels what is left when its validity is over
+                elif code in STALE_TERMS:
                     self.terms_doubted.set()
             case trade.NotSent(reason=reason):
                 facts = (NotSentFact(label=intent.label, reason=reason),)

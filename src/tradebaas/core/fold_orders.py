@@ -12,6 +12,7 @@ from tradebaas.core.events import (
     OrderUpdated,
     StopStalled,
 )
+from tradebaas.core.families import joined
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Intent, Order, Role, role_of
@@ -143,7 +144,7 @@ def stop_stalled(state: State, event: StopStalled) -> State:
 
 def _expect(state: State, order: Order) -> Bracket | None:
     """The bracket, with what ``order`` says about how far its entry has filled."""
-    bracket = state.bracket
+    bracket = None if state.bracket is None else joined(state.bracket, order)
     if bracket is None or order.role is not Role.ENTRY or order.label not in bracket.labels:
         return bracket
     if order.filled <= bracket.expected:

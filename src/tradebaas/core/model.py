@@ -151,7 +151,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """An order of ours as the exchange last described it.
 
     ``waiting`` marks a secondary of a bracket whose primary has not filled: it protects nothing.
-    ``duty`` is what an order of the owner's does for us, once it is adopted.
+    ``duty`` is what an order of the owner's does for us, once it is adopted. The ids of others and
+    ``oco_ref`` tell its family (see ``families``); any of them may be missing.
     """
 
     order_id: str
@@ -168,6 +169,9 @@ class Order(Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
     waiting: bool = False
     trigger_order_id: str | None = None
+    primary_order_id: str | None = None
+    oto_order_ids: tuple[str, ...] = ()
+    oco_ref: str | None = None
     created_ms: int = 0
     updated_ms: int = 0
     cancel_reason: str = ""

@@ -47,6 +47,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
 
     ``expected`` is how much the exchange says the entry filled (at ``expected_ms``), ``filled``
     how much of that is accounted for by fills: they differ while a fill is on its way to us.
+    ``family``: names by which its orders refer to each other, with the label if it is known.
     """
 
     signal_id: str
@@ -59,6 +60,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
     expected: Decimal = ZERO
     expected_ms: int = 0
     filled: Decimal = ZERO
+    family: dict[str, str] = {}
 
 
 class Discrepancy(Struct, frozen=True, kw_only=True):

@@ -15,8 +15,8 @@ _LIMIT_TYPES = frozenset({"limit", "stop_limit", "take_limit"})
 _METHODS = {Direction.BUY: "private/buy", Direction.SELL: "private/sell"}
 
 
-def request(intent: Intent) -> tuple[str, Params]:
-    """Method and parameters that send ``intent``."""
+def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+    """Method and parameters that send ``intent``; ``resting``: an entry may wait in the book."""
     params: Params = {
         "instrument_name": intent.instrument,
         "amount": intent.amount,
@@ -28,7 +28,7 @@ def request(intent: Intent) -> tuple[str, Params]:
     }
     params |= _prices(intent)
     if intent.order_type in _LIMIT_TYPES:
-        at_once = intent.role is Role.ENTRY
+        at_once = intent.role is Role.ENTRY and not resting
         params["time_in_force"] = "immediate_or_cancel" if at_once else "good_til_cancelled"
     if intent.legs:
         params["linked_order_type"] = LINKED

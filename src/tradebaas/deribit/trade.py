@@ -65,9 +65,14 @@ class Gone(Struct, frozen=True, kw_only=True):
 Outcome = Accepted | Rejected | Lost | NotSent
 
 
-async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> Outcome:
-    """Send an intent once; ``guard`` is asked synchronously just before it is written."""
-    method, params = orders.request(intent)
+async def place(
+    link: Caller, intent: Intent, guard: Callable[[], bool], *, resting: bool = False
+) -> Outcome:
+    """Send an intent once; ``guard`` is asked synchronously just before it is written.
+
+    ``resting``: what an entry does not fill at once waits in the book, until it is cancelled.
+    """
+    method, params = orders.request(intent, resting=resting)
     priority = Priority.PROTECT if intent.reduce_only else Priority.NORMAL
     try:
         answer = await link.call(method, params, guard=guard, priority=priority)

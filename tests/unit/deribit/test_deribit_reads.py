@@ -242,6 +242,27 @@ async def test_what_bears_other_labels_is_not_ours() -> None:
     assert isinstance(await probe(Desk(others)), Absence)
 
 
+@pytest.mark.parametrize(
+    "child",
+    [
+        {"trigger_order_id": "OTO-1"},
+        {"primary_order_id": "90000000001"},
+        {"oco_ref": "71001"},
+        {"order_id": "OTO-2"},
+    ],
+    ids=lambda edge: next(iter(edge)),
+)
+async def test_a_child_without_a_label_is_found_by_its_edges(child: dict[str, str]) -> None:
+    primary = wire_order(oto_order_ids=["OTO-1", "OTO-2"], oco_ref="71001")
+    found = await probe(Desk(NOTHING | {
+        BY_LABEL: [primary],
+        OPEN: [wire_order(**({"label": "", "order_id": "9"} | child))],
+    }))  # fmt: skip
+    assert isinstance(found, reads.Found)
+    assert len(found.orders) == 2
+    assert found.orders[1].label == ""
+
+
 async def test_fills_without_a_label_belong_to_the_orders_found() -> None:
     found = await probe(Desk(NOTHING | {
         HISTORY: [wire_order(order_state="filled")],
