@@ -1,6 +1,7 @@
 """Mutants of the protection: a position without its stop, or with exits that open another one."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from tradebaas.core.draft import Draft
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import Event
 from tradebaas.core.facts import Fact
-from tradebaas.core.model import ZERO, Intent, Leg, Market, Order, Position, Role
+from tradebaas.core.model import ZERO, Edit, Intent, Leg, Market, Order, Position, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import (
     Bracket,
@@ -237,6 +238,24 @@ def stop_replaced(patch: Patch) -> None:
 
     patch.set(duties, "_protect", protect)
     patch.set(session, "unwanted", more)
+
+
+@mutant(
+    "cancel-then-create",
+    breaks="a stop is moved by a cancel and a new one, not by an edit in place",
+    costs="in between there is none, and if the second half fails there is none for longer",
+    by="Protected",
+    needs="a strategy whose stop follows the market",
+    profile="trailing",
+)
+def cancel_then_create(patch: Patch) -> None:
+    async def edit(
+        link: Caller, wanted: Edit, _guard: Callable[[], bool]
+    ) -> trade.Accepted | trade.Gone:
+        gone = await trade.cancel(link, wanted.order_id)
+        return trade.Accepted(orders=(gone,), fills=()) if isinstance(gone, Order) else gone
+
+    patch.set(trade, "edit", edit)
 
 
 @mutant(

@@ -154,6 +154,11 @@ PROFILES: dict[str, Change] = {
     "liquidated": _with(
         **QUIET, **FAST, **_faults("liquidation", *TRADES, "command", market=3.0, operator=0.5),
     ),
+    "trailing": _with(
+        **FAST, trail=True,
+        **_faults("market jumps", *TRADES, STOPS, "cut", "command", "order done, cut",
+                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5),
+    ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
         rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5),

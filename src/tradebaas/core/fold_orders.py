@@ -17,6 +17,7 @@ from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Intent, Order, Role, role_of
 from tradebaas.core.state import Bracket, Day, Pending, State, managed_instrument
+from tradebaas.core.stop_events import EDIT, EditEnded, EditIntended, StopMoved
 
 PRICE_REFUSED = frozenset({10034, 10035, 11036})
 """The exchange does not take this trigger price: the market is on the wrong side of it."""
@@ -140,6 +141,19 @@ def order_updated(state: State, event: OrderUpdated) -> State:
 def stop_stalled(state: State, event: StopStalled) -> State:
     state = replace(state, stalled=(*state.stalled, event.order_id))
     return replace(watch_naked(state, event.at_ms), naked_confirmed=True)
+
+
+def stop_moved(state: State, event: StopMoved) -> State:
+    return replace(state, moved=event.moved)
+
+
+def edit_intended(state: State, event: EditIntended) -> State:
+    tried = put(state.tried, EDIT, event.edit.intended_ms)
+    return replace(state, editing=event.edit, tried=tried)
+
+
+def edit_ended(state: State, event: EditEnded) -> State:
+    return replace(state, editing=None)
 
 
 def _expect(state: State, order: Order) -> Bracket | None:

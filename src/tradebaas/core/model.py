@@ -310,6 +310,29 @@ class Intent(Struct, frozen=True, kw_only=True):
     legs: tuple[Leg, ...] = ()
 
 
+class Moved(Struct, frozen=True, kw_only=True):
+    """Where the stop of a position was moved to."""
+
+    instrument: str
+    direction: Direction
+    stop: Decimal
+
+
+class Edit(Struct, frozen=True, kw_only=True):
+    """A change of a live stop that is durable, and may be sent by this life on this connection.
+
+    ``amount`` is that of the order: an edit has to repeat it.
+    """
+
+    order_id: str
+    amount: Decimal
+    trigger_price: Decimal
+    life: int
+    connection: int
+    intended_ms: int
+    valid_until_ms: int
+
+
 class Absence(Struct, frozen=True, kw_only=True):
     """Evidence that an order is not at the exchange: what was read, and when by its own clock.
 

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, elsewhere, families, foreign, guards, owners, proof
+from tradebaas.core import correct, elsewhere, families, foreign, guards, moving, owners, proof
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
@@ -32,6 +32,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.facts import (
     AbsentFact,
+    EditFact,
     Fact,
     FillFact,
     FrameFact,
@@ -162,6 +163,8 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
             pending = draft.state.pending.get(label)
             if pending is not None and not pending.unknown:
                 draft.emit(OrderUnknown(label=label, reason=fact.reason))
+        case EditFact():
+            moving.settle(draft, fact)
         case AbsentFact(evidence=evidence):
             pending = draft.state.pending.get(evidence.label)
             if pending is None:

@@ -6,7 +6,7 @@ cancel limit order whose stop and take profit are born with it (one_triggers_one
 incremental, section 9.1), so that every filled part has its stop from the exchange itself.
 """
 
-from tradebaas.core.model import Direction, Intent, Leg, Role
+from tradebaas.core.model import Direction, Edit, Intent, Leg, Role
 from tradebaas.deribit.rpc import Params
 
 TRIGGER = "mark_price"
@@ -35,6 +35,18 @@ def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
         params["trigger_fill_condition"] = "incremental"
         params["otoco_config"] = [_leg(intent, leg) for leg in intent.legs]
     return _METHODS[intent.direction], params
+
+
+def edit_request(edit: Edit) -> Params:
+    """The parameters of ``private/edit``: what is left out could change to a default."""
+    return {
+        "order_id": edit.order_id,
+        "amount": edit.amount,
+        "trigger_price": edit.trigger_price,
+        "post_only": False,
+        "reduce_only": True,
+        "valid_until": edit.valid_until_ms,
+    }
 
 
 def _leg(intent: Intent, leg: Leg) -> Params:
