@@ -262,7 +262,7 @@ def _cancels() -> Iterator[str]:
 def _edits() -> Iterator[str]:
     yield "## A stop was edited"
     yield ""
-    yield "An edit says the whole of what the order is to be, so a second one harms nothing (ADR 0012)."
+    yield "An edit says all of what the order is to be: a second one harms nothing (ADR 0012)."
     yield ""
     yield from _calls(EDIT_ROWS)
 
