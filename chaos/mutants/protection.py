@@ -10,7 +10,7 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
 from tradebaas.actors.session import Session
-from tradebaas.core import duties
+from tradebaas.core import duties, moving
 from tradebaas.core.draft import Draft
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import Event
@@ -142,8 +142,8 @@ def certainty_first(patch: Patch) -> None:
 def first_hit(patch: Patch) -> None:
     honest, honest_leg = orders.request, orders._leg
 
-    def request(intent: Intent) -> tuple[str, Params]:
-        method, params = honest(intent)
+    def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+        method, params = honest(intent, resting=resting)
         if intent.legs:
             params["trigger_fill_condition"] = "first_hit"
         return method, params
@@ -166,8 +166,8 @@ def first_hit(patch: Patch) -> None:
 def close_adds(patch: Patch) -> None:
     honest = orders.request
 
-    def request(intent: Intent) -> tuple[str, Params]:
-        method, params = honest(intent)
+    def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+        method, params = honest(intent, resting=resting)
         if intent.role is Role.CLOSE:
             params["reduce_only"] = False
         return method, params
@@ -270,7 +270,7 @@ def plan_ignored(patch: Patch) -> None:
     def is_plan_of(_bracket: Bracket, _position: Position) -> bool:
         return False
 
-    patch.set(duties, "_is_plan_of", is_plan_of)
+    patch.set(moving, "_is_plan_of", is_plan_of)
 
 
 @mutant(

@@ -172,9 +172,6 @@ def _real_ms(real_ms: int, market: Market) -> int:
 def stop_price(state: State, position: Position, market: Market, limits: Limits) -> Decimal:
     """Where the stop was moved to, else that of the plan; without one at the usual distance."""
     stop = moving.present(state, position, limits)
-    bracket = state.bracket
-    if bracket is not None and stop == bracket.stop:
-        return stop
     return round_stop(position.direction, stop, market.instrument.tick_size)
 
 

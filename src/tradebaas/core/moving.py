@@ -17,7 +17,7 @@ from tradebaas.core.messages import MoveStop, Refused
 from tradebaas.core.model import Edit, Market, Moved, Order, Position, Role, is_ours
 from tradebaas.core.position import average, passed
 from tradebaas.core.risk import Limits, round_stop
-from tradebaas.core.state import State, holds, live_orders
+from tradebaas.core.state import Bracket, State, holds, live_orders
 from tradebaas.core.stop_events import EDIT, EditEnded, EditIntended, StopMoved
 
 AGAIN_REAL_MS = 1_000
@@ -58,11 +58,15 @@ def present(state: State, position: Position, limits: Limits) -> Decimal:
     moved, bracket = wanted(state, position), state.bracket
     if moved is not None:
         return moved
-    same = (position.instrument, position.direction)
-    if bracket is not None and (bracket.instrument, bracket.direction) == same:
+    if bracket is not None and _is_plan_of(bracket, position):
         return bracket.stop
     entry = average(position.contract, position.entry_amount, position.entry_value)
     return entry - position.direction.sign * entry * limits.adopted_stop_percent / 100
+
+
+def _is_plan_of(bracket: Bracket, position: Position) -> bool:
+    same = (position.instrument, position.direction)
+    return (bracket.instrument, bracket.direction) == same
 
 
 def tightens(state: State, stop: Decimal, limits: Limits) -> bool:
