@@ -117,6 +117,17 @@ async def test_closed_positions_are_no_positions() -> None:
     ]
 
 
+async def test_an_option_is_a_position_too() -> None:
+    """It draws on the same margin; of what kind is asked for is no question."""
+    name = "BTC-27DEC24-80000-C"
+    listed = [{"instrument_name": name, "direction": "buy", "size": 2.5, "average_price": 0.0435,
+               "kind": "option"}]  # fmt: skip
+    desk = Desk({POSITIONS: listed})
+    (found,) = (await reads.positions(desk)).found
+    assert (found.instrument, found.size) == (name, Decimal("2.5"))
+    assert desk.asked == [(POSITIONS, {"currency": "any"})]
+
+
 async def test_one_unreadable_order_spoils_the_list() -> None:
     desk = Desk({OPEN: [wire_order(), wire_order(amount=None)]})
     with pytest.raises(Unanswered, match="amount is missing"):
