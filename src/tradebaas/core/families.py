@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from tradebaas.core.facts import Fact, FillFact, OrderFact
-from tradebaas.core.model import Order, Role, role_of
+from tradebaas.core.model import Order, Role, is_ours, role_of
 from tradebaas.core.state import Bracket, State
 
 MAX_FAMILY = 256
@@ -22,11 +22,13 @@ _TAKES = frozenset({"limit", "take_limit", "take_market"})
 
 
 def labelled(state: State, facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-    """``facts`` with the labels of orders and fills of our bracket that came without one."""
-    bracket = state.bracket
-    if bracket is None or all(_has_label(fact) for fact in facts):
+    """``facts`` with the labels of orders and fills of ours that came without one."""
+    if all(_has_label(fact) for fact in facts):
         return facts
-    family = dict(bracket.family)
+    bracket = state.bracket
+    family = {order.order_id: order.label for order in state.orders.values() if order.label}
+    if bracket is not None:
+        family |= bracket.family
     orders = [fact.order for fact in facts if isinstance(fact, OrderFact)]
     for order in (*orders, *orders):  # a parent may be described after its child
         _add(family, bracket, _named(family, bracket, order))
@@ -42,30 +44,31 @@ def joined(bracket: Bracket, order: Order) -> Bracket:
     return bracket if family == bracket.family else replace(bracket, family=family)
 
 
-def _add(family: dict[str, str], bracket: Bracket, order: Order) -> None:
-    """Note an order of the bracket: its id, and the names by which others will refer to it."""
-    if order.label not in bracket.labels:
+def _add(family: dict[str, str], bracket: Bracket | None, order: Order) -> None:
+    """Note an order of ours: its id, and if it is of the bracket, the names that others use."""
+    if not is_ours(order.label):
         return
-    names = [order.order_id, *order.oto_order_ids]
-    if order.oco_ref:
-        names.append(REF + order.oco_ref)
+    names = [order.order_id]
+    if bracket is not None and order.label in bracket.labels:
+        names += order.oto_order_ids
+        names += [REF + order.oco_ref] if order.oco_ref else []
     for name in names:
         if len(family) < MAX_FAMILY or name in family:
             family[name] = order.label if name == order.order_id else family.get(name, "")
 
 
-def _named(family: Mapping[str, str], bracket: Bracket, order: Order) -> Order:
+def _named(family: Mapping[str, str], bracket: Bracket | None, order: Order) -> Order:
     """``order`` with its label; as it is, if it has one or is no kin of ours."""
-    if order.label or order.instrument != bracket.instrument:
+    if order.label:
         return order
-    own = family.get(order.order_id, "")
-    fired = family.get(order.trigger_order_id or "", "")
+    parent = family.get(order.trigger_order_id or "", "")
+    parent = "" if role_of(parent) is Role.ENTRY else parent
+    label = family.get(order.order_id, "") or parent
+    if label or bracket is None or order.instrument != bracket.instrument:
+        return replace(order, label=label)
     edges = (order.order_id, order.trigger_order_id, order.primary_order_id)
     kin = any(edge in family for edge in edges if edge) or f"{REF}{order.oco_ref}" in family
-    if not kin:
-        return order
-    parent = fired if role_of(fired) not in (None, Role.ENTRY) else ""
-    return replace(order, label=own or parent or _by_type(bracket, order))
+    return replace(order, label=_by_type(bracket, order)) if kin else order
 
 
 def _by_type(bracket: Bracket, order: Order) -> str:
@@ -84,11 +87,11 @@ def _has_label(fact: Fact) -> bool:
             return True
 
 
-def _relabelled(family: Mapping[str, str], bracket: Bracket, fact: Fact) -> Fact:
+def _relabelled(family: Mapping[str, str], bracket: Bracket | None, fact: Fact) -> Fact:
     match fact:
         case OrderFact(order=order):
             return OrderFact(order=_named(family, bracket, order))
-        case FillFact(fill=fill) if not fill.label and fill.instrument == bracket.instrument:
+        case FillFact(fill=fill) if not fill.label:
             return FillFact(fill=replace(fill, label=family.get(fill.order_id, "")))
         case _:
             return fact
