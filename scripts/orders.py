@@ -176,10 +176,26 @@ CANCEL_ROWS = (
     CallRow("unanswered", "no answer in time, or the connection is lost", "the same"),
 )
 
+EDIT_ROWS = (
+    CallRow("carried out", "the answer shows the order", "that is its price"),
+    CallRow(
+        "refused",
+        "any code",
+        "the order is read back, and edited again after 1 s if its price is still the old one",
+    ),
+    CallRow("unanswered", "no answer in time, or one that makes no sense", "the same"),
+    CallRow(
+        "connection lost",
+        "after the write, without an answer",
+        "the next session reads the account, and edits what still has the old price",
+    ),
+    CallRow("not written", "this life knows that nothing of it went out", "edited again"),
+)
+
 
 def page() -> str:
     """The whole page as Markdown."""
-    parts = (_orders, _absence, _refusals, _doubts, _cancels)
+    parts = (_orders, _absence, _refusals, _doubts, _cancels, _edits)
     return "\n".join([HEAD, *(line for part in parts for line in (*part(), ""))])
 
 
@@ -241,6 +257,14 @@ def _cancels() -> Iterator[str]:
     yield "| --- | --- |"
     for kind in CANCEL_READ_BACK:
         yield f"| {kind} | {_listed(codes_of(kind))} |"
+
+
+def _edits() -> Iterator[str]:
+    yield "## A stop was edited"
+    yield ""
+    yield "An edit says all of what the order is to be: a second one harms nothing (ADR 0013)."
+    yield ""
+    yield from _calls(EDIT_ROWS)
 
 
 def _calls(rows: tuple[CallRow, ...]) -> Iterator[str]:

@@ -6,6 +6,7 @@ other has done before it, and only from there on its points are enumerated.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -15,9 +16,10 @@ from chaos.enumerate.settings import ASSIGNMENT
 from chaos.enumerate.stage import Script, Stage
 from chaos.sim.operator import free
 from chaos.world.faults_scene import Scene
-from tradebaas.core.messages import Arm, ClosePosition, Halt, Resume
-from tradebaas.core.model import Phase
-from tradebaas.core.state import naked_amount
+from tradebaas.core.messages import Arm, ClosePosition, Halt, MoveStop, Resume
+from tradebaas.core.model import Phase, Role
+from tradebaas.core.position import average
+from tradebaas.core.state import State, live_orders, naked_amount
 from tradebaas.paper.faults import Kind, Rule
 
 ENTRIES = frozenset({"private/buy"})
@@ -138,6 +140,37 @@ async def _naked(stage: Stage) -> None:
     await _flat(stage)
 
 
+async def _move(stage: Stage) -> None:
+    """The stop is edited in place, half-way to the market, and then fires there."""
+    await _enter(stage)
+    stage.own()
+    await stage.operator.command(MoveStop(stop=await _halfway(stage), by="operator"))
+    await stage.wait(lambda s: s.moved is not None and s.editing is None and _moved(s))
+    await stage.inflict(outcomes.gap_stop)
+    await _flat(stage)
+
+
+async def _halfway(stage: Stage) -> Decimal:
+    """A price between the entry and its stop, on a tick."""
+    found: list[Decimal] = []
+
+    def look(state: State) -> bool:
+        bracket, position = state.bracket, state.position
+        if bracket is not None and position is not None:
+            entry = average(position.contract, position.entry_amount, position.entry_value)
+            found.append(((entry + bracket.stop) / 2).quantize(Decimal(1)))
+        return bool(found)
+
+    await stage.wait(look)
+    return found[-1]
+
+
+def _moved(state: State) -> bool:
+    """Every live stop has the price that was asked for."""
+    stops = live_orders(state, Role.STOP)
+    return state.moved is not None and all(o.trigger_price == state.moved.stop for o in stops)
+
+
 async def _halt(stage: Stage) -> None:
     await _enter(stage)
     stage.own()
@@ -182,6 +215,7 @@ _ALL = (
     Scenario("unheard", "the entry is executed, and the connection goes with the answer", _unheard),
     Scenario("vanished", "the entry never arrives, and the connection goes with it", _vanished),
     Scenario("naked", "the owner cancels our stop", _naked),
+    Scenario("move", "the operator moves the stop closer, and then it fires", _move),
     Scenario("owner", "the owner closes the position at the exchange, by hand", _owner),
     Scenario("halt", "the operator halts with a position open, and resumes", _halt),
 )

@@ -1,6 +1,7 @@
 """Mutants of the protection: a position without its stop, or with exits that open another one."""
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -9,12 +10,12 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
 from tradebaas.actors.session import Session
-from tradebaas.core import duties
+from tradebaas.core import duties, moving
 from tradebaas.core.draft import Draft
 from tradebaas.core.duties import unwanted
 from tradebaas.core.events import Event
 from tradebaas.core.facts import Fact
-from tradebaas.core.model import ZERO, Intent, Leg, Market, Order, Position, Role
+from tradebaas.core.model import ZERO, Edit, Intent, Leg, Market, Order, Position, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import (
     Bracket,
@@ -141,8 +142,8 @@ def certainty_first(patch: Patch) -> None:
 def first_hit(patch: Patch) -> None:
     honest, honest_leg = orders.request, orders._leg
 
-    def request(intent: Intent) -> tuple[str, Params]:
-        method, params = honest(intent)
+    def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+        method, params = honest(intent, resting=resting)
         if intent.legs:
             params["trigger_fill_condition"] = "first_hit"
         return method, params
@@ -165,8 +166,8 @@ def first_hit(patch: Patch) -> None:
 def close_adds(patch: Patch) -> None:
     honest = orders.request
 
-    def request(intent: Intent) -> tuple[str, Params]:
-        method, params = honest(intent)
+    def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+        method, params = honest(intent, resting=resting)
         if intent.role is Role.CLOSE:
             params["reduce_only"] = False
         return method, params
@@ -240,6 +241,24 @@ def stop_replaced(patch: Patch) -> None:
 
 
 @mutant(
+    "cancel-then-create",
+    breaks="a stop is moved by a cancel and a new one, not by an edit in place",
+    costs="in between there is none, and if the second half fails there is none for longer",
+    by="Protected",
+    needs="a strategy whose stop follows the market",
+    profile="trailing",
+)
+def cancel_then_create(patch: Patch) -> None:
+    async def edit(
+        link: Caller, wanted: Edit, _guard: Callable[[], bool]
+    ) -> trade.Accepted | trade.Gone:
+        gone = await trade.cancel(link, wanted.order_id)
+        return trade.Accepted(orders=(gone,), fills=()) if isinstance(gone, Order) else gone
+
+    patch.set(trade, "edit", edit)
+
+
+@mutant(
     "plan-ignored",
     breaks="a new stop lies at the fixed distance, whatever the plan of the entry was",
     costs="a position that was sized for a near stop loses several times what was allowed",
@@ -251,7 +270,7 @@ def plan_ignored(patch: Patch) -> None:
     def is_plan_of(_bracket: Bracket, _position: Position) -> bool:
         return False
 
-    patch.set(duties, "_is_plan_of", is_plan_of)
+    patch.set(moving, "_is_plan_of", is_plan_of)
 
 
 @mutant(

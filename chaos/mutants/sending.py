@@ -75,8 +75,10 @@ def lost_is_not_sent(patch: Patch) -> None:
     def fate(label: str, _taken: bool, reason: str) -> Fact:
         return NotSentFact(label=label, reason=reason)
 
-    async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> trade.Outcome:
-        outcome = await honest(link, intent, guard)
+    async def place(
+        link: Caller, intent: Intent, guard: Callable[[], bool], *, resting: bool = False
+    ) -> trade.Outcome:
+        outcome = await honest(link, intent, guard, resting=resting)
         gone = isinstance(outcome, trade.Lost) and not cast(Link, link).alive
         return trade.NotSent(reason="the connection is gone") if gone else outcome
 
@@ -112,8 +114,10 @@ def unsent_forgotten(patch: Patch) -> None:
 def timeout_is_refusal(patch: Patch) -> None:
     honest = trade.place
 
-    async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> trade.Outcome:
-        outcome = await honest(link, intent, guard)
+    async def place(
+        link: Caller, intent: Intent, guard: Callable[[], bool], *, resting: bool = False
+    ) -> trade.Outcome:
+        outcome = await honest(link, intent, guard, resting=resting)
         if isinstance(outcome, trade.Lost):
             return trade.Rejected(code=0, message=outcome.reason)
         return outcome
@@ -132,8 +136,8 @@ def timeout_is_refusal(patch: Patch) -> None:
 def no_deadline(patch: Patch) -> None:
     honest = orders.request
 
-    def request(intent: Intent) -> tuple[str, Params]:
-        method, params = honest(intent)
+    def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+        method, params = honest(intent, resting=resting)
         return method, {name: value for name, value in params.items() if name != "valid_until"}
 
     patch.set(orders, "request", request)

@@ -147,12 +147,22 @@ PROFILES: dict[str, Change] = {
         **QUIET, **FAST, **_faults("unknown states", *TRADES, "cut", STOPS, "command",
                                    forms=20.0, market=2.0, network=0.3, owner=0.3, operator=0.3),
     ),
+    "orphans": _with(
+        **QUIET, **FAST, old_store=False,
+        **_faults("lost labels", *TRADES, STOPS, "cut", "order done, cut", "command",
+                  edges=20.0, market=3.0, owner=0.5, network=0.5, calls=0.5, operator=0.3),
+    ),
     "foreign": _with(
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),
     ),
     "liquidated": _with(
         **QUIET, **FAST, **_faults("liquidation", *TRADES, "command", market=3.0, operator=0.5),
+    ),
+    "trailing": _with(
+        **FAST, trail=True,
+        **_faults("market jumps", *TRADES, STOPS, "cut", "command", "order done, cut",
+                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5),
     ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost

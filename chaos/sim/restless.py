@@ -19,6 +19,7 @@ class Restless:
         Parameter("stop", Decimal, Decimal("0.4"), Decimal("0.01"), Decimal(50), "percent away"),
         Parameter("take", Decimal, Decimal("0.4"), Decimal("0.01"), Decimal(50), "percent away"),
         Parameter("patience", int, 1, 1, 1000, "one signal in so many candles"),
+        Parameter("trail", int, 0, 0, 1, "whether the stop follows the market"),
     )
 
     def check(self, _values: Values) -> str:
@@ -27,13 +28,20 @@ class Restless:
     def warm_up(self, _values: Values) -> int:
         return 2
 
+    def _trailed(self, last: Candle, position: Position | None, values: Values) -> Decimal | None:
+        """Half as far away as at first."""
+        if position is None or not values["trail"]:
+            return None
+        return last.close * (1 - position.direction.sign * Decimal(values["stop"]) / 200)
+
     def evaluate(
         self, candles: tuple[Candle, ...], position: Position | None, values: Values
     ) -> Analysis:
         last = candles[-1]
         number = (last.open_ms // 60_000) * 2_654_435_761 % 2**32
         if position is not None or number // 8 % int(values["patience"]):
-            return Analysis(proposal=None, indicators={}, reasons=("at rest",))
+            stop = self._trailed(last, position, values)
+            return Analysis(proposal=None, indicators={}, reasons=("at rest",), stop=stop)
         direction = Direction.BUY if number % 2 else Direction.SELL
         stop, take = (last.close * Decimal(values[name]) / 100 for name in ("stop", "take"))
         proposal = Proposal(

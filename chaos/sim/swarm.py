@@ -51,7 +51,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``rates`` says how often each kind of fault strikes, per virtual second. ``late_frames`` is the
     share of the exchange's frames that are delayed one by one, ``burst`` how many commands an
     operator gives at once, at most. ``snug``: entries come near to the limit of the leverage,
-    ``capped``: to that of the amount.
+    ``capped``: to that of the amount. ``trail``: stops follow the market.
 
     The rest narrows a world to some of what could happen in it, as ``profile`` says (() and 0:
     nothing is narrowed): ``deeds`` are the only faults that strike, ``traps`` the only places where
@@ -82,6 +82,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     max_daily_loss_percent: Decimal = NO_LIMIT
     snug: bool = False
     capped: bool = False
+    trail: bool = False
     capacities: Capacities = USUAL
     burst: int = 1
     profile: str = ""
@@ -140,7 +141,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
         """What the operator arms."""
         return Assignment(
             strategy=strategy_name("restless.py", "Restless"),
-            parameters={},
+            parameters={"trail": "1"} if self.trail else {},
             instrument=self.instrument,
             timeframe="1m",
         )

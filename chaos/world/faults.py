@@ -12,14 +12,15 @@ A row changes the books, so it must run as a step of its own:
 Rows are in groups, for a nemesis that wants to draw the group first: ``calls`` (lost, late and
 queued calls), ``errors``, ``house`` (sessions, maintenance, stores), ``forms`` (of frames),
 ``skew`` (of the exchange's clock), ``owner`` (acts of the account's owner), ``foreign`` (positions
-and orders that are only the owner's), ``market`` and ``drought``, which only worlds that ask for it
-have.
+and orders that are only the owner's), ``market``; and, in worlds that ask for them, ``drought`` and
+``edges`` (labels are lost, and only the links between orders are left).
 """
 
 from collections.abc import Callable
 
 from chaos.world.faults_calls import ROWS as CALLS
 from chaos.world.faults_errors import ROWS as ERRORS
+from chaos.world.faults_forms import EDGES
 from chaos.world.faults_forms import ROWS as FORMS
 from chaos.world.faults_house import ROWS as HOUSE
 from chaos.world.faults_market import DROUGHT, RACES
@@ -41,12 +42,13 @@ GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
     "market": MARKET,
     "drought": DROUGHT,
     "skew": SKEW,
+    "edges": EDGES,
 }
 FAULTS: dict[str, Callable[[Scene], str]] = {
     name: row for rows in GROUPS.values() for name, row in rows.items()
 }
 GROUP_OF = {name: group for group, rows in GROUPS.items() for name in rows}
-ARMING = frozenset({*CALLS, *ERRORS, *FORMS, *RACES})
+ARMING = frozenset({*CALLS, *ERRORS, *FORMS, *EDGES, *RACES})
 """Rows that only arm something, which strikes when a call or a frame meets it: ``Scene.struck``."""
 
 

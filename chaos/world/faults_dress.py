@@ -10,6 +10,8 @@ promises. The beginning of a frame, which says what it is, keeps its order.
     shuffled keys    the fields of an object in any order
     odd errors       ``data`` of an error absent, null, a text or an object
     unknown states   orders, ours as well, in states and of types that nobody has heard of
+    lost labels      what an order has brought about, and its fills, without its label: who they
+                     belong to is told by the links between orders only
 """
 
 from collections.abc import Callable, Collection
@@ -24,6 +26,9 @@ FORMS = (
     *("unknown fields", "odd numbers", "missing fields", "strings"),
     *("shuffled keys", "odd errors", "unknown states"),
 )
+LOST_LABELS = "lost labels"
+"""Not among the ``FORMS``: it takes away what is known, where nothing else may tell it."""
+EDGES = ("primary_order_id", "trigger_order_id", "is_secondary_oto")
 QUANTITIES = frozenset(
     {
         *("amount", "contracts", "filled_amount", "average_price", "price", "trigger_price"),
@@ -131,6 +136,8 @@ class _Tailor:
         cut = {name: self.cut(item, name) for name, item in value.items()}
         if "unknown states" in self.forms:
             self._estrange(cut)
+        if LOST_LABELS in self.forms:
+            self._orphan(cut)
         if "strings" in self.forms:
             self._stringify(cut)
         if "missing fields" in self.forms:
@@ -166,6 +173,13 @@ class _Tailor:
         if states is not None:
             value["order_state"] = states[chance % len(states)]
         value["order_type"] = UNKNOWN_TYPES[chance % len(UNKNOWN_TYPES)]
+
+    def _orphan(self, value: dict[str, Json]) -> None:
+        leg = str(value.get("label", "")).endswith(("-s", "-t"))
+        child = any(value.get(edge) for edge in EDGES)
+        if leg and (child or "trade_id" in value):
+            value["label"] = ""
+            self.worn.add(LOST_LABELS)
 
     def _stringify(self, value: dict[str, Json]) -> None:
         if "trade_id" in value and isinstance(value.get("post_only"), bool):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from chaos.world.faults_dress import FORMS
+from chaos.world.faults_dress import FORMS, LOST_LABELS
 from chaos.world.faults_mail import Armed
 from chaos.world.faults_scene import Scene
 
@@ -48,6 +48,7 @@ def _answers_spoilt(scene: Scene) -> str:
     return "the next answer to an order is spoilt"
 
 
+EDGES: dict[str, Callable[[Scene], str]] = {LOST_LABELS: _dress(LOST_LABELS)}
 ROWS: dict[str, Callable[[Scene], str]] = {
     **{form: _dress(form) for form in FORMS},
     "notifications twice": _notes_twice,

@@ -37,6 +37,7 @@ from tradebaas.core.events import (
     OrderUpdated,
     PositionAdopted,
     PositionCorrected,
+    PositionElsewhere,
     ProtectCauseGone,
     ProtectOnlyEntered,
     ProtectOnlyLeft,
@@ -168,6 +169,8 @@ class Standing:
                 size = self.sizes.get(fill.instrument, ZERO)
                 self.sizes[fill.instrument] = size + fill.direction.sign * fill.amount
             case PositionCorrected(instrument=instrument, position=position):
+                self.sizes[instrument] = position.size if position is not None else ZERO
+            case PositionElsewhere(instrument=instrument, position=position):
                 self.sizes[instrument] = position.size if position is not None else ZERO
             case PositionAdopted(position=position):
                 self.sizes[position.instrument] = position.size

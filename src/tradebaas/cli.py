@@ -32,6 +32,7 @@ class Commands(click.Group):
         "halt": "tradebaas.commands.halting:halt",
         "resume": "tradebaas.commands.halting:resume",
         "close": "tradebaas.commands.operate:close",
+        "move-stop": "tradebaas.commands.operate:move_stop",
         "state": "tradebaas.commands.inspect:state",
         "log": "tradebaas.commands.inspect:log",
         "verify": "tradebaas.commands.verify:verify",

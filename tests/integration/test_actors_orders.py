@@ -106,6 +106,26 @@ async def test_an_explicit_refusal_is_no_doubt(tmp_path: Path) -> None:
         assert world.state.connection == 1
 
 
+async def test_where_linked_orders_may_not_be_immediate_or_cancel_entries_rest(
+    tmp_path: Path,
+) -> None:
+    async with new_world(tmp_path) as world:
+        await world.exchange.admin.call(
+            "reject", method="private/buy", count=1, code=11047,
+            message="unsupported_arg_combination",
+        )  # fmt: skip
+        await world.arm()
+        await world.until(lambda s: s.counters.orders_rejected == 1, "the refusal")
+        await world.clear()
+        await world.open_position()
+        *_, (label, order) = ((o["label"], o) for o in world.exchange.journal("order")
+                              if str(o["label"]).endswith("-e"))  # fmt: skip
+        assert label == entry_intents(world)[-1].intent.label
+        assert order["time_in_force"] == "good_til_cancelled"
+        assert len(entry_intents(world)) == 2, "what was refused was not sent again"
+        await world.agree()
+
+
 async def test_a_refusal_that_proves_nothing_leaves_the_outcome_unknown(tmp_path: Path) -> None:
     async with new_world(tmp_path) as world:
         await world.exchange.admin.call("reject", method="private/buy", code=10040, message="retry")

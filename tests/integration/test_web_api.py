@@ -6,10 +6,13 @@ import httpx
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace
 from quart_trio import QuartTrio
 
 from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
+from tradebaas.core import moving
 from tradebaas.core.model import Direction, Order, Phase
+from tradebaas.core.risk import Limits
 from tradebaas.web import api
 from tradebaas.web.guard import MAX_REQUESTS
 from tradebaas.web.reply import MAX_BODY_BYTES
@@ -20,6 +23,7 @@ POSTS = [
     "/api/halt",
     "/api/resume",
     "/api/position/close",
+    "/api/position/stop",
 ]
 STOP = Order(
     order_id="SLMS-7001", label="tb1-t-1-s", instrument="BTC-PERPETUAL", direction=Direction.BUY,
@@ -117,6 +121,21 @@ async def test_closing_leaves_the_strategy_started(world: World) -> None:
         closed = await post(client, "/api/position/close", {"reason": "enough"})
     assert closed.json()["events"][0] == {"type": "CloseRequested", "reason": "enough"}
     assert world.state.armed is True
+
+
+async def test_a_stop_is_moved_closer_and_nothing_else(world: World) -> None:
+    held = replace(POSITION, entry_amount=Decimal(100), entry_value=Decimal("0.00125"))
+    world.show(position=held, phase=Phase.POSITION_OPEN)
+    async with served(world) as client, world.life():
+        present = moving.present(world.state, held, Limits())
+        moved = await post(client, "/api/position/stop", {"stop": str(present - 1)})
+        back = await post(client, "/api/position/stop", {"stop": str(present)})
+        nothing = await post(client, "/api/position/stop", {})
+    assert moved.json()["events"][0]["type"] == "StopMoved"
+    assert back.status_code == 409
+    assert "only moved closer" in back.json()["error"]
+    assert nothing.status_code == 400
+    assert world.state.moved is not None
 
 
 async def test_reads_answer_with_the_published_state(world: World) -> None:

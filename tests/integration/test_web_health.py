@@ -104,6 +104,7 @@ AMISS: list[tuple[str, str, Spoil]] = [
     ("broker", "degraded", lambda w: w.board.link.set(LinkStatus(up=False, detail="refused"))),
     ("reconciled", "degraded", lambda w: w.show(reconciled=0)),
     ("protected", "degraded", lambda w: w.show(position=POSITION)),
+    ("protected", "degraded", lambda w: w.show(elsewhere={POSITION.instrument: POSITION})),
     (
         "orders_known",
         "degraded",

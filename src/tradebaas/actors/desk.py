@@ -1,4 +1,5 @@
-"""The order desk of one connection: sends what is intended, cancels what must go, proves the rest.
+"""The order desk of one connection: sends and edits what is intended, cancels what must go, proves
+the rest.
 
 An intent is sent at most once, by the life and on the connection it names; that it still may is
 checked synchronously just before the write. Every outcome goes back as facts. A lost or unreadable
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from tradebaas.board import Context
 from tradebaas.core.facts import (
     AbsentFact,
+    EditFact,
     Fact,
     FillFact,
     FrameFact,
@@ -24,11 +26,11 @@ from tradebaas.core.facts import (
     RejectFact,
 )
 from tradebaas.core.messages import Report
-from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
+from tradebaas.core.model import Absence, Edit, Fill, Instrument, Intent, Order, Role
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
-from tradebaas.deribit.errors import STALE_TERMS
+from tradebaas.deribit.errors import STALE_TERMS, is_of_time_in_force
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
@@ -67,6 +69,8 @@ class Desk:
         self._link = link
         self._connection = connection
         self._closed = False
+        self._resting = False
+        self._edited: Edit | None = None
         self._answered = trio.Event()
         self._cancels: dict[str, _Cancel] = {}
         self.survey_wanted = trio.Event()
@@ -84,6 +88,9 @@ class Desk:
                     self.taken.add(intent.label)
                     self._under_way.add(intent.label)
                     nursery.start_soon(self._send, intent)
+                if view.editing is not None and self._may_edit(view.editing):
+                    self._edited = view.editing
+                    nursery.start_soon(self._edit, view.editing)
 
     async def close(self, within: float) -> None:
         """Take no more intents, and wait up to ``within`` seconds for answers to those sent."""
@@ -119,14 +126,18 @@ class Desk:
         return self._is_mine(view, intent) and not forbidden
 
     async def _send(self, intent: Intent) -> None:
-        outcome = await trade.place(self._link, intent, lambda: self._may_send(intent))
+        outcome = await trade.place(
+            self._link, intent, lambda: self._may_send(intent), resting=self._resting
+        )
         facts: tuple[Fact, ...]
         match outcome:
             case trade.Accepted(orders=orders, fills=fills):
                 facts = (*map(_fill, fills), *map(_order, orders))
             case trade.Rejected(code=code, message=message):
                 facts = (RejectFact(label=intent.label, code=code, message=message),)
-                if code in STALE_TERMS:
+                if intent.legs and is_of_time_in_force(code, message):
+                    self._resting = True  # the core cancels what is left when its validity is over
+                elif code in STALE_TERMS:
                     self.terms_doubted.set()
             case trade.NotSent(reason=reason):
                 facts = (NotSentFact(label=intent.label, reason=reason),)
@@ -140,6 +151,35 @@ class Desk:
         await self._report(facts)
         answered, self._answered = self._answered, trio.Event()
         answered.set()
+
+    # -------------------------------------------------------------------------------- editing
+
+    def _may_edit(self, edit: Edit) -> bool:
+        """Bound to this life and connection, both still up, and not yet begun."""
+        view = self._ctx.view()
+        bound = (view.life, self._connection) == (edit.life, edit.connection)
+        here = bound and view.connection == self._connection and view.editing == edit
+        return here and not self._closed and edit != self._edited
+
+    async def _edit(self, edit: Edit) -> None:
+        """Move a stop; whatever is not answered as wanted is read back before anything else."""
+        outcome = await trade.edit(self._link, edit, lambda: self._ctx.view().editing == edit)
+        facts: tuple[Fact, ...] = ()
+        reason = ""
+        match outcome:
+            case trade.Accepted(orders=orders, fills=fills):
+                facts = (*map(_fill, fills), *map(_order, orders))
+            case trade.NotSent(reason=reason):
+                pass
+            case trade.Gone(reason=reason):
+                known = await reads.order(self._link, edit.order_id)
+                if known is None:
+                    self.survey_wanted.set()
+                else:
+                    facts = (OrderFact(order=known),)
+            case _:
+                assert_never(outcome)
+        await self._report((*facts, EditFact(order_id=edit.order_id, reason=reason)))
 
     # -------------------------------------------------------------------------------- proving
 

@@ -321,6 +321,7 @@ class Session:
             seen != (view.life, newest)
             or any(not pending.unknown for pending in view.pending.values())
             or view.signal
+            or view.editing
             or view.reconciled != self._connection
             or plan(Draft(view), market.at_ms, market, ctx.limits)
             or unwanted(view, market.at_ms, ctx.limits, market.rate)

@@ -7,13 +7,15 @@ persister admits each only once. In a life that follows two crashes of one kind 
 until the crew has lived long enough to be trusted again.
 """
 
+from decimal import Decimal
 from importlib import import_module
 
 import trio
 
 from tradebaas.board import Context, Evaluated
-from tradebaas.core.messages import Admit, Guard, Propose
+from tradebaas.core.messages import Admit, Guard, MoveStop, Propose
 from tradebaas.core.model import Assignment, Market, Phase
+from tradebaas.core.moving import tightens
 from tradebaas.core.state import State, stands
 from tradebaas.runtime.bell import Bell
 from tradebaas.strategies import registry
@@ -114,7 +116,13 @@ class _Analyst:
             else:
                 proposed = signal.direction
                 await self._ctx.asker.ask(Propose(signal=signal, market=market))
+        await self._trail(analysis.stop, market, view)
         self._publish(candle.open_ms, analysis.indicators, reasons, proposed)
+
+    async def _trail(self, stop: Decimal | None, market: Market, view: State) -> None:
+        """Ask for a closer stop; a strategy may say the same one at every candle."""
+        if stop is not None and tightens(view, stop, self._ctx.limits):
+            await self._ctx.asker.ask(MoveStop(stop=stop, by="strategy", mark=market.ticker.mark))
 
     def _bind(self, assignment: Assignment) -> Bound:
         if self._bound is None or self._bound[0] != assignment:

@@ -56,6 +56,7 @@ class _Told(Struct, frozen=True, kw_only=True):
     account: str
     seq: int
     position: _Position | None = None
+    elsewhere: dict[str, _Position] = {}
     foreign: dict[str, str] = {}
 
 
@@ -80,19 +81,24 @@ def of_api(position: object, orders: object) -> Belief:
         told = msgspec.convert(orders, _Listed, strict=False)
     except msgspec.ValidationError as error:
         raise CouldNotLook(f"the daemon's API says something unknown: {error}") from error
-    return _belief(told, held.position, told.orders, told.pending)
+    beside = held.elsewhere.values()
+    return _belief(told, (held.position, *beside), told.orders, told.pending)
 
 
 def of_store(state: bytes) -> Belief:
     """From what ``tradebaas state --json`` prints."""
     told = msgspec.json.decode(state, type=_Stored, strict=False)
-    return _belief(told, told.position, told.orders.values(), told.pending.values())
+    positions = (told.position, *told.elsewhere.values())
+    return _belief(told, positions, told.orders.values(), told.pending.values())
 
 
 def _belief(
-    told: _Told, position: _Position | None, orders: Iterable[Order], pending: Iterable[_Pending]
+    told: _Told,
+    positions: Iterable[_Position | None],
+    orders: Iterable[Order],
+    pending: Iterable[_Pending],
 ) -> Belief:
-    held = {} if position is None or not position.size else {position.instrument: position.size}
+    held = {p.instrument: p.size for p in positions if p is not None and p.size}
     return Belief(
         account=told.account,
         seq=told.seq,

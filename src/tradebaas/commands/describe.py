@@ -47,6 +47,7 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.model import Position, Role, role_of
+from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
 
 RAW_CHARACTERS = 80
 ROLE_NAMES = {
@@ -223,6 +224,21 @@ def _stop_stalled(event: StopStalled) -> str:
     return f"stop {event.order_id} has fired and nobody trades with it: the position is naked"
 
 
+def _stop_moved(event: StopMoved) -> str:
+    moved = event.moved
+    at = f"from {number(event.before)} to {number(moved.stop)}"
+    return f"the stop of {moved.instrument} is moved {at} by {event.by}"
+
+
+def _edit_intended(event: EditIntended) -> str:
+    return f"edit of stop {event.edit.order_id}: to {number(event.edit.trigger_price)}"
+
+
+def _edit_ended(event: EditEnded) -> str:
+    outcome = f"not carried out: {event.reason}" if event.reason else "carried out"
+    return f"edit of stop {event.order_id}: {outcome}"
+
+
 def _filled(event: Filled) -> str:
     fill = event.fill
     liquidation = " by LIQUIDATION" if fill.liquidation else ""
@@ -317,6 +333,9 @@ LINES: dict[type, Callable[..., str]] = {
     OrderAdopted: _order_adopted,
     OrderAbandoned: _order_abandoned,
     StopStalled: _stop_stalled,
+    StopMoved: _stop_moved,
+    EditIntended: _edit_intended,
+    EditEnded: _edit_ended,
     Filled: _filled,
     TradeClosed: _trade_closed,
     PositionCorrected: _position_corrected,

@@ -88,6 +88,15 @@ def close(config: Config, reason: str, as_json: bool) -> None:
     print_events(command(config, "/api/position/close", {"reason": reason}), as_json)
 
 
+@click.command("move-stop")
+@click.argument("price")
+@with_config
+@json_option
+def move_stop(config: Config, price: str, as_json: bool) -> None:
+    """Move the stop of the open position to PRICE, closer to the market than it is."""
+    print_events(command(config, "/api/position/stop", {"stop": price}), as_json)
+
+
 def print_events(reply: Reply, as_json: bool) -> None:
     """Show what a command led to: the committed events, and the last one's number."""
     from tradebaas.commands.describe import describe

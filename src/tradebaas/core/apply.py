@@ -55,6 +55,7 @@ from tradebaas.core.fold_tallies import count
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Phase
 from tradebaas.core.state import HaltLatch, Recovering, State, fills_known_before, signal_of
+from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
 
 HOUR_MS = 3_600_000
 _REMEMBERED_STREAMS = 256
@@ -112,6 +113,7 @@ def _linked(state: State, event: Linked) -> State:
         account=event.account,
         stop_sent_ms=None,
         stop_refused="",
+        editing=None,
     )
 
 
@@ -191,7 +193,9 @@ def _without(causes: tuple[str, ...], cause: str) -> tuple[str, ...]:
 def _phase_changed(state: State, event: PhaseChanged) -> State:
     state = replace(state, phase=event.target)
     if event.target in (Phase.IDLE, Phase.ANALYZING):
-        return replace(state, bracket=None, closing="", naked_ms=0, tried={})
+        return replace(
+            state, bracket=None, closing="", naked_ms=0, tried={}, moved=None, editing=None
+        )
     return state
 
 
@@ -263,6 +267,9 @@ _STEPS: dict[type, Callable[..., State]] = {
     OrderAdopted: fold_orders.order_adopted,
     OrderUpdated: fold_orders.order_updated,
     StopStalled: fold_orders.stop_stalled,
+    StopMoved: fold_orders.stop_moved,
+    EditIntended: fold_orders.edit_intended,
+    EditEnded: fold_orders.edit_ended,
     Filled: fold_fills.filled,
     TradeClosed: fold_fills.trade_closed,
     PositionCorrected: fold_fills.position_corrected,

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from tradebaas.core import admission, duties, elsewhere, guards, reconcile
+from tradebaas.core import admission, duties, elsewhere, guards, moving, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import (
     Armed,
@@ -37,6 +37,7 @@ from tradebaas.core.messages import (
     Guard,
     Halt,
     Link,
+    MoveStop,
     Ping,
     Propose,
     RecordRecovery,
@@ -103,6 +104,8 @@ def _dispatch(draft: Draft, request: Request, limits: Limits) -> Refused | None:
             return _disarm(draft, request)
         case ClosePosition(reason=reason):
             return _close(draft, reason)
+        case MoveStop():
+            return moving.move(draft, request, limits)
         case Halt():
             _halt(draft, request)
         case Resume():

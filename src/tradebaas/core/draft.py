@@ -19,11 +19,12 @@ from tradebaas.core.events import (
     SignalDropped,
     TradeClosed,
 )
-from tradebaas.core.invariants import gate
+from tradebaas.core.invariants import gate, gate_edit
 from tradebaas.core.lifecycle import cause_of
 from tradebaas.core.model import LABEL_PREFIX, Phase, Role
 from tradebaas.core.position import trade_of
 from tradebaas.core.state import State, explained, may_fill_further, phase_of, signal_of
+from tradebaas.core.stop_events import EditIntended
 
 QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 """The phases in which nothing of ours is at the exchange."""
@@ -48,6 +49,8 @@ class Draft:
         """
         if isinstance(event, OrderIntended):
             gate(self.state, event.intent)
+        if isinstance(event, EditIntended):
+            gate_edit(self.state, event.edit)
         self._push(event)
         self._resolve_if_explained(event)
         self._close_trades()

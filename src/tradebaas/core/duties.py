@@ -18,15 +18,15 @@ done anything before.
 
 from decimal import Decimal
 
+from tradebaas.core import moving
 from tradebaas.core.admission import MIN_VALIDITY_REAL_MS, validity_ms
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import CloseRequested, Event, OrderIntended, StopStalled
 from tradebaas.core.invariants import MAX_PENDING
-from tradebaas.core.model import Direction, Intent, Market, Order, Position, Role
-from tradebaas.core.position import average
+from tradebaas.core.model import Intent, Market, Order, Position, Role
+from tradebaas.core.position import passed
 from tradebaas.core.risk import Limits, round_stop
 from tradebaas.core.state import (
-    Bracket,
     State,
     fired,
     flat,
@@ -97,7 +97,7 @@ def _protect(
         return StopStalled(order_id=stalled, at_ms=at_ms)
     shortfall = naked_amount(state)
     if shortfall == 0:
-        return None
+        return moving.plan(state, position, at_ms, market, limits)
     hopeless = _hopeless(state, at_ms, market, limits)
     if hopeless:
         return CloseRequested(reason=f"naked: {hopeless}")
@@ -170,23 +170,9 @@ def _real_ms(real_ms: int, market: Market) -> int:
 
 
 def stop_price(state: State, position: Position, market: Market, limits: Limits) -> Decimal:
-    """The stop of the plan; for a position without a plan a fixed distance from its entry."""
-    bracket = state.bracket
-    if bracket is not None and _is_plan_of(bracket, position):
-        return bracket.stop
-    entry = average(position.contract, position.entry_amount, position.entry_value)
-    distance = entry * limits.adopted_stop_percent / 100
-    price = entry - position.direction.sign * distance
-    return round_stop(position.direction, price, market.instrument.tick_size)
-
-
-def _is_plan_of(bracket: Bracket, position: Position) -> bool:
-    same = (position.instrument, position.direction)
-    return (bracket.instrument, bracket.direction) == same
-
-
-def passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
-    return mark <= stop if position.direction is Direction.BUY else mark >= stop
+    """Where the stop was moved to, else that of the plan; without one at the usual distance."""
+    stop = moving.present(state, position, limits)
+    return round_stop(position.direction, stop, market.instrument.tick_size)
 
 
 def reduce(

@@ -16,6 +16,7 @@ from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import forget, position_key
 from tradebaas.core.invariants import MAX_PENDING
 from tradebaas.core.model import ZERO, Direction, Market, Position, Role
+from tradebaas.core.position import passed
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State, cover_of, live_orders, pending_with, ready
 
@@ -85,7 +86,7 @@ def _order(
     role, stop = Role.STOP, duties.stop_price(state, position, market, limits)
     tried_ms = state.tried.get(f"{name} {Role.STOP}")
     lately = tried_ms is not None and at_ms - tried_ms <= AGAIN_MS
-    if state.halted is not None or lately or duties.passed(position, stop, market.ticker.mark):
+    if state.halted is not None or lately or passed(position, stop, market.ticker.mark):
         role, amount = Role.CLOSE, position.open_amount
     last_ms = max(tried_ms or 0, state.tried.get(f"{name} {Role.CLOSE}", 0))
     if at_ms - last_ms <= duties.naked_limit_ms(market, limits) and state.halted is None:

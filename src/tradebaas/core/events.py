@@ -20,6 +20,7 @@ from tradebaas.core.model import (
     Signal,
     Trade,
 )
+from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
 
 
 class LifeStarted(Struct, frozen=True, tag=True, kw_only=True):
@@ -357,6 +358,9 @@ Event = (
     | OrderAdopted
     | OrderAbandoned
     | StopStalled
+    | StopMoved
+    | EditIntended
+    | EditEnded
     | Filled
     | TradeClosed
     | PositionCorrected

@@ -72,6 +72,13 @@ class LostFact(Struct, frozen=True, tag=True, kw_only=True):
     reason: str
 
 
+class EditFact(Struct, frozen=True, tag=True, kw_only=True):
+    """An edit is over, and its order described; ``reason`` is "" if it was carried out."""
+
+    order_id: str
+    reason: str
+
+
 class AbsentFact(Struct, frozen=True, tag=True, kw_only=True):
     """All the places where the order could be were read and it was in none."""
 
@@ -93,6 +100,7 @@ Fact = (
     | RejectFact
     | NotSentFact
     | LostFact
+    | EditFact
     | AbsentFact
     | FrameFact
 )

@@ -12,10 +12,12 @@ from tradebaas.core.events import (
     OrderUpdated,
     StopStalled,
 )
+from tradebaas.core.families import joined
 from tradebaas.core.fold_tallies import count, day_of, found, watch_naked
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import GONE, Intent, Order, Role, role_of
 from tradebaas.core.state import Bracket, Day, Pending, State, managed_instrument
+from tradebaas.core.stop_events import EDIT, EditEnded, EditIntended, StopMoved
 
 PRICE_REFUSED = frozenset({10034, 10035, 11036})
 """The exchange does not take this trigger price: the market is on the wrong side of it."""
@@ -141,9 +143,22 @@ def stop_stalled(state: State, event: StopStalled) -> State:
     return replace(watch_naked(state, event.at_ms), naked_confirmed=True)
 
 
+def stop_moved(state: State, event: StopMoved) -> State:
+    return replace(state, moved=event.moved)
+
+
+def edit_intended(state: State, event: EditIntended) -> State:
+    tried = put(state.tried, EDIT, event.edit.intended_ms)
+    return replace(state, editing=event.edit, tried=tried)
+
+
+def edit_ended(state: State, event: EditEnded) -> State:
+    return replace(state, editing=None)
+
+
 def _expect(state: State, order: Order) -> Bracket | None:
     """The bracket, with what ``order`` says about how far its entry has filled."""
-    bracket = state.bracket
+    bracket = None if state.bracket is None else joined(state.bracket, order)
     if bracket is None or order.role is not Role.ENTRY or order.label not in bracket.labels:
         return bracket
     if order.filled <= bracket.expected:

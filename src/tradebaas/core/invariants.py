@@ -6,7 +6,7 @@ exchange is right about its own books. ``gate`` stands in front of every intent 
 expected to fire: if it does, the decision is a bug and the life ends before anything is written.
 """
 
-from tradebaas.core.model import Intent, Role
+from tradebaas.core.model import ZERO, Edit, Intent, Role, is_ours
 from tradebaas.core.state import State, barrier, pending_with, phase_of, waiting_reason
 
 MAX_PENDING = 16
@@ -32,6 +32,22 @@ def gate(state: State, intent: Intent) -> None:
         raise AssertionError(f"entry {intent.label} is not for the signal under consideration")
     if intent.life != state.life or intent.connection != state.connection:
         raise AssertionError(f"entry {intent.label} is bound to another life or connection")
+
+
+def gate_edit(state: State, edit: Edit) -> None:
+    """An edit only moves a stop of ours closer to the market, and none is under way.
+
+    Raises:
+        AssertionError: naming the rule that the edit would break.
+    """
+    order, position = state.orders.get(edit.order_id), state.position
+    if order is None or position is None or order.role is not Role.STOP or not is_ours(order.label):
+        raise AssertionError(f"edit of {edit.order_id}, which is no live stop of ours")
+    closer = (edit.trigger_price - (order.trigger_price or ZERO)) * position.direction.sign > 0
+    if order.trigger_price is None or not closer or edit.amount != order.amount:
+        raise AssertionError(f"edit of {edit.order_id} does not only tighten it")
+    if state.editing is not None:
+        raise AssertionError(f"edit of {edit.order_id} while {state.editing.order_id} is edited")
 
 
 def violations(state: State) -> dict[str, str]:

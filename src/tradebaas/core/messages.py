@@ -5,6 +5,8 @@ named ``at_ms`` are exchange time; requests of an operator carry none, because w
 at the exchange is done by the next ``Tend``.
 """
 
+from decimal import Decimal
+
 from msgspec import Struct
 
 from tradebaas.core.events import Event, RecoveryReport
@@ -95,6 +97,17 @@ class ClosePosition(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class MoveStop(Struct, frozen=True, kw_only=True):
+    """Operator or strategy: move the stop of the open position closer to the market.
+
+    ``mark`` is where the market is, as far as whoever asks knows.
+    """
+
+    stop: Decimal
+    by: str
+    mark: Decimal | None = None
+
+
 class Halt(Struct, frozen=True, kw_only=True):
     """Operator or breaker: close, and add no risk until resumed."""
 
@@ -137,6 +150,7 @@ Request = (
     | Arm
     | Disarm
     | ClosePosition
+    | MoveStop
     | Halt
     | Resume
     | Guard

@@ -151,7 +151,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """An order of ours as the exchange last described it.
 
     ``waiting`` marks a secondary of a bracket whose primary has not filled: it protects nothing.
-    ``duty`` is what an order of the owner's does for us, once it is adopted.
+    ``duty`` is what an order of the owner's does for us, once it is adopted. The ids of others and
+    ``oco_ref`` tell its family (see ``families``); any of them may be missing.
     """
 
     order_id: str
@@ -168,6 +169,9 @@ class Order(Struct, frozen=True, kw_only=True):
     reduce_only: bool = False
     waiting: bool = False
     trigger_order_id: str | None = None
+    primary_order_id: str | None = None
+    oto_order_ids: tuple[str, ...] = ()
+    oco_ref: str | None = None
     created_ms: int = 0
     updated_ms: int = 0
     cancel_reason: str = ""
@@ -306,6 +310,29 @@ class Intent(Struct, frozen=True, kw_only=True):
     trigger_price: Decimal | None = None
     signal_id: str = ""
     legs: tuple[Leg, ...] = ()
+
+
+class Moved(Struct, frozen=True, kw_only=True):
+    """Where the stop of a position was moved to."""
+
+    instrument: str
+    direction: Direction
+    stop: Decimal
+
+
+class Edit(Struct, frozen=True, kw_only=True):
+    """A change of a live stop that is durable, and may be sent by this life on this connection.
+
+    ``amount`` is that of the order: an edit has to repeat it.
+    """
+
+    order_id: str
+    amount: Decimal
+    trigger_price: Decimal
+    life: int
+    connection: int
+    intended_ms: int
+    valid_until_ms: int
 
 
 class Absence(Struct, frozen=True, kw_only=True):

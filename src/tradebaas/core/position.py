@@ -96,6 +96,11 @@ def split_at_zero(position: Position | None, fill: Fill) -> tuple[Fill, ...]:
     return (replace(fill, amount=size), rest)
 
 
+def passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
+    """Whether the market is beyond a stop at that price."""
+    return (mark - stop) * position.direction.sign <= 0
+
+
 def exit_reason(fill: Fill) -> str:
     """In a person's words, what closed: stop, take profit, close, liquidation or manual."""
     if fill.liquidation:

@@ -66,10 +66,12 @@ def _position_differs(state: State, intent: Intent, evidence: Absence) -> str:
     """
     if position_key(intent.instrument) in state.foreign:
         return ""
-    if state.discrepancy is not None:
+    unexplained = state.discrepancy
+    if unexplained is not None and unexplained.instrument == intent.instrument:
         return "the position is not explained by the known fills"
-    held = state.position
-    known = held.size if held is not None and held.instrument == intent.instrument else ZERO
+    positions = (state.position, *state.elsewhere.values())
+    sizes = {held.instrument: held.size for held in positions if held is not None}
+    known = sizes.get(intent.instrument, ZERO)
     if evidence.position == known:
         return ""
     return f"the position is {evidence.position}, the known fills amount to {known}"

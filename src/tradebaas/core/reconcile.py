@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, elsewhere, foreign, guards, owners, proof
+from tradebaas.core import correct, elsewhere, families, foreign, guards, moving, owners, proof
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
@@ -32,6 +32,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.facts import (
     AbsentFact,
+    EditFact,
     Fact,
     FillFact,
     FrameFact,
@@ -66,7 +67,7 @@ _MANY_FILLS = 64
 
 def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) -> None:
     """Emit the events that ``facts`` amount to: fills, orders and answers, lists, positions."""
-    for fact in sorted(facts, key=_turn):
+    for fact in sorted(families.labelled(draft.state, facts), key=_turn):
         _absorb_one(draft, fact, at_ms, limits)
     correct.settle(draft)
 
@@ -162,6 +163,8 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
             pending = draft.state.pending.get(label)
             if pending is not None and not pending.unknown:
                 draft.emit(OrderUnknown(label=label, reason=fact.reason))
+        case EditFact():
+            moving.settle(draft, fact)
         case AbsentFact(evidence=evidence):
             pending = draft.state.pending.get(evidence.label)
             if pending is None:
@@ -272,6 +275,8 @@ def _order(draft: Draft, order: Order, limits: Limits) -> None:
         elif not _is_old_news(draft.state.orders.get(order.order_id), adopted):
             draft.emit(OrderUpdated(order=adopted))
         return
+    for name in (order.order_id, *order.oto_order_ids):  # it may have come without its label
+        foreign.forget(draft, foreign.order_key(name))
     state = draft.state
     held = state.orders.get(order.order_id)
     if order.order_id in state.ended or _is_old_news(held, order):

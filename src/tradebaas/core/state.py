@@ -17,8 +17,10 @@ from tradebaas.core.model import (
     ZERO,
     Assignment,
     Direction,
+    Edit,
     Fill,
     Intent,
+    Moved,
     Order,
     Phase,
     Position,
@@ -47,6 +49,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
 
     ``expected`` is how much the exchange says the entry filled (at ``expected_ms``), ``filled``
     how much of that is accounted for by fills: they differ while a fill is on its way to us.
+    ``family``: names by which its orders refer to each other, with the label if it is known.
     """
 
     signal_id: str
@@ -59,6 +62,7 @@ class Bracket(Struct, frozen=True, kw_only=True):
     expected: Decimal = ZERO
     expected_ms: int = 0
     filled: Decimal = ZERO
+    family: dict[str, str] = {}
 
 
 class Discrepancy(Struct, frozen=True, kw_only=True):
@@ -136,6 +140,7 @@ class State(Struct, frozen=True, kw_only=True):
     ``stop_sent_ms``: when the first stop for it was intended through the present connection.
     ``stop_refused``: why the exchange does not take a stop at the planned price.
     ``stalled``: ids of live stops that have fired and that nobody trades with: they cover nothing.
+    ``moved``: where the stop was moved to; ``editing``: the edit that is under way for that.
     ``noted_ms``: since when something in ``foreign`` is as it is, if it may be acted on at all.
     ``elsewhere``: positions of ours beside the managed one, by instrument.
     ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
@@ -181,6 +186,8 @@ class State(Struct, frozen=True, kw_only=True):
     stop_sent_ms: int | None = None
     stop_refused: str = ""
     stalled: tuple[str, ...] = ()
+    moved: Moved | None = None
+    editing: Edit | None = None
     tried: dict[str, int] = {}
     day: Day = Day()
     frames_hour: tuple[int, int] = (0, 0)

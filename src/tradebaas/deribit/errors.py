@@ -91,6 +91,12 @@ CANCEL_READ_BACK = (Kind.RECONCILE, Kind.TRANSIENT)
 STALE_TERMS = frozenset({-32602, 10002, 10026, 10043, 10044})
 """Refusals that come when ticks, steps or minimums are not those that we know any more."""
 
+
+def is_of_time_in_force(code: int, message: str) -> bool:
+    """Whether a refusal says that a linked order may not be immediate-or-cancel (ADR 0011)."""
+    return code == 11047 or (code == -32602 and "time_in_force" in message)
+
+
 NO_ORDER: dict[str, frozenset[int]] = {
     "the request was not understood": frozenset(
         {-32700, -32602, -32601, -32600, -32000, 11029, 11043, 11047, 11049, 11050}

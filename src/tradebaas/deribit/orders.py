@@ -6,7 +6,7 @@ cancel limit order whose stop and take profit are born with it (one_triggers_one
 incremental, section 9.1), so that every filled part has its stop from the exchange itself.
 """
 
-from tradebaas.core.model import Direction, Intent, Leg, Role
+from tradebaas.core.model import Direction, Edit, Intent, Leg, Role
 from tradebaas.deribit.rpc import Params
 
 TRIGGER = "mark_price"
@@ -15,8 +15,8 @@ _LIMIT_TYPES = frozenset({"limit", "stop_limit", "take_limit"})
 _METHODS = {Direction.BUY: "private/buy", Direction.SELL: "private/sell"}
 
 
-def request(intent: Intent) -> tuple[str, Params]:
-    """Method and parameters that send ``intent``."""
+def request(intent: Intent, *, resting: bool = False) -> tuple[str, Params]:
+    """Method and parameters that send ``intent``; ``resting``: an entry may wait in the book."""
     params: Params = {
         "instrument_name": intent.instrument,
         "amount": intent.amount,
@@ -28,13 +28,25 @@ def request(intent: Intent) -> tuple[str, Params]:
     }
     params |= _prices(intent)
     if intent.order_type in _LIMIT_TYPES:
-        at_once = intent.role is Role.ENTRY
+        at_once = intent.role is Role.ENTRY and not resting
         params["time_in_force"] = "immediate_or_cancel" if at_once else "good_til_cancelled"
     if intent.legs:
         params["linked_order_type"] = LINKED
         params["trigger_fill_condition"] = "incremental"
         params["otoco_config"] = [_leg(intent, leg) for leg in intent.legs]
     return _METHODS[intent.direction], params
+
+
+def edit_request(edit: Edit) -> Params:
+    """The parameters of ``private/edit``: what is left out could change to a default."""
+    return {
+        "order_id": edit.order_id,
+        "amount": edit.amount,
+        "trigger_price": edit.trigger_price,
+        "post_only": False,
+        "reduce_only": True,
+        "valid_until": edit.valid_until_ms,
+    }
 
 
 def _leg(intent: Intent, leg: Leg) -> Params:

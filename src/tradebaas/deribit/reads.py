@@ -339,7 +339,7 @@ async def _everywhere(
     def keep(orders: Iterable[Order]) -> None:
         for order in orders:
             known = newest.get(order.order_id)
-            if order.label in labels and (known is None or _newer(order, known)):
+            if known is None or _newer(order, known):
                 newest[order.order_id] = order
 
     for label in labels:
@@ -349,7 +349,29 @@ async def _everywhere(
         keep(await histories.order_history(witness, instrument, since_ms, historical))
     fired = await histories.trigger_history(witness, instrument, since_ms)
     keep(order for order in fired if order.order_id not in newest)
-    return tuple(newest.values())
+    return _kin(newest.values(), labels)
+
+
+def _kin(orders: Iterable[Order], labels: tuple[str, ...]) -> tuple[Order, ...]:
+    """Those that bear one of the labels, and those without one that belong to them by an edge."""
+    found = {order.order_id: order for order in orders if order.label in labels}
+    rest = [order for order in orders if not order.label]
+    grown = True
+    while grown:
+        names = {name for order in found.values() for name in _names(order)}
+        more = [o for o in rest if o.order_id not in found and names & _edges(o)]
+        found |= {order.order_id: order for order in more}
+        grown = bool(more)
+    return tuple(found.values())
+
+
+def _names(order: Order) -> set[str]:
+    return {order.order_id, *order.oto_order_ids, f"oco {order.oco_ref}"} - {"oco None"}
+
+
+def _edges(order: Order) -> set[str]:
+    edges = (order.order_id, order.trigger_order_id, order.primary_order_id)
+    return {edge for edge in edges if edge} | {f"oco {order.oco_ref}"} - {"oco None"}
 
 
 def _newer(order: Order, known: Order) -> bool:

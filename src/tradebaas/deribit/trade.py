@@ -9,7 +9,7 @@ from typing import final
 
 from msgspec import Raw, Struct
 
-from tradebaas.core.model import Fill, Intent, Order
+from tradebaas.core.model import Edit, Fill, Intent, Order
 from tradebaas.deribit import convert, errors, orders, wire
 from tradebaas.deribit.calls import Caller, understand
 from tradebaas.deribit.convert import Contracts
@@ -57,7 +57,7 @@ class NotSent(Struct, frozen=True, kw_only=True):
 
 @final
 class Gone(Struct, frozen=True, kw_only=True):
-    """The cancel's answer does not show a cancelled order: read the order back."""
+    """The answer does not show what was asked for: read the order back."""
 
     reason: str
 
@@ -65,9 +65,14 @@ class Gone(Struct, frozen=True, kw_only=True):
 Outcome = Accepted | Rejected | Lost | NotSent
 
 
-async def place(link: Caller, intent: Intent, guard: Callable[[], bool]) -> Outcome:
-    """Send an intent once; ``guard`` is asked synchronously just before it is written."""
-    method, params = orders.request(intent)
+async def place(
+    link: Caller, intent: Intent, guard: Callable[[], bool], *, resting: bool = False
+) -> Outcome:
+    """Send an intent once; ``guard`` is asked synchronously just before it is written.
+
+    ``resting``: what an entry does not fill at once waits in the book, until it is cancelled.
+    """
+    method, params = orders.request(intent, resting=resting)
     priority = Priority.PROTECT if intent.reduce_only else Priority.NORMAL
     try:
         answer = await link.call(method, params, guard=guard, priority=priority)
@@ -92,6 +97,22 @@ def _refusal(error: CallFailed) -> Rejected | Lost:
     if errors.proves_no_order(error.code):
         return Rejected(code=error.code, message=f"{error.message} {error.data}".strip())
     return Lost(reason=f"{error}: {errors.doubt(error.code)}")
+
+
+async def edit(link: Caller, wanted: Edit, guard: Callable[[], bool]) -> Accepted | NotSent | Gone:
+    """Change a live stop; ``guard`` as in ``place``. Repeating it is harmless.
+
+    Raises:
+        LinkLost: the connection is gone after the write; the next session reads the order.
+    """
+    method, params = "private/edit", orders.edit_request(wanted)
+    try:
+        answer = await link.call(method, params, guard=guard, priority=Priority.PROTECT)
+        return understand(method, answer, lambda raw: _accepted(raw, link.contracts))
+    except errors.NotSent as error:
+        return NotSent(reason=str(error))
+    except (CallFailed, Unanswered) as error:
+        return Gone(reason=str(error))
 
 
 async def cancel(link: Caller, order_id: str) -> Order | Gone:

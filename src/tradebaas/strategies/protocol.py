@@ -61,11 +61,16 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
 
 class Analysis(Struct, frozen=True, kw_only=True):
-    """What a strategy saw in the last closed candle; ``indicators`` are for people to read."""
+    """What a strategy saw in the last closed candle; ``indicators`` are for people to read.
+
+    ``stop``: where the stop of the open position should be by now. It is moved closer to the market
+    only, so what is farther away is not asked for.
+    """
 
     proposal: Proposal | None
     indicators: dict[str, str]
     reasons: tuple[str, ...]
+    stop: Decimal | None = None
 
 
 class Strategy(Protocol):

@@ -7,6 +7,7 @@ left in data/HALT for the next life, which has a little time to confirm it.
 """
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 import trio
 from msgspec import Struct
@@ -19,6 +20,7 @@ from tradebaas.core.messages import (
     Committed,
     Disarm,
     Halt,
+    MoveStop,
     Refused,
     Request,
     Resume,
@@ -60,6 +62,12 @@ class ReasonBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Why, in the operator's words."""
 
     reason: str = ""
+
+
+class MoveBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the stop is to be, closer to the market than it is."""
+
+    stop: Decimal
 
 
 class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +133,13 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
     async def close() -> Response:
         body = await body_of(ReasonBody)
         return await _ask(shell, ClosePosition(reason=body.reason or f"closed by {OPERATOR}"))
+
+    @app.post("/api/position/stop")
+    async def move_stop() -> Response:
+        body = await body_of(MoveBody)
+        market = shell.board.market.value
+        mark = None if market is None else market.ticker.mark
+        return await _ask(shell, MoveStop(stop=body.stop, by=OPERATOR, mark=mark))
 
 
 def add_chaos(app: QuartTrio, kill: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ from typing import final
 from msgspec import Struct
 
 from tradebaas.board import LinkStatus, Vitals
+from tradebaas.core import elsewhere
 from tradebaas.core.messages import Ping
 from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
 from tradebaas.names import command
@@ -163,7 +164,9 @@ def _reconciled(_facts: Facts, view: State) -> str:
 
 def _protected(_facts: Facts, view: State) -> str:
     naked = naked_amount(view)
-    return f"{naked} of the position has no live stop" if naked else ""
+    bare = [f"{naked} of the position"] if naked else []
+    bare += [f"{amount} of that in {name}" for name, amount in elsewhere.naked(view).items()]
+    return f"{', '.join(bare)} has no live stop" if bare else ""
 
 
 def _orders_known(_facts: Facts, view: State) -> str:

@@ -105,6 +105,7 @@ def position_body(facts: Facts, view: State) -> Body:
     return {
         **_head(facts, view),
         "position": view.position,
+        "elsewhere": view.elsewhere,
         "bracket": view.bracket,
         "protection": live_orders(view, Role.STOP, Role.TAKE),
         "naked_amount": naked_amount(view),

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 import trio
 import trio.testing
+from msgspec.structs import replace as replace_intent
 
 from tests.unit.actors.test_parts import context
 from tests.unit.core.core_kit import INVERSE, D
@@ -19,7 +20,7 @@ from tradebaas.board import Context
 from tradebaas.core.facts import AbsentFact, LostFact, NotSentFact
 from tradebaas.core.messages import Answer, Committed, Report, Request
 from tradebaas.core.messages import Link as LinkDown
-from tradebaas.core.model import Absence, Direction, Intent, Role
+from tradebaas.core.model import Absence, Direction, Intent, Leg, Role
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import HaltLatch, Pending, State
 from tradebaas.deribit import reads, trade
@@ -250,3 +251,35 @@ async def test_a_cancel_that_is_refused_is_tried_again_ever_more_seldom(
     clock.now += 0.25
     await desk.cancel(("order",))
     assert len(asked) == 8, "one that was wanted again begins anew"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "resting"),
+    [
+        (11047, "unsupported_arg_combination", True),
+        (-32602, 'Invalid params {"reason":"invalid value","param":"time_in_force"}', True),
+        (-32602, 'Invalid params {"reason":"must conform to tick size","param":"price"}', False),
+        (10009, "not_enough_funds", False),
+    ],
+)
+async def test_where_a_linked_order_must_rest_the_next_entry_does(
+    autojump_clock: Auto,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    message: str,
+    resting: bool,
+) -> None:
+    asked: list[bool] = []
+
+    async def refused(*_: object, resting: bool) -> trade.Rejected:
+        asked.append(resting)
+        return trade.Rejected(code=code, message=message)
+
+    monkeypatch.setattr(trade, "place", refused)
+    legs = (Leg(label="tb1-a-1-s", order_type="stop_market", trigger_price=D(1)),)
+    async with scene() as made:
+        made.show(replace_intent(intent(), label="tb1-a-1-e", legs=legs))
+        await trio.testing.wait_all_tasks_blocked()
+        made.show(replace_intent(intent(), label="tb1-a-2-e", legs=legs))
+        await trio.testing.wait_all_tasks_blocked()
+    assert asked == [False, resting]

@@ -121,16 +121,18 @@ def test_what_store_and_api_say_is_the_same_belief() -> None:
     order = msgspec.to_builtins(HELD)
     pending = {"intent": {"label": "tb1-aa-2-e"}, "sent": True}
     held = {"instrument": BTC, "size": "100"}
+    beside = {"instrument": "ETH-PERPETUAL", "size": "-7"}
     shown = {"account": "1 of there", "seq": 7, "life": 1, "life_up": True}
     stored = state | {
         "orders": {"SLMS-1": order}, "pending": {"tb1-aa-2-e": pending}, "position": held,
+        "elsewhere": {"ETH-PERPETUAL": beside},
     }  # fmt: skip
     by_api = of_api(
-        shown | {"position": held},
+        shown | {"position": held, "elsewhere": {"ETH-PERPETUAL": beside}},
         shown | {"orders": [order], "pending": [pending], "foreign": state["foreign"]},
     )
     assert by_api == of_store(msgspec.json.encode(stored))
-    assert by_api.positions == {BTC: Decimal(100)}
+    assert by_api.positions == {BTC: Decimal(100), "ETH-PERPETUAL": Decimal(-7)}
     assert by_api.unproven == {"tb1-aa-2-e"}
     assert by_api.foreign == {"order 9"}
 

@@ -7,14 +7,17 @@ import pytest
 
 from tradebaas.commands.describe import LINES, describe, number, position_text
 from tradebaas.core import events as e
+from tradebaas.core import stop_events
 from tradebaas.core.model import (
     Absence,
     Assignment,
     ContractKind,
     Direction,
+    Edit,
     Fill,
     Intent,
     Leg,
+    Moved,
     Order,
     Phase,
     Position,
@@ -241,6 +244,30 @@ CASES: list[tuple[e.Event, str]] = [
         e.Liquidated(instrument="I", amount=D(20), price=D(5), at_ms=1),
         "LIQUIDATED by the exchange: 20 I at 5",
     ),
+    (
+        stop_events.StopMoved(
+            moved=Moved(instrument="I", direction=Direction.BUY, stop=D(9)),
+            before=D(8),
+            by="strategy",
+        ),
+        "the stop of I is moved from 8 to 9 by strategy",
+    ),
+    (
+        stop_events.EditIntended(
+            edit=Edit(
+                order_id="7",
+                amount=D(1),
+                trigger_price=D(9),
+                life=1,
+                connection=1,
+                intended_ms=1,
+                valid_until_ms=2,
+            )
+        ),
+        "edit of stop 7: to 9",
+    ),
+    (stop_events.EditEnded(order_id="7", reason=""), "edit of stop 7: carried out"),
+    (stop_events.EditEnded(order_id="7", reason="late"), "edit of stop 7: not carried out: late"),
     (e.ForeignFound(key="k", detail="order 5"), "not ours: order 5"),
     (e.ForeignGone(key="k"), "no longer there, was not ours: k"),
     (

@@ -17,10 +17,11 @@ from tradebaas.core.events import (
     PositionElsewhere,
     TradeClosed,
 )
-from tradebaas.core.facts import OrderFact, PositionFact
+from tradebaas.core.facts import AbsentFact, LostFact, OrderFact, PositionFact
 from tradebaas.core.messages import Halt, Resume, Tend
-from tradebaas.core.model import Market, Phase, Role
+from tradebaas.core.model import Absence, Market, Phase, Role
 from tradebaas.core.owners import STANDS_MS, to_cancel
+from tradebaas.core.proof import PLACES
 from tradebaas.core.risk import Policy
 from tradebaas.core.state import barrier, cover, naked_amount
 
@@ -258,6 +259,19 @@ def test_a_position_of_ours_elsewhere_gets_a_stop() -> None:
     assert story.phase() is Phase.POSITION_OPEN
 
 
+def test_an_unknown_order_elsewhere_is_absent_when_that_position_agrees() -> None:
+    story, _ = beside()
+    intent = only(tend(story), OrderIntended).intent
+    story.facts(LostFact(label=intent.label, reason="no answer"))
+    late_ms = intent.valid_until_ms + LIMITS.queue_bound_ms + LIMITS.proof_margin_ms + 1
+    for size, proven in (("0", False), ("7", True)):
+        evidence = Absence(
+            label=intent.label, read_ms=late_ms, sources=tuple(PLACES), position=D(size)
+        )
+        story.facts(AbsentFact(evidence=evidence))
+        assert (intent.label in story.state.pending) != proven
+
+
 def test_its_orders_stay_when_the_managed_position_is_gone_and_then_it_is_managed() -> None:
     story, fact = beside()
     story.facts(story.fill(story.intent().legs[0].label, "1000", direction=SELL))
@@ -302,6 +316,15 @@ def test_an_entry_of_ours_that_filled_elsewhere_tells_whose_it_is() -> None:
     bought = replace(story.fill("", "7"), fill=replace(fill, instrument=OTHER.name))
     story.reconcile(bought, elsewhere(story, "7"), size="1000", orders=("stop", "take"))
     assert naked(story.state) == {OTHER.name: D(7)}
+
+
+def test_an_option_of_the_owners_is_seen_and_left_alone() -> None:
+    story = Story(limits=CLOSE).up()
+    option = replace(story.position_fact("2.5", "0.0435"), instrument="BTC-27DEC24-80000-C")
+    for _ in range(3):
+        story.now += STANDS_MS
+        story.facts(replace(option, at_ms=story.now), story.position_fact("0"), complete=True)
+    assert "BTC-27DEC24-80000-C" in barrier(story.state)
 
 
 def test_a_position_of_the_owners_elsewhere_is_his() -> None:

@@ -1,8 +1,8 @@
 """What the daemon can do to an account at all: the methods that its source names.
 
-Nothing is edited, so that no stop is bare between two versions of it and no edit can end in two
-orders; nothing is cancelled or closed wholesale, since the owner's orders would go with ours and
-an order without a label cannot be proven.
+Stops are moved by edits in place, so that none is bare between two versions of it; nothing is
+cancelled or closed wholesale, since the owner's orders would go with ours and an order without a
+label cannot be proven.
 """
 
 import ast
@@ -17,6 +17,7 @@ BUDGET = "credits.py"
 CHANGING = {
     "private/buy",
     "private/sell",
+    "private/edit",
     "private/cancel",
     "private/subscribe",
     "private/disable_cancel_on_disconnect",

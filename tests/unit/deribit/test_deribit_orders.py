@@ -11,6 +11,12 @@ from tradebaas.deribit.orders import request
 D = Decimal
 
 
+def test_an_entry_that_may_rest_is_good_till_cancelled() -> None:
+    _, params = request(ENTRY, resting=True)
+    assert params["time_in_force"] == "good_til_cancelled"
+    assert request(STOP, resting=True) == request(STOP), "it has none"
+
+
 def test_an_entry_takes_its_stop_and_take_along() -> None:
     method, params = request(ENTRY)
     assert method == "private/buy"

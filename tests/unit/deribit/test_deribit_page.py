@@ -1,18 +1,21 @@
 """docs/orders.md says what codes and answers mean: each of them is tried."""
 
 import runpy
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from deribit_kit import ENTRY, Desk, fails, wire_order
 
-from tradebaas.core.model import Order
+from tradebaas.core.model import Edit, Order
 from tradebaas.deribit import trade
 from tradebaas.deribit.errors import (
     CANCEL_READ_BACK,
     MAYBE_ORDER,
     NO_ORDER,
     CallFailed,
+    LinkLost,
+    NotSent,
     Unanswered,
     codes_of,
 )
@@ -59,6 +62,36 @@ async def test_an_answer_to_a_cancel(outcome: str) -> None:
     try:
         got: object = await trade.cancel(Desk({"private/cancel": answer}), "1")
     except (CallFailed, Unanswered) as error:
+        got = error
+    assert isinstance(got, expected)
+
+
+# ------------------------------------------------------------------------- a stop was edited
+
+
+EDIT = Edit(
+    order_id="1", amount=Decimal(1), trigger_price=Decimal(1), life=1, connection=1,
+    intended_ms=1, valid_until_ms=2,
+)  # fmt: skip
+EDITED: dict[str, tuple[object, type[object]]] = {
+    "carried out": ({"order": wire_order()}, trade.Accepted),
+    "refused": (fails(11044), trade.Gone),
+    "unanswered": (Unanswered("late"), trade.Gone),
+    "connection lost": (LinkLost("gone"), LinkLost),
+    "not written": (NotSent("closed before"), trade.NotSent),
+}
+
+
+def test_each_answer_to_an_edit_is_played() -> None:
+    assert list(EDITED) == [row.outcome for row in SCRIPT["EDIT_ROWS"]]
+
+
+@pytest.mark.parametrize("outcome", EDITED)
+async def test_an_answer_to_an_edit(outcome: str) -> None:
+    answer, expected = EDITED[outcome]
+    try:
+        got: object = await trade.edit(Desk({"private/edit": answer}), EDIT, lambda: True)
+    except LinkLost as error:
         got = error
     assert isinstance(got, expected)
 

@@ -117,6 +117,17 @@ async def test_closed_positions_are_no_positions() -> None:
     ]
 
 
+async def test_an_option_is_a_position_too() -> None:
+    """It draws on the same margin; of what kind is asked for is no question."""
+    name = "BTC-27DEC24-80000-C"
+    listed = [{"instrument_name": name, "direction": "buy", "size": 2.5, "average_price": 0.0435,
+               "kind": "option"}]  # fmt: skip
+    desk = Desk({POSITIONS: listed})
+    (found,) = (await reads.positions(desk)).found
+    assert (found.instrument, found.size) == (name, Decimal("2.5"))
+    assert desk.asked == [(POSITIONS, {"currency": "any"})]
+
+
 async def test_one_unreadable_order_spoils_the_list() -> None:
     desk = Desk({OPEN: [wire_order(), wire_order(amount=None)]})
     with pytest.raises(Unanswered, match="amount is missing"):
@@ -240,6 +251,27 @@ async def test_what_bears_other_labels_is_not_ours() -> None:
         TRADES: {"trades": [wire_trade(label=None, order_id="3")], "has_more": False},
     }
     assert isinstance(await probe(Desk(others)), Absence)
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        {"trigger_order_id": "OTO-1"},
+        {"primary_order_id": "90000000001"},
+        {"oco_ref": "71001"},
+        {"order_id": "OTO-2"},
+    ],
+    ids=lambda edge: next(iter(edge)),
+)
+async def test_a_child_without_a_label_is_found_by_its_edges(child: dict[str, str]) -> None:
+    primary = wire_order(oto_order_ids=["OTO-1", "OTO-2"], oco_ref="71001")
+    found = await probe(Desk(NOTHING | {
+        BY_LABEL: [primary],
+        OPEN: [wire_order(**({"label": "", "order_id": "9"} | child))],
+    }))  # fmt: skip
+    assert isinstance(found, reads.Found)
+    assert len(found.orders) == 2
+    assert found.orders[1].label == ""
 
 
 async def test_fills_without_a_label_belong_to_the_orders_found() -> None:

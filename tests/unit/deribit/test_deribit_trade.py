@@ -1,9 +1,12 @@
 """Outcomes of sending and cancelling are values, and doubt is never taken for a refusal."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
-from deribit_kit import ENTRY, Desk, fails, wire_order, wire_trade
+from deribit_kit import ENTRY, NOW_MS, Desk, fails, wire_order, wire_trade
 
+from tradebaas.core.model import Edit
 from tradebaas.deribit import trade
 from tradebaas.deribit.errors import CallFailed, Garbled, LinkLost, NotSent, Unanswered
 
@@ -100,3 +103,43 @@ async def test_what_must_be_read_back_after_a_cancel(answer: object) -> None:
 async def test_a_cancel_that_is_not_allowed_is_an_error() -> None:
     with pytest.raises(CallFailed, match="13021"):
         await trade.cancel(Desk({"private/cancel": fails(13021, "forbidden")}), "1")
+
+
+# ------------------------------------------------------------------------------------- edits
+
+
+EDIT = Edit(
+    order_id="SLMS-1", amount=Decimal(1000), trigger_price=Decimal(79_500), life=1, connection=1,
+    intended_ms=NOW_MS, valid_until_ms=NOW_MS + 2_000,
+)  # fmt: skip
+
+
+async def test_an_edit_says_everything_that_would_default() -> None:
+    desk = Desk({"private/edit": {"order": wire_order(order_id="SLMS-1"), "trades": []}})
+    outcome = await trade.edit(desk, EDIT, yes)
+    assert isinstance(outcome, trade.Accepted)
+    ((method, params),) = desk.asked
+    assert method == "private/edit"
+    assert params == {
+        "order_id": "SLMS-1", "amount": 1000, "trigger_price": 79_500, "reduce_only": True,
+        "post_only": False, "valid_until": NOW_MS + 2_000,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [fails(11044), fails(10041), fails(-32602), fails(10035), Unanswered("late"), {"order": 7}],
+)
+async def test_an_edit_that_is_not_answered_as_wanted_is_to_be_read_back(answer: object) -> None:
+    assert isinstance(await trade.edit(Desk({"private/edit": answer}), EDIT, yes), trade.Gone)
+
+
+async def test_an_edit_that_was_never_written_needs_no_reading() -> None:
+    answer = NotSent("closed before")
+    outcome = await trade.edit(Desk({"private/edit": answer}), EDIT, yes)
+    assert outcome == trade.NotSent(reason="closed before")
+
+
+async def test_a_link_that_is_lost_after_an_edit_ends_the_session() -> None:
+    with pytest.raises(LinkLost):
+        await trade.edit(Desk({"private/edit": LinkLost("gone")}), EDIT, yes)
