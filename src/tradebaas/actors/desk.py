@@ -26,7 +26,7 @@ from tradebaas.core.messages import Report
 from tradebaas.core.model import Absence, Fill, Instrument, Intent, Order, Role
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
-from tradebaas.deribit.errors import STALE_TERMS
+from tradebaas.deribit.errors import STALE_TERMS, Kind, kind_of
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
@@ -118,6 +118,8 @@ class Desk:
 
     async def _send(self, intent: Intent) -> None:
         outcome = await trade.place(self._link, intent, lambda: self._may_send(intent))
+        if intent.role is Role.ENTRY:
+            self._count(outcome)
         facts: tuple[Fact, ...]
         match outcome:
             case trade.Accepted(orders=orders, fills=fills):
@@ -138,6 +140,17 @@ class Desk:
         await self._report(facts)
         answered, self._answered = self._answered, trio.Event()
         answered.set()
+
+    def _count(self, outcome: trade.Outcome) -> None:
+        """Of an entry; a moment at which nobody could trade says nothing about the next one."""
+        refusals = self._ctx.board.refusals
+        match outcome:
+            case trade.Accepted():
+                refusals.accepted()
+            case trade.Rejected(code=code, message=message) if kind_of(code) is not Kind.TRANSIENT:
+                refusals.refused(f"{code} {message}", self._now_ms())
+            case _:
+                pass
 
     # -------------------------------------------------------------------------------- proving
 
