@@ -17,6 +17,7 @@ from tradebaas.config import Config
 from tradebaas.core.events import Event, RecoveryReport
 from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Market
+from tradebaas.core.refusals import Refusals
 from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
@@ -89,7 +90,8 @@ class Board:
     """The newest values that actors publish; read by anyone, written by one actor each.
 
     ``halt`` is the reason of a halt that was asked for, whatever becomes of its commit; a resume
-    takes it back. It outlives the life that could not store it.
+    takes it back. It outlives the life that could not store it. ``refusals`` of entries are counted
+    over lives as well.
     """
 
     view: Latest[State] = field(default_factory=Latest)
@@ -102,6 +104,7 @@ class Board:
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
     halt: str = ""
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 @final

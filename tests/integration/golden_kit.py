@@ -6,7 +6,7 @@ its stop or its take profit, and leaves. Played, the same crew finds at the othe
 nobody but the transcript: each frame comes when it came, provided that all that the daemon had said
 until then was said again. In both, nothing but the seed decides what happens, so a request that
 differs by one byte is a change of the client. After one that is meant, record anew:
-``python -m tests.integration.golden_kit``.
+``python scripts/golden.py``.
 """
 
 import random
@@ -281,8 +281,3 @@ class Player:
         """Everything was said."""
         left = [line for line in (self._next, *self._lines) if line and line.way in (IN, OUT)]
         assert not left, f"{len(left)} frames were not played, first {text_of(left[0].frame)}"
-
-
-if __name__ == "__main__":
-    for asked in SESSIONS.values():
-        asked.file.write_text(record(asked)[0], encoding="utf-8")

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from tradebaas.actors.causes import BLIND, CLOCK, CLOSED, COD, MAINTENANCE
+from tradebaas.actors.causes import BLIND, CLOCK, CLOSED, COD, MAINTENANCE, REFUSED
 from tradebaas.actors.metrics import LOW_DISK
 from tradebaas.actors.persister import DISK_FULL
+from tradebaas.actors.restarts import RESTART_LOOP
 from tradebaas.actors.strategy import CRASH_LOOP, UNUSABLE
 from tradebaas.core.correct import CORRECTED
 from tradebaas.core.invariants import BROKEN
@@ -14,7 +15,7 @@ from tradebaas.core.reconcile import CLOCK_BACK, UNREAD
 PAGE = Path(__file__).parents[2] / "docs" / "recovery.md"
 CAUSES = {
     *(BLIND, BROKEN, CLOCK, CLOCK_BACK, CLOSED, COD, CORRECTED, CRASH_LOOP),
-    *(DISK_FULL, LOW_DISK, MAINTENANCE, UNREAD, UNUSABLE),
+    *(DISK_FULL, LOW_DISK, MAINTENANCE, REFUSED, RESTART_LOOP, UNREAD, UNUSABLE),
 }
 
 

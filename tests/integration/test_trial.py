@@ -14,7 +14,7 @@ import pytest
 import trio
 from golden_kit import GOLDEN
 from test_link_tls import SELF_SIGNED
-from trial_kit import play_trial
+from trial_kit import play_trial, record_trial
 
 from tests.unit.actors.exchange import Exchange, Wires, exchange_on, plainly
 from tests.unit.actors.process import environment
@@ -144,6 +144,10 @@ def test_a_recorded_trial_is_played_again(file: Path) -> None:
     trade = play_trial(text)
     assert trade.exit_reason == "close"
     assert trade.net == trade.gross - trade.fees
+
+
+def test_a_trial_can_be_recorded_anew() -> None:
+    assert play_trial(record_trial()).exit_reason == "close"
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,21 +1,27 @@
-"""Plays the transcript of a trial to the trial's own code, in virtual time.
+"""Plays the transcript of a trial to the trial's own code, in virtual time, and records one.
 
 Such a transcript was recorded on a real clock and with real chance, perhaps at the test network:
 so the token of its labels is dealt out again, and what depends on the moment is taken out of both
 sides (``transcript.steady``). Everything else must be said again, in the same order.
 """
 
+import random
 import re
 from dataclasses import replace
 
 import trio
 from golden_kit import Player
 
+from chaos.enumerate.market import StillMarket
 from chaos.sim import kernel
 from chaos.sim.clock import SimClock, WallClock
+from chaos.sim.exchange import ExchangeHost, exchange_config
+from chaos.sim.timeline import Timeline
+from chaos.sim.wire import CALM, Host, Network
 from tradebaas.config import Config, ExchangeSection, StrategySection
 from tradebaas.core.model import Trade
 from tradebaas.deribit import transcript
+from tradebaas.deribit.transcript import Recorder
 from tradebaas.direct import trial
 from tradebaas.direct.look import Trial
 from tradebaas.runtime.ports import Inline, SeededEntropy, system_ports
@@ -45,10 +51,7 @@ def play_trial(text: str) -> Trade:
     token = LABEL.search(text)
     assert token is not None, "the transcript has no order of ours"
     url = head.about["url"]
-    config = Config(
-        exchange=ExchangeSection(url=url),
-        strategy=StrategySection(instrument=head.about["instrument"]),
-    )
+    config = _config(url, head.about["instrument"])
     trades: list[Trade] = []
 
     async def main() -> None:
@@ -70,6 +73,43 @@ def play_trial(text: str) -> Trade:
 
     kernel.run(main, 1, LIMIT_S, shuffled=False)
     return trades[0]
+
+
+def record_trial() -> str:
+    """The transcript of a trial at the embedded exchange, whose market stands still."""
+    lines: list[str] = []
+    url = "ws://127.0.0.1:8022/ws/api/v2"
+
+    async def main() -> None:
+        network = Network(random.Random("network"), CALM)
+        config = exchange_config(seed=1, speed=1.0, pause_s=0.5)
+        exchange = ExchangeHost(
+            random.Random("exchange"), config, network, Timeline().tell, StillMarket()
+        )
+
+        async def connect(host: str, port: int, tls: bool) -> trio.abc.Stream:
+            assert (host, port, tls) == ("127.0.0.1", 8022, False)
+            return await network.connect(Host("a trial"))
+
+        ports = replace(
+            system_ports(), clock=SimClock(WallClock()), entropy=SeededEntropy(1),
+            open_blocking=lambda _: Inline(), connect=connect,
+        )  # fmt: skip
+        recorder = Recorder(lines.append, trio.current_time, ("paper-secret",))
+        recorder.begin("trial", {"instrument": "BTC-PERPETUAL", "url": url})
+        async with trio.open_nursery() as nursery:
+            await exchange.start(nursery)
+            asked = Trial(_config(url), ports, url, "paper-secret", lambda *_: None, recorder)
+            await trial.run(asked)
+            nursery.cancel_scope.cancel()
+
+    kernel.run(main, 1, LIMIT_S, shuffled=False)
+    return "".join(lines)
+
+
+def _config(url: str, instrument: str = "BTC-PERPETUAL") -> Config:
+    strategy = StrategySection(instrument=instrument)
+    return Config(exchange=ExchangeSection(url=url), strategy=strategy)
 
 
 def _unheard(_way: str, _text: str) -> None:

@@ -22,6 +22,7 @@ COD = "cancel on disconnect"
 BLIND = "blind stream"
 MAINTENANCE = "maintenance"
 CLOSED = "instrument closed"
+REFUSED = "entries refused"
 LOOK_EVERY_S = 1.0
 STATUS_EVERY_S = 10.0
 ANNOUNCED_S = 3 * 3600.0
@@ -54,6 +55,8 @@ class Causes:
         await self.tell(CLOCK, self._clock())
         await self.tell(COD, self._link.cancels_on_disconnect)
         await self.tell(MAINTENANCE, await self._maintained())
+        now_ms = self._link.clock.now_ms(self._now())
+        await self.tell(REFUSED, self._ctx.board.refusals.problem(now_ms))
 
     async def tell(self, cause: str, detail: str) -> None:
         """Say that a cause is there, or with "" that it is not; only news is told."""

@@ -30,7 +30,7 @@ from tradebaas.core.model import Absence, Edit, Fill, Instrument, Intent, Order,
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
-from tradebaas.deribit.errors import STALE_TERMS, is_of_time_in_force
+from tradebaas.deribit.errors import STALE_TERMS, Kind, is_of_time_in_force, kind_of
 from tradebaas.deribit.link import Link
 
 PROBE_MIN_S = 0.02
@@ -129,6 +129,8 @@ class Desk:
         outcome = await trade.place(
             self._link, intent, lambda: self._may_send(intent), resting=self._resting
         )
+        if intent.role is Role.ENTRY:
+            self._count(outcome)
         facts: tuple[Fact, ...]
         match outcome:
             case trade.Accepted(orders=orders, fills=fills):
@@ -180,6 +182,17 @@ class Desk:
             case _:
                 assert_never(outcome)
         await self._report((*facts, EditFact(order_id=edit.order_id, reason=reason)))
+
+    def _count(self, outcome: trade.Outcome) -> None:
+        """Of an entry; a moment at which nobody could trade says nothing about the next one."""
+        refusals = self._ctx.board.refusals
+        match outcome:
+            case trade.Accepted():
+                refusals.accepted()
+            case trade.Rejected(code=code, message=message) if kind_of(code) is not Kind.TRANSIENT:
+                refusals.refused(f"{code} {message}", self._now_ms())
+            case _:
+                pass
 
     # -------------------------------------------------------------------------------- proving
 

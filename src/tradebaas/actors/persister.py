@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar, TypeVarTuple, final
 import msgspec
 import trio
 
+from tradebaas.actors.restarts import LOOKED, RESTART_LOOP, restarted_too_often
 from tradebaas.board import Context, StoreStatus
 from tradebaas.core.decide import decide
 from tradebaas.core.events import Event
@@ -148,6 +149,9 @@ class _Scribe:
         detail = f"the disk is too full to hold the ballast {self._place.ballast}"
         guard = Guard(cause=DISK_FULL, active=True, detail=detail)
         requests: list[Request] = [start]
+        looping = await self._restarted_too_often()
+        if looping:
+            requests.append(Guard(cause=RESTART_LOOP, active=True, detail=looping))
         if not await self._on_disk(ballast_held):
             requests.append(guard)
         while True:
@@ -157,6 +161,15 @@ class _Scribe:
             except DiskFull as full:
                 self._publish_store(0.0, fault=str(full))
                 await trio.sleep(SPACE_WAIT_S)
+
+    async def _restarted_too_often(self) -> str:
+        """Why this life only protects at first; only lives without an end are looked for."""
+        if not self._state.life_open:
+            return ""
+        after = max(0, self._state.seq - LOOKED)
+        newest = await self._worker.run(self._log.read, after, LOOKED)
+        now_ms = self._ctx.ports.clock.wall_ms()
+        return restarted_too_often(newest, now_ms, self._ctx.config.supervisor)
 
     async def serve(self, asks: Asks[Request, Answer], drain: trio.Event) -> None:
         """Decide, commit and answer until the last request after ``drain``; then end the life."""

@@ -3,8 +3,8 @@
 Evaluates the armed strategy once per closed candle and proposes what it finds; while a signal
 waits in SIGNAL_DETECTED it asks for its admission again whenever the market or the state moved.
 It owns no state: after a crash the same candle gives the same signal with the same id, and the
-persister admits each only once. In a life that follows two crashes of one kind it stays quiet
-until the crew has lived long enough to be trusted again.
+persister admits each only once. In a life that follows two crashes of one kind, or too many starts
+without an end, it stays quiet until the crew has lived long enough to be trusted again.
 """
 
 from decimal import Decimal
@@ -12,6 +12,7 @@ from importlib import import_module
 
 import trio
 
+from tradebaas.actors.restarts import RESTART_LOOP
 from tradebaas.board import Context, Evaluated
 from tradebaas.core.messages import Admit, Guard, MoveStop, Propose
 from tradebaas.core.model import Assignment, Market, Phase
@@ -47,9 +48,11 @@ async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[N
 
 
 async def _work(ctx: Context) -> None:
-    if ctx.poisoned:
+    ill = [cause for cause in (CRASH_LOOP, RESTART_LOOP) if stands(ctx.view(), cause)]
+    if ill:
         await trio.sleep(ctx.config.supervisor.forgive_seconds)
-        await ctx.asker.ask(Guard(cause=CRASH_LOOP, active=False))
+    for cause in ill:
+        await ctx.asker.ask(Guard(cause=cause, active=False))
     async with ctx.ports.open_blocking("imports") as worker:
         await worker.run(import_module, "tradebaas.strategies.indicators")  # numpy: not in the loop
     analyst = _Analyst(ctx)
