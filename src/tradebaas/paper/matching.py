@@ -33,6 +33,7 @@ from tradebaas.paper.desk import Desk
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import MARKET_TYPES, Order
 from tradebaas.paper.tape import Tape
+from tradebaas.paper.terms import Terms
 from tradebaas.paper.views import price_band
 
 MAX_LEVELS = 100
@@ -40,6 +41,8 @@ MAX_LEVELS = 100
 THIN_LEVELS = 5
 """Price levels that a thin book has."""
 Thin = Literal["no", "cancel", "wait"]
+WRONG_SIDE = "trigger_price"
+"""Why a leg ended whose trigger price the market had passed before it went live."""
 SELF_TRADE = "self_trade"
 """Why an order ended that was in its own account's way; Deribit's word for it is not known."""
 
@@ -51,9 +54,10 @@ class Matching:
     """
 
     def __init__(
-        self, desks: Mapping[int, Desk], tape: Tape, maker: Decimal, taker: Decimal
+        self, desks: Mapping[int, Desk], tape: Tape, terms: Terms, maker: Decimal, taker: Decimal
     ) -> None:
         self.desks = desks
+        self.terms = terms
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
         self._thin: Thin = "no"
@@ -108,7 +112,7 @@ class Matching:
         low, high = min(here, to), max(here, to)
         for order in self.live():
             level = order.level
-            if level is not None and _is_reached(order, level, here, to):
+            if level is not None and order.is_reached(level, here, to):
                 yield order, min(max(level, low), high)
 
     def execute(self, order: Order, at: Decimal | None, through: bool) -> None:
@@ -127,13 +131,23 @@ class Matching:
         if order.is_trigger:
             if order.trigger_offset is not None:
                 self._trail(order)
-            level = order.trigger_price
-            assert level is not None
-            price = self.tape.price
-            if price >= level if order.waits_for_rise else price <= level:
+            if self.refuses_trigger(order):
+                self.desk_of(order).end(order, "rejected", WRONG_SIDE)
+            elif self._is_passed(order):
                 self.fire(order, None)
         else:
             self.enter(order, None)
+
+    def refuses_trigger(self, order: Order) -> bool:
+        """Return whether a trigger order comes too late to be taken, if that is how it is read."""
+        fires = self.terms.readings.wrong_side == "fire"
+        return not fires and order.is_trigger and self._is_passed(order)
+
+    def _is_passed(self, order: Order) -> bool:
+        level, price = order.trigger_price, self.tape.price
+        if level is None:
+            return False
+        return price >= level if order.waits_for_rise else price <= level
 
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
@@ -157,10 +171,10 @@ class Matching:
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
-        desk, amount = self.desk_of(parent), parent.amount
-        if parent.reduce_only:
+        desk, amount, readings = self.desk_of(parent), parent.amount, self.terms.readings
+        if parent.reduce_only and readings.reduce_only == "clip":
             amount = min(amount, self._reducible(parent))
-        if not amount:
+        if not amount or (parent.reduce_only and amount > self._reducible(parent)):
             desk.end(parent, "rejected", "reduce_direction")
             return
         child = Order(
@@ -174,7 +188,7 @@ class Matching:
             amount=amount,
             original=parent.original,
             display_amount=parent.display_amount,
-            label=parent.label,
+            label=parent.label if readings.child_label == "same" else "",
             reduce_only=parent.reduce_only,
             post_only=False,
             creation_ms=desk.now_ms,
@@ -189,7 +203,11 @@ class Matching:
         parent.child_id = child.order_id
         desk.end(parent, "triggered")
         desk.add(child)
-        self.enter(child, at)
+        takes = any(peer.reduce_only and peer.rests for peer in desk.oco_peers(child))
+        if takes and readings.take_leg == "harmful":
+            desk.end(child, "cancelled", "oco_other_closed")
+        else:
+            self.enter(child, at)
 
     def enter(self, order: Order, at: Decimal | None) -> None:
         """Match an order in the book, then let its rest wait or end.
@@ -370,17 +388,3 @@ def _waits_at_market(order: Order) -> bool:
 def _within(order: Order, best: Decimal) -> bool:
     assert order.price is not None
     return order.price >= best if order.is_buy else order.price <= best
-
-
-def _is_reached(order: Order, level: Decimal, here: Decimal, to: Decimal) -> bool:
-    """Return whether a move from ``here`` to ``to`` sets an order off.
-
-    A trigger fires when the price is at its level; a resting order trades when the price comes to
-    its level or goes beyond it, but not while it merely stays there.
-    """
-    rises = order.waits_for_rise
-    if to > level if rises else to < level:
-        return True
-    if to != level:
-        return False
-    return order.state == "untriggered" or here != level

@@ -264,7 +264,7 @@ ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call, asked)),
     "private/cancel": Method(
         params.ByOrder,
-        lambda call, asked: order_wire(entry.cancel(call, asked.order_id)),
+        lambda call, asked: entry.cancel(call, asked.order_id),
     ),
     "private/edit_by_label": Method(
         params.EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)

@@ -179,7 +179,7 @@ class Entry(Params):
     price: Decimal | None = None
     label: Label = ""
     time_in_force: TimeInForce | None = None
-    post_only: bool = False
+    post_only: bool | None = None
     reject_post_only: bool = False
     reduce_only: bool = False
     trigger: Trigger | None = None

@@ -17,6 +17,7 @@ PATH = "/ws/api/v2"
 MAX_MESSAGE_BYTES = 256 * 1024
 HANDSHAKE_S = 5.0
 HEARTBEAT_ANSWER_S = 10.0
+GOODBYE_S = 1.0
 HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
 TEST_REQUEST = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
 
@@ -91,6 +92,9 @@ class WebSockets:
                 await websocket.send_message(frame.decode())
             except ConnectionClosed:
                 break
+        if connection.close_code is not None:
+            with trio.move_on_after(GOODBYE_S):
+                await websocket.aclose(connection.close_code, "too_many_requests")
         connection.scope.cancel()
 
     async def _beat(self, websocket: WebSocketConnection, connection: Connection) -> None:
@@ -109,6 +113,6 @@ class WebSockets:
             with trio.move_on_after(HEARTBEAT_ANSWER_S) as waiting:
                 await connection.answered.wait()
             if waiting.cancelled_caught:
-                with trio.move_on_after(1.0):
+                with trio.move_on_after(GOODBYE_S):
                     await websocket.aclose(4000, "heartbeat close")
                 connection.scope.cancel()
