@@ -22,6 +22,9 @@ class Connection:
         self.answered = trio.Event()
         self.beats = trio.Event()
         self.close_code: int | None = None
+        self.used_at = trio.current_time()
+        self.busy = False
+        """Whether more than signs of life has passed since the last of these."""
         self._send, self.frames = trio.open_memory_channel[bytes](MAX_QUEUED_FRAMES)
 
     def put(self, frame: bytes) -> None:

@@ -181,6 +181,9 @@ def _named(name: str) -> set[str]:
 
 METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/auth": Method(params.Auth, _auth),
+    "public/fork_token": Method(
+        params.Fork, lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms)
+    ),
     "public/hello": Method(params.Hello, _hello),
     "public/test": Method(params.Test, _test),
     "public/get_time": Method(Params, _get_time),

@@ -293,6 +293,11 @@ class Cod(Params):
     scope: Literal["connection", "account"] = "connection"
 
 
+class Fork(Params, kw_only=True):
+    refresh_token: str
+    session_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
 class SelfTrading(Params, kw_only=True):
     mode: Literal["reject_taker", "cancel_maker"]
     extended_to_subaccounts: bool = False
