@@ -90,7 +90,6 @@ class WebSockets:
             method = await self._steps.receive(connection.number, text)
             if method is None:
                 return
-            connection.used_at = trio.current_time()
             if method == "public/test":
                 connection.answered.set()
                 continue
@@ -104,7 +103,7 @@ class WebSockets:
                 await websocket.send_message(frame.decode())
             except ConnectionClosed:
                 break
-            connection.used_at = trio.current_time()
+            connection.used_at = trio.current_time()  # each call is answered
             connection.busy |= frame.startswith(NEWS)
         if connection.close_code is not None:
             with trio.move_on_after(GOODBYE_S):

@@ -176,6 +176,12 @@ def test_the_legs_of_an_entry_that_is_filled_in_part(reading: str, stops: int) -
     assert client.exchange.desk.live_stop_amount(BTC) == stops
 
 
+def test_the_legs_of_an_entry_that_is_filled_whole_stay() -> None:
+    client = lab(part_legs="go")
+    client.bracket(100, 81_000, 79_000)
+    assert client.exchange.desk.live_stop_amount(BTC) == 100
+
+
 @pytest.mark.parametrize(("reading", "left"), [("harmless", 0), ("harmful", 100)])
 def test_a_reduce_only_take_beside_a_stop_that_fires(reading: str, left: int) -> None:
     client = lab(*FALLS, take_leg=reading)
@@ -183,6 +189,14 @@ def test_a_reduce_only_take_beside_a_stop_that_fires(reading: str, left: int) ->
     client.play(2)
     assert client.size() == left
     assert not client.exchange.desk.live
+
+
+def test_a_stop_without_a_take_is_not_harmed() -> None:
+    client = lab(*FALLS, take_leg="harmful")
+    client.buy(100)
+    client.sell(100, **stop(79_900, reduce_only=True))
+    client.play(2)
+    assert client.size() == 0
 
 
 @pytest.mark.parametrize(("reading", "label"), [("same", "mine"), ("none", "")])
