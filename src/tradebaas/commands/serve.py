@@ -97,7 +97,9 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
 
 def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
-    return asked if asked is not None else Decimal(0) if lockstep else USUAL_PREMIUM
+    if asked is not None:
+        return asked
+    return Decimal(0) if lockstep else USUAL_PREMIUM
 
 
 def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Readings:

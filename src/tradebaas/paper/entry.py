@@ -138,10 +138,7 @@ def cancel(call: Call, order_id: str) -> Wire:
     return wire
 
 
-def _primary(
-    call: Call, item: Instrument, direction: Direction,
-    asked: params.Entry,
-) -> Order:  # fmt: skip
+def _primary(call: Call, item: Instrument, direction: Direction, asked: params.Entry) -> Order:
     amount = checks.amount_of(item, asked.amount, asked.contracts, None)
     order = checks.build(call, item, direction, amount, asked)
     order.linked = asked.linked_order_type
