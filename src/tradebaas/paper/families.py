@@ -133,7 +133,7 @@ def _close_family(matching: Matching, desk: Desk, order: Order) -> None:
         legs = [leg for leg in desk.live.values() if leg.primary_order_id == order.order_id]
         for leg in legs:
             if not leg.is_secondary:
-                desk.end(leg, "cancelled", "oto_primary_closed")
+                matching.end_as_read(leg, "cancelled", "oto_primary_closed")
     for peer in desk.oco_peers(order):
         desk.end(peer, "cancelled", "oco_other_closed")
     for item in desk.secondaries(order):

@@ -30,10 +30,10 @@ import msgspec
 
 from tradebaas.paper.booking import book, execution
 from tradebaas.paper.desk import Desk
-from tradebaas.paper.market import on_tick
-from tradebaas.paper.orders import MARKET_TYPES, Order
+from tradebaas.paper.orders import MARKET_TYPES, Order, State
 from tradebaas.paper.tape import Tape
 from tradebaas.paper.terms import Terms
+from tradebaas.paper.trailing import follow
 from tradebaas.paper.views import price_band
 
 MAX_LEVELS = 100
@@ -64,6 +64,7 @@ class Matching:
         self._thin_until_ms = 0
         self._rates = {"M": maker, "T": taker}
         self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
+        self.ended_as_read: list[Order] = []
 
     @property
     def thin(self) -> Thin:
@@ -77,6 +78,11 @@ class Matching:
     def live(self) -> Iterator[Order]:
         """Return the live orders of all accounts."""
         return chain.from_iterable(desk.live.values() for desk in self.desks.values())
+
+    def end_as_read(self, order: Order, state: State, reason: str) -> None:
+        """End an order as only one reading of the protocol has it."""
+        self.desk_of(order).end(order, state, reason)
+        self.ended_as_read.append(order)
 
     def desk_of(self, order: Order) -> Desk:
         """Return the desk of the account that an order is of."""
@@ -129,10 +135,10 @@ class Matching:
     def activate(self, order: Order) -> None:
         """Let a new or edited order do at once what it can."""
         if order.is_trigger:
-            if order.trigger_offset is not None:
-                self._trail(order)
+            if order.trigger_offset is not None and follow(order, self.tape.price):
+                self.desk_of(order).touch(order)
             if self.refuses_trigger(order):
-                self.desk_of(order).end(order, "rejected", WRONG_SIDE)
+                self.end_as_read(order, "rejected", WRONG_SIDE)
             elif self._is_passed(order):
                 self.fire(order, None)
         else:
@@ -151,31 +157,23 @@ class Matching:
 
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
-        trailing = [item for item in self.live() if item.trigger_offset is not None]
-        moved = [self._trail(item) for item in trailing if not item.is_secondary]
-        return any(moved)
-
-    def _trail(self, order: Order) -> bool:
-        price, offset = self.tape.price, order.trigger_offset
-        assert offset is not None
-        best = price if order.trigger_reference is None else order.trigger_reference
-        order.trigger_reference = min(best, price) if order.is_buy else max(best, price)
-        reference = order.trigger_reference
-        # Rounded away from the market, so that it never comes closer than the offset.
-        level = -on_tick(-reference - offset) if order.is_buy else on_tick(reference - offset)
-        if level == order.trigger_price:
-            return False
-        order.trigger_price = level
-        self.desk_of(order).touch(order)
-        return True
+        trailing = (order for order in self.live() if order.trigger_offset is not None)
+        live = [order for order in trailing if not order.is_secondary]
+        moved = [order for order in live if follow(order, self.tape.price)]
+        for order in moved:
+            self.desk_of(order).touch(order)
+        return bool(moved)
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
         desk, amount, readings = self.desk_of(parent), parent.amount, self.terms.readings
         if parent.reduce_only and readings.reduce_only == "clip":
             amount = min(amount, self._reducible(parent))
-        if not amount or (parent.reduce_only and amount > self._reducible(parent)):
+        if not amount:
             desk.end(parent, "rejected", "reduce_direction")
+            return
+        if parent.reduce_only and amount > self._reducible(parent):
+            self.end_as_read(parent, "rejected", "reduce_direction")
             return
         child = Order(
             order_id=desk.order_id(parent.instrument),
@@ -205,7 +203,7 @@ class Matching:
         desk.add(child)
         takes = any(peer.reduce_only and peer.rests for peer in desk.oco_peers(child))
         if takes and readings.take_leg == "harmful":
-            desk.end(child, "cancelled", "oco_other_closed")
+            self.end_as_read(child, "cancelled", "oco_other_closed")
         else:
             self.enter(child, at)
 

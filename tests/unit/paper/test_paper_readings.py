@@ -24,6 +24,11 @@ def code(client: Lab, method: str, **params: Any) -> int:
     return refused.value.code
 
 
+def blamed(client: Lab) -> bool:
+    """Whether the journal says that the reading ended an order, for the judge to know."""
+    return "admin/reading" in [line["method"] for line in client.journal("admin")]
+
+
 def stop(trigger_price: float, **more: Any) -> dict[str, Any]:
     asked = {"type": "stop_market", "trigger": "mark_price", "trigger_price": trigger_price}
     return {**asked, "instrument_name": BTC, **more}
@@ -80,6 +85,7 @@ def test_a_leg_whose_trigger_price_is_passed(reading: str, state: str) -> None:
     client.bracket(100, 81_000, 80_100)
     orders = {o["order_id"][:4]: o["order_state"] for o in client.by_label("stop")}
     assert orders["SLMS"] == state
+    assert blamed(client) is (reading == "refuse")
 
 
 def test_a_limit_beyond_the_band() -> None:
@@ -116,6 +122,7 @@ def test_a_stop_for_more_than_there_is(reading: str, left: int) -> None:
     client.sell(40)
     client.play(2)
     assert client.size() == left
+    assert blamed(client) is (reading == "refuse")
 
 
 def test_twice_the_margin() -> None:
@@ -174,6 +181,7 @@ def test_the_legs_of_an_entry_that_is_filled_in_part(reading: str, stops: int) -
     )  # fmt: skip
     assert client.size() == 40
     assert client.exchange.desk.live_stop_amount(BTC) == stops
+    assert blamed(client) is (reading == "go")
 
 
 def test_the_legs_of_an_entry_that_is_filled_whole_stay() -> None:
@@ -189,6 +197,7 @@ def test_a_reduce_only_take_beside_a_stop_that_fires(reading: str, left: int) ->
     client.play(2)
     assert client.size() == left
     assert not client.exchange.desk.live
+    assert blamed(client) is (reading == "harmful")
 
 
 def test_a_stop_without_a_take_is_not_harmed() -> None:
