@@ -185,6 +185,7 @@ def leverage_ignored(patch: Patch) -> None:
     by="Bounded",
     needs="a limit that some entries exceed",
     profile="capped",
+    seed=3,
 )
 def amount_ignored(patch: Patch) -> None:
     honest = risk._above_limit

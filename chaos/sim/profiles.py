@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from chaos.sim.swarm import FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 from chaos.world.faults import GROUPS
+from tradebaas.paper.readings import Readings
 
 SHORT = "short"
 RUSH = "rush"
@@ -35,6 +36,7 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
     """
     if changes.get("rate", FASTEST) < FASTEST:
         changes |= {"max_entries_per_day": UNLIMITED, "max_daily_loss_percent": NO_LIMIT}
+    changes = {"readings": Readings()} | changes
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
     )

@@ -26,6 +26,7 @@ from tradebaas.config import (
     SupervisorSection,
 )
 from tradebaas.core.model import Assignment
+from tradebaas.paper.readings import CHOICES, Readings, changed
 
 FASTEST = 300
 """Exchange seconds per virtual second, at most."""
@@ -62,6 +63,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``flips`` is the chance that a bit of the store changes while the daemon is down. ``quiet_s`` is
     how long the world may take to come to rest after the last fault. In a faulty world news of a
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
+    ``readings`` is how the exchange takes what nobody knows of Deribit.
     """
 
     seed: int
@@ -95,6 +97,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     flips: float = 0.0
     quiet_s: float = 120.0
     news_s: float = 30.0
+    readings: Readings = Readings()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -183,6 +186,16 @@ def draw(seed: int, deaths: int) -> Swarm:
         burst=rng.choice((1, 1, 20)),
         snug=rng.random() < 0.3,
         rates=swarm.rates | _rates(rng, LATEST),
+        readings=_readings(rng),
+    )
+
+
+def _readings(rng: random.Random) -> Readings:
+    """In every other world some questions are answered in the other way."""
+    chance = rng.choice((0.0, 0.25))
+    return changed(
+        Readings(),
+        {name: values[1] for name, values in CHOICES.items() if rng.random() < chance},
     )
 
 

@@ -141,8 +141,9 @@ class World:
         self.network = Network(kernel.forked(rng, "network"), swarm.weather)
         self.disk = SimDisk(kernel.forked(rng, "disk"))
         config = exchange_config(
-            seed=swarm.seed, speed=float(swarm.rate), pause_s=swarm.market_pause_s
-        )
+            seed=swarm.seed, speed=float(swarm.rate), pause_s=swarm.market_pause_s,
+            readings=swarm.readings,
+        )  # fmt: skip
         tell = self.timeline.tell
         self.exchange = ExchangeHost(kernel.forked(rng, "exchange"), config, self.network, tell)
         self.carrier = Carrier(kernel.forked(rng, "carrier"), nursery)

@@ -96,6 +96,10 @@ class Client:
         secrets = {"client_id": "paper", "client_secret": "paper-secret"}
         await self.call("public/auth", grant_type="client_credentials", **secrets)
 
+    async def stay(self) -> None:
+        """Hear something, or the exchange cuts a connection that is idle for a minute."""
+        await self.call("public/subscribe", channels=["announcements"])
+
     async def gone(self) -> bool:
         """Whether the connection is cut within a virtual minute; frames before are notes."""
         try:

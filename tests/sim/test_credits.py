@@ -1,13 +1,17 @@
 """Rate credits, end to end: the exchange ends sessions for them, and ours never comes so far."""
 
+from typing import Literal
+
 import pytest
 import trio
 from exchange_kit import World, buy
 from trio.testing import MockClock
+from trio_websocket import ConnectionClosed
 
 from tradebaas.deribit.errors import CallFailed, LinkLost
 from tradebaas.deribit.link import Link
 from tradebaas.deribit.rpc import Priority
+from tradebaas.paper.readings import Readings
 
 RESTING = buy(10, type="limit", price=40_000)
 AT_ONCE = 60
@@ -20,6 +24,20 @@ async def test_who_calls_too_often_is_told_so_and_has_to_leave(autojump_clock: M
         assert codes == [None] * 20 + [10028]
         assert await client.gone()
         assert len(world.exchange.desk.live) == 20
+
+
+@pytest.mark.parametrize(("reading", "code"), [("bare", 1006), ("coded", 1008)])
+async def test_how_the_connection_ends_then(
+    autojump_clock: MockClock, reading: Literal["bare", "coded"], code: int
+) -> None:
+    world = World(readings=Readings(close=reading))
+    async with world.running(), world.client() as client:
+        for _ in range(21):
+            await client.call("private/buy", **RESTING)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.next()
+        reason = closed.value.reason
+        assert (1006 if reason is None else reason.code) == code
 
 
 async def test_our_link_waits_before_it_is_one_too_many(autojump_clock: MockClock) -> None:

@@ -120,6 +120,7 @@ async def test_the_market_stands_in_the_settlement_and_gaps_after_it(
     eight = EPOCH_MS // 86_400_000 * 86_400_000 + 8 * 3_600_000 + 86_400_000
     world = World(start_ms=eight - 60_000, settlement_ms=240_000)
     async with world.running(), world.client() as client:
+        await client.stay()
         price = world.exchange.tape.price
         await client.call("private/buy", **buy(100))
         for amount, level in ((30, float(price) - 92), (70, float(price) - 90)):
@@ -167,6 +168,7 @@ async def test_the_recent_store_lags_but_open_orders_do_not(autojump_clock: Mock
 async def test_the_archive_lags_behind_the_recent_store(autojump_clock: MockClock) -> None:
     world = World(pause_s=20.0)
     async with world.running(), world.client() as client:
+        await client.stay()
         await world.strike("archive lags")
         lag_s = world.exchange.terms.windows.archive_lag_ms / 1000
         await client.call("private/buy", **buy(10, label="old"))
@@ -186,6 +188,7 @@ async def test_the_archive_lags_behind_the_recent_store(autojump_clock: MockCloc
 async def test_the_recent_stores_shrink(autojump_clock: MockClock) -> None:
     world = World(pause_s=60.0)
     async with world.running(), world.client() as client:
+        await client.stay()
         await world.strike("recent orders shrink")
         await world.strike("recent trades shrink")
         windows = world.exchange.terms.windows

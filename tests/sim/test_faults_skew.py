@@ -56,6 +56,7 @@ async def test_set_back_it_stands_and_stays_behind(autojump_clock: MockClock) ->
 async def test_it_drifts_until_all_is_quiet(autojump_clock: MockClock) -> None:
     world = World()
     async with world.running(), world.client() as client:
+        await client.stay()
         assert await world.strike("exchange's clock drifts")
         before = await time_at(client)
         await trio.sleep(100)

@@ -25,6 +25,7 @@ from chaos.world.faults_dress import UNKNOWN_STATES
 from tradebaas.core.events import DiscrepancyResolved, OrderUpdated, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
 from tradebaas.lives import Lives
+from tradebaas.paper.readings import CHOICES, Readings
 
 SCRIPT = (
     "from chaos.sim.swarm import draw; from chaos.sim.world import play;"
@@ -34,6 +35,15 @@ SCRIPT = (
 
 def told(outcome: Outcome) -> str:
     return "\n".join(f"{v.check}: {v.text}" for v in outcome.violations)
+
+
+def test_half_of_the_worlds_take_what_nobody_knows_in_another_way() -> None:
+    drawn = [draw(seed, 1).readings for seed in range(400)]
+    assert 150 < drawn.count(Readings()) < 250
+    for name, values in CHOICES.items():
+        assert {getattr(readings, name) for readings in drawn} == set(values)
+    narrowed = {profiles.world("deaths", seed).readings for seed in range(20)}
+    assert narrowed == {Readings()}
 
 
 def test_equal_seeds_give_equal_journals_in_any_process() -> None:

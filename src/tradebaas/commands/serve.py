@@ -11,6 +11,11 @@ from tradebaas.commands.common import with_config
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
+from tradebaas.paper.readings import CHOICES, QUESTIONS, Readings, read_readings
+
+READINGS = "What nobody knows of Deribit, each with its values, the usual one first:\n" + "\n".join(
+    f"  {name}={'|'.join(values)}\n    {QUESTIONS[name]}" for name, values in CHOICES.items()
+)
 
 if TYPE_CHECKING:
     from tradebaas.paper.keys import AccountConfig, Key
@@ -92,10 +97,19 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
 
 def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
-    return asked if asked is not None else Decimal(0) if lockstep else USUAL_PREMIUM
+    if asked is not None:
+        return asked
+    return Decimal(0) if lockstep else USUAL_PREMIUM
 
 
-@click.command(epilog=f"\b\n{FAULTS}")
+def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Readings:
+    try:
+        return read_readings(texts)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(epilog=f"\b\n{FAULTS}\n\n\b\n{READINGS}")
 @click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
@@ -174,6 +188,14 @@ def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
     metavar="NAME=CHANCE,...",
     help="What goes wrong, and how often: ack-lost=0.01. The names are below.",
 )
+@click.option(
+    "--reading",
+    "readings",
+    callback=_readings,
+    multiple=True,
+    metavar="NAME=VALUE,...",
+    help="How to take what nobody knows of Deribit: wrong_side=refuse. The questions are below.",
+)
 @click.option("--admin", is_flag=True, help="Answer the methods that steer it (for tests).")
 @click.pass_context
 def exchange(
@@ -194,6 +216,7 @@ def exchange(
     keys: "list[Key]",
     tier: str,
     faults: dict[str, float],
+    readings: Readings,
     admin: bool,
 ) -> None:
     """Run the embedded exchange alone: it speaks Deribit's protocol on loopback.
@@ -224,6 +247,7 @@ def exchange(
         rate_limits=tier != "off",
         tier=CREDITS[tier] or LOWEST_TIER,
         faults=faults,
+        readings=readings,
         admin=admin,
     )
     ctx.exit(process.main(config))

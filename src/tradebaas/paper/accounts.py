@@ -174,12 +174,13 @@ class Margin(msgspec.Struct, frozen=True):
     """What it takes to hold a position: a share of its value, which grows with its size.
 
     To open it takes one part in ``leverage``, to keep it ``maintenance`` of that; both are
-    ``slope`` more for each coin that is held.
+    ``slope`` more for each coin that is held, and ``factor`` times as much.
     """
 
     leverage: int
     maintenance: Decimal = Decimal("0.5")
     slope: Decimal = Decimal("0.00005")
+    factor: Decimal = Decimal(1)
 
     def of(self, item: Instrument, size: Decimal, mark: Decimal) -> tuple[Decimal, Decimal]:
         """Return the initial and the maintenance margin of a size."""
@@ -188,8 +189,8 @@ class Margin(msgspec.Struct, frozen=True):
         size = abs(size)
         value = item.value(size, mark)
         with localcontext(CONTEXT):
-            base = value / self.leverage
-            grown = value * self.slope * (value if item.inverse else size)
+            base = self.factor * value / self.leverage
+            grown = self.factor * value * self.slope * (value if item.inverse else size)
             initial, maintenance = base + grown, base * self.maintenance + grown
             return plain(initial.quantize(COIN_STEP)), plain(maintenance.quantize(COIN_STEP))
 

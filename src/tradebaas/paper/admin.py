@@ -21,6 +21,7 @@ from tradebaas.paper.matching import Thin
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.readings import changed
 from tradebaas.paper.tape import MAX_SHOCKS
 
 PositiveCount = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -42,6 +43,10 @@ class Reject(Counted, kw_only=True):
 
 class Chances(Params):
     faults: dict[str, float] | None = None
+
+
+class Reading(Params):
+    readings: dict[str, str] | None = None
 
 
 class OwnersOrder(params.Entry, kw_only=True):
@@ -113,6 +118,16 @@ def _chances(call: Call, asked: Chances) -> Wire:
             raise invalid("faults", str(error)) from error
         call.faults.chances = {name: chance for name, chance in asked.faults.items() if chance}
     return {"faults": dict(call.faults.chances)}
+
+
+def _reading(call: Call, asked: Reading) -> Wire:
+    """Take some questions in another way, if any are given, and return how all are taken."""
+    terms = call.exchange.terms
+    try:
+        terms.read(changed(terms.readings, asked.readings or {}))
+    except ConfigError as error:
+        raise invalid("readings", str(error)) from error
+    return {"readings": msgspec.structs.asdict(terms.readings)}
 
 
 def _order(call: Call, asked: OwnersOrder) -> Wire:
@@ -230,10 +245,11 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/lose_answer": Method(Counted, lambda call, asked: _arm(call, "lose", asked)),
     "admin/reject": Method(Reject, _reject),
     "admin/faults": Method(Chances, _chances),
+    "admin/reading": Method(Reading, _reading),
     "admin/order": Method(OwnersOrder, _order),
     "admin/cancel": Method(
         params.ByOrder,
-        lambda call, asked: order_wire(entry.cancel(call, asked.order_id)),
+        lambda call, asked: entry.cancel(call, asked.order_id),
     ),
     "admin/cancel_all": Method(params.CancelAll, cancel_all),
     "admin/price": Method(Price, _price),

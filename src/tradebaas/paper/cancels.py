@@ -32,6 +32,8 @@ def _cancel(call: Call, asked: params.CancelAll, names: Iterable[str]) -> int | 
     count = _cancel_many(call, chosen)
     if not asked.detailed:
         return count
+    if call.exchange.terms.readings.detailed == "orders":
+        return [order_wire(order) for order in chosen]
     return [
         {
             "currency": INSTRUMENTS[name].settlement_currency,

@@ -15,6 +15,7 @@ from tradebaas.paper.views import price_band
 
 LEAST_SHOWN, MOST_HIDDEN = 100, 100
 """Of an iceberg: the least amounts that must show, and how many times as much it may hide."""
+NEVER_REST = {"immediate_or_cancel", "fill_or_kill"}
 ORDER_ID = re.compile(r"^([A-Z]+-){0,2}\d+$")
 
 
@@ -62,10 +63,12 @@ def build(
     at_market = asked.type in MARKET_TYPES
     if at_market and asked.time_in_force is not None:
         raise invalid("time_in_force", "not allowed for this order type")
-    if (at_market or converts) and asked.post_only:
+    never_rests = at_market or converts or asked.time_in_force in NEVER_REST
+    if asked.post_only and never_rests:
         raise Refused(11055, "post_only_not_allowed")
-    if asked.post_only and asked.time_in_force in {"immediate_or_cancel", "fill_or_kill"}:
-        raise Refused(11055, "post_only_not_allowed")
+    post_only = asked.post_only
+    if post_only is None:
+        post_only = call.exchange.terms.readings.post_only == "on" and not never_rests
     price = None if at_market else _limit(call, item, direction, asked)
     trails = asked.type == "trailing_stop"
     waits = asked.type in TRIGGER_TYPES
@@ -82,7 +85,7 @@ def build(
         price=price,
         amount=amount,
         label=asked.label,
-        post_only=asked.post_only,
+        post_only=post_only,
         reject_post_only=asked.reject_post_only,
         reduce_only=asked.reduce_only,
         trigger=asked.trigger if waits else None,
@@ -172,11 +175,13 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
 
 
 def check_band(call: Call, order: Order) -> None:
-    """Refuse a limit that is too far on the wrong side of the index."""
+    """Refuse a limit that is too far on the wrong side of the index, or move it to the edge."""
     if order.order_type != "limit":
         return
     assert order.price is not None
     low, high = price_band(call.exchange.tape)
+    if call.exchange.terms.readings.band == "clamp":
+        order.price = min(order.price, high) if order.is_buy else max(order.price, low)
     if order.is_buy and order.price > high:
         raise Refused(10007, f"price_too_high {high}", {"limit": high})
     if not order.is_buy and order.price < low:
@@ -191,8 +196,11 @@ def clip_or_refuse(call: Call, order: Order) -> None:
     reducible = position.reducible(order.direction)
     if not reducible:
         raise Refused(11030, "other_reject", {"reason": "reduce_direction"})
-    if not order.is_trigger:
-        order.amount = min(order.amount, reducible)
+    if order.is_trigger:
+        return
+    if order.amount > reducible and call.exchange.terms.readings.reduce_only == "refuse":
+        raise Refused(11030, "other_reject", {"reason": "reduce_only"})
+    order.amount = min(order.amount, reducible)
 
 
 def check_funds(call: Call, order: Order) -> None:
@@ -213,6 +221,20 @@ def check_funds(call: Call, order: Order) -> None:
     needed, _ = call.exchange.terms.margin.of(item, reach, price)
     if needed > desk.account.equity(item.settlement_currency, price):
         raise Refused(10009, "not_enough_funds")
+
+
+def check_trigger(call: Call, order: Order) -> None:
+    """Refuse a trigger price that the market has passed already, if that is how it is read.
+
+    Raises:
+        Refused: 10034 or 10035.
+    """
+    matching = call.exchange.matching
+    if not matching.refuses_trigger(order):
+        return
+    if order.waits_for_rise:
+        raise Refused(10035, "trigger_price_too_low")
+    raise Refused(10034, "trigger_price_too_high")
 
 
 def check_overlap(call: Call, order: Order) -> None:

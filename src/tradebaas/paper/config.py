@@ -14,6 +14,7 @@ from tradebaas.errors import ConfigError
 from tradebaas.paper.credits import LOWEST_TIER, TIERS
 from tradebaas.paper.keys import AccountConfig, Key, check_keys
 from tradebaas.paper.mishaps import check_chances
+from tradebaas.paper.readings import Readings
 from tradebaas.paper.saved import MAIN
 
 MAX_SPEED = 300
@@ -54,7 +55,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
     lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
     of each to meet a call that changes orders. ``accounts`` and ``keys`` are those beside the main
-    account and its key.
+    account and its key. ``readings`` is how what nobody knows is taken.
     """
 
     directory: Path
@@ -86,6 +87,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, float] = {}
     accounts: tuple[AccountConfig, ...] = ()
     keys: tuple[Key, ...] = ()
+    readings: Readings = Readings()
 
     @property
     def every_account(self) -> tuple[AccountConfig, ...]:

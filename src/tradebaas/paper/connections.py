@@ -21,6 +21,10 @@ class Connection:
         self.scope = trio.CancelScope()
         self.answered = trio.Event()
         self.beats = trio.Event()
+        self.close_code: int | None = None
+        self.used_at = trio.current_time()
+        self.busy = False
+        """Whether more than signs of life has passed since the last of these."""
         self._send, self.frames = trio.open_memory_channel[bytes](MAX_QUEUED_FRAMES)
 
     def put(self, frame: bytes) -> None:
@@ -36,8 +40,12 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
-    def finish(self) -> None:
-        """Queue nothing more: the writer cuts the connection when it has sent what is queued."""
+    def finish(self, code: int | None = None) -> None:
+        """Queue nothing more: the writer cuts the connection when it has sent what is queued.
+
+        With a ``code`` it says goodbye first.
+        """
+        self.close_code = code
         self._send.close()
 
     def close(self) -> None:

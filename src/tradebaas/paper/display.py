@@ -33,7 +33,7 @@ class Display:
         """Return an account's position in an instrument."""
         held, terms = desk.account.positions[name], self._terms
         shares = interest(self._tape, terms)
-        return position_wire(desk, held, self._tape.price, terms.margin, shares)
+        return position_wire(desk, held, self._tape.price, terms, shares)
 
     def summary(self, desk: Desk, currency: str) -> Wire:
         """Return the summary of a currency of an account."""

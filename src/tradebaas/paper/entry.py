@@ -37,6 +37,7 @@ def place(call: Call, direction: Direction, asked: params.Entry) -> Wire:
     checks.check_funds(call, order)
     _slide(call, order)
     checks.check_overlap(call, order)
+    checks.check_trigger(call, order)
     before = len(call.exchange.recorder.fills)
     _admit(call, order, legs)
     return _placed(call, order, before)
@@ -97,8 +98,13 @@ def _edit(call: Call, order: Order, asked: params.Change) -> Wire:
     trigger_price = _edited_price(order, "trigger_price", order.trigger_price, asked.trigger_price)
     offset = _edited_price(order, "trigger_offset", order.trigger_offset, asked.trigger_offset)
     post_only = order.post_only if asked.post_only is None else asked.post_only
+    becomes = msgspec.structs.replace(
+        order, amount=amount, price=price, trigger_price=trigger_price
+    )
     if order.rests and not post_only:
-        checks.check_overlap(call, msgspec.structs.replace(order, amount=amount, price=price))
+        checks.check_overlap(call, becomes)
+    if not order.is_secondary:
+        checks.check_trigger(call, becomes)
     if asked.display_amount is not None:
         order.display_amount = checks.display_of(order, amount, asked.display_amount)
     if order.rests and (price != order.price or amount > order.amount):
@@ -117,8 +123,8 @@ def _edit(call: Call, order: Order, asked: params.Change) -> Wire:
     return _placed(call, order, before)
 
 
-def cancel(call: Call, order_id: str) -> Order:
-    """Cancel a live order.
+def cancel(call: Call, order_id: str) -> Wire:
+    """Cancel a live order and return what the answer shows of it.
 
     Raises:
         Refused: 10004, 11044 or -32602.
@@ -126,13 +132,13 @@ def cancel(call: Call, order_id: str) -> Order:
     order = checks.find_live(call, order_id)
     call.desk.end(order, "cancelled", "user_request")
     call.exchange.settle()
-    return order
+    wire = order_wire(order)
+    if order.is_trigger and call.exchange.terms.readings.cancelled == "untriggered":
+        wire["order_state"] = "untriggered"
+    return wire
 
 
-def _primary(
-    call: Call, item: Instrument, direction: Direction,
-    asked: params.Entry,
-) -> Order:  # fmt: skip
+def _primary(call: Call, item: Instrument, direction: Direction, asked: params.Entry) -> Order:
     amount = checks.amount_of(item, asked.amount, asked.contracts, None)
     order = checks.build(call, item, direction, amount, asked)
     order.linked = asked.linked_order_type
@@ -172,7 +178,8 @@ def _admit(call: Call, order: Order, legs: list[Order]) -> None:
         for leg in legs:
             leg.order_id = f"{order.instrument.id_prefix}OTO-{desk.number('secondary')}"
             leg.is_secondary, leg.state = True, "untriggered"
-            leg.primary_order_id, leg.oco_ref = order.order_id, oco_ref
+            leg.primary_order_id = order.order_id
+            leg.oco_ref = oco_ref if call.exchange.terms.readings.oco_ref == "birth" else None
             order.oto_order_ids = [*order.oto_order_ids, leg.order_id]
     for new in (*legs, order):
         desk.add(new)

@@ -15,7 +15,7 @@ from tradebaas.paper.accounts import Account, account_number, overdrawn
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Desk
 from tradebaas.paper.display import Display
-from tradebaas.paper.instruments import CONTEXT
+from tradebaas.paper.instruments import CONTEXT, Wire
 from tradebaas.paper.keys import AccountConfig
 from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
@@ -54,10 +54,11 @@ class Exchange:
         self.desks = {desk.name: desk for desk in made}
         self.desk = self.desks[MAIN]
         by_id = {desk.user_id: desk for desk in made}
-        self.matching = Matching(by_id, self.tape, config.maker_fee, config.taker_fee)
+        self.terms = Terms.of(config)
+        fees = config.maker_fee, config.taker_fee
+        self.matching = Matching(by_id, self.tape, self.terms, *fees)
         self.matching.depth = saved.depth
         self.gate = Gate(config.every_key, config.token_ttl_s, new_token)
-        self.terms = Terms.of(config)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
         self.display = Display(self.matching, self.terms, self.outbox)
@@ -296,7 +297,8 @@ class Exchange:
         self.recorder.write("session", {"session": number, "event": "disconnect"})
         if cancels:
             for order in list(self.matching.live()):
-                if order.session == number and order.is_live:
+                waits = order.state == "untriggered" and self.terms.readings.cod == "resting"
+                if order.session == number and order.is_live and not waits:
                     self.matching.desk_of(order).end(order, "cancelled", "cancel_on_disconnect")
             self.settle()
 
@@ -310,9 +312,20 @@ class Exchange:
         if shut and not self._shut:
             for number in self.sessions:
                 self.outbox.drop(number)
+            if self.terms.readings.maintenance == "cancels":
+                self._cancel_everything()
         elif self._shut and not shut:
             self.display.tell_maintenance(False)
         self._shut = shut
+
+    def _cancel_everything(self) -> None:
+        """The maintenance takes all orders: the driver's doing, who planned it."""
+        for order in list(self.matching.live()):
+            if order.is_live:
+                self.matching.desk_of(order).end(order, "cancelled", "maintenance")
+        self.settle()
+        line: Wire = {"method": "admin/maintenance", "params": {}, "outcome": {"result": "cancels"}}
+        self.recorder.write("admin", line)
 
     def revoke_logins(self) -> int:
         """Forget all tokens and logins; return how many connections must log in again."""

@@ -41,7 +41,7 @@ def _settle_desk(matching: Matching, desk: Desk) -> None:
             _spawn_legs(matching, desk, order)
     for order in closed.values():
         if order.state != "triggered":
-            _close_family(desk, order)
+            _close_family(matching, desk, order)
 
 
 def _reduce_peers(desk: Desk, order: Order) -> None:
@@ -128,7 +128,12 @@ def _leg(desk: Desk, primary: Order, item: Order, amount: Decimal, oco_ref: str 
     return leg
 
 
-def _close_family(desk: Desk, order: Order) -> None:
+def _close_family(matching: Matching, desk: Desk, order: Order) -> None:
+    if order.filled and order.state == "cancelled" and matching.terms.readings.part_legs == "go":
+        legs = [leg for leg in desk.live.values() if leg.primary_order_id == order.order_id]
+        for leg in legs:
+            if not leg.is_secondary:
+                matching.end_as_read(leg, "cancelled", "oto_primary_closed")
     for peer in desk.oco_peers(order):
         desk.end(peer, "cancelled", "oco_other_closed")
     for item in desk.secondaries(order):

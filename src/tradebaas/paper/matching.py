@@ -30,9 +30,10 @@ import msgspec
 
 from tradebaas.paper.booking import book, execution
 from tradebaas.paper.desk import Desk
-from tradebaas.paper.market import on_tick
-from tradebaas.paper.orders import MARKET_TYPES, Order
+from tradebaas.paper.orders import MARKET_TYPES, Order, State
 from tradebaas.paper.tape import Tape
+from tradebaas.paper.terms import Terms
+from tradebaas.paper.trailing import follow
 from tradebaas.paper.views import price_band
 
 MAX_LEVELS = 100
@@ -40,6 +41,8 @@ MAX_LEVELS = 100
 THIN_LEVELS = 5
 """Price levels that a thin book has."""
 Thin = Literal["no", "cancel", "wait"]
+WRONG_SIDE = "trigger_price"
+"""Why a leg ended whose trigger price the market had passed before it went live."""
 SELF_TRADE = "self_trade"
 """Why an order ended that was in its own account's way; Deribit's word for it is not known."""
 
@@ -51,15 +54,17 @@ class Matching:
     """
 
     def __init__(
-        self, desks: Mapping[int, Desk], tape: Tape, maker: Decimal, taker: Decimal
+        self, desks: Mapping[int, Desk], tape: Tape, terms: Terms, maker: Decimal, taker: Decimal
     ) -> None:
         self.desks = desks
+        self.terms = terms
         self.tape = tape
         self.depth: dict[str, Decimal] = {}
         self._thin: Thin = "no"
         self._thin_until_ms = 0
         self._rates = {"M": maker, "T": taker}
         self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
+        self.ended_as_read: list[Order] = []
 
     @property
     def thin(self) -> Thin:
@@ -73,6 +78,11 @@ class Matching:
     def live(self) -> Iterator[Order]:
         """Return the live orders of all accounts."""
         return chain.from_iterable(desk.live.values() for desk in self.desks.values())
+
+    def end_as_read(self, order: Order, state: State, reason: str) -> None:
+        """End an order as only one reading of the protocol has it."""
+        self.desk_of(order).end(order, state, reason)
+        self.ended_as_read.append(order)
 
     def desk_of(self, order: Order) -> Desk:
         """Return the desk of the account that an order is of."""
@@ -108,7 +118,7 @@ class Matching:
         low, high = min(here, to), max(here, to)
         for order in self.live():
             level = order.level
-            if level is not None and _is_reached(order, level, here, to):
+            if level is not None and order.is_reached(level, here, to):
                 yield order, min(max(level, low), high)
 
     def execute(self, order: Order, at: Decimal | None, through: bool) -> None:
@@ -125,43 +135,45 @@ class Matching:
     def activate(self, order: Order) -> None:
         """Let a new or edited order do at once what it can."""
         if order.is_trigger:
-            if order.trigger_offset is not None:
-                self._trail(order)
-            level = order.trigger_price
-            assert level is not None
-            price = self.tape.price
-            if price >= level if order.waits_for_rise else price <= level:
+            if order.trigger_offset is not None and follow(order, self.tape.price):
+                self.desk_of(order).touch(order)
+            if self.refuses_trigger(order):
+                self.end_as_read(order, "rejected", WRONG_SIDE)
+            elif self._is_passed(order):
                 self.fire(order, None)
         else:
             self.enter(order, None)
 
+    def refuses_trigger(self, order: Order) -> bool:
+        """Return whether a trigger order comes too late to be taken, if that is how it is read."""
+        fires = self.terms.readings.wrong_side == "fire"
+        return not fires and order.is_trigger and self._is_passed(order)
+
+    def _is_passed(self, order: Order) -> bool:
+        level, price = order.trigger_price, self.tape.price
+        if level is None:
+            return False
+        return price >= level if order.waits_for_rise else price <= level
+
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
-        trailing = [item for item in self.live() if item.trigger_offset is not None]
-        moved = [self._trail(item) for item in trailing if not item.is_secondary]
-        return any(moved)
-
-    def _trail(self, order: Order) -> bool:
-        price, offset = self.tape.price, order.trigger_offset
-        assert offset is not None
-        best = price if order.trigger_reference is None else order.trigger_reference
-        order.trigger_reference = min(best, price) if order.is_buy else max(best, price)
-        reference = order.trigger_reference
-        # Rounded away from the market, so that it never comes closer than the offset.
-        level = -on_tick(-reference - offset) if order.is_buy else on_tick(reference - offset)
-        if level == order.trigger_price:
-            return False
-        order.trigger_price = level
-        self.desk_of(order).touch(order)
-        return True
+        trailing = (order for order in self.live() if order.trigger_offset is not None)
+        live = [order for order in trailing if not order.is_secondary]
+        moved = [order for order in live if follow(order, self.tape.price)]
+        for order in moved:
+            self.desk_of(order).touch(order)
+        return bool(moved)
 
     def fire(self, parent: Order, at: Decimal | None) -> None:
         """Turn a trigger order into a new order in the book."""
-        desk, amount = self.desk_of(parent), parent.amount
-        if parent.reduce_only:
+        desk, amount, readings = self.desk_of(parent), parent.amount, self.terms.readings
+        if parent.reduce_only and readings.reduce_only == "clip":
             amount = min(amount, self._reducible(parent))
         if not amount:
             desk.end(parent, "rejected", "reduce_direction")
+            return
+        if parent.reduce_only and amount > self._reducible(parent):
+            self.end_as_read(parent, "rejected", "reduce_direction")
             return
         child = Order(
             order_id=desk.order_id(parent.instrument),
@@ -174,7 +186,7 @@ class Matching:
             amount=amount,
             original=parent.original,
             display_amount=parent.display_amount,
-            label=parent.label,
+            label=parent.label if readings.child_label == "same" else "",
             reduce_only=parent.reduce_only,
             post_only=False,
             creation_ms=desk.now_ms,
@@ -189,7 +201,11 @@ class Matching:
         parent.child_id = child.order_id
         desk.end(parent, "triggered")
         desk.add(child)
-        self.enter(child, at)
+        takes = any(peer.reduce_only and peer.rests for peer in desk.oco_peers(child))
+        if takes and readings.take_leg == "harmful":
+            self.end_as_read(child, "cancelled", "oco_other_closed")
+        else:
+            self.enter(child, at)
 
     def enter(self, order: Order, at: Decimal | None) -> None:
         """Match an order in the book, then let its rest wait or end.
@@ -370,17 +386,3 @@ def _waits_at_market(order: Order) -> bool:
 def _within(order: Order, best: Decimal) -> bool:
     assert order.price is not None
     return order.price >= best if order.is_buy else order.price <= best
-
-
-def _is_reached(order: Order, level: Decimal, here: Decimal, to: Decimal) -> bool:
-    """Return whether a move from ``here`` to ``to`` sets an order off.
-
-    A trigger fires when the price is at its level; a resting order trades when the price comes to
-    its level or goes beyond it, but not while it merely stays there.
-    """
-    rises = order.waits_for_rise
-    if to > level if rises else to < level:
-        return True
-    if to != level:
-        return False
-    return order.state == "untriggered" or here != level

@@ -181,6 +181,9 @@ def _named(name: str) -> set[str]:
 
 METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/auth": Method(params.Auth, _auth),
+    "public/fork_token": Method(
+        params.Fork, lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms)
+    ),
     "public/hello": Method(params.Hello, _hello),
     "public/test": Method(params.Test, _test),
     "public/get_time": Method(Params, _get_time),
@@ -264,7 +267,7 @@ ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call, asked)),
     "private/cancel": Method(
         params.ByOrder,
-        lambda call, asked: order_wire(entry.cancel(call, asked.order_id)),
+        lambda call, asked: entry.cancel(call, asked.order_id),
     ),
     "private/edit_by_label": Method(
         params.EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)

@@ -141,6 +141,16 @@ class Order(msgspec.Struct, kw_only=True):
         stop = self.state == "untriggered" and self.order_type in STOP_TYPES
         return self.is_buy if stop else not self.is_buy
 
+    def is_reached(self, level: Decimal, here: Decimal, to: Decimal) -> bool:
+        """Return whether a move of the market sets it off, whose level this is.
+
+        A trigger fires when the price is at its level; a resting order trades when the price comes
+        to its level or goes beyond it, but not while it merely stays there.
+        """
+        if to > level if self.waits_for_rise else to < level:
+            return True
+        return to == level and (self.state == "untriggered" or here != level)
+
 
 def trigger_id_prefix(order_type: str, trigger: str, direction: str) -> str:
     """Return letters such as SLMS: stop loss, mark price, sell."""

@@ -179,7 +179,7 @@ class Entry(Params):
     price: Decimal | None = None
     label: Label = ""
     time_in_force: TimeInForce | None = None
-    post_only: bool = False
+    post_only: bool | None = None
     reject_post_only: bool = False
     reduce_only: bool = False
     trigger: Trigger | None = None
@@ -291,6 +291,11 @@ class Summary(Params):
 
 class Cod(Params):
     scope: Literal["connection", "account"] = "connection"
+
+
+class Fork(Params, kw_only=True):
+    refresh_token: str
+    session_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class SelfTrading(Params, kw_only=True):

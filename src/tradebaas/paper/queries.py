@@ -79,10 +79,13 @@ def order_state(call: Call, order: Order) -> Wire:
 def states_by_label(call: Call, asked: params.ByLabel) -> list[Wire]:
     """Return the recent orders that bear a label."""
     names = params.in_currency(asked.currency)
+    lives = call.exchange.terms.readings.labels == "live"
     return [
         order_wire(order)
         for order in _recent(call)
-        if order.label == asked.label and order.instrument_name in names
+        if (order.is_live or not lives)
+        and order.label == asked.label
+        and order.instrument_name in names
     ]
 
 
@@ -155,15 +158,18 @@ def trigger_history(call: Call, asked: params.TriggerHistory) -> Wire:
     return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
 
 
-def trades_by_order(call: Call, asked: params.ByOrder) -> list[Trade]:
-    """Return the trades of one order."""
+def trades_by_order(call: Call, asked: params.ByOrder) -> list[Trade] | Wire:
+    """Return the trades of one order, as a list or as a page."""
     order = call.desk.orders.get(asked.order_id)
     low, high = _trade_store(call, asked.historical)
     if order is not None:
         low, high = max(low, order.creation_ms), min(high, order.update_ms)
     store = call.desk.trades_between(low, high)
     found = [trade for trade in store if trade.order_id == asked.order_id]
-    return found[::-1] if asked.sorting == "desc" else found
+    trades = found[::-1] if asked.sorting == "desc" else found
+    if call.exchange.terms.readings.trades_by_order == "page":
+        return {"trades": trades, "has_more": False}
+    return trades
 
 
 def trades(call: Call, asked: params.Trades, names: set[str]) -> Wire:

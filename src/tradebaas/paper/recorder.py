@@ -5,6 +5,7 @@ with one time and told to their account. A line names the account that it is abo
 the main one or none.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -72,6 +73,7 @@ class Recorder:
         takers = {trade.trade_seq for _, _, new in changes for trade in new if trade.took}
         for desk, orders, trades in changes:
             self._end_event_of(desk, orders, trades, takers)
+        self._matching.ended_as_read.clear()
 
     def _end_event_of(
         self, desk: Desk, orders: list[Order], trades: list[Trade], takers: set[int]
@@ -94,7 +96,10 @@ class Recorder:
         for currency in CURRENCIES:
             self._write_balance(desk, currency)
         if self._matching.thin == "cancel":
-            self._write_cut_short(orders)
+            at_market = (order for order in orders if order.order_type == "market")
+            self._blame((o for o in at_market if o.state == "cancelled"), "admin/thin")
+        read = (o for o in self._matching.ended_as_read if o.user_id == desk.user_id)
+        self._blame(read, "admin/reading")
 
     def settle_day(self, mark: Decimal) -> None:
         """Move what the session has brought to each account's balance."""
@@ -113,13 +118,13 @@ class Recorder:
         trades = (fill.trade for fill in self.fills[mark:])
         return [trade for trade in trades if trade.order_id == order.order_id]
 
-    def _write_cut_short(self, orders: list[Order]) -> None:
-        """The driver took the liquidity away: what that did to an order is the driver's doing."""
+    def _blame(self, orders: Iterable[Order], method: str) -> None:
+        """The driver chose to be without liquidity, or how the protocol is read: what that did to
+        an order is the driver's doing."""
         for order in orders:
-            if order.order_type == "market" and order.state == "cancelled":
-                what: Wire = {"order_id": order.order_id, "remaining": order.remaining}
-                line: Wire = {"method": "admin/thin", "params": what, "outcome": {"result": "cut"}}
-                self.write("admin", line)
+            what: Wire = {"order_id": order.order_id, "remaining": order.remaining}
+            line: Wire = {"method": method, "params": what, "outcome": {"result": "cut"}}
+            self.write("admin", line)
 
     def _write_exposure(self, desk: Desk, name: str) -> None:
         position, told = desk.account.positions[name], desk.saved.exposures

@@ -60,12 +60,12 @@ class Bearer(msgspec.Struct):
     access_token: str | None = None
 
 
-def _token_of(request: Request) -> str | None:
+def _token_in(body: bytes) -> str | None:
     """Return the access token among the parameters, if there is one."""
-    if b"access_token" not in bytes(request.params):
+    if b"access_token" not in body:
         return None
     try:
-        return msgspec.json.decode(request.params, type=Bearer).access_token
+        return msgspec.json.decode(body, type=Bearer).access_token
     except msgspec.ValidationError:
         return None
 
@@ -114,7 +114,7 @@ class Front:
         return request.method
 
     def _call(self, session: Session, request: Request, wall_ms: int, clock: Wire) -> Call:
-        owner = self.exchange.gate.owner(session, _token_of(request))
+        owner = self.exchange.gate.owner(session, _token_in(bytes(request.params)))
         desk = self.exchange.desks[MAIN if owner is None else owner]
         return Call(self.exchange, session, wall_ms, clock, self.faults, desk)
 
@@ -122,7 +122,10 @@ class Front:
         """Count a call to its account, and those of the public together."""
         if not self._counting:
             return
-        method, owner = request.method, self.exchange.gate.owner(call.session, _token_of(request))
+        method, owner = (
+            request.method,
+            self.exchange.gate.owner(call.session, _token_in(bytes(request.params))),
+        )
         if owner not in self._credits:
             self._credits[owner] = Credits(call.exchange.terms.limits)
         changes = method in ORDER_METHODS
@@ -302,14 +305,19 @@ class Front:
             raise Refused(-32601, "Method not found")
         if call.session.proof is not None and method in WEBSOCKET_ONLY:
             raise Refused(10030, "must_be_websocket_request")
+        if method.startswith("private/") and call.exchange.terms.readings.first == "login":
+            self._check_login(call, method, _token_in(body))
         asked = decode(body, table[method].params)
         if table is METHODS:
             now_ms = call.exchange.now_ms
             call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
-            call.exchange.gate.check(call.session, method, asked.access_token, call.wall_ms)
-            call.exchange.act_for(call.session, call.desk)
+            self._check_login(call, method, asked.access_token)
         return table[method].handler(call, asked)
+
+    def _check_login(self, call: Call, method: str, token: str | None) -> None:
+        call.exchange.gate.check(call.session, method, token, call.wall_ms)
+        call.exchange.act_for(call.session, call.desk)
 
     def _write_request(self, session: Session, request: Request, outcome: Wire) -> None:
         sent = anything(request.params)
@@ -326,7 +334,7 @@ class Front:
             "params": given,
             "outcome": _summary(outcome),
         }
-        owner = self.exchange.gate.owner(session, _token_of(request))
+        owner = self.exchange.gate.owner(session, _token_in(bytes(request.params)))
         self.exchange.recorder.write("request", line, MAIN if owner is None else owner)
 
     def _refuse(self, session: Session, error: Wire, now_us: int) -> None:

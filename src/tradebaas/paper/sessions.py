@@ -6,6 +6,7 @@ life is real time, since clients count it with their own clocks.
 """
 
 import hmac
+import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 
@@ -13,7 +14,7 @@ import msgspec
 
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.keys import Key
-from tradebaas.paper.params import Auth, Refused
+from tradebaas.paper.params import Auth, Fork, Refused
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.scopes import FULL, allows, granted, worded
 
@@ -127,6 +128,19 @@ class Gate:
                 return known.grant
         raise Refused(13009, "unauthorized", {"reason": "invalid_token"})
 
+    def fork(self, session: Session, asked: Fork, wall_ms: int) -> Wire:
+        """Return tokens of a named session of their own; the one that is shown stays good.
+
+        Raises:
+            Refused: 13004 unless it is a refresh token of a named session.
+        """
+        known = self._tokens.get(asked.refresh_token)
+        usable = known is not None and known.refreshes and known.expires_ms > wall_ms
+        if known is None or not usable or known.session is not None:
+            raise Refused(13004, "invalid_credentials")
+        named = Auth(grant_type="refresh_token", scope=f"session:{asked.session_name}")
+        return self._give_tokens(session, named, known.grant, wall_ms)
+
     def revoke(self) -> None:
         """Forget all tokens."""
         self._tokens.clear()
@@ -179,11 +193,13 @@ class Gate:
         return known.grant
 
     def _give_tokens(self, session: Session, params: Auth, grant: Grant, wall_ms: int) -> Wire:
-        names = [word for word in params.scope.split() if word.startswith("session:")]
+        words = params.scope.split()
+        names = [word for word in words if word.startswith("session:")]
+        ttl_s = _ttl(words, self._ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
-        self._tokens[access] = Token(owner, wall_ms + self._ttl_s * 1000, False, grant)
-        lasts_ms = 10 * self._ttl_s * 1000
+        self._tokens[access] = Token(owner, wall_ms + ttl_s * 1000, False, grant)
+        lasts_ms = 10 * ttl_s * 1000
         self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, grant)
         while len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
@@ -191,7 +207,7 @@ class Gate:
             "access_token": access,
             "refresh_token": refresh,
             "token_type": "bearer",
-            "expires_in": self._ttl_s,
+            "expires_in": ttl_s,
             "scope": worded(grant.levels, names or ["connection"]),
             "sid": f"paper-{session.number}",
             "enabled_features": [],
@@ -199,3 +215,9 @@ class Gate:
         if params.state is not None:
             result["state"] = params.state
         return result
+
+
+def _ttl(words: list[str], most_s: int) -> int:
+    """Return how long a token lives for whom it should expire soon (``expires:60``)."""
+    asked = [word.removeprefix("expires:") for word in words if word.startswith("expires:")]
+    return min([most_s, *(int(text) for text in asked if re.fullmatch("[1-9][0-9]{0,8}", text))])

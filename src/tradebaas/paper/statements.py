@@ -6,6 +6,7 @@ from tradebaas.paper.accounts import ZERO, Margin, Position
 from tradebaas.paper.credits import Limits
 from tradebaas.paper.desk import Desk
 from tradebaas.paper.instruments import Instrument, Wire, plain
+from tradebaas.paper.terms import Terms
 
 
 def orders_margin(desk: Desk, item: Instrument, mark: Decimal, margin: Margin) -> Decimal:
@@ -19,19 +20,21 @@ def orders_margin(desk: Desk, item: Instrument, mark: Decimal, margin: Margin) -
 
 
 def position_wire(
-    desk: Desk, position: Position, mark: Decimal, margin: Margin, interest: Decimal
+    desk: Desk, position: Position, mark: Decimal, terms: Terms, interest: Decimal
 ) -> Wire:
     """Return the position as Deribit shows it (protocol section 11)."""
     item = position.instrument
     value, floating = position.value(mark), position.floating(mark)
     signed = value if position.size >= 0 else -value
+    dollars = not item.inverse and terms.readings.linear_size == "dollars"
     coins = plain(signed) if item.inverse else plain(position.size)
+    margin = terms.margin
     initial, maintenance = margin.of(item, position.size, mark)
     wire: Wire = {
         "instrument_name": position.instrument_name,
         "kind": "future",
         "direction": position.direction,
-        "size": plain(position.size),
+        "size": plain(signed if dollars else position.size),
         "size_currency": coins,
         "average_price": position.average_price,
         "mark_price": mark,

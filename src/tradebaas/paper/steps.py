@@ -22,6 +22,8 @@ from tradebaas.runtime.ports import Blocking, Clock
 
 CLOCK_ROW_S = 1.0
 SHORTEST_PAUSE_S = 0.001
+POLICY_VIOLATION = 1008
+"""Of the codes that a WebSocket may close with, the one for who breaks the rules."""
 ANSWER_S = 60.0
 """How long a call without a connection waits for an answer that a fault keeps back."""
 
@@ -213,4 +215,10 @@ class Steps:
                     self.post(self._connections[number], frame)
             for number in step.drops:
                 if number in self._connections:
-                    self._connections[number].finish()
+                    self._connections[number].finish(self._close_code(number))
+
+    def _close_code(self, number: int) -> int | None:
+        """Return the code that a connection ends with which has called too often, if any."""
+        session, terms = self.exchange.sessions.get(number), self.exchange.terms
+        spoken = terms.readings.close == "coded" and session is not None and session.ends
+        return POLICY_VIOLATION if spoken else None

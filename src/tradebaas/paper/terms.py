@@ -6,6 +6,8 @@ nearly nothing is answered, and whoever tries to connect meets the front's own e
 sections 13 and 16). The market stands meanwhile, and opens again where it has got to.
 """
 
+from decimal import Decimal
+
 import msgspec
 
 from tradebaas.paper.accounts import Margin
@@ -13,10 +15,13 @@ from tradebaas.paper.config import ExchangeConfig, Windows
 from tradebaas.paper.credits import Limits, limits_of
 from tradebaas.paper.funding import Funding
 from tradebaas.paper.params import Refused
+from tradebaas.paper.readings import Readings
 
 DAY_MS = 24 * 3_600_000
 SETTLEMENT_AT_MS = 8 * 3_600_000
 BAD_GATEWAY = 502
+FACTORS = {"known": Decimal(1), "twice": Decimal(2)}
+"""How much margin there must be, by the reading."""
 ALWAYS_ANSWERED = frozenset({"public/hello", "public/status", "public/test", "public/get_time"})
 
 
@@ -32,17 +37,26 @@ class Terms(msgspec.Struct, kw_only=True):
     settlement_at_ms: int = SETTLEMENT_AT_MS
     maintenance: tuple[int, int] | None = None
     funding: Funding
+    readings: Readings = Readings()
 
     @classmethod
     def of(cls, config: ExchangeConfig) -> "Terms":
         """Return the terms that an exchange starts with."""
-        return cls(
+        terms = cls(
             margin=Margin(config.max_leverage),
             windows=config.windows,
             limits=limits_of(config.tier),
             settlement_ms=config.settlement_ms,
             funding=Funding(config.funding, config.seed),
         )
+        terms.read(config.readings)
+        return terms
+
+    def read(self, readings: Readings) -> None:
+        """Take what nobody knows in another way."""
+        factor = FACTORS[readings.margin] / FACTORS[self.readings.margin]
+        self.margin = msgspec.structs.replace(self.margin, factor=self.margin.factor * factor)
+        self.readings = readings
 
     def reset(self, to: "Terms") -> None:
         """Take over other terms."""

@@ -17,7 +17,16 @@ PATH = "/ws/api/v2"
 MAX_MESSAGE_BYTES = 256 * 1024
 HANDSHAKE_S = 5.0
 HEARTBEAT_ANSWER_S = 10.0
+FIRST_BEAT = 1.2
+"""How many intervals pass before the first sign of life is asked for, and between two while there
+is other traffic."""
+BEAT_LATE_S = 0.6
+"""By how much longer than the interval a quiet connection is left alone."""
+IDLE_S = 60.5
+"""After so long a connection is cut that hears and says nothing and asked for no heartbeat."""
+GOODBYE_S = 1.0
 HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}'
+NEWS = b'{"jsonrpc":"2.0","method":"subscription"'
 TEST_REQUEST = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
 
 
@@ -65,6 +74,7 @@ class WebSockets:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write, websocket, connection)
                     nursery.start_soon(self._beat, websocket, connection)
+                    nursery.start_soon(self._watch_idle, connection)
                     await self._read(websocket, connection)
                     nursery.cancel_scope.cancel()
         finally:
@@ -82,7 +92,9 @@ class WebSockets:
                 return
             if method == "public/test":
                 connection.answered.set()
-            elif method == "public/set_heartbeat":
+                continue
+            connection.busy = True
+            if method == "public/set_heartbeat":
                 connection.beats.set()
 
     async def _write(self, websocket: WebSocketConnection, connection: Connection) -> None:
@@ -91,24 +103,50 @@ class WebSockets:
                 await websocket.send_message(frame.decode())
             except ConnectionClosed:
                 break
+            connection.used_at = trio.current_time()  # each call is answered
+            connection.busy |= frame.startswith(NEWS)
+        if connection.close_code is not None:
+            with trio.move_on_after(GOODBYE_S):
+                await websocket.aclose(connection.close_code, "too_many_requests")
         connection.scope.cancel()
 
+    async def _watch_idle(self, connection: Connection) -> None:
+        """Cut a connection that nobody uses, without a word; a driver may take its time."""
+        while True:
+            left_s = connection.used_at + IDLE_S - trio.current_time()
+            if left_s > 0:
+                await trio.sleep(left_s)
+                continue
+            session = self._steps.exchange.sessions.get(connection.number)
+            if session is not None and not (
+                session.channels or session.heartbeat_s or session.admin
+            ):
+                connection.scope.cancel()
+            await trio.sleep(IDLE_S)
+
     async def _beat(self, websocket: WebSocketConnection, connection: Connection) -> None:
-        """Ask for signs of life once the client has set a heartbeat; close 4000 without one."""
+        """Ask for signs of life once the client has set a heartbeat; close 4000 without one.
+
+        Where there is other traffic, only the question is sent.
+        """
+        quiet = False
         while True:
             session = self._steps.exchange.sessions.get(connection.number)
             interval = session.heartbeat_s if session is not None else 0
             if not interval:
                 await connection.beats.wait()
                 connection.beats = trio.Event()
+                quiet = connection.busy = False
                 continue
-            await trio.sleep(interval)
+            await trio.sleep(interval + BEAT_LATE_S if quiet else FIRST_BEAT * interval)
+            quiet, connection.busy = not connection.busy, False
             connection.answered = trio.Event()
-            self._steps.post(connection, HEARTBEAT)
+            if quiet:
+                self._steps.post(connection, HEARTBEAT)
             self._steps.post(connection, TEST_REQUEST)
             with trio.move_on_after(HEARTBEAT_ANSWER_S) as waiting:
                 await connection.answered.wait()
             if waiting.cancelled_caught:
-                with trio.move_on_after(1.0):
+                with trio.move_on_after(GOODBYE_S):
                     await websocket.aclose(4000, "heartbeat close")
                 connection.scope.cancel()

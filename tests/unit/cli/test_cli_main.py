@@ -17,6 +17,7 @@ from tradebaas.config import DEMO, Config
 from tradebaas.paper import process as exchange_process
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.mishaps import MISHAPS
+from tradebaas.paper.readings import QUESTIONS, Readings
 from tradebaas.store.place import Place
 
 SRC = Path(__file__).parents[3] / "src"
@@ -180,6 +181,16 @@ def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = tradebaas("exchange", "--fault", "ack-lots=0.1")
     assert wrong.exit_code == 2
     assert "did you mean 'ack-lost'?" in " ".join(wrong.output.split())
+
+
+def test_exchange_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = exchange_with(monkeypatch, "--reading", "band=clamp,first=login")
+    assert given.readings == Readings(band="clamp", first="login")
+    help_text = " ".join(tradebaas("exchange", "--help").output.split())
+    assert all(words in help_text for words in QUESTIONS.values())
+    wrong = tradebaas("exchange", "--reading", "bnad=clamp")
+    assert wrong.exit_code == 2
+    assert "did you mean 'band'?" in " ".join(wrong.output.split())
 
 
 def test_exchange_accounts_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,17 @@ def test_a_connection_can_log_in_to_another_account() -> None:
     assert (lab.size(), alice.size()) == (D(0), D(40))
 
 
+def test_a_channel_follows_the_connection_to_another_account() -> None:
+    lab, alice = pair()
+    lab.call("private/subscribe", channels=[CHANGES])
+    lab.login("alice", "secret")
+    lab.call("private/subscribe", channels=[CHANGES])
+    lab.notes.clear()
+    lab.buy(40)
+    assert [note["channel"] for note in lab.notes] == [CHANGES]
+    assert alice.size() == 40
+
+
 def test_cancel_on_disconnect_is_a_choice_of_each_account() -> None:
     lab, alice = pair()
     alice.call("private/enable_cancel_on_disconnect", scope="account")

@@ -9,7 +9,7 @@ import pytest
 
 from tradebaas.paper.http_calls import TurnedAway, status_of, visit_of
 from tradebaas.paper.keys import Key
-from tradebaas.paper.params import Auth, Refused
+from tradebaas.paper.params import Auth, Fork, Refused
 from tradebaas.paper.sessions import Gate, Proof, Session
 
 BTC = "BTC-PERPETUAL"
@@ -178,6 +178,50 @@ def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
     gate.check(Session(number=3, proof=Proof(token=ours)), READ, None, STAMP)
     with pytest.raises(Refused, match="13009"):
         gate.check(Session(number=4, proof=Proof(token=theirs)), READ, None, STAMP)
+
+
+def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
+    tokens = iter(f"t{number}" for number in range(9))
+    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    lives = []
+    for scope in ("expires:60", "expires:5000", "expires:0", ""):
+        login = Auth(
+            grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET, scope=scope
+        )
+        lives.append(gate.login(Session(number=1), login, STAMP)["expires_in"])
+    assert lives == [60, 900, 900, 900]
+    gate.check(Session(number=1), READ, "t0", STAMP + 59_999)
+    with pytest.raises(Refused, match="13009"):
+        gate.check(Session(number=1), READ, "t0", STAMP + 60_000)
+
+
+def test_a_named_session_can_be_forked_and_no_other() -> None:
+    tokens = iter(f"t{number}" for number in range(9))
+    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    bound, named = (
+        gate.login(
+            Session(number=1),
+            Auth(
+                grant_type="client_credentials",
+                client_id=CLIENT,
+                client_secret=SECRET,
+                scope=scope,
+            ),
+            STAMP,
+        )
+        for scope in ("", "session:one trade:read")
+    )
+    with pytest.raises(Refused, match="13004"):
+        gate.fork(Session(number=1), fork_of(bound), STAMP)
+    forked = gate.fork(Session(number=2), fork_of(named), STAMP)
+    assert forked["scope"] == "account:read_write mainaccount trade:read session:two"
+    for session, tokens_of in ((5, forked), (6, named)):
+        gate.check(Session(number=session), READ, str(tokens_of["access_token"]), STAMP)
+    gate.fork(Session(number=2), fork_of(named), STAMP)
+
+
+def fork_of(tokens: dict[str, object]) -> Fork:
+    return Fork(refresh_token=str(tokens["refresh_token"]), session_name="two")
 
 
 @pytest.mark.parametrize(

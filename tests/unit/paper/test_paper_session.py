@@ -175,7 +175,7 @@ def test_profit_after_a_settlement_counts_from_its_price() -> None:
     assert held.realized == D("0.000154320988")
 
 
-def test_a_day_is_settled_once_across_a_restart() -> None:
+def test_a_day_is_settled_once() -> None:
     lab = paced()
     lab.buy(1_000)
     advance(lab, T0 + EIGHT_MS + 60_000)
