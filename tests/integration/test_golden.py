@@ -230,11 +230,13 @@ def test_the_daemon_earns_what_the_page_says_to_the_last_digit(session: Session)
 
 
 @BOTH
-def test_the_balance_changes_by_the_net(session: Session) -> None:
+def test_the_equity_changes_by_the_net(session: Session) -> None:
+    """The balance changes by the fees alone until 08:00, when the day's profit is moved to it."""
     summaries = (frame["result"] for frame in heard(session) if _names_account(frame))
-    before = next(summaries)["balance"]
-    after = list(notes(session, "user.portfolio"))[-1]["balance"]
-    assert after - before == results(session)["net"]
+    before, after = next(summaries), list(notes(session, "user.portfolio"))[-1]
+    known = results(session)
+    assert after["equity"] - before["equity"] == known["net"]
+    assert before["balance"] - after["balance"] == known["fees"]
 
 
 def test_the_two_contracts_are_not_computed_alike() -> None:
