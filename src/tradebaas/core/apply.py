@@ -213,12 +213,10 @@ def _signal_dropped(state: State, event: SignalDropped) -> State:
 
 
 def _foreign_found(state: State, event: ForeignFound) -> State:
-    noted = drop(state.noted_ms, event.key)
+    foreign, noted = put(state.foreign, event.key, event.detail), drop(state.noted_ms, event.key)
     if event.at_ms:
         noted[event.key] = event.at_ms
-    return replace(
-        state, foreign=put(state.foreign, event.key, event.detail), noted_ms=noted
-    )  # fmt: skip
+    return replace(state, foreign=foreign, noted_ms=noted)
 
 
 def _foreign_gone(state: State, event: ForeignGone) -> State:

@@ -34,18 +34,18 @@ def compare(draft: Draft, fact: PositionFact) -> bool:
     ours = known is not None or looks_ours(state, fact) or fact.instrument in draft.entered
     if beside and ours:
         forget(draft, position_key(fact.instrument))
-        position = told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, True)
         if known is None or known.size != fact.size:
-            draft.emit(
-                PositionElsewhere(
-                    instrument=fact.instrument, position=position, at_ms=fact.at_ms
-                )
-            )  # fmt: skip
+            _note(draft, fact, told(fact, Direction.BUY if fact.size > 0 else Direction.SELL, True))
         return True
     if known is not None:
-        draft.emit(PositionElsewhere(instrument=fact.instrument, position=None, at_ms=fact.at_ms))
-        draft.entered.add(fact.instrument)  # the one that is managed now, if it is still open
+        _note(draft, fact, None)
+        draft.entered.add(fact.instrument)  # if it is still open, it is the managed one now
     return False
+
+
+def _note(draft: Draft, fact: PositionFact, position: Position | None) -> None:
+    name = fact.instrument
+    draft.emit(PositionElsewhere(instrument=name, position=position, at_ms=fact.at_ms))
 
 
 def naked(state: State) -> dict[str, Decimal]:

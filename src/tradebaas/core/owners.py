@@ -7,8 +7,6 @@ that is adopted is ours from then on, and one that is to be closed is adopted fi
 has a label, is only ever reduce-only, and is repeated until it has worked.
 """
 
-from decimal import Decimal
-
 from msgspec.structs import replace
 
 from tradebaas.core.correct import knows_newer, told
@@ -17,7 +15,7 @@ from tradebaas.core.events import CloseRequested, PositionAdopted
 from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import ORDERS, forget, order_key, position_key
 from tradebaas.core.model import Direction, Order, Position, Role
-from tradebaas.core.position import average
+from tradebaas.core.moving import present
 from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import State, holds, managed_instrument, ready
 
@@ -82,16 +80,8 @@ def _duty(state: State, order: Order, limits: Limits) -> Role:
     position, trigger = state.position, order.trigger_price
     if position is None or trigger is None or order.order_type not in _STOPS:
         return Role.TAKE
-    widest = _widest(state, position, limits)
+    widest = present(state, position, limits)
     return Role.STOP if (trigger - widest) * position.direction.sign >= 0 else Role.TAKE
-
-
-def _widest(state: State, position: Position, limits: Limits) -> Decimal:
-    bracket = state.bracket
-    if bracket is not None and bracket.instrument == position.instrument:
-        return bracket.stop
-    entry = average(position.contract, position.entry_amount, position.entry_value)
-    return entry * (1 - position.direction.sign * limits.adopted_stop_percent / 100)
 
 
 def to_cancel(state: State, at_ms: int, limits: Limits) -> tuple[str, ...]:
