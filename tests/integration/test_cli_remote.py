@@ -4,15 +4,18 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
 from click.testing import Result
+from msgspec.structs import replace
 
 from tests.unit.cli.stores import tradebaas
-from tests.unit.web.harness import CONFIG, TOKEN, World, served
+from tests.unit.web.harness import CONFIG, POSITION, TOKEN, World, served
+from tradebaas.core.model import Phase
 from tradebaas.store.place import Place
 from tradebaas.web import api
 
@@ -76,6 +79,20 @@ async def test_status_before_the_store_is_recovered(world: World) -> None:
         shown = await command(world, "status")
     assert shown.exit_code == 1
     assert "not known before the store is recovered" in shown.output
+
+
+async def test_move_stop(world: World) -> None:
+    held = replace(POSITION, entry_amount=Decimal(100), entry_value=Decimal("0.00125"))
+    world.show(position=held, phase=Phase.POSITION_OPEN)
+    async with running(world), world.life():
+        closer = await command(world, "move-stop", "81000")
+        farther = await command(world, "move-stop", "90000")
+        odd = await command(world, "move-stop", "a little")
+    assert closer.exit_code == 0, closer.output
+    assert "is moved from 81600 to 81000 by operator" in closer.output
+    assert farther.exit_code == 1
+    assert "only moved closer" in farther.stderr
+    assert odd.exit_code == 1
 
 
 async def test_start_halt_resume_stop(world: World) -> None:
