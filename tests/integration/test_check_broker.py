@@ -48,6 +48,12 @@ async def rows(
     return {row.what: row for row in found}
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other things is no quiet market."""
+    monkeypatch.setattr(broker, "TICK_S", 30.0)
+
+
 @pytest.fixture
 async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
     async with _running(tmp_path) as running:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from exchange_socket_kit import serving
 from golden_kit import GOLDEN
 from test_link_tls import SELF_SIGNED
 from trial_kit import play_trial, record_trial
@@ -37,13 +38,13 @@ ROWS = [
 
 
 @asynccontextmanager
-async def tls_before(exchange: Exchange, home: Path) -> AsyncIterator[tuple[str, Path]]:
-    """The exchange behind TLS: its address, and the file of the one certificate to trust."""
+async def tls_before(plain: str, home: Path) -> AsyncIterator[tuple[str, Path]]:
+    """An exchange behind TLS: its address, and the file of the one certificate to trust."""
     pem = home / "ca.pem"
     pem.write_text(SELF_SIGNED, encoding="ascii")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    port = int(exchange.url.split(":")[2].split("/")[0])
+    port = int(plain.split(":")[2].split("/")[0])
 
     async def relay(near: trio.SSLStream[trio.SocketStream]) -> None:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -109,27 +110,25 @@ def test_the_acceptance_procedure_over_tls(tmp_path: Path) -> None:
 
 async def accept(home: Path) -> str:
     """The transcript of the trial."""
-    async with exchange_on(home / "exchange") as exchange:
-        async with tls_before(exchange, home) as (url, pem):
-            aim = ("--environment", "loopback", "--url", url)
-            trust = {"SSL_CERT_FILE": str(pem)}
-            code, out, _ = await command(
-                home, "check", "--broker", "deribit", *aim, "--json", **trust
-            )
-            rows = {row["what"]: row for row in json.loads(out)}
-            assert list(rows) == ROWS
-            assert code == 0, rows
-            assert {row["level"] for row in rows.values()} == {"ok"}
-            assert rows["tls"]["detail"].startswith("TLSv1.3, verified")
-            file = home / "t.jsonl"
-            code, out, err = await command(home, "trial", *aim, "--record", str(file), **trust)
-            assert code == 0, err
-            steps = [line.split()[0] for line in out.splitlines()[:6]]
-            assert steps == ["account", "reconciled", "entered", "protected", "closed", "flat"]
-            code, out, err = await command(home, "trial", *aim)
-            assert (code, "CERTIFICATE_VERIFY_FAILED" in err) == (1, True)
-        assert await exchange.position() == 0
-        assert await exchange.orders() == {}
+    async with (
+        serving(home / "exchange", speed=20.0, idle_exit_s=0) as plain,
+        tls_before(plain, home) as (url, pem),
+    ):
+        aim = ("--environment", "loopback", "--url", url)
+        trust = {"SSL_CERT_FILE": str(pem)}
+        code, out, _ = await command(home, "check", "--broker", "deribit", *aim, "--json", **trust)
+        rows = {row["what"]: row for row in json.loads(out)}
+        assert list(rows) == ROWS
+        assert code == 0, rows
+        assert {row["level"] for row in rows.values()} == {"ok"}, rows
+        assert rows["tls"]["detail"].startswith("TLSv1.3, verified")
+        file = home / "t.jsonl"
+        code, out, err = await command(home, "trial", *aim, "--record", str(file), **trust)
+        assert code == 0, err
+        steps = [line.split()[0] for line in out.splitlines()[:6]]
+        assert steps == ["account", "reconciled", "entered", "protected", "closed", "flat"]
+        code, out, err = await command(home, "trial", *aim)
+        assert (code, "CERTIFICATE_VERIFY_FAILED" in err) == (1, True)
     return file.read_text(encoding="utf-8")
 
 
