@@ -6,6 +6,9 @@ exchange, and the lifecycle moves to the phase that the contents amount to.
 A draft is local to one call of ``decide``; nothing outside sees it before the commit.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from msgspec.structs import replace
 
 from tradebaas.core.accounts import first_trade
@@ -40,6 +43,7 @@ class Draft:
         self.state = state
         self.events: list[Event] = []
         self.entered: set[str] = set()
+        self._gathering = False
 
     def emit(self, event: Event) -> None:
         """Apply ``event`` and what follows from it.
@@ -53,6 +57,20 @@ class Draft:
             gate_edit(self.state, event.edit)
         self._push(event)
         self._resolve_if_explained(event)
+        self._follow()
+
+    @contextmanager
+    def gathering_fills(self) -> Iterator[None]:
+        """Fills from before the last known one: before all that are told at once are in their
+        places, a size of zero is no trade's end. Those that are missing may lie before it."""
+        self._gathering = True
+        yield
+        self._gathering = False
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._gathering:
+            return
         self._close_trades()
         self._drop_signal_if_busy()
         phase = phase_of(self.state)

@@ -67,9 +67,22 @@ _MANY_FILLS = 64
 
 def absorb(draft: Draft, facts: tuple[Fact, ...], at_ms: int, limits: Limits) -> None:
     """Emit the events that ``facts`` amount to: fills, orders and answers, lists, positions."""
-    for fact in sorted(families.labelled(draft.state, facts), key=_turn):
+    in_turn = sorted(families.labelled(draft.state, facts), key=_turn)
+    late = _late_fills(draft.state, in_turn)
+    with draft.gathering_fills():
+        for fact in in_turn[:late]:
+            _absorb_one(draft, fact, at_ms, limits)
+    for fact in in_turn[late:]:
         _absorb_one(draft, fact, at_ms, limits)
     correct.settle(draft)
+
+
+def _late_fills(state: State, in_turn: list[Fact]) -> int:
+    """How many of them, from the first on, are fills of before the last one that is known."""
+    known = state.accounts.fills
+    last_ms = known[-1].at_ms if known else 0
+    times = [fact.fill.at_ms for fact in in_turn if isinstance(fact, FillFact)]
+    return sum(at_ms < last_ms for at_ms in times)
 
 
 def _turn(fact: Fact) -> tuple[int, int]:

@@ -465,3 +465,24 @@ def test_what_was_made_in_one_millisecond_has_the_exchanges_order() -> None:
     position = story.state.position
     assert position is not None
     assert (position.size, position.ours) == (D(-70), False)
+
+
+def test_fills_of_before_a_known_one_are_put_in_place_together() -> None:
+    """The last of them is told first: with a part of the others it would amount to a size of zero,
+    where in truth the owner had added. The trade once ended there, and what followed was his."""
+    story = Story()
+    intent = story.entered()  # 1000 bought
+    fills = []
+    for label, amount, direction in (
+        ("", "650", SELL), ("", "250", BUY), ("", "250", SELL), (intent.legs[0].label, "350", SELL),
+    ):  # fmt: skip
+        story.now += 10
+        fills.append(story.fill(label, amount, price="79000", direction=direction))
+    *before, last = fills
+    story.facts(last)
+    story.now += 10
+    story.reconcile(*before)
+    trade = only(story.events, TradeClosed).trade
+    assert trade.amount == 1250
+    assert trade.ours
+    assert story.state.position is None
