@@ -40,6 +40,8 @@ ENTRY_METHODS = ("private/buy", "private/sell")
 KINDS = ("answer", "entry")
 """What is promised: an HTTP answer of 2xx, and an entry order."""
 LEAST_OF_EACH = 3
+COMMIT_S = 5.0
+"""How long what was answered last may take to be in the store."""
 SKIPPED = 77
 """The exit code of a check that this machine does not permit, as test runners know it."""
 
@@ -153,7 +155,15 @@ def _exercise(driver: Driver, seconds: float) -> None:
         driver.wait(lambda s: s.phase is Phase.IDLE, "IDLE after stop --close")
         driver.insist("/api/strategy/start")
         rounds += 1
+    until = time.monotonic() + COMMIT_S
+    while not _holds_promises(driver) and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _holds_promises(driver: Driver) -> bool:
+    """Whether the store, read anew, has all that was answered; a broken daemon may lag behind."""
     driver.read_store()
+    return all(promise.seq in driver.story.digests for promise in driver.witness.promises)
 
 
 def _answers(driver: Driver, calls: list[Call]) -> list[Promised]:
@@ -177,7 +187,9 @@ def _answers(driver: Driver, calls: list[Call]) -> list[Promised]:
         if not places:
             raise LedgerBroken(f"the answer with seq {promise.seq} is not in the trace")
         line, _ = min(places)
-        digest = driver.story.digests[promise.seq]
+        digest = driver.story.digests.get(promise.seq)
+        if digest is None:
+            raise LedgerBroken(f"the answer with seq {promise.seq} is not in the store")
         found.append(Promised(f"answer to {promise.what}, seq {promise.seq}", digest, line))
     return found
 

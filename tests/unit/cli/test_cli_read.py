@@ -87,8 +87,15 @@ def test_a_store_that_is_gone_is_damage_with_advice(data: Path, command: str) ->
 
 
 @pytest.fixture
-def forbidden() -> Iterator[Path]:
-    """A data directory that this user may not look into; root is nobody for the while."""
+def forbidden(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A data directory that this user may not look into; root is nobody for the while.
+
+    Nobody may not be able to read this program either: the command is run once before, elsewhere,
+    so that all that it imports is there.
+    """
+    with tempfile.TemporaryDirectory() as elsewhere:
+        write_store(Path(elsewhere))
+        tradebaas(*request.getfixturevalue("command").split(), "--data", elsewhere)
     with tempfile.TemporaryDirectory() as directory:
         data = Path(directory) / "data"
         write_store(data)
