@@ -59,8 +59,10 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token that was given out; ``session`` is None when any connection may use it."""
+    """A token that was given out, to the session ``asker``; ``session`` is the one that may use it,
+    None when any may."""
 
+    asker: int
     session: int | None
     expires_ms: int
     refreshes: bool
@@ -145,6 +147,11 @@ class Gate:
         """Forget all tokens."""
         self._tokens.clear()
 
+    def invalidate(self, session: Session) -> None:
+        """Forget the tokens that a connection was given, those of named sessions as well."""
+        kept = self._tokens.items()
+        self._tokens = {key: item for key, item in kept if item.asker != session.number}
+
     def forget(self, session: Session) -> None:
         """Drop the tokens that die with a connection."""
         kept = self._tokens.items()
@@ -198,9 +205,9 @@ class Gate:
         ttl_s = _ttl(words, self._ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
-        self._tokens[access] = Token(owner, wall_ms + ttl_s * 1000, False, grant)
-        lasts_ms = 10 * ttl_s * 1000
-        self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, grant)
+        asker, lasts_ms = session.number, ttl_s * 1000
+        self._tokens[access] = Token(asker, owner, wall_ms + lasts_ms, False, grant)
+        self._tokens[refresh] = Token(asker, owner, wall_ms + 10 * lasts_ms, True, grant)
         while len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
         result: Wire = {
