@@ -1,0 +1,40 @@
+"""The daemon in worlds that take one question of the protocol in its other way (readings)."""
+
+import pytest
+from msgspec.structs import replace
+
+from chaos.sim import profiles
+from chaos.sim.world import play
+from tradebaas.paper.readings import CHOICES, Readings, changed
+
+USUAL = (*profiles.TRADES, profiles.STOPS, "cut", "order done, cut")
+"""Fills, stops that have to be put back, and orders whose outcome has to be found out."""
+STOP_FIRES = "market: gap through the stop"
+MATTERS = {
+    "cod": "network: cut",
+    "wrong_side": STOP_FIRES,
+    "reduce_only": STOP_FIRES,
+    "take_leg": STOP_FIRES,
+    "child_label": STOP_FIRES,
+    "part_legs": "market: thin book",
+    "cancelled": "operator: command",
+    "close": "errors: credits run out at an order",
+    "maintenance": "house: maintenance",
+}
+"""Where it matters how a question is answered; else where an order has to be looked for."""
+LOOKS = "calls: order done, cut"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_the_daemon_holds_when_a_question_is_answered_in_the_other_way(name: str) -> None:
+    matters = MATTERS.get(name, LOOKS)
+    group, deed = matters.split(": ")
+    usual = {"market": 2.0, "owner": 0.5, "network": 0.5, "calls": 1.0}
+    swarm = replace(
+        profiles.world("calls", 3), instrument="BTC_USDC-PERPETUAL", faults_s=4.0,
+        deeds=(*USUAL, deed), rates=usual | {group: 3.0},
+        readings=changed(Readings(), {name: CHOICES[name][1]}),
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert outcome.passed, [f"{v.check}: {v.text}" for v in outcome.violations]
+    assert outcome.faults[matters]
