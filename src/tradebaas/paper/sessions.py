@@ -52,10 +52,11 @@ class Session(msgspec.Struct, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Whose account may be used, and how far."""
+    """Whose account may be used, how far, and in which named session ("": in none)."""
 
     account: str
     levels: Mapping[str, str]
+    session: str = ""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -197,11 +198,16 @@ class Gate:
         if known.session not in {None, session.number}:
             return None
         del self._tokens[token]
+        if known.session is not None:
+            self.forget(session)
         return known.grant
 
     def _give_tokens(self, session: Session, params: Auth, grant: Grant, wall_ms: int) -> Wire:
         words = params.scope.split()
         names = [word for word in words if word.startswith("session:")]
+        if names or grant.session:
+            names = names or [grant.session]
+            grant = msgspec.structs.replace(grant, session=names[0])
         ttl_s = _ttl(words, self._ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()

@@ -79,6 +79,33 @@ def test_a_logout_ends_the_tokens_of_its_connection_if_it_shall(invalidates: boo
         assert lab.call("private/get_positions", **shown) == []
 
 
+def renewed(lab: Lab, token: dict[str, Any]) -> Any:
+    """What a refresh token is answered with."""
+    refresh_token = token["refresh_token"]
+    return lab.call("public/auth", grant_type="refresh_token", refresh_token=refresh_token)
+
+
+def test_a_renewed_token_of_a_connection_ends_the_one_before_it() -> None:
+    lab = Lab(replay(FLAT))
+    old = lab.login("paper", "paper-secret")
+    new = renewed(lab, old)
+    assert "connection" in new["scope"].split()
+    assert refused(lab, "private/get_positions", access_token=old["access_token"])[0] == 13009
+    assert lab.call("private/get_positions", access_token=new["access_token"]) == []
+
+
+def test_a_renewed_token_of_a_named_session_stays_in_it() -> None:
+    lab = Lab(replay(FLAT))
+    old = lab.login("paper", "paper-secret", scope="session:bot")
+    new = old
+    for _ in range(2):
+        new = renewed(lab, new)
+        lab.session = lab.exchange.connect().number
+        assert "session:bot" in new["scope"].split()
+        assert lab.call("private/get_positions", access_token=new["access_token"]) == []
+    assert lab.call("private/get_positions", access_token=old["access_token"]) == []
+
+
 # ---------------------------------------------------------------------------------- streams
 
 
@@ -166,6 +193,19 @@ def test_a_market_order_shows_how_far_it_would_have_gone() -> None:
     order = lab.buy(10)["order"]
     assert (order["price"], order["average_price"]) == (81_200, D("80000.5"))
     assert lab.sell(10)["order"]["price"] == 78_800
+
+
+def test_an_answer_that_is_late_is_overtaken_by_the_next() -> None:
+    lab = Lab(replay(FLAT, FLAT), lockstep=False, faults={"ack-late": 1.0})
+    params = f'{{"instrument_name":"{BTC}","amount":10,"type":"market"}}'
+    assert lab.raw(f'{{"id":1,"method":"private/buy","params":{params}}}') == []
+    assert lab.size() == 10
+    (answer,) = lab.raw('{"id":2,"method":"public/get_time"}')
+    assert answer["id"] == 2
+    later_us = (lab.exchange.now_ms + 1_000) * 1000
+    lab.front.run_due(later_us, lab.wall_ms, {"rate": 1})
+    (answer,) = lab.drain()
+    assert (answer["id"], answer["result"]["order"]["order_state"]) == (1, "filled")
 
 
 def test_a_label_may_be_borne_by_any_number_of_orders() -> None:
