@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from chaos.sim import profiles
 from chaos.sim.world import play
+from chaos.world.ledger import AdminRow, TradeRow
 from tradebaas.paper.readings import CHOICES, Readings, changed
 
 USUAL = (*profiles.TRADES, profiles.STOPS, "cut", "order done, cut")
@@ -13,7 +14,7 @@ STOP_FIRES = "market: gap through the stop"
 MATTERS = {
     "cod": "network: cut",
     "wrong_side": STOP_FIRES,
-    "reduce_only": STOP_FIRES,
+    "reduce_only": "owner: owner reduces",
     "take_leg": STOP_FIRES,
     "child_label": STOP_FIRES,
     "part_legs": "market: thin book",
@@ -23,6 +24,13 @@ MATTERS = {
 }
 """Where it matters how a question is answered; else where an order has to be looked for."""
 LOOKS = "calls: order done, cut"
+ENDS_ORDERS = {"reduce_only", "take_leg", "part_legs", "maintenance"}
+"""In these worlds it is the answer itself that ends an order."""
+
+
+def ended_by_the_answer(row: AdminRow) -> bool:
+    """What the exchange writes down where a reading ended an order."""
+    return row.method == "admin/reading" or row.outcome == {"result": "cancels"}
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -32,9 +40,14 @@ def test_the_daemon_holds_when_a_question_is_answered_in_the_other_way(name: str
     usual = {"market": 2.0, "owner": 0.5, "network": 0.5, "calls": 1.0}
     swarm = replace(
         profiles.world("calls", 3), instrument="BTC_USDC-PERPETUAL", faults_s=4.0,
-        deeds=(*USUAL, deed), rates=usual | {group: 3.0},
+        deeds=(*USUAL, deed), rates=usual | {group: 2.0},
         readings=changed(Readings(), {name: CHOICES[name][1]}),
     )  # fmt: skip
     outcome = play(swarm)
     assert outcome.passed, [f"{v.check}: {v.text}" for v in outcome.violations]
     assert outcome.faults[matters]
+    bodies = [line.body for line in outcome.lines]
+    ended = any(ended_by_the_answer(row) for row in bodies if isinstance(row, AdminRow))
+    assert ended is (name in ENDS_ORDERS)
+    if name == "child_label":
+        assert "" in {trade.label for trade in bodies if isinstance(trade, TradeRow)}
