@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from chaos.sim import profiles
-from chaos.sim.world import play
+from chaos.sim.world import Outcome, play
 from chaos.world.ledger import AdminRow, TradeRow
 from tradebaas.paper.readings import CHOICES, Readings, changed
 
@@ -33,6 +33,11 @@ def ended_by_the_answer(row: AdminRow) -> bool:
     return row.method == "admin/reading" or row.outcome == {"result": "cancels"}
 
 
+def answer_ended_orders(outcome: Outcome) -> bool:
+    rows = (line.body for line in outcome.lines if isinstance(line.body, AdminRow))
+    return any(ended_by_the_answer(row) for row in rows)
+
+
 @pytest.mark.parametrize("name", CHOICES)
 def test_the_daemon_holds_when_a_question_is_answered_in_the_other_way(name: str) -> None:
     matters = MATTERS.get(name, LOOKS)
@@ -46,8 +51,19 @@ def test_the_daemon_holds_when_a_question_is_answered_in_the_other_way(name: str
     outcome = play(swarm)
     assert outcome.passed, [f"{v.check}: {v.text}" for v in outcome.violations]
     assert outcome.faults[matters]
-    bodies = [line.body for line in outcome.lines]
-    ended = any(ended_by_the_answer(row) for row in bodies if isinstance(row, AdminRow))
-    assert ended is (name in ENDS_ORDERS)
+    assert answer_ended_orders(outcome) is (name in ENDS_ORDERS)
+    trades = (line.body for line in outcome.lines if isinstance(line.body, TradeRow))
     if name == "child_label":
-        assert "" in {trade.label for trade in bodies if isinstance(trade, TradeRow)}
+        assert "" in {trade.label for trade in trades}
+
+
+def test_a_stop_that_comes_too_late_for_the_market_is_made_good() -> None:
+    """The entry waits, the market leaps beyond its stop, and the leg is refused at its birth."""
+    swarm = replace(
+        profiles.world("calls", 3), instrument="BTC_USDC-PERPETUAL", faults_s=4.0, rate=20,
+        market_pause_s=0.3, deeds=("order queued", "market jumps"),
+        rates={"market": 20.0, "calls": 20.0}, readings=Readings(wrong_side="refuse"),
+    )  # fmt: skip
+    outcome = play(swarm)
+    assert outcome.passed, [f"{v.check}: {v.text}" for v in outcome.violations]
+    assert answer_ended_orders(outcome)
