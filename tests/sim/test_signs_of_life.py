@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from exchange_kit import BTC, Client, World
+from exchange_kit import BTC, Client, World, buy
 from trio.testing import MockClock
 from trio_websocket import ConnectionClosed
 
@@ -51,6 +51,22 @@ async def test_who_does_not_answer_is_cut_ten_seconds_later(autojump_clock: Mock
         assert trio.current_time() - began == pytest.approx(22, abs=0.5)
         assert closed.value.reason is not None
         assert closed.value.reason.code == 4000
+
+
+@pytest.mark.parametrize(("scope", "left"), [("connection", 0), ("account", 1)])
+async def test_who_is_cut_for_it_loses_the_orders_that_were_to_go_with_it(
+    autojump_clock: MockClock, scope: str, left: int
+) -> None:
+    """A choice for the account is for its later connections only."""
+    world = World()
+    async with world.running(), world.client() as client:
+        await client.call("private/enable_cancel_on_disconnect", scope=scope)
+        await client.call("private/buy", **buy(10, type="limit", price=40_000))
+        await client.call("public/set_heartbeat", interval=10)
+        with pytest.raises(ConnectionClosed):
+            await beats(client, 9, answers=False)
+        await trio.sleep(0.1)
+        assert len(world.exchange.desk.live) == left
 
 
 async def test_an_idle_connection_is_cut_without_a_word(autojump_clock: MockClock) -> None:

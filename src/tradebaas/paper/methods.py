@@ -121,8 +121,10 @@ def _set_self_trading(call: Call, asked: params.SelfTrading) -> str:
     return "ok"
 
 
-def _logout(call: Call, _: params.Logout) -> None:
+def _logout(call: Call, asked: params.Logout) -> None:
     """Close the connection without an answer and without cancel-on-disconnect."""
+    if asked.invalidate_token:
+        call.exchange.gate.invalidate(call.session)
     call.exchange.disconnect(call.session.number, logout=True)
     call.exchange.outbox.drop(call.session.number)
 

@@ -52,15 +52,18 @@ class Session(msgspec.Struct, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Whose account may be used, and how far."""
+    """Whose account may be used, how far, and in which named session ("": in none)."""
 
     account: str
     levels: Mapping[str, str]
+    session: str = ""
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token that was given out; ``session`` is None when any connection may use it."""
+    """A token that was given out, to the session ``asker``; ``session`` is the one that may use it,
+    None when any may."""
 
+    asker: int
     session: int | None
     expires_ms: int
     refreshes: bool
@@ -145,6 +148,11 @@ class Gate:
         """Forget all tokens."""
         self._tokens.clear()
 
+    def invalidate(self, session: Session) -> None:
+        """Forget the tokens that a connection was given, those of named sessions as well."""
+        kept = self._tokens.items()
+        self._tokens = {key: item for key, item in kept if item.asker != session.number}
+
     def forget(self, session: Session) -> None:
         """Drop the tokens that die with a connection."""
         kept = self._tokens.items()
@@ -190,17 +198,22 @@ class Gate:
         if known.session not in {None, session.number}:
             return None
         del self._tokens[token]
+        if known.session is not None:
+            self.forget(session)
         return known.grant
 
     def _give_tokens(self, session: Session, params: Auth, grant: Grant, wall_ms: int) -> Wire:
         words = params.scope.split()
         names = [word for word in words if word.startswith("session:")]
+        if names or grant.session:
+            names = names or [grant.session]
+            grant = msgspec.structs.replace(grant, session=names[0])
         ttl_s = _ttl(words, self._ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
-        self._tokens[access] = Token(owner, wall_ms + ttl_s * 1000, False, grant)
-        lasts_ms = 10 * ttl_s * 1000
-        self._tokens[refresh] = Token(owner, wall_ms + lasts_ms, True, grant)
+        asker, lasts_ms = session.number, ttl_s * 1000
+        self._tokens[access] = Token(asker, owner, wall_ms + lasts_ms, False, grant)
+        self._tokens[refresh] = Token(asker, owner, wall_ms + 10 * lasts_ms, True, grant)
         while len(self._tokens) > MAX_TOKENS:
             del self._tokens[next(iter(self._tokens))]
         result: Wire = {

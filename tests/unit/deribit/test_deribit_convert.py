@@ -61,6 +61,13 @@ def test_everything_else_may_be_missing() -> None:
     assert (found.label, found.filled, found.price, found.updated_ms) == ("", D(0), None, 0)
 
 
+@pytest.mark.parametrize("order_id", ["90000000001", "TPMS-1", "ETH-OTO-7", "taker:1/é", "0"])
+def test_an_id_is_whatever_the_exchange_says(order_id: str) -> None:
+    found = order(order_id=order_id, trigger_order_id=order_id, oto_order_ids=[order_id])
+    assert (found.order_id, found.trigger_order_id) == (order_id, order_id)
+    assert found.oto_order_ids == (order_id,)
+
+
 def test_an_unknown_state_counts_as_live() -> None:
     assert order(order_state="speed_bumped").live
     assert not order(order_state="cancelled").live

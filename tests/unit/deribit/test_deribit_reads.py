@@ -293,6 +293,16 @@ async def test_the_newest_description_of_an_order_counts() -> None:
     assert [order.state for order in found.orders] == ["filled"]
 
 
+async def test_of_two_descriptions_of_one_moment_the_fuller_counts() -> None:
+    for first, second in (("0", "10"), ("10", "0")):
+        found = await probe(Desk(NOTHING | {
+            BY_LABEL: [wire_order(last_update_timestamp=5, filled_amount=first)],
+            OPEN: [wire_order(last_update_timestamp=5, filled_amount=second)],
+        }))  # fmt: skip
+        assert isinstance(found, reads.Found)
+        assert [order.filled for order in found.orders] == [10]
+
+
 def stores(desk: Desk) -> set[object]:
     return {params["historical"] for method, params in desk.asked if method == HISTORY}
 
