@@ -141,7 +141,7 @@ def test_a_life_that_dies_while_it_opens_the_store_leaves_it_to_the_next(seed: i
     assert len(outcome.deaths) == 60
 
 
-@pytest.mark.parametrize("seed", [90101, 90102])
+@pytest.mark.parametrize("seed", [90101, 90103])
 def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
     """Whatever struck a life that was dying already once counted as a death of its own."""
     outcome = play(replace(profiles.world("rush", seed), deaths=80))
@@ -151,7 +151,7 @@ def test_a_life_dies_once_however_much_strikes_it(seed: int) -> None:
     died = sum("Injected" in line or "Killed" in line for line in lost)
     assert len(actors) > 10
     assert died - len(actors) in (0, 1), "the last one is of a drill in the quiet, at most"
-    assert 70 < len(outcome.deaths) <= 80
+    assert len(outcome.deaths) == 80
 
 
 def test_what_is_armed_and_never_strikes_is_not_counted() -> None:

@@ -122,10 +122,8 @@ class Front:
         """Count a call to its account, and those of the public together."""
         if not self._counting:
             return
-        method, owner = (
-            request.method,
-            self.exchange.gate.owner(call.session, _token_in(bytes(request.params))),
-        )
+        method = request.method
+        owner = self.exchange.gate.owner(call.session, _token_in(bytes(request.params)))
         if owner not in self._credits:
             self._credits[owner] = Credits(call.exchange.terms.limits)
         changes = method in ORDER_METHODS
