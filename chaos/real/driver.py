@@ -259,10 +259,11 @@ class Driver:
         """Command until the daemon answers at all (a restarting crew says 503).
 
         Raises:
-            Stuck: no answer in time.
+            Stuck: no answer in time, or the daemon has ended by itself.
         """
         until = time.monotonic() + API_LIMIT_S
         while time.monotonic() < until:
+            self.insist_running()
             answer = self.command(path, body)
             if answer is not None and answer.status != 503:
                 return answer

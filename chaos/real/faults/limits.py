@@ -99,10 +99,14 @@ def _needs_some(scene: Scene) -> None:
 
 
 def _allow_again(scene: Scene) -> None:
-    daemon = scene.driver.daemon
-    if daemon.running:
-        _allow(daemon.pid, None)
+    """It may be ending of a file that it could not open: only a commit shows that it is not."""
+    driver = scene.driver
     scene.mended()
+    if not driver.daemon.running:
+        return
+    _allow(driver.daemon.pid, None)
+    kept = driver.peek().seq
+    scene.watch(RISE_LIMIT_S, lambda state: state.seq > kept)
 
 
 def _rise_with_few(scene: Scene) -> None:
