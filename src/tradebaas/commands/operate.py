@@ -12,6 +12,7 @@ from tradebaas.commands.common import (
     json_option,
     print_json,
     print_table,
+    reason_of,
     with_config,
 )
 from tradebaas.commands.describe import position_text
@@ -85,7 +86,7 @@ def stop(config: Config, close_too: bool, as_json: bool) -> None:
 @json_option
 def close(config: Config, reason: str, as_json: bool) -> None:
     """Close the position at the market; the strategy stays started."""
-    print_events(command(config, "/api/position/close", {"reason": reason}), as_json)
+    print_events(command(config, "/api/position/close", {"reason": reason_of(reason)}), as_json)
 
 
 @click.command("move-stop")
