@@ -63,6 +63,9 @@ class Exchange:
         self.sessions = self.outbox.sessions
         self.display = Display(self.matching, self.terms, self.outbox)
         self.recorder = Recorder(saved, self.matching, self.display)
+        for desk in made:
+            if desk.name not in known:
+                self.recorder.open_account(desk)
         self._stands = False
         self._shut = False
         self.paused = False

@@ -120,8 +120,7 @@ def _chart(call: Call, asked: params.Chart) -> Wire:
     params.instrument(asked.instrument_name)
     if asked.resolution not in RESOLUTIONS:
         raise invalid("resolution", "invalid value")
-    if asked.end_timestamp < asked.start_timestamp:
-        raise invalid("end_timestamp", "must be after start_timestamp")
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape, minutes = call.exchange.tape, RESOLUTIONS[asked.resolution]
     return tape.chart(minutes, asked.start_timestamp, asked.end_timestamp)
 
@@ -188,7 +187,7 @@ def _trade_volumes(call: Call, _: Params) -> list[Wire]:
 
 def _funding_value(call: Call, asked: params.FundingSpan) -> Decimal:
     params.instrument(asked.instrument_name)
-    _check_span(asked)
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape = call.exchange.tape
     start_ms = max(asked.start_timestamp, tape.tick(tape.market.first))
     end_ms = min(asked.end_timestamp, tape.state.now_ms)
@@ -198,7 +197,7 @@ def _funding_value(call: Call, asked: params.FundingSpan) -> Decimal:
 def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     """Return a row for each whole hour of the span, the newest if there are too many."""
     params.instrument(asked.instrument_name)
-    _check_span(asked)
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape, funding = call.exchange.tape, call.exchange.terms.funding
     oldest_ms = tape.tick(tape.market.first) + HOUR_MS
     first = -(-max(asked.start_timestamp, oldest_ms) // HOUR_MS)
@@ -235,11 +234,6 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
             if at_ms >= oldest_ms
         ],
     }
-
-
-def _check_span(asked: params.FundingSpan) -> None:
-    if asked.end_timestamp < asked.start_timestamp:
-        raise invalid("end_timestamp", "must be after start_timestamp")
 
 
 def _price(exchange: Exchange, at_ms: int) -> Decimal:

@@ -6,6 +6,7 @@ A method that is not in a table gets -32601. Handlers return the result or raise
 from typing import Any
 
 from tradebaas.paper import checks, entry, params, queries
+from tradebaas.paper.account_methods import ACCOUNT_METHODS, username
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.cancels import CANCEL_METHODS
 from tradebaas.paper.instruments import CURRENCIES, Wire
@@ -165,8 +166,11 @@ def _get_summary(call: Call, asked: params.Summary) -> Wire:
         raise invalid("currency", "invalid currency")
     summary = call.exchange.display.summary(call.desk, asked.currency.upper())
     if asked.extended:
-        name = call.desk.name or call.exchange.config.client_id
-        summary |= {"id": call.desk.saved.account_id, "username": name, "type": "main"}
+        summary |= {
+            "id": call.desk.saved.account_id,
+            "username": username(call),
+            "type": "main",
+        }
         summary["self_trading_reject_mode"] = call.desk.saved.self_trading
     return summary
 
@@ -184,7 +188,8 @@ def _named(name: str) -> set[str]:
 METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/auth": Method(params.Auth, _auth),
     "public/fork_token": Method(
-        params.Fork, lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms)
+        params.Fork,
+        lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms),
     ),
     "public/hello": Method(params.Hello, _hello),
     "public/test": Method(params.Test, _test),
@@ -238,6 +243,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/get_account_summary": Method(params.Summary, _get_summary),
     "private/get_account_summaries": Method(params.Summary, _get_summaries),
 }
+
 for _suffix in ("", "_and_time"):
     METHODS[f"private/get_user_trades_by_instrument{_suffix}"] = Method(
         params.Trades,
@@ -280,4 +286,5 @@ ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     ),
 }
 """The methods that change orders: each call is journalled with its outcome."""
+METHODS.update(ACCOUNT_METHODS)
 METHODS.update(ORDER_METHODS)

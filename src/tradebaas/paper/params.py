@@ -284,6 +284,15 @@ class Trades(MarketTrades):
     historical: bool = False
 
 
+class TransactionLog(Params, kw_only=True):
+    currency: str
+    start_timestamp: int
+    end_timestamp: int
+    query: str = ""
+    count: Annotated[int, msgspec.Meta(ge=1, le=250)] = 100
+    continuation: int | None = None
+
+
 class Summary(Params):
     currency: str = ""
     extended: bool = False
@@ -349,6 +358,16 @@ def instrument(name: str) -> Instrument:
     if name not in INSTRUMENTS:
         raise invalid("instrument_name", "instrument not found")
     return INSTRUMENTS[name]
+
+
+def check_span(start_ms: int, end_ms: int) -> None:
+    """Check a stretch of time.
+
+    Raises:
+        Refused: -32602 when it ends before it begins.
+    """
+    if end_ms < start_ms:
+        raise invalid("end_timestamp", "must be after start_timestamp")
 
 
 def in_currency(currency: str) -> set[str]:

@@ -10,12 +10,14 @@ from decimal import Decimal
 
 import msgspec
 
+from tradebaas.paper.accounts import ZERO
 from tradebaas.paper.desk import Desk, Fill, Trade
 from tradebaas.paper.display import Display
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.saved import MAIN, SavedState
+from tradebaas.paper.transactions import Held, Moved, Transaction, of_settlement, of_start
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -35,6 +37,7 @@ class Step(msgspec.Struct, frozen=True):
     records: list[Record]
     orders: list[Order]
     fills: list[Fill]
+    transactions: list[Transaction]
     frames: list[tuple[int, bytes]]
     drops: list[int]
 
@@ -61,9 +64,10 @@ class Recorder:
         self._records.append(record)
         saved.next_record += 1
 
-    def take(self) -> tuple[list[Record], list[Order], list[Fill]]:
+    def take(self) -> tuple[list[Record], list[Order], list[Fill], list[Transaction]]:
         """Return what there is since the last call."""
-        taken = self._records, list(self._orders.values()), self.fills
+        rows = [row for desk in self._matching.desks.values() for row in desk.take_transactions()]
+        taken = self._records, list(self._orders.values()), self.fills, rows
         self._records, self._orders, self.fills = [], {}, []
         return taken
 
@@ -105,13 +109,31 @@ class Recorder:
         """Move what the session has brought to each account's balance."""
         for desk in self._matching.desks.values():
             for currency in CURRENCIES:
-                profit, funding = desk.account.settle(currency, mark)
+                profit, funding = self._settle(desk, currency, mark)
                 if not profit and not funding:
                     continue
                 line: Wire = {"currency": currency, "profit": profit, "funding": funding}
                 self.write("settlement", line, desk.name)
                 self._write_balance(desk, currency)
                 self._display.tell_balance(desk, currency)
+
+    def _settle(self, desk: Desk, currency: str, mark: Decimal) -> tuple[Decimal, Decimal]:
+        """Settle the positions of a currency; return the profit and the funding that it moved."""
+        profit = funding = ZERO
+        for position in desk.account.in_currency(currency):
+            before = Held.of(position)
+            moved = Moved(*desk.account.settle(position, mark))
+            if before.size or any(moved):
+                row = of_settlement(desk.stamp(), desk.account, position, before, moved)
+                desk.add_transaction(row)
+            profit, funding = profit + moved.profit, funding + moved.funding
+        return profit, funding
+
+    def open_account(self, desk: Desk) -> None:
+        """Note what a new account begins with."""
+        for currency in CURRENCIES:
+            if desk.account.balances[currency]:
+                desk.add_transaction(of_start(desk.stamp(), desk.account, currency))
 
     def trades_since(self, mark: int, order: Order) -> list[Trade]:
         """Return the trades of an order among the fills of this step, but the first ``mark``."""
@@ -129,7 +151,7 @@ class Recorder:
     def _write_exposure(self, desk: Desk, name: str) -> None:
         position, told = desk.account.positions[name], desk.saved.exposures
         exposure = position.size, desk.live_stop_amount(name)
-        if told.get(name, (Decimal(0), Decimal(0))) == exposure:
+        if told.get(name, (ZERO, ZERO)) == exposure:
             return
         told[name] = exposure
         body: Wire = {

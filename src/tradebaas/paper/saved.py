@@ -28,6 +28,7 @@ class Counters(msgspec.Struct, kw_only=True):
     oco: int = 71_001
     trade: int = 410_000_001
     trade_seq: int = 1
+    transaction: int = 61_001
 
 
 class SavedAccount(msgspec.Struct, kw_only=True):
@@ -35,7 +36,7 @@ class SavedAccount(msgspec.Struct, kw_only=True):
 
     ``account_id`` is drawn once, so that a ledger that was made anew has other accounts;
     ``user_id`` is what orders name their account by. ``exposures`` and ``balances`` are what the
-    journal was last told.
+    journal was last told, ``transactions`` how many rows the transaction log has had.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SavedAccount(msgspec.Struct, kw_only=True):
     self_trading: SelfTrading = "reject_taker"
     exposures: dict[str, tuple[Decimal, Decimal]] = {}
     balances: dict[str, Decimal] = {}
+    transactions: int = 0
 
 
 class SavedState(msgspec.Struct, kw_only=True):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 LEVELS = ("none", "read", "read_write")
 FULL: Mapping[str, str] = {"account": "read_write", "trade": "read_write"}
 """The areas that there are, and what a key without a scope of its own has in each."""
+OF_ACCOUNT = {"get_cancel_on_disconnect", "get_transaction_log"}
 ORDER_VERBS = ("buy", "sell", "edit", "cancel", "close")
 
 
@@ -39,7 +40,7 @@ def allows(levels: Mapping[str, str], method: str) -> bool:
 
 def _needed(name: str) -> tuple[str, str]:
     """Area and level; ("", "") for what every login may do, like subscribing."""
-    if name.startswith("get_account") or name == "get_cancel_on_disconnect":
+    if name.startswith("get_account") or name in OF_ACCOUNT:
         return "account", "read"
     if name.endswith("cancel_on_disconnect") or name.startswith("set_"):
         return "account", "read_write"

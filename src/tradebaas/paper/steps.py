@@ -201,13 +201,12 @@ class Steps:
             step = self.exchange.take_step()
             now = self._clock.monotonic()
             moved = self.exchange.now_ms != self._saved_now
-            if step.records or step.orders or (moved and now - self._saved_at >= CLOCK_ROW_S):
+            told = step.records or step.orders or step.transactions
+            if told or (moved and now - self._saved_at >= CLOCK_ROW_S):
                 saved = self.exchange.saved
                 # A client that is cut off during the commit must not take the step with it.
                 with trio.CancelScope(shield=True):
-                    await self._blocking.run(
-                        self._ledger.commit, step.records, step.orders, step.fills, saved
-                    )
+                    await self._blocking.run(self._ledger.commit, step, saved)
                 self._saved_at, self._saved_now = now, self.exchange.now_ms
             self._broken = False
             for number, frame in step.frames:
