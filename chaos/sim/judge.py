@@ -28,6 +28,7 @@ from chaos.world.ledger import (
 from chaos.world.mark import START
 from chaos.world.oracle import Violation, Witness
 from chaos.world.skew import Leap
+from chaos.world.statements import charge
 from chaos.world.story import Story
 from tradebaas.errors import Fatal, StoreOlder
 from tradebaas.store.place import Place
@@ -86,6 +87,7 @@ class Judge:
         self._patience = patience
         self._machine = machine
         self._journal = journal
+        self._charged = 0
         self._leaps = leaps
 
     def read(self) -> None:
@@ -94,7 +96,7 @@ class Judge:
         Raises:
             LedgerBroken: one of them is not what an honest process leaves behind.
         """
-        self.books.take(self._journal.rows(self.books.n))
+        self.look()
         place = Place(self._machine.root, self._machine.disk.view())
         if not place.disk.exists(place.db):
             return
@@ -131,6 +133,7 @@ class Judge:
             *head_is_last(story, self.head),
             *self._uncovered(),
             *owed(self.books, story, self.witness),
+            *oracle.unread(self.books, story),
         ]
 
     def owed(self) -> list[Violation]:
@@ -151,6 +154,9 @@ class Judge:
     def look(self) -> None:
         """Read the exchange's ledger alone."""
         self.books.take(self._journal.rows(self.books.n))
+        statements = self._journal.statements
+        charge(self.books, statements[self._charged :])
+        self._charged = len(statements)
 
     def _uncovered(self) -> list[Violation]:
         found = []

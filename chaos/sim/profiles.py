@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chaos.sim.swarm import FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
+from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 from chaos.world.faults import GROUPS
 from tradebaas.paper.readings import Readings
@@ -190,6 +190,10 @@ PROFILES: dict[str, Change] = {
     "losses": _with(
         seconds=25.0, **FAST, risk_percent=Decimal("0.1"), max_daily_loss_percent=Decimal("0.2"),
         **_faults("gap through the stop", market=4.0),
+    ),
+    "charged": _with(
+        seconds=30.0, rate=60, funding=DEAR,
+        **_faults(*TRADES, "cut", "settlement", market=2.0, network=0.1, house=0.1),
     ),
     "full": _with(3, **FAST, traps=("time",), **_faults("full", "command", disk=2.0, operator=3.0)),
     "flips": _with(

@@ -40,6 +40,8 @@ SNUG = Decimal("2.23")
 market has come nearer to meanwhile needs more, and must be refused."""
 LARGE = Decimal("2.3")
 """Likewise the amount per percent of risk, of the linear contract."""
+DEAR = Decimal("0.008")
+"""A premium of which a position of some minutes costs money that counts."""
 WIRE_S = 0.6
 """What the news of a naked position and its close may take together through the network."""
 DATA = Path("/var/lib/tradebaas")
@@ -63,7 +65,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``flips`` is the chance that a bit of the store changes while the daemon is down. ``quiet_s`` is
     how long the world may take to come to rest after the last fault. In a faulty world news of a
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
-    ``readings`` is how the exchange takes what nobody knows of Deribit.
+    ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
+    premium that it makes funding of.
     """
 
     seed: int
@@ -98,6 +101,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     quiet_s: float = 120.0
     news_s: float = 30.0
     readings: Readings = Readings()
+    funding: Decimal = Decimal(0)
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -187,6 +191,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         snug=rng.random() < 0.3,
         rates=swarm.rates | _rates(rng, LATEST),
         readings=_readings(rng),
+        funding=rng.choice((Decimal(0), DEAR)),
     )
 
 

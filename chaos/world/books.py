@@ -42,6 +42,7 @@ class Span:
     entered: Decimal = ZERO
     gross: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
     closed_ms: int = 0
     ours: bool = False
     reduced: bool = False
@@ -52,7 +53,7 @@ class Span:
 
     @property
     def net(self) -> Decimal:
-        return self.gross - self.fees
+        return self.gross - self.fees - self.funding
 
 
 @dataclass(slots=True)
@@ -131,6 +132,7 @@ class Books:
         self.averages: dict[str, Decimal] = {}
         self.balances: dict[str, Decimal] = {}
         self.cash: dict[str, list[tuple[int, Decimal]]] = {}
+        self.settled: dict[str, Decimal] = {}
         self.held: dict[str, list[tuple[int, Decimal]]] = {}
         self.requests: list[Request] = []
         self.by_label: dict[str, list[Request]] = {}
@@ -154,12 +156,17 @@ class Books:
     def take(self, rows: Iterable[JournalRow]) -> None:
         """Fold more lines.
 
-        Those of other accounts say nothing of the daemon's; a settlement moves what was booked.
+        Those of other accounts say nothing of the daemon's; a settlement moves what was booked, and
+        funding, of which ``settled`` has the sums.
         """
         for row in rows:
             self._let_pass(row)
             self.n, self.at_ms = row.n, row.at_ms
-            if row.account or isinstance(row.body, SettlementRow):
+            if row.account:
+                continue
+            if isinstance(row.body, SettlementRow):
+                moved = self.settled.get(row.body.currency, ZERO)
+                self.settled[row.body.currency] = moved + row.body.funding
                 continue
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from chaos.world.ledger import LedgerBroken, LogRow, Tail
 from chaos.world.signals import Signals
 from chaos.world.standing import Standing
@@ -34,6 +36,7 @@ from tradebaas.core.events import (
     RecoveryReport,
     TradeClosed,
 )
+from tradebaas.core.funding_events import FundingCharged
 from tradebaas.core.model import Absence, Intent, Phase, Role, Trade
 from tradebaas.core.state import State, naked_amount
 
@@ -96,6 +99,7 @@ class Story:
     deaths: list[Death] = field(default_factory=list)
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_seqs: dict[str, int] = field(default_factory=dict)
+    funding_read: dict[str, int] = field(default_factory=dict)
     leg_labels: dict[str, str] = field(default_factory=dict)
     signals: Signals = field(default_factory=Signals)
     fills: dict[str, Decimal] = field(default_factory=dict)
@@ -181,6 +185,8 @@ class Story:
                 self.fills[fill.key] = self.fills.get(fill.key, Decimal(0)) + fill.amount
             case TradeClosed(trade=trade):
                 self.trades.append(trade)
+            case FundingCharged(trade=number, row=row) if number:
+                self._charge(number, row.paid)
             case Recovered(report=report):
                 self._note_report(seq, report)
             case PositionCorrected():
@@ -196,6 +202,15 @@ class Story:
                     self.daemon_halts.append((seq, reason))
             case _:
                 pass  # the state has it
+
+    def _charge(self, number: int, paid: Decimal) -> None:
+        """Funding of a trade that was told before: of one of the last."""
+        for at in reversed(range(len(self.trades))):
+            trade = self.trades[at]
+            if trade.number == number:
+                charged = trade.funding + paid
+                self.trades[at] = replace(trade, funding=charged, net=trade.net - paid)
+                return
 
     def _note_report(self, seq: int, report: RecoveryReport) -> None:
         """The state may have changed since the one that the report is about."""
@@ -215,6 +230,7 @@ class Story:
     def _note_intent(self, seq: int, intent: Intent) -> None:
         self.intents[intent.label] = intent
         self.intent_seqs[intent.label] = seq
+        self.funding_read[intent.label] = self.state.funding.through_ms
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
         if intent.role is Role.ENTRY:
             lacking = self.standing.lacks(intent)
