@@ -5,8 +5,9 @@ after, and once more when no row can be late any more; while a position is open 
 a settlement charges it too; and otherwise seldom. What was read is durable with its rows in one
 commit, so a death anywhere leads to the same read again, and each row counts once by its id.
 
-An exchange that refuses the log (a key without account:read, a gateway that lacks it) costs no
-trading: it is asked again later, and what is shown says that funding is not known.
+An exchange that refuses the log (a key without account:read, a gateway that lacks it), does not
+answer, or tells nonsense costs no trading: it is asked again, less and less often, and what is
+shown says that funding is not known.
 """
 
 import math
@@ -20,14 +21,15 @@ from tradebaas.core.funding import LATE_MS
 from tradebaas.core.messages import Report
 from tradebaas.core.state import State, ready
 from tradebaas.deribit import reads
-from tradebaas.deribit.errors import CallFailed
+from tradebaas.deribit.errors import CallFailed, Unanswered
 from tradebaas.deribit.link import Link
 from tradebaas.deribit.statements import statement
 
 LOOK_EVERY_S = 1.0
 READ_EVERY_S = 5.0
 OPEN_EVERY_S = 60.0
-REFUSED_EVERY_S = 600.0
+SELDOM_S = 600.0
+"""The longest pause after refusals, which double it."""
 SELDOM_MS = 3_600_000
 """Of the exchange's time."""
 
@@ -42,12 +44,13 @@ class Statements:
         self._connection = connection
         self._currency = currency
         self._read_at = -math.inf
+        self._pause_s = READ_EVERY_S
 
     async def run(self) -> None:
         """Read whenever it is due, until cancelled.
 
         Raises:
-            LinkLost, Unanswered: as ``Link.call``.
+            LinkLost: as ``Link.call``.
         """
         while True:
             await trio.sleep(LOOK_EVERY_S)
@@ -57,12 +60,13 @@ class Statements:
             self._read_at = now
             try:
                 await self._read(view)
-                self._ctx.board.funding_refused = ""
-            except CallFailed as error:
+                self._ctx.board.funding_refused, self._pause_s = "", READ_EVERY_S
+            except (CallFailed, Unanswered) as error:
                 self._ctx.board.funding_refused = str(error)
+                self._pause_s = min(2 * self._pause_s, SELDOM_S)
 
     def _is_due(self, view: State, passed_s: float) -> bool:
-        if passed_s < (REFUSED_EVERY_S if self._ctx.board.funding_refused else READ_EVERY_S):
+        if passed_s < self._pause_s:
             return False
         funding, now_ms = view.funding, self._now_ms()
         waits = any(trade.closed_ms > funding.through_ms for trade in funding.closed)

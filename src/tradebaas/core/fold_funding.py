@@ -9,7 +9,7 @@ from tradebaas.core.fold_tallies import count, day_of
 from tradebaas.core.funding_events import FundingCharged, FundingRead
 from tradebaas.core.maps import put
 from tradebaas.core.model import ZERO, Phase, Trade
-from tradebaas.core.state import State
+from tradebaas.core.state import State, managed_instrument
 
 QUIET = (Phase.IDLE, Phase.ANALYZING, Phase.SIGNAL_DETECTED)
 
@@ -47,6 +47,7 @@ def _add(sums: dict[str, Decimal], currency: str, amount: Decimal) -> dict[str, 
 
 
 def funding_read(state: State, event: FundingRead) -> State:
-    quiet = state.phase in QUIET
-    known = funding.read(state.funding, event.through_ms, state.position, quiet=quiet)
+    under_way = "" if state.phase in QUIET else managed_instrument(state)
+    opened_ms = state.position.opened_ms if state.position is not None else 0
+    known = funding.read(state.funding, event.through_ms, under_way, opened_ms)
     return replace(state, funding=known)

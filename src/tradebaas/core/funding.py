@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tradebaas.core.funding_events import FundingRow
 from tradebaas.core.maps import put
-from tradebaas.core.model import ZERO, Position, Trade
+from tradebaas.core.model import ZERO, Trade
 
 LATE_MS = 60_000
 """How far before the last read the log is read again: the exchange may show a row late."""
@@ -122,10 +122,11 @@ def ended(funding: Funding, trade: Trade) -> Funding:
     )
 
 
-def read(funding: Funding, through_ms: int, position: Position | None, *, quiet: bool) -> Funding:
-    """The log was read: what no later row can concern is forgotten.
+def read(funding: Funding, through_ms: int, instrument: str, opened_ms: int) -> Funding:
+    """The log was read: what no later news can concern is forgotten.
 
-    ``quiet`` says that no trade is under way; then rows that none has claimed in time are not ours.
+    Kept are rows of the trade that is under way: on ``instrument``, from after ``opened_ms``. What
+    none has claimed in time is not ours.
     """
     funding = replace(funding, through_ms=max(funding.through_ms, through_ms))
     horizon_ms = funding.horizon_ms
@@ -136,15 +137,6 @@ def read(funding: Funding, through_ms: int, position: Position | None, *, quiet:
         held=tuple(
             row
             for row in funding.held
-            if row.at_ms >= horizon_ms or not (quiet or _is_before(row, position))
+            if row.at_ms >= horizon_ms or (row.instrument == instrument and row.at_ms > opened_ms)
         ),
-    )
-
-
-def _is_before(row: FundingRow, position: Position | None) -> bool:
-    """Whether a row cannot be of the position that is open, nor of one whose end is awaited."""
-    return (
-        position is not None
-        and row.instrument == position.instrument
-        and row.at_ms <= position.opened_ms
     )

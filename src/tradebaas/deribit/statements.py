@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from tradebaas.core.funding_events import FundingRow
 from tradebaas.deribit import wire
 from tradebaas.deribit.calls import Caller, ask
+from tradebaas.deribit.convert import Unusable
 from tradebaas.deribit.rpc import Params
-from tradebaas.errors import Unusable
 
 MAX_ROWS = 250
 MAX_PAGES = 20
