@@ -14,13 +14,13 @@ file or a clock.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
 
-from chaos.world.books import Books, Request
+from chaos.world.books import Books, Request, Span
 from chaos.world.ledger import SnapshotRow
 from chaos.world.mark import START, Mark
 from chaos.world.story import Story
@@ -276,14 +276,24 @@ def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Vi
         if balance != expected:
             text = f"the exchange's {currency} balance is {balance}, its trades say {expected}"
             found.append(Violation("same", f"balance {currency}", text))
-        if unread(books, story):
-            continue
-        ours = sum((s.net for s in mine if s.ours), ZERO)
-        counted = story.state.counters.net.get(currency, ZERO)
-        if ours != counted:
-            text = f"net {currency}: {counted} by the log, {ours} by the exchange"
-            found.append(Violation("same", f"net {currency}", text))
+        ours = [span for span in mine if span.ours]
+        for what, told, counted in _totals(story, currency, ours, read=not unread(books, story)):
+            if told != counted:
+                text = f"{what} {currency}: {counted} by the log, {told} by the exchange"
+                found.append(Violation("same", f"{what} {currency}", text))
     return found
+
+
+def _totals(
+    story: Story, currency: str, ours: list[Span], *, read: bool
+) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """What the exchange says of all our positions together, and what the log counts."""
+    counters = story.state.counters
+    funding = counters.funding.get(currency, ZERO)
+    net = counters.net.get(currency, ZERO)
+    yield "net", sum((s.gross - s.fees for s in ours), ZERO), net + funding
+    if read:
+        yield "funding", sum((s.funding for s in ours), ZERO), funding
 
 
 # ----------------------------------------------------------------------------------------- words

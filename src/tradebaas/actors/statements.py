@@ -28,6 +28,8 @@ from tradebaas.deribit.statements import statement
 LOOK_EVERY_S = 1.0
 READ_EVERY_S = 5.0
 OPEN_EVERY_S = 60.0
+PAGE_EVERY_S = 1.0
+"""In exchange time: what it allows of this method (its burst is left to others)."""
 SELDOM_S = 600.0
 """The longest pause after refusals, which double it."""
 SELDOM_MS = 3_600_000
@@ -78,11 +80,15 @@ class Statements:
         now_ms = await reads.server_time(self._link)
         funding = view.funding
         started_ms = funding.horizon_ms if funding.through_ms else _beginning(view)
-        taken = await statement(self._link, self._currencies(view), started_ms, now_ms)
+        currencies = self._currencies(view)
+        taken = await statement(self._link, currencies, started_ms, now_ms, self._pause)
         fact = FundingFact(rows=taken.rows, through_ms=taken.through_ms)
         await self._ctx.asker.ask(
             Report(connection=self._connection, at_ms=self._now_ms(), facts=(fact,))
         )
+
+    async def _pause(self) -> None:
+        await trio.sleep(PAGE_EVERY_S / float(self._link.clock.rate))
 
     def _currencies(self, view: State) -> tuple[str, ...]:
         """In which a trade that waits for its rows was settled, besides the present one."""

@@ -5,10 +5,10 @@ anything else. So a read is of a stretch of time and of so many pages at most; o
 is asked for in halves.
 """
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import final
 
-import trio
 from msgspec import Raw, Struct
 
 from tradebaas.core.funding_events import FundingRow
@@ -17,10 +17,9 @@ from tradebaas.deribit.calls import Caller, ask
 from tradebaas.deribit.convert import Unusable
 from tradebaas.deribit.rpc import Params
 
+Pause = Callable[[], Awaitable[None]]
 MAX_ROWS = 250
 MAX_PAGES = 20
-PAGE_EVERY_S = Decimal(1)
-"""In exchange time: what the exchange allows of this method (its burst is left to others)."""
 MOST = Decimal("1e15")
 LEAST = -30
 """A sum of money has no more digits than this; anything else is a mistake."""
@@ -35,9 +34,11 @@ class Statement(Struct, frozen=True, kw_only=True):
 
 
 async def statement(
-    link: Caller, currencies: tuple[str, ...], start_ms: int, end_ms: int
+    link: Caller, currencies: tuple[str, ...], start_ms: int, end_ms: int, pause: Pause
 ) -> Statement:
     """What the log has of start..end, or of the earlier part of it if that is too much.
+
+    ``pause`` is made between two pages.
 
     Raises:
         LinkLost, Unanswered, CallFailed: it could not be read.
@@ -45,7 +46,7 @@ async def statement(
     while True:
         found: list[FundingRow] = []
         for currency in currencies:
-            rows = await _rows(link, currency, start_ms, end_ms)
+            rows = await _rows(link, currency, start_ms, end_ms, pause)
             if rows is None:
                 break
             found += rows
@@ -56,7 +57,9 @@ async def statement(
         end_ms = (start_ms + end_ms) // 2
 
 
-async def _rows(link: Caller, currency: str, start_ms: int, end_ms: int) -> list[FundingRow] | None:
+async def _rows(
+    link: Caller, currency: str, start_ms: int, end_ms: int, pause: Pause
+) -> list[FundingRow] | None:
     """All rows with funding of a stretch; None when there are more pages than are read."""
     found: list[FundingRow] = []
     continuation: int | None = None
@@ -73,7 +76,7 @@ async def _rows(link: Caller, currency: str, start_ms: int, end_ms: int) -> list
         found += page
         if continuation is None:
             return found
-        await trio.sleep(float(PAGE_EVERY_S / link.clock.rate))
+        await pause()
     return None
 
 

@@ -44,10 +44,14 @@ def log(rows: list[Row]) -> Callable[[Params], object]:
     return answer
 
 
+async def pause() -> None:
+    await trio.sleep(1.0)
+
+
 async def test_what_has_funding_is_told_by_what_was_paid() -> None:
     plain = row(3, NOW_MS, None, type="deposit", instrument_name=None)
     desk = Desk({LOG: log([row(1, NOW_MS - 1, 1.5e-7), row(2, NOW_MS, 0), plain])})
-    taken = await statement(desk, ("BTC", "USDC"), NOW_MS - 10, NOW_MS)
+    taken = await statement(desk, ("BTC", "USDC"), NOW_MS - 10, NOW_MS, pause)
     (found,) = taken.rows
     assert (found.row_id, found.paid, found.at_ms) == ("1", Decimal("-1.5e-7"), NOW_MS - 1)
     assert taken.through_ms == NOW_MS
@@ -60,7 +64,7 @@ async def test_all_pages_are_read_at_the_pace_that_is_allowed(
     rows = [row(n, NOW_MS - 600 + n) for n in range(2 * MAX_ROWS + 3)]
     desk = Desk({LOG: log(rows)})
     began = trio.current_time()
-    taken = await statement(desk, ("BTC",), NOW_MS - 1000, NOW_MS)
+    taken = await statement(desk, ("BTC",), NOW_MS - 1000, NOW_MS, pause)
     assert sorted(int(each.row_id) for each in taken.rows) == list(range(len(rows)))
     assert len(desk.asked) == 3
     assert trio.current_time() - began == 2.0
@@ -74,7 +78,7 @@ async def test_what_is_too_much_is_read_in_halves(
     desk, start_ms, end_ms = Desk({LOG: log(rows)}), NOW_MS, NOW_MS + len(rows)
     found: set[str] = set()
     for _ in range(8):
-        taken = await statement(desk, ("BTC",), start_ms, end_ms)
+        taken = await statement(desk, ("BTC",), start_ms, end_ms, pause)
         found |= {each.row_id for each in taken.rows}
         assert taken.through_ms > start_ms
         start_ms = taken.through_ms
@@ -89,7 +93,7 @@ async def test_a_single_moment_that_is_too_full_stops_nothing_else(
 ) -> None:
     monkeypatch.setattr(statements, "MAX_PAGES", 1)
     desk = Desk({LOG: log([row(n, NOW_MS) for n in range(2 * MAX_ROWS)])})
-    taken = await statement(desk, ("BTC",), NOW_MS, NOW_MS + 100)
+    taken = await statement(desk, ("BTC",), NOW_MS, NOW_MS + 100, pause)
     assert (taken.rows, taken.through_ms) == ((), NOW_MS)
 
 
@@ -99,4 +103,4 @@ async def test_a_single_moment_that_is_too_full_stops_nothing_else(
 async def test_a_sum_that_makes_no_sense_is_no_answer(funding: object) -> None:
     desk = Desk({LOG: log([row(1, NOW_MS, funding)])})
     with pytest.raises(Garbled):
-        await statement(desk, ("BTC",), NOW_MS, NOW_MS)
+        await statement(desk, ("BTC",), NOW_MS, NOW_MS, pause)

@@ -22,7 +22,7 @@ from tradebaas.deribit.convert import Contracts
 from tradebaas.paper.funding import HOUR_MS
 
 PAGE = Path(__file__).parents[3] / "docs" / "arithmetic.md"
-RATE = "0.0008"
+RATE = "0.000288"
 HOURS = ((1, 0), (3, 1))
 """The rest is sold after three hours, the half of it after one."""
 COIN, CENT = Decimal("1E-12"), Decimal("1E-8")
