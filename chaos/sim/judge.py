@@ -27,6 +27,7 @@ from chaos.world.ledger import (
 )
 from chaos.world.mark import START
 from chaos.world.oracle import Violation, Witness
+from chaos.world.permits import Permits
 from chaos.world.skew import Leap
 from chaos.world.statements import charge
 from chaos.world.story import Story
@@ -84,6 +85,8 @@ class Judge:
             max_daily_loss_percent=risk.max_daily_loss_percent,
             grace_ms=GRACE_S * 1000 * patience.rate,
         )
+        foreign = machine.config.foreign
+        self._permits = Permits(foreign.orders, foreign.positions)
         self._patience = patience
         self._machine = machine
         self._journal = journal
@@ -101,7 +104,10 @@ class Judge:
         if not place.disk.exists(place.db):
             return
         with open_reader(place) as reader:
+            known = len(self.story.adoptions)
             self.story.take(log_rows(reader.connection, self.story.tail, place.db))
+            for _, adopted in self.story.adoptions[known:]:
+                self.books.adopt(adopted.position.instrument, adopted.at_ms)
             self.snapshots = snapshot_rows(reader.connection)
         if place.disk.exists(place.head):
             self.head = head_of(place.disk.read(place.head))
@@ -178,7 +184,7 @@ class Judge:
         limit_ms, news_ms = self._patience.naked_ms, self._patience.news_ms
         case = Case(
             books=books, story=story, witness=witness, now_ms=now_ms, limit_ms=limit_ms,
-            sabotage_ms=news_ms, leaps=self._leaps, bounds=self._bounds,
+            sabotage_ms=news_ms, leaps=self._leaps, bounds=self._bounds, permits=self._permits,
             snapshots=self.snapshots, flat=flat,
         )  # fmt: skip
         found = [

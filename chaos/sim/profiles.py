@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 from chaos.world.faults import GROUPS
+from tradebaas.config import ForeignSection
 from tradebaas.paper.readings import Readings
 
 SHORT = "short"
@@ -36,7 +37,8 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
     """
     if changes.get("rate", FASTEST) < FASTEST:
         changes |= {"max_entries_per_day": UNLIMITED, "max_daily_loss_percent": NO_LIMIT}
-    changes = {"readings": Readings()} | changes
+    usual = {"readings": Readings(), "funding": Decimal(0), "foreign": ForeignSection()}
+    changes = usual | changes
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
     )
@@ -59,6 +61,7 @@ EARLY = ("step", "disk operation")
 LOST = ("order done, cut", "order lost, cut", "order queued", "order failed, done",
         "order failed, queued", "order done in silence")  # fmt: skip
 STOPS = "owner cancels our stop"
+OWNERS = ("owner's stop beside ours", "owner opens", "owner's resting order")
 TRADES = ("gap through the take", "gap through the stop")
 """What closes a position soon, so that there are many entries."""
 
@@ -157,6 +160,14 @@ PROFILES: dict[str, Change] = {
     "foreign": _with(
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),
+    ),
+    "adopts": _with(
+        **QUIET, **FAST, foreign=ForeignSection(orders="adopt", positions="adopt"),
+        **_faults(*OWNERS, "cut", *TRADES, foreign=2.0, market=2.0, network=0.1),
+    ),
+    "closes": _with(
+        **QUIET, **FAST, foreign=ForeignSection(orders="close", positions="close"),
+        **_faults(*OWNERS, "cut", *TRADES, foreign=2.0, market=2.0, network=0.1),
     ),
     "liquidated": _with(
         **QUIET, **FAST, **_faults("liquidation", *TRADES, "command", market=3.0, operator=0.5),

@@ -20,6 +20,7 @@ from tradebaas.config import (
     BackupSection,
     Config,
     ExchangeSection,
+    ForeignSection,
     RiskSection,
     StoreSection,
     StrategySection,
@@ -40,6 +41,8 @@ SNUG = Decimal("2.23")
 market has come nearer to meanwhile needs more, and must be refused."""
 LARGE = Decimal("2.3")
 """Likewise the amount per percent of risk, of the linear contract."""
+POLICIES = ("quarantine", "quarantine", "adopt", "close")
+"""What becomes of the owner's orders and positions; half of the worlds leave them alone."""
 DEAR = Decimal("0.008")
 """A premium of which a position of some minutes costs money that counts."""
 WIRE_S = 0.6
@@ -66,7 +69,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     how long the world may take to come to rest after the last fault. In a faulty world news of a
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
     ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
-    premium that it makes funding of.
+    premium that it makes funding of. ``foreign`` is what the daemon does about the owner's.
     """
 
     seed: int
@@ -102,6 +105,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     news_s: float = 30.0
     readings: Readings = Readings()
     funding: Decimal = Decimal(0)
+    foreign: ForeignSection = ForeignSection()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -118,6 +122,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
                 max_amount=LARGE * self.risk_percent if self.capped else None,
                 naked_ms=max(2_000, 400 * self.rate),
             ),
+            foreign=self.foreign,
             store=StoreSection(snapshot_every=self.snapshot_every),
             backups=BackupSection(interval_seconds=self.backup_every_s, keep=3),
             supervisor=supervisor if self.patient else SupervisorSection(forgive_seconds=20.0),
@@ -192,6 +197,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         rates=swarm.rates | _rates(rng, LATEST),
         readings=_readings(rng),
         funding=rng.choice((Decimal(0), DEAR)),
+        foreign=ForeignSection(orders=rng.choice(POLICIES), positions=rng.choice(POLICIES)),
     )
 
 

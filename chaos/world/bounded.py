@@ -211,7 +211,12 @@ def _lost(books: Books, story: Story, entry: _Entry, currency: str) -> Fraction:
         for span in closed
         if span.currency == currency and span.closed_ms <= entry.intended_ms
     )
-    return -sum(nets, Fraction(0))
+    taken = (
+        Fraction(trade.net)
+        for trade in story.adopted
+        if trade.currency == currency and trade.closed_ms // DAY_MS == entry.day
+    )
+    return -sum(nets, Fraction(0)) - sum(taken, Fraction(0))
 
 
 def _before_funding(span: Span) -> Decimal:

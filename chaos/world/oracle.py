@@ -289,8 +289,9 @@ def _totals(
 ) -> Iterator[tuple[str, Decimal, Decimal]]:
     """What the exchange says of all our positions together, and what the log counts."""
     counters = story.state.counters
-    funding = counters.funding.get(currency, ZERO)
-    net = counters.net.get(currency, ZERO)
+    adopted = [trade for trade in story.adopted if trade.currency == currency]
+    funding = counters.funding.get(currency, ZERO) - sum((t.funding for t in adopted), ZERO)
+    net = counters.net.get(currency, ZERO) - sum((t.net for t in adopted), ZERO)
     yield "net", sum((s.gross - s.fees for s in ours), ZERO), net + funding
     if read:
         yield "funding", sum((s.funding for s in ours), ZERO), funding

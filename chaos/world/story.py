@@ -30,6 +30,7 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    PositionAdopted,
     PositionCorrected,
     Reconciled,
     Recovered,
@@ -83,6 +84,8 @@ class Story:
     was first read in full by life and connection, ``groundless`` what entry intents lacked,
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
+    ``adopted`` the trades of positions that the owner had opened (see ``adoptions``), ``duties``
+    the ids of the owner's orders that were adopted,
     ``absences`` the evidence for those that were called absent,
     ``unarmed`` where what was armed was so no longer: the event, its life and its kind,
     ``unsettled`` what the present life has lacked of a recovery in every state so far, "" once one
@@ -107,6 +110,9 @@ class Story:
     reconciles: list[Reconcile] = field(default_factory=list)
     first_reads: dict[tuple[int, int], int] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    adopted: list[Trade] = field(default_factory=list)
+    adoptions: list[tuple[int, PositionAdopted]] = field(default_factory=list)
+    duties: set[str] = field(default_factory=set)
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
     missed: list[tuple[int, str]] = field(default_factory=list)
@@ -178,13 +184,18 @@ class Story:
                 self._deny(seq, label, "not sent")
             case OrderUpdated(order=order):
                 self._end(order.label, "found")
+                self.duties |= {order.order_id} if order.duty is not None else set()
             case Reconciled(connection=connection, read_ms=read_ms):
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
                 self.first_reads.setdefault((before.life, connection), read_ms)
             case Filled(fill=fill):
                 self.fills[fill.key] = self.fills.get(fill.key, Decimal(0)) + fill.amount
+            case PositionAdopted():
+                self.adoptions.append((seq, event))
             case TradeClosed(trade=trade):
-                self.trades.append(trade)
+                known = {adopted.position.opened_ms for _, adopted in self.adoptions}
+                mine = trade.signal_id or trade.opened_ms not in known
+                (self.trades if mine else self.adopted).append(trade)
             case FundingCharged(trade=number, row=row) if number:
                 self._charge(number, row.paid)
             case Recovered(report=report):
@@ -205,12 +216,13 @@ class Story:
 
     def _charge(self, number: int, paid: Decimal) -> None:
         """Funding of a trade that was told before: of one of the last."""
-        for at in reversed(range(len(self.trades))):
-            trade = self.trades[at]
-            if trade.number == number:
-                charged = trade.funding + paid
-                self.trades[at] = replace(trade, funding=charged, net=trade.net - paid)
-                return
+        for trades in (self.trades, self.adopted):
+            for at in reversed(range(len(trades))):
+                trade = trades[at]
+                if trade.number == number:
+                    charged = trade.funding + paid
+                    trades[at] = replace(trade, funding=charged, net=trade.net - paid)
+                    return
 
     def _note_report(self, seq: int, report: RecoveryReport) -> None:
         """The state may have changed since the one that the report is about."""
