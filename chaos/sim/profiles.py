@@ -37,7 +37,12 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
     """
     if changes.get("rate", FASTEST) < FASTEST:
         changes |= {"max_entries_per_day": UNLIMITED, "max_daily_loss_percent": NO_LIMIT}
-    usual = {"readings": Readings(), "funding": Decimal(0), "foreign": ForeignSection()}
+    usual = {
+        "readings": Readings(),
+        "funding": Decimal(0),
+        "foreign": ForeignSection(),
+        "trail": False,
+    }
     changes = usual | changes
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
@@ -175,7 +180,8 @@ PROFILES: dict[str, Change] = {
     "trailing": _with(
         **FAST, trail=True,
         **_faults("market jumps", *TRADES, STOPS, "cut", "command", "order done, cut",
-                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5),
+                  *GROUPS["edits"],
+                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5, edits=2.0),
     ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost

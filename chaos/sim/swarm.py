@@ -184,7 +184,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=FASTEST)
         swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
         swarm = replace(swarm, max_daily_loss_percent=4 * swarm.risk_percent)
-    return replace(
+    swarm = replace(
         swarm,
         flips=rng.choice((0.0, 0.0, 0.15)),
         capacities=Capacities(
@@ -199,6 +199,9 @@ def draw(seed: int, deaths: int) -> Swarm:
         funding=rng.choice((Decimal(0), DEAR)),
         foreign=ForeignSection(orders=rng.choice(POLICIES), positions=rng.choice(POLICIES)),
     )
+    if rng.random() < 0.3:
+        swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
+    return swarm
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -247,6 +250,7 @@ MOST_OFTEN = {
 
 
 LATEST = {"skew": 0.2}
+TRAILED = {"edits": 0.3}
 """Likewise; drawn after all else, so that worlds without it are what they were before."""
 
 
