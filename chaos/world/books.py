@@ -238,7 +238,8 @@ class Books:
         order = row.body
         assert isinstance(order, OrderRow)
         self._note_label(order.label, row.n)
-        self.labels_by_id[order.order_id] = order.label
+        parent = self.labels_by_id.get(order.trigger_order_id or "", "")
+        self.labels_by_id[order.order_id] = order.label or parent  # a child may bear no label
         self._note_ordered(order.label, row.n)
         went = order.order_state == "cancelled" and order.order_id in self.live
         before = self.uncovered(order.instrument_name) if went else ZERO
