@@ -83,7 +83,7 @@ def toml_blocks() -> list[tuple[str, str]]:
     return [
         (str(page.relative_to(ROOT)), block)
         for page in PAGES
-        for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for block in re.findall(r"```toml[^\n]*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     ]
 
 
