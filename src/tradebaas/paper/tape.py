@@ -161,8 +161,15 @@ class Tape:
             self.end_leg()
             if self.state.leg == 3:
                 self.close_bar()
+                self._leap(to_ms)
                 self.state.price = self.next_open()
                 self.open_next()
+
+    def _leap(self, to_ms: int) -> None:
+        """Pass over the bars that are whole by ``to_ms``, if the market goes on beyond them."""
+        last = self.number(to_ms) - 1
+        if last > self.state.bar and self.market.bar(last + 1) is not None:
+            self.state.bar = last
 
     def shock(self, price: Decimal) -> None:
         """Jump to ``price`` and shift every later price of the source by as much."""
