@@ -244,6 +244,7 @@ class Exchange:
         settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
         if settled_ms is not None and settled_ms < due_ms:
             self.recorder.settle_day(self.tape.price)
+            self.tape.state.settlement_price = self.tape.price
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:

@@ -49,6 +49,8 @@ class TapeState(msgspec.Struct, kw_only=True):
     price: Decimal
     high: Decimal
     low: Decimal
+    settlement_price: Decimal | None = None
+    """Of the last daily settlement, None before the first."""
     shocks: list[tuple[int, Decimal]] = []
     shocked: dict[int, Candle] = {}
 
@@ -107,6 +109,19 @@ class Tape:
         start, end = self._points[state.leg], self._points[state.leg + 1]
         inside = at_ms - (self.open_ms + state.leg * LEG_MS)
         return _on_leg(start, end, inside)
+
+    def price_before(self, at_ms: int) -> Decimal:
+        """Return where the bar before a moment closed; where the market began, or has got to, if it
+        has none so early or late."""
+        number = self.number(at_ms) - 1
+        if number >= self.state.bar:
+            return self.price
+        bar = self.candle(number)
+        if bar is not None:
+            return bar.close
+        oldest = self.candle(self.market.first)
+        assert oldest is not None, "a market has at least one bar"
+        return oldest.open
 
     def turns(self, number: int) -> Turns | None:
         """Return how a bar runs, or None where there is none."""

@@ -41,7 +41,7 @@ def ticker_wire(
         "index_price": tape.price,
         "min_price": low,
         "max_price": high,
-        "settlement_price": tape.price,
+        "settlement_price": settlement_price(tape, terms),
         "estimated_delivery_price": tape.price,
         "current_funding": funding.rate(now_ms),
         "funding_8h": funding.eight_hours(now_ms),
@@ -53,6 +53,14 @@ def interest(tape: Tape, terms: Terms) -> Decimal:
     """Return what this session has taken so far for holding a position, as a share of it."""
     now_ms = tape.state.now_ms
     return terms.funding.between(terms.last_settlement(now_ms), now_ms)
+
+
+def settlement_price(tape: Tape, terms: Terms) -> Decimal:
+    """Return the price of the last settlement; where there was none yet, where the market stood at
+    its time, or began."""
+    if tape.state.settlement_price is not None:
+        return tape.state.settlement_price
+    return tape.price_before(terms.last_settlement(tape.state.now_ms))
 
 
 def open_interest(desks: Iterable[Desk], name: str) -> Decimal:
