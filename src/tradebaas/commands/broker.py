@@ -171,7 +171,7 @@ async def _clock(exam: _Exam) -> Row:
         return Row("clock", Level.OK, "the embedded exchange has a clock of its own")
     await reads.server_time(exam.link)
     now = exam.ports.clock.monotonic()
-    skew = exam.ports.clock.wall_ms() - exam.link.clock.now_ms(now)
+    skew = exam.ports.clock.wall_ms() - exam.link.clock.wall_ms(now)
     detail = f"this machine is {skew} ms ahead, give or take {exam.link.clock.error_ms(now):.0f}"
     advice = "let NTP set it (`timedatectl set-ntp true`)"
     if abs(skew) > SKEW_MOST_MS:

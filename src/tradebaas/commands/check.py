@@ -242,7 +242,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
     async def skew_ms() -> int:
         with trio.fail_after(LOGIN_SECONDS):
             async with open_link(endpoint, ports, Credits(), inbox=Capacities().inbox) as link:
-                return ports.clock.wall_ms() - link.clock.now_ms(ports.clock.monotonic())
+                return ports.clock.wall_ms() - link.clock.wall_ms(ports.clock.monotonic())
 
     try:
         skew = trio.run(skew_ms)

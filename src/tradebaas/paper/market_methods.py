@@ -23,7 +23,6 @@ from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
 
-DAY_MINUTES = 24 * 60
 MAX_FUNDING_ROWS = 744
 """Hours of a month of 31 days: what Deribit gives at once."""
 FUNDING_STEPS = {"8h": (96, 5), "24h": (96, 15), "1m": (90, 480)}
@@ -173,12 +172,7 @@ def _seq(at_ms: int | None, within: int = 0) -> int | None:
 
 def _trade_volumes(call: Call, _: Params) -> list[Wire]:
     """Return the volumes of 24 hours, in coins."""
-    tape = call.exchange.tape
-    last = tape.state.bar
-    bars = range(max(tape.market.first, last - DAY_MINUTES), last)
-    turns = [found for number in bars if (found := tape.turns(number)) is not None]
-    coins = sum((turn.cost / turn.points[3] for turn in turns if turn.points[3]), Decimal(0))
-    volume: Wire = {"futures_volume": coins.quantize(Decimal("1E-8"))}
+    volume: Wire = {"futures_volume": call.exchange.display.feeds.day.now().coins}
     none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
     return [{"currency": name} | volume | none for name in CURRENCIES]
 
