@@ -13,12 +13,12 @@ from typing import Any
 from tradebaas.paper import params
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.candles import MINUTE_MS
-from tradebaas.paper.channels import INDICES
 from tradebaas.paper.desk import SEQ_PER_MS
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.funding import HOUR_MS
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
 from tradebaas.paper.params import Params, invalid
+from tradebaas.paper.past_methods import check_index, price_at
 from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
@@ -103,17 +103,9 @@ def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
 
 
 def _index_price(call: Call, asked: params.Index) -> Wire:
-    if asked.index_name not in INDICES:
-        raise invalid("index_name", "invalid value")
+    check_index(asked.index_name)
     price = call.exchange.tape.price
     return {"index_price": price, "estimated_delivery_price": price}
-
-
-def _index_names(_: Call, asked: params.IndexNames) -> list[object]:
-    if not asked.extended:
-        return [*sorted(INDICES)]
-    combos = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
-    return [{"name": name} | combos for name in sorted(INDICES)]
 
 
 def _chart(call: Call, asked: params.Chart) -> Wire:
@@ -206,8 +198,8 @@ def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     return [
         {
             "timestamp": hour * HOUR_MS,
-            "index_price": _price(call.exchange, hour * HOUR_MS),
-            "prev_index_price": _price(call.exchange, (hour - 1) * HOUR_MS),
+            "index_price": price_at(call.exchange, hour * HOUR_MS),
+            "prev_index_price": price_at(call.exchange, (hour - 1) * HOUR_MS),
             "interest_1h": funding.between((hour - 1) * HOUR_MS, hour * HOUR_MS),
             "interest_8h": funding.eight_hours(hour * HOUR_MS),
         }
@@ -227,7 +219,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
         "data": [
             {
                 "timestamp": at_ms,
-                "index_price": _price(call.exchange, at_ms),
+                "index_price": price_at(call.exchange, at_ms),
                 "interest_8h": funding.eight_hours(at_ms),
             }
             for at_ms in times
@@ -236,14 +228,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
     }
 
 
-def _price(exchange: Exchange, at_ms: int) -> Decimal:
-    """Return where the bar opened that a time lies in; where the market stands after the last."""
-    turns = exchange.tape.turns(exchange.tape.number(at_ms))
-    return exchange.tape.price if turns is None else turns.points[0]
-
-
 MARKET_METHODS: dict[str, Method[Any]] = {
-    "public/get_announcements": Method(Params, lambda _, __: []),
     "public/get_book_summary_by_currency": Method(params.ByCurrency, _summary_by_currency),
     "public/get_book_summary_by_instrument": Method(params.ByInstrument, _summary_by_instrument),
     "public/get_contract_size": Method(params.ByInstrument, _contract_size),
@@ -252,7 +237,6 @@ MARKET_METHODS: dict[str, Method[Any]] = {
     "public/get_funding_rate_history": Method(params.FundingSpan, _funding_history),
     "public/get_funding_rate_value": Method(params.FundingSpan, _funding_value),
     "public/get_index_price": Method(params.Index, _index_price),
-    "public/get_index_price_names": Method(params.IndexNames, _index_names),
     "public/get_instrument": Method(
         params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
     ),

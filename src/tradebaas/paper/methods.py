@@ -9,10 +9,12 @@ from tradebaas.paper import checks, entry, params, queries
 from tradebaas.paper.account_methods import ACCOUNT_METHODS, username
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.cancels import CANCEL_METHODS
+from tradebaas.paper.elsewhere import ELSEWHERE
 from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.market_methods import MARKET_METHODS
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.past_methods import PAST_METHODS
 
 VERSION = "paper-1"
 """What ``public/hello`` and ``public/test`` answer as version."""
@@ -29,8 +31,15 @@ def _status(call: Call, _: Params) -> Wire:
 
 def _auth(call: Call, asked: params.Auth) -> Wire:
     session, exchange = call.session, call.exchange
-    tokens = exchange.gate.login(session, asked, call.wall_ms)
+    try:
+        tokens = exchange.gate.login(session, asked, call.wall_ms)
+    except Refused:
+        account = exchange.gate.account_of(asked.client_id)
+        if account is not None:
+            exchange.display.tell_login(exchange.desks[account], session.peer, "failure")
+        raise
     exchange.act_for(session, exchange.desks[session.account])
+    exchange.display.tell_login(exchange.desks[session.account], session.peer, "success")
     line: Wire = {"session": session.number, "event": "login"}
     exchange.recorder.write("session", line, session.account)
     return tokens
@@ -254,6 +263,8 @@ for _suffix in ("", "_and_time"):
         lambda call, asked: queries.trades(call, asked, params.in_currency(asked.currency)),
     )
 
+OWN = frozenset({"public/candle_done"})
+"""The methods that Deribit has not."""
 WEBSOCKET_ONLY = frozenset(
     f"{scope}/{name}"
     for scope, names in {
@@ -286,5 +297,5 @@ ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     ),
 }
 """The methods that change orders: each call is journalled with its outcome."""
-METHODS.update(ACCOUNT_METHODS)
+METHODS.update(ACCOUNT_METHODS | PAST_METHODS | ELSEWHERE)
 METHODS.update(ORDER_METHODS)

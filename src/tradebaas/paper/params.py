@@ -284,15 +284,6 @@ class Trades(MarketTrades):
     historical: bool = False
 
 
-class TransactionLog(Params, kw_only=True):
-    currency: str
-    start_timestamp: int
-    end_timestamp: int
-    query: str = ""
-    count: Annotated[int, msgspec.Meta(ge=1, le=250)] = 100
-    continuation: int | None = None
-
-
 class Summary(Params):
     currency: str = ""
     extended: bool = False
@@ -358,6 +349,19 @@ def instrument(name: str) -> Instrument:
     if name not in INSTRUMENTS:
         raise invalid("instrument_name", "instrument not found")
     return INSTRUMENTS[name]
+
+
+def offset_of(continuation: str) -> int:
+    """Return how many rows a client has been told already.
+
+    Raises:
+        Refused: -32602 when it is no continuation.
+    """
+    if not continuation:
+        return 0
+    if not re.fullmatch("[0-9]{1,9}", continuation):
+        raise invalid("continuation", "invalid value")
+    return int(continuation)
 
 
 def check_span(start_ms: int, end_ms: int) -> None:

@@ -79,10 +79,10 @@ class Steps:
 
     # -- clients ------------------------------------------------------------------------------
 
-    async def join(self) -> Connection:
-        """Take in a connection."""
+    async def join(self, peer: str) -> Connection:
+        """Take in a connection from an address."""
         async with self._step():
-            return self._new_connection(self.exchange.connect().number)
+            return self._new_connection(self.exchange.connect(peer).number)
 
     def part(self, connection: Connection, nursery: trio.Nursery) -> None:
         """Forget a connection at once, and have a task of ``nursery`` tell the books.
@@ -100,10 +100,10 @@ class Steps:
                 return None
             return self._receive(number, text)
 
-    async def answer(self, text: str, proof: Proof) -> bytes | None:
+    async def answer(self, text: str, proof: Proof, peer: str) -> bytes | None:
         """Answer a call that came without a connection; None when a fault withholds the answer."""
         async with self._step():
-            session = self.exchange.visit(proof)
+            session = self.exchange.visit(proof, peer)
             connection = self._new_connection(session.number)
             self._receive(session.number, text)
             if not session.admin:
