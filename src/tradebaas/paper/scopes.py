@@ -18,6 +18,8 @@ OF_ACCOUNT = (
     *("get_current_deposit_address", "get_deposits", "get_transfers", "get_withdrawals"),
 )
 """What the reads of the account, and of the wallet that it has not got, begin with."""
+FOR_ALL = {"subscribe", "unsubscribe", "unsubscribe_all", "logout"}
+READ_VERBS = ("get", "list", "simulate", "pme/simulate")
 ORDER_VERBS = ("buy", "sell", "edit", "cancel", "close")
 
 
@@ -44,11 +46,9 @@ def allows(levels: Mapping[str, str], method: str) -> bool:
 
 
 def _needed(name: str) -> tuple[str, str]:
-    """Area and level; ("", "") for what every login may do, like subscribing."""
-    if name.startswith(OF_ACCOUNT):
-        return "account", "read"
-    if name.endswith("cancel_on_disconnect") or name.startswith("set_"):
-        return "account", "read_write"
-    if name.startswith(ORDER_VERBS):
-        return "trade", "read_write"
-    return ("trade", "read") if name.startswith("get_") else ("", "")
+    """Area and level; ("", "") for what every login may do."""
+    if name in FOR_ALL:
+        return "", ""
+    if name.startswith(READ_VERBS):
+        return ("account" if name.startswith(OF_ACCOUNT) else "trade"), "read"
+    return ("trade" if name.startswith(ORDER_VERBS) else "account"), "read_write"
