@@ -74,11 +74,19 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
 
 
 class BackupStatus(Struct, frozen=True, kw_only=True):
-    """The newest verified backup, and the last failure if it is newer. Wall ms."""
+    """The newest verified backup, and the last failure if it is newer. Wall ms.
+
+    ``made_room`` is how many older ones had to go for it; ``second_ms`` when the newest one was
+    made that the second place has; ``drilled_ms`` when one was last restored on trial.
+    """
 
     last_ms: int | None = None
     name: str = ""
     failure: str = ""
+    made_room: int = 0
+    second_ms: int | None = None
+    second_failure: str = ""
+    drilled_ms: int | None = None
 
 
 class Vitals(Struct, frozen=True, kw_only=True):

@@ -129,10 +129,16 @@ class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups under ``data/backups``: one every ``interval_seconds``, the newest ``keep`` kept."""
+    """Backups under ``data/backups``, one every ``interval_seconds``.
+
+    The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
+    directory that gets a copy of each, on another disk or a mount; "" for none.
+    """
 
     interval_seconds: float = 3600.0
     keep: int = 24
+    keep_days: int = 7
+    second: str = ""
 
 
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -346,6 +352,9 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     backups = config.backups
     yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
     yield "backups", "keep", backups.keep >= 1, "must be at least 1"
+    yield "backups", "keep_days", backups.keep_days >= 0, "must be 0 or more"
+    absolute = not backups.second or Path(backups.second).is_absolute()
+    yield "backups", "second", absolute, "must be an absolute path, or empty for none"
     supervisor = config.supervisor
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
