@@ -147,7 +147,8 @@ class Context:
     """What one life's actors are given.
 
     ``cause`` and ``poisoned`` concern the life before. ``locate`` gives the exchange's present URL,
-    "" while there is none. ``born`` is when this life began, in monotonic seconds.
+    "" while there is none. ``born`` is when this life began, in monotonic seconds. In a
+    ``rehearsal`` a restored store of any account meets the embedded exchange.
     """
 
     config: Config
@@ -162,6 +163,7 @@ class Context:
     born: float
     disk: Disk
     capacities: Capacities = USUAL
+    rehearsal: bool = False
 
     @property
     def data_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""``backup list|create|copy|verify|restore``: copies of the store, and back.
+"""``backup list|create|copy|verify|restore`` (and ``drill``): copies of the store, and back.
 
 ``create`` and ``copy`` are also what the daemon's backup scheduler runs, each as a process of its
 own.
@@ -22,6 +22,7 @@ from tradebaas.commands.common import (
     store_errors,
     with_config,
 )
+from tradebaas.commands.drill import drill
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
 from tradebaas.names import command
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def backup() -> None:
-    """List, make, verify and restore backups of the store."""
+    """List, make, copy, verify, restore and try backups of the store."""
+
+
+backup.add_command(drill)
 
 
 @backup.command("list")

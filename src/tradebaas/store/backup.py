@@ -199,17 +199,18 @@ def _bytes_in(reader: Reader) -> int:
 
 
 @contextmanager
-def only_one(place: Place) -> Iterator[None]:
-    """One backup at a time: the child of a daemon that died may still be at work.
+def only_one(place: Place, what: str = "backup") -> Iterator[None]:
+    """One at a time: the child of a daemon that died may still be at work.
 
     Raises:
         BackupFailed: Another process is at it.
     """
-    file = place.disk.open(place.backups / "lock", "create")
+    name = "lock" if what == "backup" else f"{what}.lock"
+    file = place.disk.open(place.backups / name, "create")
     try:
         file.lock()
         yield
     except BlockingIOError:
-        raise BackupFailed(f"another backup is being made in {place.backups}") from None
+        raise BackupFailed(f"another {what} is being made in {place.backups}") from None
     finally:
         file.close()
