@@ -256,9 +256,9 @@ class _Child:
     machine: Machine
     rng: random.Random
 
-    async def run(self, arguments: Sequence[str], within: float) -> None:
+    async def run(self, arguments: Sequence[str], within: float, given: str = "") -> str:
         """``ports.RunSelf`` for the one thing that the daemon has its children do."""
-        assert arguments[:2] == ("backup", "create"), arguments
+        assert (arguments[:2], given) == (("backup", "create"), ""), arguments
         keep = int(arguments[arguments.index("--keep") + 1])
         with trio.move_on_after(within) as limit:
             await trio.sleep(self.rng.uniform(0.05, 0.5))
@@ -266,6 +266,7 @@ class _Child:
             await trio.sleep(self.rng.uniform(0.05, 0.5))
         if limit.cancelled_caught:
             raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+        return ""
 
     async def _in_a_commit_or_soon(self, keep: int) -> None:
         """Copy in the middle of the daemon's next commit, if there is one soon."""

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
+from tradebaas.settings import NoticesSection, notice_rules
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -162,6 +163,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backups: BackupSection = BackupSection()
     supervisor: SupervisorSection = SupervisorSection()
     http: HttpSection = HttpSection()
+    notices: NoticesSection = NoticesSection()
 
     @property
     def data_dir(self) -> Path:
@@ -346,6 +348,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
     yield "supervisor", "forgive_seconds", supervisor.forgive_seconds >= 0, "must be 0 or more"
+    yield from notice_rules(config.notices)
     yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
     loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
     yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

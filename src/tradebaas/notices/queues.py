@@ -1,0 +1,79 @@
+"""What waits to be sent: one bounded queue for each address, so that a dead one holds up no other.
+
+Pure. A notice that comes from an event carries its number; up to where all addresses have been told
+is what a restart goes on from.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import final
+
+from msgspec import Struct
+
+from tradebaas.notices.model import Notice, body_of, title_of
+
+ROOM = 200
+"""How many notices may wait for one address."""
+
+
+class Waiting(Struct, frozen=True):
+    """A notice with its words as they will be sent. ``seq`` is 0 when no event is behind it."""
+
+    seq: int
+    notice: Notice
+    title: str
+    body: str
+
+
+def waiting(notice: Notice, seq: int, at_ms: int, origin: str) -> Waiting:
+    return Waiting(seq, notice, title_of(notice), body_of(notice, at_ms, origin))
+
+
+@final
+class Queues:
+    """The queues of all addresses, numbered from 0."""
+
+    def __init__(self, addresses: int) -> None:
+        self._queues = [deque[Waiting]() for _ in range(addresses)]
+        self.read = 0
+        """Up to which event all notices are in the queues."""
+
+    def put(self, item: Waiting) -> list[Notice]:
+        """Queue it for every address; returns what had to make room, oldest first.
+
+        What is urgent makes room only for what is urgent.
+        """
+        dropped = [self._make_room(queue, item) for queue in self._queues]
+        return [notice for notice in dropped if notice is not None]
+
+    def _make_room(self, queue: deque[Waiting], item: Waiting) -> Notice | None:
+        dropped: Waiting | None = None
+        if len(queue) >= ROOM:  # the first one is under way and stays
+            usual = (other for other in list(queue)[1:] if not other.notice.urgent)
+            dropped = next(usual, queue[1] if item.notice.urgent else item)
+            if dropped is item:
+                return item.notice
+            queue.remove(dropped)
+        queue.append(item)
+        return None if dropped is None else dropped.notice
+
+    def first(self, address: int) -> Waiting | None:
+        """What is to be sent to an address now."""
+        return self._queues[address][0] if self._queues[address] else None
+
+    def done(self, address: int) -> None:
+        """Its first one was delivered, or given up."""
+        self._queues[address].popleft()
+
+    @property
+    def count(self) -> int:
+        """How many wait, over all addresses."""
+        return sum(map(len, self._queues))
+
+    @property
+    def told(self) -> int:
+        """Up to which event every address has been told."""
+        return min((item.seq - 1 for item in self._all() if item.seq), default=self.read)
+
+    def _all(self) -> Iterable[Waiting]:
+        return (item for queue in self._queues for item in queue)
