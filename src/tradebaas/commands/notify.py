@@ -9,7 +9,7 @@ import msgspec
 
 from tradebaas.access import NOTICE_CREDENTIAL, NOTICE_VARIABLE, notice_addresses
 from tradebaas.commands.common import NotDone, print_table
-from tradebaas.notices.model import Notice, Parcel, body_of, title_of
+from tradebaas.notices.model import Notice, Outcome, Parcel, Post, body_of, title_of
 from tradebaas.redact import Redactor, secrets_of
 
 TEST = Notice(
@@ -32,15 +32,15 @@ MEANINGS = {
 @click.command()
 @click.option("--test", is_flag=True, help="Send a test to every address.")
 @click.option("--unit", metavar="NAME", help="Tell that this unit of systemd has failed.")
-@click.option("--parcel", is_flag=True, hidden=True)  # for the daemon: JSON in, the reason out
-def notify(test: bool, unit: str | None, parcel: bool) -> None:
+@click.option("--post", is_flag=True, hidden=True)  # for the daemon: a Post in, an Outcome out
+def notify(test: bool, unit: str | None, post: bool) -> None:
     """Send a notice through apprise, to the addresses that the daemon uses.
 
     They come from systemd (LoadCredential=notice-urls:FILE) or from TRADEBAAS_NOTICE_URLS, one
     URL on each line: https://appriseit.com/services has how each service is written.
     """
-    if parcel:
-        _deliver_parcel()
+    if post:
+        _deliver_post()
     elif test:
         _send(TEST)
     elif unit is not None:
@@ -49,11 +49,17 @@ def notify(test: bool, unit: str | None, parcel: bool) -> None:
         raise click.UsageError("say what: --test, or --unit NAME")
 
 
-def _deliver_parcel() -> None:
+def _deliver_post() -> None:
     from tradebaas.notices.delivery import deliver
 
-    parcel = msgspec.json.decode(sys.stdin.buffer.read(), type=Parcel)
-    click.echo(deliver(notice_addresses()[parcel.address], parcel))
+    post = msgspec.json.decode(sys.stdin.buffer.read(), type=Post)
+    sent, reason = 0, ""
+    for parcel in post.parcels:
+        reason = deliver(notice_addresses()[post.address], parcel)
+        if reason:
+            break
+        sent += 1
+    click.echo(msgspec.json.encode(Outcome(sent, reason)))
 
 
 def _tell_of(unit: str, environ: Mapping[str, str]) -> None:
@@ -96,9 +102,9 @@ def _send(notice: Notice) -> None:
         raise NotDone(f"there is nobody to notify: {_how()}")
     secrets = Redactor(word for address in addresses for word in secrets_of(address))
     body = body_of(notice, SystemClock().wall_ms(), os.uname().nodename)
+    parcel = Parcel(title_of(notice), body, notice.urgent)
     rows, failed = [], 0
     for number, address in enumerate(addresses):
-        parcel = Parcel(address=number, title=title_of(notice), body=body, urgent=notice.urgent)
         reason = secrets.clean(deliver(address, parcel))
         failed += bool(reason)
         rows.append((f"{number + 1} ({address.partition(':')[0]})", reason or "sent"))

@@ -16,13 +16,26 @@ class Notice(Struct, frozen=True, kw_only=True):
     urgent: bool = False
 
 
-class Parcel(Struct, frozen=True, kw_only=True):
-    """What the child process is handed: an address by its number, and the words."""
+class Parcel(Struct, frozen=True):
+    """The words of a notice as they are sent."""
 
-    address: int
     title: str
     body: str
     urgent: bool
+
+
+class Post(Struct, frozen=True):
+    """What a child process is to send, in this order, and to which address by its number."""
+
+    address: int
+    parcels: tuple[Parcel, ...]
+
+
+class Outcome(Struct, frozen=True):
+    """How many of them were delivered, and why no more; "" when all were."""
+
+    sent: int
+    reason: str
 
 
 def title_of(notice: Notice) -> str:

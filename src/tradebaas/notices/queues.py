@@ -6,6 +6,7 @@ is what a restart goes on from.
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import final
 
 from msgspec import Struct
@@ -35,6 +36,7 @@ class Queues:
 
     def __init__(self, addresses: int) -> None:
         self._queues = [deque[Waiting]() for _ in range(addresses)]
+        self._under_way = [0] * addresses
         self.read = 0
         """Up to which event all notices are in the queues."""
 
@@ -43,27 +45,21 @@ class Queues:
 
         What is urgent makes room only for what is urgent.
         """
-        dropped = [self._make_room(queue, item) for queue in self._queues]
+        pairs = zip(self._queues, self._under_way, strict=True)
+        dropped = [_add(queue, item, under_way) for queue, under_way in pairs]
         return [notice for notice in dropped if notice is not None]
 
-    def _make_room(self, queue: deque[Waiting], item: Waiting) -> Notice | None:
-        dropped: Waiting | None = None
-        if len(queue) >= ROOM:  # the first one is under way and stays
-            usual = (other for other in list(queue)[1:] if not other.notice.urgent)
-            dropped = next(usual, queue[1] if item.notice.urgent else item)
-            if dropped is item:
-                return item.notice
-            queue.remove(dropped)
-        queue.append(item)
-        return None if dropped is None else dropped.notice
+    def first(self, address: int, many: int = 1) -> list[Waiting]:
+        """What is to be sent to an address now; from here on it is under way."""
+        found = list(islice(self._queues[address], many))
+        self._under_way[address] = len(found)
+        return found
 
-    def first(self, address: int) -> Waiting | None:
-        """What is to be sent to an address now."""
-        return self._queues[address][0] if self._queues[address] else None
-
-    def done(self, address: int) -> None:
-        """Its first one was delivered, or given up."""
-        self._queues[address].popleft()
+    def done(self, address: int, many: int = 1) -> None:
+        """Its first ones were delivered, or given up; the others are not under way any more."""
+        self._under_way[address] = 0
+        for _ in range(many):
+            self._queues[address].popleft()
 
     @property
     def count(self) -> int:
@@ -77,3 +73,17 @@ class Queues:
 
     def _all(self) -> Iterable[Waiting]:
         return (item for queue in self._queues for item in queue)
+
+
+def _add(queue: deque[Waiting], item: Waiting, under_way: int) -> Notice | None:
+    """Append it; the notice that had to make room for it, or could not be added."""
+    if len(queue) < ROOM:
+        queue.append(item)
+        return None
+    rest = list(islice(queue, under_way, None))
+    usual = (other for other in rest if not other.notice.urgent)
+    dropped = next(usual, rest[0] if item.notice.urgent else item)
+    if dropped is not item:
+        queue.remove(dropped)
+        queue.append(item)
+    return dropped.notice

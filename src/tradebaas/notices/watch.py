@@ -6,11 +6,11 @@ what it missed from the log. Each notice is sent by a child process, so neither 
 hangs nor apprise's imports cost the trading loop anything.
 
 At least once: where has been told up to is remembered after the delivery, so a process that dies in
-between sends that notice again, and a service may get again what another one has not got yet.
+between sends some notices again, and a service may get again what another one has not got yet.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import msgspec
@@ -25,7 +25,7 @@ from tradebaas.errors import Fatal
 from tradebaas.notices.conditions import Conditions, summary
 from tradebaas.notices.gate import Gate
 from tradebaas.notices.memory import Told, load, save
-from tradebaas.notices.model import Notice, Parcel
+from tradebaas.notices.model import Notice, Outcome, Parcel, Post
 from tradebaas.notices.queues import Queues, Waiting, waiting
 from tradebaas.notices.words import NAMES, Teller
 from tradebaas.redact import Redactor, secrets_of
@@ -41,6 +41,8 @@ LOOK_EVERY_S = 1.0
 CHILD_LIMIT_S = 60.0
 BACKOFF_S = (2.0, 5.0, 15.0, 60.0, 300.0)
 """How long to wait after the first, second, ... failed attempt; then the last."""
+BATCH = 10
+"""How many one child process sends; so many may come twice after a death."""
 AT_ONCE = 2
 """How many child processes may send at the same time."""
 CHUNK = 500
@@ -70,7 +72,6 @@ class Watch:
         self._origin = f"{os.uname().nodename}, {config().data_dir.absolute()}"
         self._sending = trio.CapacityLimiter(AT_ONCE)
         self._changed = trio.Event()
-        self._settled = trio.Event()
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -84,10 +85,11 @@ class Watch:
             await self._read(self._board.events, worker)
 
     async def drain(self, within: float) -> None:
-        """Wait until nothing waits any more; what still does is sent by the next process."""
+        """Wait until all that is committed was told; what is not is told by the next process."""
+        view = self._board.view.value
         with trio.move_on_after(within):
-            while self._queues.count:
-                await self._settled.wait()
+            while self._queues.count or (view is not None and self._queues.read < view.seq):
+                await self._changed.wait()
 
     # ------------------------------------------------------------------------ reading
 
@@ -128,6 +130,7 @@ class Watch:
             self._gate.hold(notice)
         elif notice is not None:
             self._put(notice, seq, at_ms)
+        self._wake()
 
     def _put(self, notice: Notice, seq: int, at_ms: int) -> None:
         now, settings = self._ports.clock.monotonic(), self._config().notices
@@ -137,8 +140,6 @@ class Watch:
     def _queue(self, notice: Notice, seq: int, at_ms: int) -> None:
         for dropped in self._queues.put(waiting(notice, seq, at_ms, self._origin)):
             self._gate.hold(dropped)
-        changed, self._changed = self._changed, trio.Event()
-        changed.set()
         self._publish()
 
     # ------------------------------------------------------------------------ looking
@@ -161,47 +162,38 @@ class Watch:
     # ------------------------------------------------------------------------ sending
 
     async def _send_all(self, address: int, worker: Blocking) -> None:
+        failures, since = 0, 0.0
         while True:
-            item = self._queues.first(address)
-            if item is None:
+            items = self._queues.first(address, BATCH)
+            if not items:
                 await self._changed.wait()
                 continue
-            sent = await self._send(address, item)
-            self._queues.done(address)
-            await self._remember(worker)
-            self._note(sent=sent, lost=not sent)
-            settled, self._settled = self._settled, trio.Event()
-            settled.set()
+            sent, reason = await self._try(address, items)
+            failures = failures + 1 if reason and not sent else bool(reason)
+            since = self._now() if failures == 1 else since
+            lost = bool(reason) and self._now() - since >= self._config().notices.give_up_seconds
+            self._queues.done(address, sent + lost)
+            if sent or lost:
+                await self._remember(worker)
+            self._note(sent, lost, reason)
+            if failures == 1 or lost:
+                await say(_complaint(items[sent], address, reason, lost=lost))
+            if lost:
+                failures = 0
+            elif failures:
+                await trio.sleep(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
 
-    async def _send(self, address: int, item: Waiting) -> bool:
-        """Try until it is delivered, or is to be given up; whether it was delivered."""
-        began, attempt = self._ports.clock.monotonic(), 0
-        while True:
-            reason = await self._try(address, item)
-            self._note(failure=reason)
-            if not reason:
-                return True
-            where = f"notice {item.notice.title!r} to address {address + 1}"
-            if self._ports.clock.monotonic() - began >= self._config().notices.give_up_seconds:
-                await say(f"{where} is given up: {reason}")
-                return False
-            if attempt == 0:
-                await say(f"{where} was not delivered and is tried again: {reason}")
-            await trio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
-            attempt += 1
-
-    async def _try(self, address: int, item: Waiting) -> str:
-        """One attempt; "" or why it failed."""
-        parcel = Parcel(
-            address=address, title=item.title, body=item.body, urgent=item.notice.urgent
-        )
-        given = msgspec.json.encode(parcel).decode()
+    async def _try(self, address: int, items: Sequence[Waiting]) -> tuple[int, str]:
+        """One attempt with one child: how many were delivered, and why no more; "" if all were."""
+        parcels = tuple(Parcel(i.title, i.body, i.notice.urgent) for i in items)
+        given = msgspec.json.encode(Post(address, parcels)).decode()
         async with self._sending:
             try:
-                said = await self._ports.run_self(("notify", "--parcel"), CHILD_LIMIT_S, given)
-            except ChildFailed as failed:
-                said = str(failed)
-        return self._secrets.clean(said)
+                said = await self._ports.run_self(("notify", "--post"), CHILD_LIMIT_S, given)
+                outcome = msgspec.json.decode(said, type=Outcome)
+            except (ChildFailed, msgspec.DecodeError) as failed:
+                outcome = Outcome(0, str(failed))
+        return outcome.sent, self._secrets.clean(outcome.reason)
 
     async def _remember(self, worker: Blocking) -> None:
         self._told = replace(self._told, seq=max(self._told.seq, self._queues.told))
@@ -212,7 +204,10 @@ class Watch:
 
     # ------------------------------------------------------------------------ the figures
 
-    def _note(self, *, sent: bool = False, lost: bool = False, failure: str = "") -> None:
+    def _now(self) -> float:
+        return self._ports.clock.monotonic()
+
+    def _note(self, sent: int, lost: int, failure: str) -> None:
         was = self._status
         self._status = replace(was, sent=was.sent + sent, lost=was.lost + lost, failure=failure)
         self._publish()
@@ -220,3 +215,14 @@ class Watch:
     def _publish(self) -> None:
         self._status = replace(self._status, waiting=self._queues.count, held=self._gate.held_total)
         self._board.notices.set(self._status)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whoever waits looks again."""
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+
+def _complaint(item: Waiting, address: int, reason: str, *, lost: bool) -> str:
+    fate = "is given up" if lost else "was not delivered and is tried again"
+    return f"notice {item.notice.title!r} to address {address + 1} {fate}: {reason}"
