@@ -1,10 +1,11 @@
 """Notices reach a real web service and a real mail server, whatever dies or hangs on the way."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tradebaas.core.events import Event, Halted, LifeEnded, LifeStarted, Resumed
 from tradebaas.notices import watch as watching
 from tradebaas.notices.memory import Told, load, save
 from tradebaas.notices.watch import BATCH, Watch
-from tradebaas.runtime.ports import system_ports
+from tradebaas.runtime.ports import ChildFailed, Ports, system_ports
 from tradebaas.settings import NoticesSection
 
 WITHIN_S = 20.0
@@ -105,10 +106,12 @@ def test_where_nobody_is_told_a_failed_unit_is_no_failure() -> None:
 class Scene:
     """A ``Watch`` on a board that this test writes to, with real children and receivers."""
 
-    def __init__(self, data: Path, *addresses: str, **settings: float) -> None:
+    def __init__(
+        self, data: Path, *addresses: str, ports: Ports | None = None, **settings: float
+    ) -> None:
         self.config = Config(data=str(data), notices=NoticesSection(**settings))  # type: ignore[arg-type]
         self.board = boards.Board()
-        self.watch = Watch(lambda: self.config, self.board, system_ports(), addresses)
+        self.watch = Watch(lambda: self.config, self.board, ports or system_ports(), addresses)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -228,6 +231,24 @@ async def test_a_service_that_fails_is_tried_again(
     said = capfd.readouterr().out
     assert said.count("was not delivered and is tried again") == 1
     assert "500" in said
+    assert SECRET not in said
+
+
+async def test_a_child_that_crashes_with_a_secret_on_its_lips_gives_none_away(
+    tmp_path: Path, soon: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def crash(arguments: Sequence[str], within: float, given: str = "") -> str:
+        await trio.lowlevel.checkpoint()
+        raise ChildFailed(f"it exited 1: ValueError: no port in {address!r} for {arguments}")
+
+    address = f"json://me:{SECRET}@127.0.0.1:x/token-{SECRET}"
+    ports = dataclasses.replace(system_ports(), run_self=crash)
+    scene = Scene(tmp_path, address, ports=ports)
+    async with scene.running():
+        scene.commit(1, HALT)
+        await scene.until(lambda: bool(scene.status.failure))
+    said = capfd.readouterr().out + scene.status.failure
+    assert "it exited 1: ValueError" in said
     assert SECRET not in said
 
 
