@@ -22,8 +22,9 @@ MAX_FUNCTION_LINES = 60
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
+TASKS |= {"settings", "redact"}
 # Parts of the shell that daemon.py has no room for.
-SHELL = {"attendance", "bearer", "console", "embedded"}
+SHELL = {"attendance", "bearer", "console", "embedded", "notices"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -31,7 +32,9 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "names": set(),
-    "config": {"errors"},
+    "settings": set(),
+    "redact": set(),
+    "config": {"errors", "settings"},
     "access": {"errors", "config"},
     "core": set(),
     "runtime": {"errors"},
@@ -46,6 +49,7 @@ LAYERS: dict[str, set[str]] = {
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
     "attendance": BASE | {"commands", "lives", "runtime"},
+    "notices": TASKS | {"commands", "console"},
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},

@@ -38,6 +38,7 @@ class Commands(click.Group):
         "verify": "tradebaas.commands.verify:verify",
         "audit": "tradebaas.commands.audit:audit",
         "backup": "tradebaas.commands.backup:backup",
+        "notify": "tradebaas.commands.notify:notify",
         "service": "tradebaas.commands.service:service",
     }
 

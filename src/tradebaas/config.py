@@ -1,8 +1,7 @@
 """tradebaas.toml -> one frozen ``Config``, or a clear error that names key, line and the remedy.
 
-Secrets never come from the file (see ``access``). With no file at all the
-daemon trades on the embedded exchange, with a fast market and the built-in strategy, so that a new
-user sees the whole loop at once.
+Secrets never come from the file (see ``access``). With no file at all the daemon trades on the
+embedded exchange, with a fast market and the built-in strategy: a new user sees the whole at once.
 """
 
 import difflib
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
+from tradebaas.settings import NoticesSection, notice_rules
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -170,6 +170,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backups: BackupSection = BackupSection()
     supervisor: SupervisorSection = SupervisorSection()
     http: HttpSection = HttpSection()
+    notices: NoticesSection = NoticesSection()
 
     @property
     def data_dir(self) -> Path:
@@ -359,6 +360,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
     yield "supervisor", "forgive_seconds", supervisor.forgive_seconds >= 0, "must be 0 or more"
+    yield from notice_rules(config.notices)
     yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
     loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
     yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

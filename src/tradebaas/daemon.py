@@ -10,17 +10,17 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import trio
 
 from tradebaas import __version__, embedded
-from tradebaas.access import check_access, client_secret, denial
+from tradebaas.access import check_access, client_secret, denial, notice_addresses
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
@@ -45,7 +45,12 @@ from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
 from tradebaas.strategies.protocol import BadParameter
 
+if TYPE_CHECKING:
+    from tradebaas.notices.watch import Watch
+
 HTTP_WAITS_S = 3.0
+LAST_NOTICES_S = 3.0
+"""How long an orderly end may take for its notices; what is not sent then, the next start sends."""
 SPACE_CHECK_S = 2.0
 DEED_S = 20.0
 WORDS_S = 1.0
@@ -95,12 +100,15 @@ class _Daemon:
     chaos: bool
     rehearsal: bool
     lives: Lives = field(init=False)
+    addresses: tuple[str, ...] = field(init=False, repr=False)
     http_down: trio.Event = field(default_factory=trio.Event)
     shell: trio.Nursery | None = None
     acting: bool = False
+    watch: "Watch | None" = None
 
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
+        self.addresses = () if self.rehearsal else notice_addresses()
         self.lives = Lives(
             self.config, self.ports, self._locate(), secret, self._note_death,
             rehearsal=self.rehearsal,
@@ -121,8 +129,11 @@ class _Daemon:
                 shell.start_soon(self._autostart)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
+                shell.start_soon(self._notices)
                 await self._live()
                 self.http_down.set()
+                if self.watch is not None:
+                    await self.watch.drain(LAST_NOTICES_S)
                 shell.cancel_scope.cancel()
         if self.config.embedded_exchange:
             embedded.stop(self.config)
@@ -273,24 +284,42 @@ class _Daemon:
             timeframe=settings.timeframe,
         )
 
-    # -------------------------------------------------------------------------------- HTTP
+    async def _notices(self) -> None:
+        """Tell those who want to be told."""
+        if self.addresses:
+            await self._keep("Notices", self._watch)
 
-    async def _http(self) -> None:
-        """Serve once trading is possible, under a budget of its own; never takes the crew down."""
-        with trio.move_on_after(HTTP_WAITS_S):
-            await self._recovered()
+    async def _watch(self, _plan: LifePlan) -> None:
+        from tradebaas.notices.watch import Watch
+
+        self.watch = Watch(lambda: self.config, self.lives.board, self.ports, self.addresses)
+        try:
+            await self.watch.run()
+        finally:
+            self.watch = None
+
+    async def _keep(self, name: str, start: Callable[[LifePlan], Awaitable[None]]) -> None:
+        """Run a part of the shell under a budget of its own; it never takes the crew down."""
         budget = Budget(deaths=20, period=600.0)
         try:
             await supervise(
-                self._serve_http,
+                start,
                 clock=self.ports.clock,
                 entropy=self.ports.entropy,
                 budget=budget,
-                on_death=self._note_http_death,
+                on_death=partial(self._note_part_death, name),
                 stop=self.http_down,
             )
         except Fatal as fatal:
-            self._say(f"HTTP is not served, the crew goes on: {fatal}")
+            self._say(f"{name} ended, the crew goes on: {fatal}")
+
+    # -------------------------------------------------------------------------------- HTTP
+
+    async def _http(self) -> None:
+        """Serve once trading is possible."""
+        with trio.move_on_after(HTTP_WAITS_S):
+            await self._recovered()
+        await self._keep("HTTP", self._serve_http)
 
     async def _recovered(self) -> None:
         """Until the first life has reconciled, proven and protected everything."""
@@ -342,10 +371,10 @@ class _Daemon:
         except PermissionError as error:
             raise Unusable(denial(self.config.data_dir / "token")) from error
 
-    def _note_http_death(self, report: DeathReport) -> None:
+    def _note_part_death(self, name: str, report: DeathReport) -> None:
         fatal = find_fatal(report.error)
         if fatal is None:
-            self._say("HTTP died\n" + "".join(traceback.format_exception(report.error)).rstrip())
+            self._say(f"{name} died\n" + "".join(traceback.format_exception(report.error)).rstrip())
 
 
 def bind_assignment(config: Config, assignment: Assignment) -> Assignment | str:

@@ -1,0 +1,46 @@
+"""The sections of tradebaas.toml that a running daemon can take anew (SIGHUP): what it tells.
+
+What each of them means for the daemon is said where it is used; here are names, defaults and rules.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+
+class NoticesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which notices are sent, and how many.
+
+    More than ``at_most`` within ``within_seconds`` are held back and counted; one that no attempt
+    could deliver for ``give_up_seconds`` is given up. Where they go is a secret (``access``).
+    """
+
+    started: bool = True
+    stopped: bool = True
+    restarts: bool = True
+    recovered: bool = True
+    opened: bool = True
+    closed: bool = True
+    naked: bool = True
+    unknown: bool = True
+    halted: bool = True
+    protect_only: bool = True
+    liquidated: bool = True
+    foreign: bool = True
+    backup_failed: bool = True
+    store: bool = True
+    daily: bool = True
+    at_most: int = 20
+    within_seconds: float = 600.0
+    give_up_seconds: float = 3600.0
+
+
+Rules = Iterator[tuple[str, str, bool, str]]
+"""Section, key, whether it is good, and what it must be."""
+
+
+def notice_rules(notices: NoticesSection) -> Rules:
+    """What must hold of ``[notices]``."""
+    yield "notices", "at_most", notices.at_most >= 1, "must be at least 1"
+    yield "notices", "within_seconds", notices.within_seconds > 0, "must be above 0"
+    yield "notices", "give_up_seconds", notices.give_up_seconds >= 0, "must be 0 or more"
