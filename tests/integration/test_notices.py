@@ -327,17 +327,17 @@ def trade(run: Run) -> None:
 
 
 def test_a_daemon_that_is_killed_tells_everything_and_little_twice(
-    web: Service, addressed: Give, tmp_path: Path
+    web: Service, tmp_path: Path
 ) -> None:
     run = Run(tmp_path, more="\n[notices]\nat_most = 1000\n")
-    addressed(web.address(f"token-{SECRET}"))
+    address = web.address(f"token-{SECRET}")
     try:
         for _ in range(KILLS):
-            run.start()
+            run.start(TRADEBAAS_NOTICE_URLS=address)
             trade(run)
             run.signal(signal.SIGKILL)
             run.wait_end()
-        run.start()
+        run.start(TRADEBAAS_NOTICE_URLS=address)
         last = f"Life {KILLS + 1} has recovered"
         run.poll(lambda: any(last in n["message"] for n in web.got), "the notice of the recovery")
         run.signal(signal.SIGTERM)
