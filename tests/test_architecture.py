@@ -24,7 +24,7 @@ BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 TASKS |= {"settings", "redact"}
 # Parts of the shell that daemon.py has no room for.
-SHELL = {"attendance", "bearer", "console", "embedded", "notices"}
+SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "reload"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -49,6 +49,8 @@ LAYERS: dict[str, set[str]] = {
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
     "attendance": BASE | {"commands", "lives", "runtime"},
+    "binding": TASKS | {"actors"},
+    "reload": {"config"},
     "notices": TASKS | {"commands", "console"},
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},

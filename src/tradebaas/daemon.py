@@ -21,15 +21,16 @@ import trio
 
 from tradebaas import __version__, embedded
 from tradebaas.access import check_access, client_secret, denial, notice_addresses
-from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
 from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
-from tradebaas.config import HOSTS, Config, instrument_fault
+from tradebaas.binding import bind_assignment, check_strategy, configured
+from tradebaas.config import HOSTS, Config
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import ConfigError, Fatal, StoreFault, Unusable
+from tradebaas.errors import Fatal, StoreFault, Unusable
 from tradebaas.lives import Lives
+from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
 from tradebaas.runtime.supervisor import (
@@ -43,11 +44,11 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
-from tradebaas.strategies.protocol import BadParameter
 
 if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HTTP_WAITS_S = 3.0
 LAST_NOTICES_S = 3.0
 """How long an orderly end may take for its notices; what is not sent then, the next start sends."""
@@ -56,15 +57,18 @@ DEED_S = 20.0
 WORDS_S = 1.0
 
 
-def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
+def run(
+    config: Config, *, load: Callable[[], Config], chaos: bool = False, rehearsal: bool = False
+) -> int:
     """Run the daemon until it is told to stop; the exit code of the process (``errors``).
 
-    With ``chaos`` its actors can be killed; ``rehearsal`` is for ``backup drill``.
+    ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
+    ``rehearsal`` is for ``backup drill``.
     """
     code = 0
     try:
         trio.run(
-            _Daemon(config, system_ports(), chaos, rehearsal).main,
+            _Daemon(config, system_ports(), load, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -97,6 +101,7 @@ class _Daemon:
 
     config: Config
     ports: Ports
+    load: Callable[[], Config]
     chaos: bool
     rehearsal: bool
     lives: Lives = field(init=False)
@@ -115,10 +120,10 @@ class _Daemon:
         )  # fmt: skip
 
     async def main(self) -> None:
-        self._check_strategy()
+        check_strategy(self.config)
         self._check_places()
         notifier = Notifier(os.environ, self.ports.send_datagram)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as shell:
                 self.shell = shell
                 shell.start_soon(self._take_signals, signals, notifier)
@@ -231,9 +236,31 @@ class _Daemon:
         await embedded.keep(self.config)
 
     async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
-        async for _ in signals:
+        """End in order, or take the configuration anew.
+
+        A terminal that hangs up ends what runs in it; else a hangup asks for a reload.
+        """
+        for_reload = None if os.isatty(0) else signal.SIGHUP
+        async for number in signals:
+            if number == for_reload:
+                assert self.shell is not None
+                self.shell.start_soon(self._reload, notifier)
+                continue
             notifier.stopping()
             self.lives.drain.ask()
+
+    async def _reload(self, notifier: Notifier) -> None:
+        """Take what can be changed while it runs; a configuration that is wrong changes nothing."""
+        notifier.reloading(self.ports.clock.monotonic())
+        try:
+            async with self.ports.open_blocking("configuration") as worker:
+                found = await worker.run(self.load)
+        except Unusable as error:
+            await say(f"the new configuration is refused, the old one stays: {error}")
+        else:
+            self.config, words = taken(self.config, found)
+            await say(words)
+        notifier.ready()
 
     async def _autostart(self) -> None:
         """Arm the configured strategy if this store was never told what to trade."""
@@ -241,7 +268,7 @@ class _Daemon:
         view, _ = await self.lives.board.view.wait_newer(0)
         if not settings.autostart or view.assignment is not None:
             return
-        assignment = bind_assignment(self.config, self._configured())
+        assignment = bind_assignment(self.config, configured(self.config))
         assert isinstance(assignment, Assignment)  # main has checked it
         while True:
             try:
@@ -249,17 +276,6 @@ class _Daemon:
                 return
             except (AskTimeout, LifeEnded):
                 await trio.sleep(0.1)
-
-    def _check_strategy(self) -> None:
-        """Refuse a configured strategy that could never be armed.
-
-        Raises:
-            ConfigError: naming what is wrong with it and what would be right.
-        """
-        judged = _judge(self.config, self._configured())
-        if isinstance(judged, BadParameter):
-            place = self.config.strategy.place(judged.name)
-            raise ConfigError(f"{place}: [strategy]: {judged.reason}")
 
     def _check_places(self) -> None:
         """Refuse a data directory of another user before anything is made in it.
@@ -275,14 +291,7 @@ class _Daemon:
         for place in places:
             check_access(place)
 
-    def _configured(self) -> Assignment:
-        settings = self.config.strategy
-        return Assignment(
-            strategy=settings.name,
-            parameters={name: str(value) for name, value in settings.parameters.items()},
-            instrument=settings.instrument,
-            timeframe=settings.timeframe,
-        )
+    # -------------------------------------------------------------------------------- HTTP
 
     async def _notices(self) -> None:
         """Tell those who want to be told."""
@@ -375,22 +384,3 @@ class _Daemon:
         fatal = find_fatal(report.error)
         if fatal is None:
             self._say(f"{name} died\n" + "".join(traceback.format_exception(report.error)).rstrip())
-
-
-def bind_assignment(config: Config, assignment: Assignment) -> Assignment | str:
-    """The assignment with every parameter spelled out, or why it cannot be armed."""
-    judged = _judge(config, assignment)
-    return judged.reason if isinstance(judged, BadParameter) else judged
-
-
-def _judge(config: Config, assignment: Assignment) -> Assignment | BadParameter:
-    """Likewise; what is wrong is named as the section [strategy] names it."""
-    fault = instrument_fault(config, assignment.instrument)
-    if fault:
-        return BadParameter("instrument", fault)
-    try:
-        return bound_strategy(assignment).assignment
-    except StrategyUnusable as unusable:
-        own = unusable.key in ("name", "timeframe", "parameters")
-        key = unusable.key if own else f"parameters.{unusable.key}"
-        return BadParameter(key, str(unusable))

@@ -19,6 +19,7 @@ from tests.unit.actors.process import Run, environment, tradebaas
 from tests.unit.cli.stores import HALTED, write_store
 from tradebaas import board as boards
 from tradebaas.access import NOTICE_VARIABLE
+from tradebaas.commands.notify import failure
 from tradebaas.config import Config
 from tradebaas.core.events import Event, Halted, LifeEnded, LifeStarted, Resumed, TradeClosed
 from tradebaas.notices import watch as watching
@@ -92,6 +93,11 @@ def test_a_unit_that_failed_is_told_with_its_exit_code(web: Service) -> None:
     assert notice["title"] == "TradeBaas: tradebaas.service has FAILED"
     assert "exit-code, exit status 78. The configuration is wrong" in notice["message"]
     assert notice["type"] == "failure"
+
+
+def test_a_failed_audit_is_no_daemon_that_is_down() -> None:
+    assert "trades on" in failure("tradebaas-audit.service", "exit-code", "1").did
+    assert "is down" in failure("tradebaas@one.service", "exit-code", "1").did
 
 
 def test_where_nobody_is_told_a_failed_unit_is_no_failure() -> None:
@@ -315,9 +321,8 @@ async def test_settings_that_change_hold_for_the_next_notice(
 def trade(run: Run) -> None:
     """Have the daemon close what it has opened."""
     before = run.covered().counters.trades
-    run.poll(lambda: "HTTP on" in run.words(), "HTTP")
-    closed = tradebaas("close", "--data", str(run.data), cwd=run.home)
-    assert closed.returncode == 0, closed
+    close = ("close", "--data", str(run.data))
+    run.poll(lambda: tradebaas(*close, cwd=run.home).returncode == 0, "HTTP")
     run.until(lambda state: state.counters.trades > before, "a closed trade")
 
 

@@ -27,6 +27,15 @@ MEANINGS = {
     "last line of the journal says what.",
 }
 """What the exit codes of a failed unit mean."""
+DOWN = (
+    "It is down and is not started again. A position that is open keeps its stop at the exchange; "
+    "nobody moves it or replaces it."
+)
+LEFT = {
+    "tradebaas-audit": "The daemon trades on. The audit is run again by its timer.",
+    "tradebaas-verify": "The daemon trades on. The check is run again by its timer.",
+}
+"""How things stand after the failure of a unit that is not the daemon's."""
 
 
 @click.command()
@@ -80,8 +89,7 @@ def failure(unit: str, result: str, status: str) -> Notice:
         title=f"{unit} has FAILED",
         happened=f"systemd has given up on {unit}: {result}{ended}. "
         + MEANINGS.get(status, "The journal has its last words."),
-        did="It is down and is not started again. A position that is open keeps its stop at the "
-        "exchange; nobody moves it or replaces it.",
+        did=LEFT.get(unit.partition(".")[0], DOWN),
         todo=f"Read `journalctl -u {unit} -n 50`, mend the cause, then `systemctl reset-failed "
         f"{unit}; systemctl start {unit}`.",
         urgent=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from tradebaas.commands.common import with_config
+from tradebaas.commands.common import config_options, resolve
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
@@ -29,26 +29,39 @@ FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\
 
 
 @click.command()
-@with_config
+@config_options
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
 @click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
 @click.option("--rehearse", is_flag=True, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, config: Config, port: int | None, chaos: bool, rehearse: bool) -> None:
+def run(
+    ctx: click.Context,
+    file: Path | None,
+    data: str | None,
+    port: int | None,
+    chaos: bool,
+    rehearse: bool,
+) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
-    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise.
+    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise. SIGHUP
+    takes what it tells, [notices], from the configuration anew.
     """
     from tradebaas import daemon
 
-    if port is not None:
+    def load() -> Config:
+        config = resolve(file, data)
+        if port is None:
+            return config
         http = msgspec.structs.replace(config.http, port=port)
-        config = msgspec.structs.replace(config, http=http)
+        return msgspec.structs.replace(config, http=http)
+
+    config = load()
     if rehearse:
         from tradebaas.commands.rehearsal import check_rehearsal
 
         check_rehearsal(config)
-    ctx.exit(daemon.run(config, chaos=chaos, rehearsal=rehearse))
+    ctx.exit(daemon.run(config, load=load, chaos=chaos, rehearsal=rehearse))
 
 
 def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -90,8 +91,9 @@ def test_run_imports_nothing_heavy_before_the_daemon() -> None:
 def run_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Config, bool]:
     calls: list[tuple[Config, bool]] = []
 
-    def run(config: Config, *, chaos: bool, rehearsal: bool) -> int:
+    def run(config: Config, *, load: Callable[[], Config], chaos: bool, rehearsal: bool) -> int:
         assert not rehearsal
+        assert load() == config
         calls.append((config, chaos))
         return 70
 
