@@ -37,7 +37,8 @@ def write_halt(place: Place, reason: str) -> None:
 def read_halt(place: Place) -> str:
     """The reason; "" when there is no file. An empty file is a halt without a reason."""
     try:
-        return place.disk.read(place.halt).decode().strip() or "no reason given"
+        text = place.disk.read(place.halt).decode(errors="replace")  # spoilt, it still halts
+        return text.strip() or "no reason given"
     except FileNotFoundError:
         return ""
 
