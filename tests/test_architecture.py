@@ -23,7 +23,7 @@ MAX_FUNCTION_LINES = 60
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 # Parts of the shell that daemon.py has no room for.
-SHELL = {"attendance", "bearer", "console", "embedded"}
+SHELL = {"attendance", "bearer", "console", "embedded", "unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -50,6 +50,7 @@ LAYERS: dict[str, set[str]] = {
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
+    "unattended": BASE | {"core", "store", "runtime", "board"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,

@@ -130,13 +130,15 @@ class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Backups under ``data/backups``, one every ``interval_seconds``.
 
     The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
-    directory that gets a copy of each, on another disk or a mount; "" for none.
+    directory that gets a copy of each, on another disk or a mount; "" for none. With
+    ``auto_restore`` a damaged store is restored and resumed without a person (ADR 0014).
     """
 
     interval_seconds: float = 3600.0
     keep: int = 24
     keep_days: int = 7
     second: str = ""
+    auto_restore: bool = False
 
 
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

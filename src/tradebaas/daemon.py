@@ -28,7 +28,7 @@ from tradebaas.config import HOSTS, Config, instrument_fault
 from tradebaas.console import narrate, say
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import ConfigError, Fatal, StoreFault, Unusable
+from tradebaas.errors import ConfigError, Fatal, StoreDamaged, StoreFault, Unusable
 from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
@@ -41,9 +41,10 @@ from tradebaas.runtime.supervisor import (
     supervise,
 )
 from tradebaas.runtime.systemd import Notifier
-from tradebaas.store.halt import write_halt
+from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.place import Place
 from tradebaas.strategies.protocol import BadParameter
+from tradebaas.unattended import restore_newest, resume_when_clean
 
 HTTP_WAITS_S = 3.0
 SPACE_CHECK_S = 2.0
@@ -56,10 +57,23 @@ def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
 
     With ``chaos`` its actors can be killed; ``rehearsal`` is for ``backup drill``.
     """
-    code = 0
+    ports = system_ports()
+    code, fatal = _run(config, ports, chaos, rehearsal)
+    if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
+        problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
+        with suppress(OSError):
+            print(f"tradebaas: {problem or 'restored the newest backup'}", file=sys.stderr)
+        if not problem:
+            code, _ = _run(config, ports, chaos, rehearsal)
+    return code
+
+
+def _run(config: Config, ports: Ports, chaos: bool, rehearsal: bool) -> tuple[int, Fatal | None]:
+    """The exit code, and what it was that ended it."""
+    code, fatal = 0, None
     try:
         trio.run(
-            _Daemon(config, system_ports(), chaos, rehearsal).main,
+            _Daemon(config, ports, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -70,7 +84,7 @@ def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
     except* SystemExit as group:
         _tell_of_exit(group)
         code = code or Fatal.exit_code
-    return code
+    return code, fatal
 
 
 def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
@@ -119,6 +133,8 @@ class _Daemon:
                 shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
                 shell.start_soon(self._autostart)
+                if self.config.backups.auto_restore:
+                    shell.start_soon(self._resume_by_itself)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
                 await self._live()
@@ -238,6 +254,17 @@ class _Daemon:
                 return
             except (AskTimeout, LifeEnded):
                 await trio.sleep(0.1)
+
+    async def _resume_by_itself(self) -> None:
+        """After a restore that nobody asked for."""
+
+        async def read() -> str:
+            async with self.ports.open_blocking("halt") as worker:
+                return await worker.run(read_halt, Place(self.config.data_dir))
+
+        done = await resume_when_clean(self.lives.board, self.lives.door, read)
+        if done:
+            await say(done)
 
     def _check_strategy(self) -> None:
         """Refuse a configured strategy that could never be armed.

@@ -96,6 +96,7 @@ class Run:
     deaths: int = 4
     port: int = 0
     chaos: bool = False
+    more: str = ""
     program: tuple[str, ...] = ("-m", "tradebaas")
     process: "subprocess.Popen[bytes] | None" = None
     others: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -119,7 +120,7 @@ class Run:
             data=json.dumps(str(self.data)), url=json.dumps(self.url), name=json.dumps(EAGER),
             active=self.active, broken=self.broken, deaths=self.deaths, port=self.port,
         )  # fmt: skip
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + self.more, encoding="utf-8")
         return path
 
     def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
