@@ -25,6 +25,7 @@ TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "c
 TASKS |= {"settings", "redact"}
 # Parts of the shell that daemon.py has no room for.
 SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "reload"}
+SHELL |= {"unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -56,6 +57,7 @@ LAYERS: dict[str, set[str]] = {
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
+    "unattended": BASE | {"core", "store", "runtime", "board", "console"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,

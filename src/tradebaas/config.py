@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
-from tradebaas.settings import NoticesSection, notice_rules
+from tradebaas.settings import BackupSection, NoticesSection, backup_rules, notice_rules
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -126,19 +126,6 @@ class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     snapshot_every: int = 500
     low_disk_mib: int = 128
-
-
-class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups under ``data/backups``, one every ``interval_seconds``.
-
-    The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
-    directory that gets a copy of each, on another disk or a mount; "" for none.
-    """
-
-    interval_seconds: float = 3600.0
-    keep: int = 24
-    keep_days: int = 7
-    second: str = ""
 
 
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -350,12 +337,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
         yield "foreign", name, possible, f"must be one of {', '.join(FOREIGN)}"
     yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
     yield "store", "low_disk_mib", config.store.low_disk_mib >= 0, "must be 0 or more"
-    backups = config.backups
-    yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
-    yield "backups", "keep", backups.keep >= 1, "must be at least 1"
-    yield "backups", "keep_days", backups.keep_days >= 0, "must be 0 or more"
-    absolute = not backups.second or Path(backups.second).is_absolute()
-    yield "backups", "second", absolute, "must be an absolute path, or empty for none"
+    yield from backup_rules(config.backups)
     supervisor = config.supervisor
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"

@@ -25,10 +25,10 @@ from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import HOSTS, Config
-from tradebaas.console import narrate, say
+from tradebaas.console import narrate, say, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import Fatal, StoreFault, Unusable
+from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
 from tradebaas.lives import Lives
 from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
@@ -44,6 +44,7 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
+from tradebaas.unattended import restore_newest, resume_by_itself
 
 if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
@@ -65,10 +66,25 @@ def run(
     ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
     ``rehearsal`` is for ``backup drill``.
     """
-    code = 0
+    ports = system_ports()
+    code, fatal = _run(config, ports, load, chaos, rehearsal)
+    if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
+        problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
+        with suppress(OSError):
+            print(f"tradebaas: {problem or 'restored the newest backup'}", file=sys.stderr)
+        if not problem:
+            code, _ = _run(config, ports, load, chaos, rehearsal)
+    return code
+
+
+def _run(
+    config: Config, ports: Ports, load: Callable[[], Config], chaos: bool, rehearsal: bool
+) -> tuple[int, Fatal | None]:
+    """The exit code, and what it was that ended it."""
+    code, fatal = 0, None
     try:
         trio.run(
-            _Daemon(config, system_ports(), load, chaos, rehearsal).main,
+            _Daemon(config, ports, load, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -77,21 +93,9 @@ def run(
             print(f"tradebaas: {fatal}", file=sys.stderr)
         code = fatal.exit_code if fatal else Fatal.exit_code
     except* SystemExit as group:
-        _tell_of_exit(group)
+        tell_of_exit(group)
         code = code or Fatal.exit_code
-    return code
-
-
-def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
-    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
-    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
-    with suppress(OSError):
-        traceback.print_exception(group)
-        print(
-            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
-            "the traceback above says where. Mend that code; a start recovers from the store",
-            file=sys.stderr,
-        )
+    return code, fatal
 
 
 @final
@@ -132,6 +136,10 @@ class _Daemon:
                 shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
                 shell.start_soon(self._autostart)
+                if self.config.backups.auto_restore:
+                    board, door = self.lives.board, self.lives.door
+                    place = Place(self.config.data_dir)
+                    shell.start_soon(resume_by_itself, board, door, self.ports, place)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
                 shell.start_soon(self._notices)
