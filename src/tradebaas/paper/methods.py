@@ -12,6 +12,7 @@ from tradebaas.paper.cancels import CANCEL_METHODS
 from tradebaas.paper.elsewhere import ELSEWHERE
 from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.market_methods import MARKET_METHODS
+from tradebaas.paper.order_params import Close, Edit, EditByLabel, Entry
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.past_methods import PAST_METHODS
@@ -281,18 +282,18 @@ WEBSOCKET_ONLY = frozenset(
 """The methods that are about a connection, so that a single call has no use for them."""
 
 ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
-    "private/buy": Method(params.Entry, lambda call, asked: entry.place(call, "buy", asked)),
-    "private/sell": Method(params.Entry, lambda call, asked: entry.place(call, "sell", asked)),
-    "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call, asked)),
+    "private/buy": Method(Entry, lambda call, asked: entry.place(call, "buy", asked)),
+    "private/sell": Method(Entry, lambda call, asked: entry.place(call, "sell", asked)),
+    "private/edit": Method(Edit, lambda call, asked: entry.edit(call, asked)),
     "private/cancel": Method(
         params.ByOrder,
         lambda call, asked: entry.cancel(call, asked.order_id),
     ),
     "private/edit_by_label": Method(
-        params.EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)
+        EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)
     ),
     "private/close_position": Method(
-        params.Close,
+        Close,
         lambda call, asked: entry.close_position(call, asked),
     ),
 }

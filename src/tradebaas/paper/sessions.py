@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
@@ -23,6 +24,16 @@ LOOPBACK = "127.0.0.1"
 SIGNATURE_WINDOW_MS = 60_000
 MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
+
+
+def is_near(address: str) -> bool:
+    """Return whether an address is one of this machine's own."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    inside = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (inside or parsed).is_loopback
 
 
 class Proof(msgspec.Struct, frozen=True):
