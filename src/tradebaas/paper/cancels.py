@@ -30,9 +30,7 @@ def _cancel_many(call: Call, chosen: list[Order]) -> int:
 
 
 def _cancel(call: Call, asked: CancelAll, names: Iterable[str]) -> int | list[Wire]:
-    chosen = queries.live_orders(call.desk, names, asked.type)
-    if asked.kind not in {"any", "future"}:
-        chosen = []
+    chosen = queries.live_orders(call.desk, params.of_kind({*names}, asked.kind), asked.type)
     reports: dict[tuple[str, str], list[Order]] = {}
     for order in chosen:
         kind = "trigger" if order.is_trigger else "limit"

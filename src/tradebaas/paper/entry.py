@@ -30,6 +30,7 @@ def place(call: Call, direction: Direction, asked: Entry) -> Wire:
         Refused: with Deribit's code when the order is not accepted.
     """
     item = params.instrument(asked.instrument_name)
+    checks.refuse_foreign(asked)
     checks.check_deadline(call, asked.valid_until)
     order = _primary(call, item, direction, asked)
     legs = _legs(call, item, asked)
@@ -90,6 +91,7 @@ def edit_by_label(call: Call, asked: EditByLabel) -> Wire:
 
 
 def _edit(call: Call, order: Order, asked: Change) -> Wire:
+    checks.refuse_foreign(asked)
     checks.check_deadline(call, asked.valid_until)
     item = order.instrument
     amount = checks.amount_of(item, asked.amount, asked.contracts, order.amount)

@@ -13,7 +13,7 @@ from tradebaas.paper.orders import (
     TimeInForce,
     Trigger,
 )
-from tradebaas.paper.params import Label, Params
+from tradebaas.paper.params import Kind, Label, Params
 
 
 class Leg(msgspec.Struct, kw_only=True):
@@ -32,7 +32,15 @@ class Leg(msgspec.Struct, kw_only=True):
     display_amount: Decimal | None = None
 
 
-class Entry(Params):
+class Foreign(Params):
+    """What Deribit has for options and market makers, and an order here must not ask for."""
+
+    advanced: Literal["usd", "implv"] | None = None
+    mmp: bool = False
+    max_show: Decimal | None = None
+
+
+class Entry(Foreign, kw_only=True):
     instrument_name: str
     amount: Decimal | None = None
     contracts: Decimal | None = None
@@ -55,7 +63,7 @@ class Entry(Params):
     )
 
 
-class Change(Params):
+class Change(Foreign):
     """What an edit may change."""
 
     amount: Decimal | None = None
@@ -85,7 +93,7 @@ class CancelByLabel(Params):
 
 
 class CancelAll(Params):
-    kind: str = "any"
+    kind: Kind = "any"
     type: str = "all"
     detailed: bool = False
 

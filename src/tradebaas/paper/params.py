@@ -14,6 +14,7 @@ from tradebaas.paper.instruments import INSTRUMENTS, Instrument, Wire
 
 Label = Annotated[str, msgspec.Meta(max_length=64)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Kind = Literal["any", "future", "option", "spot", "future_combo", "option_combo", "combo"]
 BookDepth = Literal[1, 5, 10, 20, 50, 100, 1000, 10000]
 Sorting = Literal["asc", "desc", "default"]
 
@@ -41,9 +42,10 @@ def invalid(param: str, reason: str) -> Refused:
 
 
 class Params(msgspec.Struct, kw_only=True):
-    """What any method accepts."""
+    """What any method accepts; there is no other account that ``subaccount_id`` could name."""
 
     access_token: str | None = None
+    subaccount_id: int | None = None
 
 
 class Auth(Params):
@@ -79,13 +81,13 @@ class ByInstrument(Params):
 
 class ByCurrency(Params):
     currency: str
-    kind: str = "any"
+    kind: Kind = "any"
     type: str = "all"
 
 
 class AnyCurrency(Params):
     currency: str = "any"
-    kind: str = "any"
+    kind: Kind = "any"
     type: str = "all"
 
 
@@ -110,11 +112,13 @@ class IndexNames(Params):
 class MarketTrades(Params):
     instrument_name: str = ""
     currency: str = ""
-    kind: str = "any"
+    kind: Kind = "any"
     start_timestamp: int | None = None
     end_timestamp: int | None = None
     start_seq: int | None = None
     end_seq: int | None = None
+    start_id: str | None = None
+    end_id: str | None = None
     count: Count = 10
     sorting: Sorting = "default"
 
@@ -141,6 +145,14 @@ class Channels(Params):
     channels: Annotated[list[str], msgspec.Meta(max_length=500)]
 
 
+class LabelledChannels(Channels):
+    label: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+
+
+class Instruments(AnyCurrency):
+    expired: bool = False
+
+
 class CandleDone(Params):
     instrument_name: str
     tick: int
@@ -160,7 +172,7 @@ class ByLabel(Params):
 class History(Params):
     instrument_name: str = ""
     currency: str = ""
-    kind: str = "any"
+    kind: Kind = "any"
     count: Count = 20
     offset: Annotated[int, msgspec.Meta(ge=0)] = 0
     include_old: bool = False
@@ -233,7 +245,7 @@ def decode(raw: bytes, type_: type[P]) -> P:
 
 def _names(type_: type) -> str:
     names: tuple[str, ...] = getattr(type_, "__struct_fields__", ())
-    return ", ".join(name for name in names if name != "access_token") or "none"
+    return ", ".join(name for name in names if name not in Params.__struct_fields__) or "none"
 
 
 def anything(raw: bytes | msgspec.Raw) -> object:
@@ -278,6 +290,11 @@ def check_span(start_ms: int, end_ms: int) -> None:
     """
     if end_ms < start_ms:
         raise invalid("end_timestamp", "must be after start_timestamp")
+
+
+def of_kind(names: set[str], kind: Kind) -> set[str]:
+    """Return those of some instruments that are of a kind; all there are, are futures."""
+    return names if kind in {"any", "future"} else set()
 
 
 def in_currency(currency: str) -> set[str]:

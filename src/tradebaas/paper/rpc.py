@@ -20,7 +20,7 @@ from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
-from tradebaas.paper.params import Refused, anything, decode
+from tradebaas.paper.params import Refused, anything, decode, invalid
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.sessions import Session, is_near
 
@@ -315,6 +315,8 @@ class Front:
             call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
             self._check_login(call, method, asked.access_token)
+        if asked.subaccount_id not in {None, call.desk.saved.account_id}:
+            raise invalid("subaccount_id", "invalid value")
         return table[method].handler(call, asked)
 
     def _check_login(self, call: Call, method: str, token: str | None) -> None:

@@ -48,8 +48,9 @@ class Session(msgspec.Struct, kw_only=True):
 
     ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
     ``levels`` are those of its scope (``scopes``), and ``acts`` says that it has shown once that it
-    may act for an account. ``held`` is None, or what an admin hold keeps back; ``ends`` says that
-    it is cut off after its next answer.
+    may act for an account. ``labels`` are told with the news of the channels that bear them.
+    ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
+    next answer.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Session(msgspec.Struct, kw_only=True):
     admin: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
     held: list[bytes] | None = None
     ends: bool = False
 
