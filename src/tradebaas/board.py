@@ -49,6 +49,14 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
     rate: Decimal = Decimal(1)
 
 
+class ClockStatus(Struct, frozen=True, kw_only=True):
+    """How far this machine's clock is ahead of the exchange's, give or take ``error_ms``."""
+
+    skew_ms: int
+    error_ms: int
+    limit_ms: int
+
+
 class StoreStatus(Struct, frozen=True, kw_only=True):
     """What the persister measured; seconds. ``at`` is when it said so (monotonic).
 
@@ -106,6 +114,7 @@ class Board:
     market: Latest[Market] = field(default_factory=Latest)
     evaluated: Latest[Evaluated] = field(default_factory=Latest)
     link: Latest[LinkStatus] = field(default_factory=Latest)
+    clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
     vitals: Latest[Vitals] = field(default_factory=Latest)

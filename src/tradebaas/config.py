@@ -39,7 +39,8 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it.
 
     ``scope`` is what a login asks for; a key that has less grants less. Without account:read_write
-    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened.
+    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened; nor while
+    this machine's clock is further than ``max_skew_seconds`` from the exchange's.
     """
 
     environment: str = EMBEDDED
@@ -47,6 +48,7 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "paper"
     grant: str = "client_signature"
     scope: str = SCOPE
+    max_skew_seconds: float = 30.0
 
 
 class AuditSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -338,6 +340,8 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
             "orders and tokens would cross the internet in the clear"
         ),
     )
+    skew_s = config.exchange.max_skew_seconds
+    yield "exchange", "max_skew_seconds", 1 <= skew_s <= 3600, "must be 1 to 3600"
     own_key = environment == EMBEDDED or config.exchange.client_id not in ("", "paper")
     yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
     yield from _embedded_rules(config.embedded)

@@ -15,7 +15,7 @@ from typing import final
 
 from msgspec import Struct
 
-from tradebaas.board import BackupStatus, LinkStatus, Vitals
+from tradebaas.board import BackupStatus, ClockStatus, LinkStatus, Vitals
 from tradebaas.core import elsewhere
 from tradebaas.core.messages import Ping
 from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
@@ -67,6 +67,11 @@ class Facts:
     @property
     def link(self) -> LinkStatus:
         return self.shell.board.link.value or LinkStatus(up=False, detail="not connected yet")
+
+    @property
+    def clock(self) -> ClockStatus | None:
+        """What the reconciler measured last; None before its first login."""
+        return self.shell.board.clock.value
 
     @property
     def vitals(self) -> Vitals | None:
