@@ -50,7 +50,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
     ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
-    or the candle file's. ``pause_s`` is how many real seconds lie between two steps of the market:
+    or the candle file's. Where neither fixes it, at speed 1, each start catches up with the wall
+    clock. ``pause_s`` is how many real seconds lie between two steps of the market:
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
@@ -104,6 +105,17 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     def every_key(self) -> tuple[Key, ...]:
         """All keys, that of the main account first."""
         return Key(client_id=self.client_id, secret=self.client_secret), *self.keys
+
+    @property
+    def rate(self) -> float:
+        """Exchange seconds in a real one; in lockstep they pass alike until the market stops."""
+        return 1.0 if self.lockstep else self.speed
+
+    @property
+    def real_time(self) -> bool:
+        """Whether exchange time is the wall clock's: nothing fixes another time, or pace."""
+        fixed = self.lockstep or self.candles is not None or self.start_ms is not None
+        return self.speed == 1 and not fixed
 
     @property
     def market_pause_s(self) -> float:

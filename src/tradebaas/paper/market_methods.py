@@ -24,7 +24,6 @@ from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
 
-DAY_MINUTES = 24 * 60
 MARKET_ID = r"([A-Z]+-)?[0-9]{16}"
 """The id of a trade of the market's own, which is its sequence number."""
 MAX_FUNDING_ROWS = 744
@@ -182,12 +181,7 @@ def _seq(at_ms: int | None, within: int = 0) -> int | None:
 
 def _trade_volumes(call: Call, _: Params) -> list[Wire]:
     """Return the volumes of 24 hours, in coins."""
-    tape = call.exchange.tape
-    last = tape.state.bar
-    bars = range(max(tape.market.first, last - DAY_MINUTES), last)
-    turns = [found for number in bars if (found := tape.turns(number)) is not None]
-    coins = sum((turn.cost / turn.points[3] for turn in turns if turn.points[3]), Decimal(0))
-    volume: Wire = {"futures_volume": coins.quantize(Decimal("1E-8"))}
+    volume: Wire = {"futures_volume": call.exchange.display.feeds.day.now().coins}
     none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
     return [{"currency": name} | volume | none for name in CURRENCIES]
 

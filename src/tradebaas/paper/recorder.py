@@ -129,7 +129,7 @@ class Recorder:
         before = Held.of(position)
         moved = Moved(*desk.account.settle(position, mark))
         if before.size or any(moved):
-            row = of_settlement(desk.stamp(), desk.account, position, before, moved)
+            row = of_settlement(desk.stamp(), desk.account, position, before, moved, mark)
             desk.add_transaction(row)
         if any(moved):
             currency = position.instrument.settlement_currency

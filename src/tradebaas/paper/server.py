@@ -64,7 +64,7 @@ class Server:
             seats = Seats()
             self._websockets = WebSockets(self._steps, seats, nursery)
             self._http = Http(self._steps, seats, self._clock)
-            nursery.start_soon(self._steps.run_market)
+            await nursery.start(self._steps.run_market)
             await nursery.start(trio.serve_listeners, self._serve_stream, listeners)
             task_status.started()
 

@@ -2,7 +2,8 @@
 
 Tokens live in memory only, so a restart of the exchange makes every client
 log in again. One that was granted over HTTP belongs to no connection, since there is none. Token
-life is real time, since clients count it with their own clocks.
+life is real time, since clients count it with their own clocks. A signature is stamped with the
+exchange's time, or with real time by a client that does not know how the exchange's runs.
 """
 
 import hmac
@@ -13,6 +14,7 @@ from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
+from tradebaas.paper.desk import Clock
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.keys import Key
 from tradebaas.paper.params import Auth, Fork, Refused
@@ -22,6 +24,7 @@ from tradebaas.paper.scopes import FULL, allows, granted, worded
 LOOPBACK = "127.0.0.1"
 """Where who is in the same process comes from, too."""
 SIGNATURE_WINDOW_MS = 60_000
+"""How old a signature may be, or from how far ahead, in real time."""
 MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
 
@@ -91,9 +94,17 @@ NOBODY = Key(client_id="", secret="")
 
 
 class Gate:
-    """Checks credentials and remembers the tokens it gave out."""
+    """Checks credentials and remembers the tokens it gave out.
 
-    def __init__(self, keys: Iterable[Key], ttl_s: int, new_token: Callable[[], str]):
+    ``clock`` is the exchange's, ``rate`` how many of its seconds pass in a real one.
+    """
+
+    def __init__(
+        self, keys: Iterable[Key], ttl_s: int, new_token: Callable[[], str],
+        clock: Clock, rate: float,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._rate = rate
         self._keys = {key.client_id: key for key in keys}
         self._ttl_s = ttl_s
         self._new_token = new_token
@@ -207,7 +218,10 @@ class Gate:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
         wanted = hmac.new(key.secret.encode(), text.encode(), sha256).hexdigest()
         good = hmac.compare_digest(wanted.encode(), params.signature.encode())
-        fresh = abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
+        fresh = (
+            abs(self._clock.now_ms - params.timestamp) <= SIGNATURE_WINDOW_MS * self._rate
+            or abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
+        )
         used = (key.client_id, params.nonce)
         if not (good and fresh) or used in self._nonces:
             return False

@@ -134,10 +134,10 @@ def of_fill(
 
 
 def of_settlement(
-    stamp: Stamp, account: Account, position: Position, before: Held, moved: Moved
+    stamp: Stamp, account: Account, position: Position, before: Held, moved: Moved, mark: Decimal
 ) -> Transaction:
-    """Return the row of a position that has been settled."""
-    mark, total = position.settlement_price, plain(moved.profit + moved.funding)
+    """Return the row of a position that has been settled at the price ``mark``."""
+    total = plain(moved.profit + moved.funding)
     return _row(
         stamp,
         account,
