@@ -84,7 +84,7 @@ def result_of(response: httpx.Response) -> Any:
 
 
 def test_there_are_methods_that_need_no_parameters() -> None:
-    assert {"public/get_time", "public/get_currencies"} < set(bare("public/"))
+    assert {"public/get_time", "public/get_instruments"} < set(bare("public/"))
     assert {"private/get_positions", "private/get_open_orders"} < set(bare("private/get_"))
 
 

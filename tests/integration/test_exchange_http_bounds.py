@@ -130,7 +130,7 @@ async def test_who_takes_no_answers_is_cut_off(
 ) -> None:
     monkeypatch.setattr(http, "SEND_S", SHORT_S)
     async with serving(tmp_path, rate_limits=False) as url, dialled(url) as greedy:
-        asked = GET.replace(b"test", b"get_instruments?currency=any") + b"\r\n"
+        asked = GET.replace(b"test", b"get_instruments") + b"\r\n"
         with trio.fail_after(20), pytest.raises(trio.BrokenResourceError):
             await flood(greedy, asked * 100)
         assert await still_serves(url)

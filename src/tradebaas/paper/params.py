@@ -150,7 +150,7 @@ class LabelledChannels(Channels):
     label: Annotated[str, msgspec.Meta(max_length=16)] | None = None
 
 
-class Instruments(ByCurrency):
+class Instruments(AnyCurrency):
     expired: bool = False
 
 
