@@ -179,7 +179,9 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
     """Return a price, or a distance between prices, that is on the tick."""
     if price is None:
         raise invalid(name, "value is required")
-    if not is_sane(price) or price <= 0:
+    if not is_sane(price):
+        raise invalid(name, "invalid value")
+    if price <= 0:
         raise invalid(name, "must be above zero")
     if price % item.tick_size:
         raise invalid(name, "must conform to tick size")
