@@ -8,6 +8,7 @@ import msgspec
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
 from tradebaas.paper.orders import Order
+from tradebaas.paper.tape import Tape
 
 LIQUIDATION_FEE = Decimal("0.01")
 """Share of the value that a liquidation costs (``max_liquidation_commission``)."""
@@ -20,17 +21,18 @@ class Execution(NamedTuple):
     trade_seq: int
     amount: Decimal
     price: Decimal
-    mark: Decimal
+    index_price: Decimal
+    mark_price: Decimal
     liquidation: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def execution(
-    desk: Desk, order: Order, amount: Decimal, price: Decimal, mark: Decimal, liquidated: str
+    desk: Desk, order: Order, amount: Decimal, price: Decimal, tape: Tape, liquidated: str
 ) -> Execution:
-    """Return a new execution; ``liquidated`` has the letters of the sides that were."""
+    """Return a new execution, now; ``liquidated`` has the letters of the sides that were."""
     trade_id = f"{order.instrument.id_prefix}{desk.number('trade')}"
     whose = liquidated or msgspec.UNSET
-    return Execution(trade_id, desk.trade_seq(), amount, price, mark, whose)
+    return Execution(trade_id, desk.trade_seq(), amount, price, tape.price, tape.mark, whose)
 
 
 def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decimal) -> None:
@@ -53,8 +55,8 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
             order_id=order.order_id,
             direction=order.direction,
             tick_direction=0 if order.is_buy else 2,
-            index_price=done.mark,
-            mark_price=done.mark,
+            index_price=done.index_price,
+            mark_price=done.mark_price,
             price=price,
             amount=amount,
             contracts=plain(amount / item.contract_size),
