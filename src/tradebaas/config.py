@@ -39,7 +39,8 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it.
 
     ``scope`` is what a login asks for; a key that has less grants less. Without account:read_write
-    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened.
+    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened; nor while
+    this machine's clock is further than ``max_skew_seconds`` from the exchange's.
     """
 
     environment: str = EMBEDDED
@@ -47,6 +48,7 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "paper"
     grant: str = "client_signature"
     scope: str = SCOPE
+    max_skew_seconds: float = 30.0
 
 
 class AuditSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,10 +129,16 @@ class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups under ``data/backups``: one every ``interval_seconds``, the newest ``keep`` kept."""
+    """Backups under ``data/backups``, one every ``interval_seconds``.
+
+    The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
+    directory that gets a copy of each, on another disk or a mount; "" for none.
+    """
 
     interval_seconds: float = 3600.0
     keep: int = 24
+    keep_days: int = 7
+    second: str = ""
 
 
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -330,6 +338,8 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
             "orders and tokens would cross the internet in the clear"
         ),
     )
+    skew_s = config.exchange.max_skew_seconds
+    yield "exchange", "max_skew_seconds", 1 <= skew_s <= 3600, "must be 1 to 3600"
     own_key = environment == EMBEDDED or config.exchange.client_id not in ("", "paper")
     yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
     yield from _embedded_rules(config.embedded)
@@ -342,6 +352,9 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     backups = config.backups
     yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
     yield "backups", "keep", backups.keep >= 1, "must be at least 1"
+    yield "backups", "keep_days", backups.keep_days >= 0, "must be 0 or more"
+    absolute = not backups.second or Path(backups.second).is_absolute()
+    yield "backups", "second", absolute, "must be an absolute path, or empty for none"
     supervisor = config.supervisor
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"

@@ -23,6 +23,7 @@ from tradebaas.core.events import (
     Recovered,
     TradeClosed,
 )
+from tradebaas.core.reasons import printable
 from tradebaas.core.state import State
 from tradebaas.names import command
 from tradebaas.runtime.ports import print_line
@@ -79,7 +80,8 @@ async def _narrate_events(board: Board, config: Config) -> None:
 def _standing(state: State) -> str:
     """Why nothing will happen by itself after a start; "" when it will."""
     if state.halted is not None:
-        return f"         HALTED by {state.halted.by}: {state.halted.reason} ({command('resume')})"
+        why = printable(state.halted.reason)
+        return f"         HALTED by {state.halted.by}: {why} ({command('resume')})"
     if not state.armed:
         return f"         no strategy is started ({command('start')})"
     return ""

@@ -51,12 +51,15 @@ DEED_S = 20.0
 WORDS_S = 1.0
 
 
-def run(config: Config, *, chaos: bool = False) -> int:
-    """Run the daemon until it is told to stop; the exit code of the process (``errors``)."""
+def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
+    """Run the daemon until it is told to stop; the exit code of the process (``errors``).
+
+    With ``chaos`` its actors can be killed; ``rehearsal`` is for ``backup drill``.
+    """
     code = 0
     try:
         trio.run(
-            _Daemon(config, system_ports(), chaos).main,
+            _Daemon(config, system_ports(), chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -90,6 +93,7 @@ class _Daemon:
     config: Config
     ports: Ports
     chaos: bool
+    rehearsal: bool
     lives: Lives = field(init=False)
     http_down: trio.Event = field(default_factory=trio.Event)
     shell: trio.Nursery | None = None
@@ -97,7 +101,10 @@ class _Daemon:
 
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
-        self.lives = Lives(self.config, self.ports, self._locate(), secret, self._note_death)
+        self.lives = Lives(
+            self.config, self.ports, self._locate(), secret, self._note_death,
+            rehearsal=self.rehearsal,
+        )  # fmt: skip
 
     async def main(self) -> None:
         self._check_strategy()

@@ -33,8 +33,9 @@ FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\
 @with_config
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
 @click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
+@click.option("--rehearse", is_flag=True, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, config: Config, port: int | None, chaos: bool) -> None:
+def run(ctx: click.Context, config: Config, port: int | None, chaos: bool, rehearse: bool) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
     Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise.
@@ -44,7 +45,11 @@ def run(ctx: click.Context, config: Config, port: int | None, chaos: bool) -> No
     if port is not None:
         http = msgspec.structs.replace(config.http, port=port)
         config = msgspec.structs.replace(config, http=http)
-    ctx.exit(daemon.run(config, chaos=chaos))
+    if rehearse:
+        from tradebaas.commands.rehearsal import check_rehearsal
+
+        check_rehearsal(config)
+    ctx.exit(daemon.run(config, chaos=chaos, rehearsal=rehearse))
 
 
 def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:

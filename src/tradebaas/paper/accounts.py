@@ -36,6 +36,7 @@ class Position(msgspec.Struct, kw_only=True):
 
     ``session`` is the profit that was realised since the last settlement, as of the price that it
     was settled at; ``settled`` is the part of the floating profit that settlements have moved.
+    ``funding_told`` is the part of the session's funding that the transaction log has.
     """
 
     instrument_name: str
@@ -47,6 +48,7 @@ class Position(msgspec.Struct, kw_only=True):
     session: Decimal = ZERO
     settled: Decimal = ZERO
     funding: Decimal = ZERO
+    funding_told: Decimal = ZERO
 
     @property
     def instrument(self) -> Instrument:
@@ -129,8 +131,15 @@ class Position(msgspec.Struct, kw_only=True):
         with localcontext(CONTEXT):
             moved = self.session + floating - self.settled
             self.funding -= funding
-        self.session, self.settled = ZERO, floating
+        self.session, self.settled, self.funding_told = ZERO, floating, ZERO
         return moved, funding
+
+    def tell_funding(self) -> Decimal:
+        """Return the funding since the last row of the transaction log; this one has it now."""
+        with localcontext(CONTEXT):
+            since = self.funding_due - self.funding_told
+        self.funding_told += since
+        return since
 
     @property
     def funding_due(self) -> Decimal:
@@ -163,11 +172,15 @@ class Account(msgspec.Struct, kw_only=True):
         held = self.in_currency(currency)
         return sum((p.floating(mark) + p.funding_due for p in held), self.balances[currency])
 
-    def settle(self, currency: str, mark: Decimal) -> tuple[Decimal, Decimal]:
+    def cash(self, currency: str) -> Decimal:
+        """Return the balance as Deribit shows it: without the profit of the session."""
+        held = self.in_currency(currency)
+        return sum((p.settled - p.session for p in held), self.balances[currency])
+
+    def settle(self, position: Position, mark: Decimal) -> tuple[Decimal, Decimal]:
         """Begin a new session; return the profit and the funding that it moved to the balance."""
-        moved = [position.settle(mark) for position in self.in_currency(currency)]
-        profit, funding = (sum(parts, ZERO) for parts in zip(*moved, strict=True))
-        self.balances[currency] += funding
+        profit, funding = position.settle(mark)
+        self.balances[position.instrument.settlement_currency] += funding
         return profit, funding
 
 

@@ -8,21 +8,22 @@ import msgspec
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
 from tradebaas.paper.orders import Order
-from tradebaas.paper.tape import Tape
+from tradebaas.paper.tape import Stand, Tape
+from tradebaas.paper.transactions import Filled, Held, of_fill
 
 LIQUIDATION_FEE = Decimal("0.01")
 """Share of the value that a liquidation costs (``max_liquidation_commission``)."""
 
 
 class Execution(NamedTuple):
-    """What both sides of a trade share; ``liquidation`` says whose side was liquidated, if any."""
+    """What both sides of a trade share; ``liquidation`` says whose side was liquidated, if any,
+    ``stood`` where the market stood."""
 
     trade_id: str
     trade_seq: int
     amount: Decimal
     price: Decimal
-    index_price: Decimal
-    mark_price: Decimal
+    stood: Stand
     liquidation: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -32,12 +33,13 @@ def execution(
     """Return a new execution, now; ``liquidated`` has the letters of the sides that were."""
     trade_id = f"{order.instrument.id_prefix}{desk.number('trade')}"
     whose = liquidated or msgspec.UNSET
-    return Execution(trade_id, desk.trade_seq(), amount, price, tape.price, tape.mark, whose)
+    return Execution(trade_id, desk.trade_seq(), amount, price, tape.stand, whose)
 
 
 def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decimal) -> None:
     """Book an execution for the account of an order, which was maker (M) or taker (T)."""
     item, amount, price = order.instrument, done.amount, done.price
+    before = Held.of(desk.account.positions[item.name])
     profit = desk.account.positions[item.name].fill(order.direction, amount, price)
     fee = item.fee(LIQUIDATION_FEE if order.is_liquidation else rate, item.value(amount, price))
     desk.account.balances[item.settlement_currency] += profit - fee
@@ -55,8 +57,8 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
             order_id=order.order_id,
             direction=order.direction,
             tick_direction=0 if order.is_buy else 2,
-            index_price=done.index_price,
-            mark_price=done.mark_price,
+            index_price=done.stood.price,
+            mark_price=done.stood.mark,
             price=price,
             amount=amount,
             contracts=plain(amount / item.contract_size),
@@ -72,3 +74,5 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
             liquidation=done.liquidation,
         )
     )
+    fill = Filled(done.trade_id, amount, price, fee, liquidity)
+    desk.add_transaction(of_fill(desk.stamp(), desk.account, order, fill, before, done.stood))

@@ -34,6 +34,7 @@ def limits_of(tier: int) -> Limits:
         "cancel_all": Limit(5, 20),
         "subscribe": Limit(3, 10),
         "instruments": Limit(1, 50),
+        "transaction_log": Limit(1, 8),
     }
 
 
@@ -41,6 +42,7 @@ SPECIAL = {
     "public/subscribe": "subscribe",
     "private/subscribe": "subscribe",
     "public/get_instruments": "instruments",
+    "private/get_transaction_log": "transaction_log",
 }
 
 

@@ -66,6 +66,10 @@ class Display:
         if topic in self._outbox.heard():
             self._outbox.tell(topic, self.summary(desk, currency))
 
+    def tell_login(self, desk: Desk, ip: str, log: str) -> None:
+        """Note that somebody tried to log in to an account, and tell it."""
+        self._outbox.tell(account_topic("access_log", desk), desk.add_login(ip, log))
+
     def tell_maintenance(self, on: bool) -> None:
         """Say whether there is, or will be, maintenance."""
         self._outbox.tell("platform_state", {"maintenance": on})

@@ -25,7 +25,7 @@ from tradebaas.paper.orders import FIRST_USER_ID
 from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.recorder import Recorder, Step
 from tradebaas.paper.saved import MAIN, SavedAccount, SavedState
-from tradebaas.paper.sessions import Gate, Proof, Session
+from tradebaas.paper.sessions import LOOPBACK, Gate, Proof, Session
 from tradebaas.paper.tape import Stand, Tape
 from tradebaas.paper.terms import Terms
 
@@ -71,6 +71,9 @@ class Exchange:
         self.sessions = self.outbox.sessions
         self.display = Display(self.matching, self.terms, self.outbox)
         self.recorder = Recorder(saved, self.matching, self.display)
+        for desk in made:
+            if desk.name not in known:
+                self.recorder.open_account(desk)
         self._stands = False
         self._shut = False
         self.paused = False
@@ -255,7 +258,7 @@ class Exchange:
         settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
         if settled_ms is not None and settled_ms < due_ms:
             self.tape.state.settlement_price = self.tape.mark
-            self.recorder.settle_day(self.tape.mark)
+            self.recorder.settle_day(self.tape.stand)
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:
@@ -285,9 +288,9 @@ class Exchange:
 
     # -- connections --------------------------------------------------------------------------
 
-    def connect(self) -> Session:
-        """Take in a new connection."""
-        session = self._new_session(None)
+    def connect(self, peer: str = LOOPBACK) -> Session:
+        """Take in a new connection from an address."""
+        session = self._new_session(None, peer)
         self.saved.connected[session.number] = False
         self.recorder.write("session", {"session": session.number, "event": "connect"})
         return session
@@ -301,16 +304,16 @@ class Exchange:
             self.saved.connected[session.number] = desk.saved.cod_default
         session.acts = True
 
-    def visit(self, proof: Proof) -> Session:
+    def visit(self, proof: Proof, peer: str = LOOPBACK) -> Session:
         """Take in a single call without a connection; whatever it leaves, it leaves for good."""
-        return self._new_session(proof)
+        return self._new_session(proof, peer)
 
     def leave(self, number: int) -> None:
         """Forget a visit."""
         self.sessions.pop(number, None)
 
-    def _new_session(self, proof: Proof | None) -> Session:
-        session = Session(number=self.saved.next_session, proof=proof)
+    def _new_session(self, proof: Proof | None, peer: str) -> Session:
+        session = Session(number=self.saved.next_session, proof=proof, peer=peer)
         self.saved.next_session += 1
         self.sessions[session.number] = session
         return session

@@ -13,12 +13,12 @@ from typing import Any
 from tradebaas.paper import params
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.candles import MINUTE_MS
-from tradebaas.paper.channels import INDICES
 from tradebaas.paper.desk import SEQ_PER_MS
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.funding import HOUR_MS
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
 from tradebaas.paper.params import Params, invalid
+from tradebaas.paper.past_methods import check_index, price_at
 from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
@@ -102,25 +102,16 @@ def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
 
 
 def _index_price(call: Call, asked: params.Index) -> Wire:
-    if asked.index_name not in INDICES:
-        raise invalid("index_name", "invalid value")
+    check_index(asked.index_name)
     price = call.exchange.tape.price
     return {"index_price": price, "estimated_delivery_price": price}
-
-
-def _index_names(_: Call, asked: params.IndexNames) -> list[object]:
-    if not asked.extended:
-        return [*sorted(INDICES)]
-    combos = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
-    return [{"name": name} | combos for name in sorted(INDICES)]
 
 
 def _chart(call: Call, asked: params.Chart) -> Wire:
     params.instrument(asked.instrument_name)
     if asked.resolution not in RESOLUTIONS:
         raise invalid("resolution", "invalid value")
-    if asked.end_timestamp < asked.start_timestamp:
-        raise invalid("end_timestamp", "must be after start_timestamp")
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape, minutes = call.exchange.tape, RESOLUTIONS[asked.resolution]
     return tape.chart(minutes, asked.start_timestamp, asked.end_timestamp)
 
@@ -182,7 +173,7 @@ def _trade_volumes(call: Call, _: Params) -> list[Wire]:
 
 def _funding_value(call: Call, asked: params.FundingSpan) -> Decimal:
     params.instrument(asked.instrument_name)
-    _check_span(asked)
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape = call.exchange.tape
     start_ms = max(asked.start_timestamp, tape.tick(tape.market.first))
     end_ms = min(asked.end_timestamp, tape.state.now_ms)
@@ -192,7 +183,7 @@ def _funding_value(call: Call, asked: params.FundingSpan) -> Decimal:
 def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     """Return a row for each whole hour of the span, the newest if there are too many."""
     params.instrument(asked.instrument_name)
-    _check_span(asked)
+    params.check_span(asked.start_timestamp, asked.end_timestamp)
     tape, funding = call.exchange.tape, call.exchange.terms.funding
     oldest_ms = tape.tick(tape.market.first) + HOUR_MS
     first = -(-max(asked.start_timestamp, oldest_ms) // HOUR_MS)
@@ -201,8 +192,8 @@ def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     return [
         {
             "timestamp": hour * HOUR_MS,
-            "index_price": _price(call.exchange, hour * HOUR_MS),
-            "prev_index_price": _price(call.exchange, (hour - 1) * HOUR_MS),
+            "index_price": price_at(call.exchange, hour * HOUR_MS),
+            "prev_index_price": price_at(call.exchange, (hour - 1) * HOUR_MS),
             "interest_1h": funding.between((hour - 1) * HOUR_MS, hour * HOUR_MS),
             "interest_8h": funding.eight_hours(hour * HOUR_MS),
         }
@@ -222,7 +213,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
         "data": [
             {
                 "timestamp": at_ms,
-                "index_price": _price(call.exchange, at_ms),
+                "index_price": price_at(call.exchange, at_ms),
                 "interest_8h": funding.eight_hours(at_ms),
             }
             for at_ms in times
@@ -231,19 +222,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
     }
 
 
-def _check_span(asked: params.FundingSpan) -> None:
-    if asked.end_timestamp < asked.start_timestamp:
-        raise invalid("end_timestamp", "must be after start_timestamp")
-
-
-def _price(exchange: Exchange, at_ms: int) -> Decimal:
-    """Return where the bar opened that a time lies in; where the market stands after the last."""
-    turns = exchange.tape.turns(exchange.tape.number(at_ms))
-    return exchange.tape.price if turns is None else turns.points[0]
-
-
 MARKET_METHODS: dict[str, Method[Any]] = {
-    "public/get_announcements": Method(Params, lambda _, __: []),
     "public/get_book_summary_by_currency": Method(params.ByCurrency, _summary_by_currency),
     "public/get_book_summary_by_instrument": Method(params.ByInstrument, _summary_by_instrument),
     "public/get_contract_size": Method(params.ByInstrument, _contract_size),
@@ -252,7 +231,6 @@ MARKET_METHODS: dict[str, Method[Any]] = {
     "public/get_funding_rate_history": Method(params.FundingSpan, _funding_history),
     "public/get_funding_rate_value": Method(params.FundingSpan, _funding_value),
     "public/get_index_price": Method(params.Index, _index_price),
-    "public/get_index_price_names": Method(params.IndexNames, _index_names),
     "public/get_instrument": Method(
         params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
     ),

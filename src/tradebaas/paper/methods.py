@@ -6,12 +6,15 @@ A method that is not in a table gets -32601. Handlers return the result or raise
 from typing import Any
 
 from tradebaas.paper import checks, entry, params, queries
+from tradebaas.paper.account_methods import ACCOUNT_METHODS, username
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.cancels import CANCEL_METHODS
+from tradebaas.paper.elsewhere import ELSEWHERE
 from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.market_methods import MARKET_METHODS
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.past_methods import PAST_METHODS
 
 VERSION = "paper-1"
 """What ``public/hello`` and ``public/test`` answer as version."""
@@ -28,8 +31,15 @@ def _status(call: Call, _: Params) -> Wire:
 
 def _auth(call: Call, asked: params.Auth) -> Wire:
     session, exchange = call.session, call.exchange
-    tokens = exchange.gate.login(session, asked, call.wall_ms)
+    try:
+        tokens = exchange.gate.login(session, asked, call.wall_ms)
+    except Refused:
+        account = exchange.gate.account_of(asked.client_id)
+        if account is not None:
+            exchange.display.tell_login(exchange.desks[account], session.peer, "failure")
+        raise
     exchange.act_for(session, exchange.desks[session.account])
+    exchange.display.tell_login(exchange.desks[session.account], session.peer, "success")
     line: Wire = {"session": session.number, "event": "login"}
     exchange.recorder.write("session", line, session.account)
     return tokens
@@ -165,8 +175,11 @@ def _get_summary(call: Call, asked: params.Summary) -> Wire:
         raise invalid("currency", "invalid currency")
     summary = call.exchange.display.summary(call.desk, asked.currency.upper())
     if asked.extended:
-        name = call.desk.name or call.exchange.config.client_id
-        summary |= {"id": call.desk.saved.account_id, "username": name, "type": "main"}
+        summary |= {
+            "id": call.desk.saved.account_id,
+            "username": username(call),
+            "type": "main",
+        }
         summary["self_trading_reject_mode"] = call.desk.saved.self_trading
     return summary
 
@@ -184,7 +197,8 @@ def _named(name: str) -> set[str]:
 METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/auth": Method(params.Auth, _auth),
     "public/fork_token": Method(
-        params.Fork, lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms)
+        params.Fork,
+        lambda call, asked: call.exchange.gate.fork(call.session, asked, call.wall_ms),
     ),
     "public/hello": Method(params.Hello, _hello),
     "public/test": Method(params.Test, _test),
@@ -238,6 +252,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "private/get_account_summary": Method(params.Summary, _get_summary),
     "private/get_account_summaries": Method(params.Summary, _get_summaries),
 }
+
 for _suffix in ("", "_and_time"):
     METHODS[f"private/get_user_trades_by_instrument{_suffix}"] = Method(
         params.Trades,
@@ -248,6 +263,8 @@ for _suffix in ("", "_and_time"):
         lambda call, asked: queries.trades(call, asked, params.in_currency(asked.currency)),
     )
 
+OWN = frozenset({"public/candle_done"})
+"""The methods that Deribit has not."""
 WEBSOCKET_ONLY = frozenset(
     f"{scope}/{name}"
     for scope, names in {
@@ -280,4 +297,5 @@ ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
     ),
 }
 """The methods that change orders: each call is journalled with its outcome."""
+METHODS.update(ACCOUNT_METHODS | PAST_METHODS | ELSEWHERE)
 METHODS.update(ORDER_METHODS)

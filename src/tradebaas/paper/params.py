@@ -351,6 +351,29 @@ def instrument(name: str) -> Instrument:
     return INSTRUMENTS[name]
 
 
+def offset_of(continuation: str) -> int:
+    """Return how many rows a client has been told already.
+
+    Raises:
+        Refused: -32602 when it is no continuation.
+    """
+    if not continuation:
+        return 0
+    if not re.fullmatch("[0-9]{1,9}", continuation):
+        raise invalid("continuation", "invalid value")
+    return int(continuation)
+
+
+def check_span(start_ms: int, end_ms: int) -> None:
+    """Check a stretch of time.
+
+    Raises:
+        Refused: -32602 when it ends before it begins.
+    """
+    if end_ms < start_ms:
+        raise invalid("end_timestamp", "must be after start_timestamp")
+
+
 def in_currency(currency: str) -> set[str]:
     """Return the names of the instruments that settle in a currency (``any`` for all).
 

@@ -79,7 +79,10 @@ async def _serve_until_signal(config: ExchangeConfig) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
-            await serve(config)
+            async with trio.open_nursery() as life:
+                url = await life.start(functools.partial(serve, config))
+                http = url.replace("ws://", "http://").replace(PATH, "/api/v2")
+                print(f"serving at {url} and {http}; Ctrl-C ends it", flush=True)
             nursery.cancel_scope.cancel()
 
 

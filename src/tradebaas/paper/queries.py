@@ -6,7 +6,6 @@ both. Either may lag behind (``config.Windows``); live orders, and one order by 
 Answers are capped by ``count``; the rest is reached by ``continuation`` or by time.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from operator import attrgetter
@@ -105,14 +104,6 @@ def _is_archived(call: Call, order: Order) -> bool:
     return not order.is_live and order.update_ms <= last_ms
 
 
-def _offset(continuation: str) -> int:
-    if not continuation:
-        return 0
-    if not re.fullmatch("[0-9]{1,9}", continuation):
-        raise invalid("continuation", "invalid value")
-    return int(continuation)
-
-
 def history(call: Call, asked: params.History, names: set[str]) -> object:
     """Return ended orders, newest first."""
     old_ms = -1 if asked.include_old else call.exchange.now_ms - OLD_ORDERS_MS
@@ -126,7 +117,7 @@ def history(call: Call, asked: params.History, names: set[str]) -> object:
         and (not asked.historical or _is_archived(call, order))
         and order.update_ms > old_ms
     )
-    start = asked.offset + _offset(asked.continuation)
+    start = asked.offset + params.offset_of(asked.continuation)
     page, more = _page(found, start, asked.count)
     wires = [order_wire(order) for order in page]
     if not asked.with_continuation:
@@ -154,7 +145,7 @@ def trigger_history(call: Call, asked: params.TriggerHistory) -> Wire:
         and not order.is_live
         and order.update_ms <= known_ms
     )
-    page, more = _page(found, _offset(asked.continuation), asked.count)
+    page, more = _page(found, params.offset_of(asked.continuation), asked.count)
     return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
 
 

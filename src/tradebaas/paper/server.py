@@ -19,7 +19,7 @@ from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.http import Http
 from tradebaas.paper.ledger import Ledger
 from tradebaas.paper.steps import Steps
-from tradebaas.paper.streams import Rewound, asks_for_websocket
+from tradebaas.paper.streams import Rewound, asks_for_websocket, peer_of
 from tradebaas.paper.websockets import WebSockets
 from tradebaas.runtime.ports import Blocking, Ports
 
@@ -103,11 +103,11 @@ class Server:
             except trio.BrokenResourceError:
                 return
             patience.deadline = float("inf")
-            carrier = Rewound(stream, head)
+            carrier, peer = Rewound(stream, head), peer_of(stream)
             if not websocket:
                 # A client may open its WebSocket on the connection of its last HTTP request.
-                upgrade = await self._http.serve(carrier)
+                upgrade = await self._http.serve(carrier, peer)
                 if not upgrade:
                     return
                 carrier = Rewound(carrier, upgrade)
-            await self._websockets.serve(carrier)
+            await self._websockets.serve(carrier, peer)

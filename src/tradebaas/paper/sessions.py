@@ -20,6 +20,8 @@ from tradebaas.paper.params import Auth, Fork, Refused
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.scopes import FULL, allows, granted, worded
 
+LOOPBACK = "127.0.0.1"
+"""Where who is in the same process comes from, too."""
 SIGNATURE_WINDOW_MS = 60_000
 """How old a signature may be, or from how far ahead, in real time."""
 MAX_NONCES = 10_000
@@ -36,13 +38,15 @@ class Proof(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, kw_only=True):
     """One connection, or with a ``proof`` a single call that came without one (HTTP).
 
-    ``account`` is the one that it is logged in to, ``levels`` are those of its scope (``scopes``),
-    and ``acts`` says that it has shown once that it may act for an account. ``held`` is None, or
-    what an admin hold keeps back; ``ends`` says that it is cut off after its next answer.
+    ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
+    ``levels`` are those of its scope (``scopes``), and ``acts`` says that it has shown once that it
+    may act for an account. ``held`` is None, or what an admin hold keeps back; ``ends`` says that
+    it is cut off after its next answer.
     """
 
     number: int
     proof: Proof | None = None
+    peer: str = LOOPBACK
     account: str = MAIN
     logged_in: bool = False
     acts: bool = False
@@ -115,6 +119,15 @@ class Gate:
         grant = self._granted(session, token, wall_ms)
         if not allows(grant.levels, method):
             raise Refused(13021, "forbidden")
+
+    def account_of(self, client_id: str) -> str | None:
+        """Return the account that a key opens; None when there is no such key."""
+        key = self._keys.get(client_id)
+        return None if key is None else key.account
+
+    def keys_of(self, account: str) -> list[Key]:
+        """Return the keys of an account, in the order that they were given."""
+        return [key for key in self._keys.values() if key.account == account]
 
     def owner(self, session: Session, token: str | None) -> str | None:
         """Return the account that a call says it is for, unchecked; None for the public."""

@@ -75,8 +75,7 @@ def summary_wire(desk: Desk, currency: str, mark: Decimal, margin: Margin, limit
     initial = plain(sum((both[0] for both in needed), reserved))
     maintenance = plain(sum((both[1] for both in needed), ZERO))
     free = equity - initial
-    moved = sum((p.settled - p.session for p in held), ZERO)
-    balance = account.balances[currency] + moved
+    balance = account.cash(currency)
     realized = plain(sum((p.session + p.funding_due for p in held), ZERO))
     unrealized = plain(equity - balance - realized)
     wire: Wire = {

@@ -65,10 +65,13 @@ period_seconds = 60.0
 port = {port}
 """
 
+OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "SSL_CERT_FILE")
+"""What a child must not inherit; besides, everything of ``TRADEBAAS_``."""
+
 
 def environment(**more: str) -> dict[str, str]:
-    """For children: they import this tree, and no notifier of ours."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")}
+    """For children: they import this tree, and have no notifier, key or trust of ours."""
+    kept = {k: v for k, v in os.environ.items() if k not in OURS and not k.startswith("TRADEBAAS_")}
     return kept | {"PYTHONPATH": str(SOURCE)} | more
 
 

@@ -90,7 +90,8 @@ def test_run_imports_nothing_heavy_before_the_daemon() -> None:
 def run_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Config, bool]:
     calls: list[tuple[Config, bool]] = []
 
-    def run(config: Config, *, chaos: bool) -> int:
+    def run(config: Config, *, chaos: bool, rehearsal: bool) -> int:
+        assert not rehearsal
         calls.append((config, chaos))
         return 70
 

@@ -200,7 +200,7 @@ def reopened(path: Path, accounts: tuple[AccountConfig, ...]) -> Exchange:
                 place(call, "buy", Entry(instrument_name=BTC, amount=D(50), type="market"))
                 place(call, "buy", Entry(instrument_name=BTC, amount=D(70), price=D(40_000)))
         step = exchange.take_step()
-        journal.commit(step.records, step.orders, step.fills, exchange.saved)
+        journal.commit(step, exchange.saved)
     return exchange
 
 
