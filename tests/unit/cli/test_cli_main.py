@@ -144,12 +144,14 @@ def exchange_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ExchangeC
 
 def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = exchange_with(monkeypatch)
-    assert plain == ExchangeConfig(directory=Path("data/exchange"), funding=Decimal("0.001"))
+    assert plain == ExchangeConfig(
+        directory=Path("data/exchange"), funding=Decimal("0.001"), basis=Decimal("0.0002")
+    )
     given = exchange_with(
         monkeypatch,
         *("--data", "x", "--port", "5", "--speed", "60.0", "--seed", "7", "--idle-exit", "0"),
         *("--candles", "c.csv", "--history", "9", "--balance-btc", "2.5", "--admin"),
-        *("--funding", "0.2", "--settlement", "5"),
+        *("--funding", "0.2", "--basis", "0.1", "--settlement", "5"),
     )
     assert given == ExchangeConfig(
         directory=Path("x"),
@@ -162,10 +164,11 @@ def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
         balance_btc=Decimal("2.5"),
         admin=True,
         funding=Decimal("0.002"),
+        basis=Decimal("0.001"),
         settlement_ms=5_000,
     )
     lockstep = exchange_with(monkeypatch, "--speed", "lockstep")
-    assert (lockstep.lockstep, lockstep.funding) == (True, Decimal(0))
+    assert (lockstep.lockstep, lockstep.funding, lockstep.basis) == (True, 0, 0)
 
 
 def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +216,7 @@ def test_exchange_accounts_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NAME:SECRET:BTC[:USDC]" in wrong.output
 
 
-@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding"])
+@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding", "--basis"])
 def test_exchange_refuses_what_is_no_number(option: str) -> None:
     result = tradebaas("exchange", option, "fast")
     assert result.exit_code == 2
