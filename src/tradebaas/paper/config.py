@@ -16,7 +16,10 @@ from tradebaas.paper.keys import AccountConfig, Key, check_keys
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.readings import Readings
 from tradebaas.paper.saved import MAIN
+from tradebaas.paper.sessions import is_near
 
+DEFAULT_SECRET = "paper-secret"
+"""Of the main account's key; everybody knows it, so it is good on loopback only."""
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
 MAX_BALANCE = Decimal(1_000_000_000)
@@ -70,7 +73,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     lockstep: bool = False
     start_ms: int | None = None
     client_id: str = "paper"
-    client_secret: str = "paper-secret"
+    client_secret: str = DEFAULT_SECRET
     balance_btc: Decimal = Decimal(1)
     balance_usdc: Decimal = Decimal(50_000)
     maker_fee: Decimal = Decimal("0.00015")
@@ -135,6 +138,12 @@ def check(config: ExchangeConfig) -> None:
             f"speed {config.speed:g} is outside 0 < speed <= {MAX_SPEED}: any faster and an order "
             "would expire before it arrives. For the fastest exact replay use speed lockstep."
         )
+    if config.client_secret == DEFAULT_SECRET and not stays_inside(config.host):
+        raise ConfigError(
+            f"host {config.host} can be reached from other machines, where everybody knows the "
+            f"secret {DEFAULT_SECRET!r}: give the key {config.client_id!r} a secret of its own "
+            "(--secret), or listen on 127.0.0.1"
+        )
     if config.history < 0:
         raise ConfigError(f"history {config.history} is negative; give a number of rows, 0 or more")
     if config.history and config.candles is None:
@@ -158,6 +167,11 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(
             f"idle_exit {config.idle_exit_s:g} is not a number of seconds; give 0 (never) or more"
         )
+
+
+def stays_inside(host: str) -> bool:
+    """Return whether nobody but this machine reaches an address."""
+    return host == "localhost" or is_near(host)
 
 
 def _check_money(config: ExchangeConfig) -> None:

@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
@@ -30,6 +31,16 @@ MAX_SESSIONS = 16
 """Named sessions of a key; one more ends the one that was opened or renewed longest ago."""
 
 
+def is_near(address: str) -> bool:
+    """Return whether an address is one of this machine's own."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    inside = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (inside or parsed).is_loopback
+
+
 class Proof(msgspec.Struct, frozen=True):
     """What a single call shows to say whose it is: credentials, or a token, or nothing."""
 
@@ -43,6 +54,7 @@ class Session(msgspec.Struct, kw_only=True):
     ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
     ``levels`` are those of its scope (``scopes``), ``named`` is the key and the name of the session
     that it logged in with, and ``acts`` says that it has shown once that it may act for an account.
+    ``labels`` are told with the news of the channels that bear them.
     ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
     next answer.
     """
@@ -58,6 +70,7 @@ class Session(msgspec.Struct, kw_only=True):
     admin: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
     held: list[bytes] | None = None
     ends: bool = False
 
