@@ -20,6 +20,7 @@ READINGS = "What nobody knows of Deribit, each with its values, the usual one fi
 )
 
 if TYPE_CHECKING:
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
@@ -120,6 +121,15 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         return [read_key(text) for text in texts]
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _check(config: "ExchangeConfig") -> None:
+    from tradebaas.paper.config import check
+
+    try:
+        check(config)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
@@ -276,7 +286,7 @@ def exchange(
     daemon is dead.
     """
     from tradebaas.paper import process
-    from tradebaas.paper.config import ExchangeConfig, check
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.credits import LOWEST_TIER
 
     config = ExchangeConfig(
@@ -303,8 +313,5 @@ def exchange(
         readings=readings,
         admin=admin,
     )
-    try:
-        check(config)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    _check(config)
     ctx.exit(process.main(config))
