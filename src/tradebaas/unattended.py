@@ -1,4 +1,4 @@
-"""Restoring a damaged store without a person, and trading again, for who asked for it (ADR 0014).
+"""Restoring a damaged store without a person, and trading again, for who asked for it (ADR 0015).
 
 At most once a day the newest intact backup is put in the place of a store that a start refused. It
 starts halted like any restored store, so what is open of ours is closed. The halt is lifted only
@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 import trio
 
 from tradebaas.board import Board
+from tradebaas.console import say
 from tradebaas.core.messages import Answer, Refused, Request, Resume
 from tradebaas.core.state import State, flat
 from tradebaas.errors import Fatal
 from tradebaas.runtime.mailbox import AskTimeout, Door, LifeEnded
+from tradebaas.runtime.ports import Ports
 from tradebaas.store import catalogue
 from tradebaas.store.backup import STAMP, BackupFailed
 from tradebaas.store.faults import DiskFull, StoreLocked
+from tradebaas.store.halt import read_halt
 from tradebaas.store.place import DAMAGED, Place, moved_aside
 from tradebaas.store.restore import UNATTENDED, restore
 
@@ -54,6 +57,20 @@ def _restored_ms(name: str) -> float:
         return datetime.strptime(text, STAMP).replace(tzinfo=UTC).timestamp() * 1000
     except ValueError:
         return float("inf")
+
+
+async def resume_by_itself(
+    board: Board, door: Door[Request, Answer], ports: Ports, place: Place
+) -> None:
+    """As ``resume_when_clean``, with the halt file of ``place``; says what was done."""
+
+    async def read() -> str:
+        async with ports.open_blocking("halt") as worker:
+            return await worker.run(read_halt, place)
+
+    done = await resume_when_clean(board, door, read)
+    if done:
+        await say(done)
 
 
 async def resume_when_clean(

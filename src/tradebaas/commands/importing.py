@@ -107,7 +107,7 @@ def _assignment(config: Config, legacy: Legacy) -> Assignment | None:
     Raises:
         Unusable: The configured one cannot be armed.
     """
-    from tradebaas.daemon import bind_assignment
+    from tradebaas.binding import bind_assignment
 
     settings = config.strategy
     if not arms(legacy, settings.name, settings.instrument):

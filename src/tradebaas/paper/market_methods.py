@@ -4,6 +4,7 @@ What the embedded exchange has not got is answered as such: there are no options
 nothing to withdraw.
 """
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from heapq import merge
@@ -23,6 +24,8 @@ from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
 
+MARKET_ID = r"([A-Z]+-)?[0-9]{16}"
+"""The id of a trade of the market's own, which is its sequence number."""
 MAX_FUNDING_ROWS = 744
 """Hours of a month of 31 days: what Deribit gives at once."""
 FUNDING_STEPS = {"8h": (96, 5), "24h": (96, 15), "1m": (90, 480)}
@@ -59,10 +62,10 @@ def _instrument(call: Call, name: str) -> Wire:
     return wire
 
 
-def _instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
-    if asked.kind not in {"any", "future"}:
+def _instruments(call: Call, asked: params.Instruments) -> list[Wire]:
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
+    if asked.expired:
         return []
-    names = params.in_currency(asked.currency)
     return [_instrument(call, name) for name in INSTRUMENTS if name in names]
 
 
@@ -82,19 +85,19 @@ def _order_book_by_id(call: Call, asked: params.BookById) -> Wire:
     raise invalid("instrument_id", "instrument not found")
 
 
-def _book_summaries(call: Call, names: set[str], kind: str) -> list[Wire]:
+def _book_summaries(call: Call, names: set[str]) -> list[Wire]:
     feeds = call.exchange.display.feeds
     items = [item for item in INSTRUMENTS.values() if item.name in names]
-    shown = items if kind in {"any", "future"} else []
-    return [summary_wire(item, feeds.ticker(item.name)) for item in shown]
+    return [summary_wire(item, feeds.ticker(item.name)) for item in items]
 
 
 def _summary_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
-    return _book_summaries(call, {params.instrument(asked.instrument_name).name}, "any")
+    return _book_summaries(call, {params.instrument(asked.instrument_name).name})
 
 
 def _summary_by_currency(call: Call, asked: params.ByCurrency) -> list[Wire]:
-    return _book_summaries(call, params.in_currency(asked.currency), asked.kind)
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
+    return _book_summaries(call, names)
 
 
 def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
@@ -124,7 +127,7 @@ def _trades_by_instrument(call: Call, asked: params.MarketTrades) -> Wire:
 
 
 def _trades_by_currency(call: Call, asked: params.MarketTrades) -> Wire:
-    names = params.in_currency(asked.currency) if asked.kind in {"any", "future"} else set()
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
     return _trades(call.exchange, asked, names)
 
 
@@ -150,11 +153,26 @@ def _span(exchange: Exchange, asked: params.MarketTrades) -> range:
     market = exchange.tape.market
     first = (market.start_ms + market.first * MINUTE_MS) * SEQ_PER_MS
     last = (exchange.now_ms + 1) * SEQ_PER_MS
-    for start in (_seq(asked.start_timestamp), asked.start_seq):
+    first_id, last_id = (_seq_of(exchange, asked, name) for name in ("start_id", "end_id"))
+    for start in (_seq(asked.start_timestamp), asked.start_seq, first_id):
         first = first if start is None else max(first, start)
-    for end in (_seq(asked.end_timestamp, SEQ_PER_MS - 1), asked.end_seq):
+    for end in (_seq(asked.end_timestamp, SEQ_PER_MS - 1), asked.end_seq, last_id):
         last = last if end is None else min(last, end)
     return range(first, max(first, last + 1))
+
+
+def _seq_of(exchange: Exchange, asked: params.MarketTrades, name: str) -> int | None:
+    """Return the sequence number of the trade that ``start_id`` or ``end_id`` names."""
+    trade_id: str | None = getattr(asked, name)
+    if trade_id is None:
+        return None
+    ours = (trade for desk in exchange.desks.values() for trade in desk.trades)
+    seq = next((trade.trade_seq for trade in ours if trade.trade_id == trade_id), None)
+    if seq is None and re.fullmatch(MARKET_ID, trade_id):
+        seq = int(trade_id.rpartition("-")[2])
+    if seq is None:
+        raise invalid(name, "trade not found")
+    return seq
 
 
 def _seq(at_ms: int | None, within: int = 0) -> int | None:
@@ -234,7 +252,7 @@ MARKET_METHODS: dict[str, Method[Any]] = {
     "public/get_instrument": Method(
         params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
     ),
-    "public/get_instruments": Method(params.AnyCurrency, _instruments),
+    "public/get_instruments": Method(params.Instruments, _instruments),
     "public/get_order_book": Method(params.Book, _order_book),
     "public/get_order_book_by_instrument_id": Method(params.BookById, _order_book_by_id),
     "public/get_trade_volumes": Method(Params, _trade_volumes),

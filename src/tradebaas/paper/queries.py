@@ -170,17 +170,28 @@ def trades(call: Call, asked: params.Trades, names: set[str]) -> Wire:
         low = max(low, asked.start_timestamp)
     if asked.end_timestamp is not None:
         high = min(high, asked.end_timestamp)
-    first, last = asked.start_seq, asked.end_seq
+    firsts = [asked.start_seq, _seq_of(call, asked, "start_id")]
+    lasts = [asked.end_seq, _seq_of(call, asked, "end_id")]
     store = call.desk.trades_between(low, high)
     found = (
         trade
         for trade in (store if asked.sorting == "asc" else reversed(store))
         if trade.instrument_name in names
-        and (first is None or trade.trade_seq >= first)
-        and (last is None or trade.trade_seq <= last)
+        and all(first is None or trade.trade_seq >= first for first in firsts)
+        and all(last is None or trade.trade_seq <= last for last in lasts)
     )
     page = list(islice(found, asked.count + 1))
     return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
+
+
+def _seq_of(call: Call, asked: params.Trades, name: str) -> int | None:
+    """Return the sequence number of the own trade that ``start_id`` or ``end_id`` names."""
+    trade_id: str | None = getattr(asked, name)
+    found = (trade.trade_seq for trade in call.desk.trades if trade.trade_id == trade_id)
+    seq = next(found, None)
+    if seq is None and trade_id is not None:
+        raise invalid(name, "trade not found")
+    return seq
 
 
 def _trade_store(call: Call, historical: bool) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
@@ -28,6 +29,16 @@ MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
 
 
+def is_near(address: str) -> bool:
+    """Return whether an address is one of this machine's own."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    inside = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (inside or parsed).is_loopback
+
+
 class Proof(msgspec.Struct, frozen=True):
     """What a single call shows to say whose it is: credentials, or a token, or nothing."""
 
@@ -40,8 +51,9 @@ class Session(msgspec.Struct, kw_only=True):
 
     ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
     ``levels`` are those of its scope (``scopes``), and ``acts`` says that it has shown once that it
-    may act for an account. ``held`` is None, or what an admin hold keeps back; ``ends`` says that
-    it is cut off after its next answer.
+    may act for an account. ``labels`` are told with the news of the channels that bear them.
+    ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
+    next answer.
     """
 
     number: int
@@ -54,6 +66,7 @@ class Session(msgspec.Struct, kw_only=True):
     admin: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
     held: list[bytes] | None = None
     ends: bool = False
 

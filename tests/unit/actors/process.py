@@ -126,14 +126,16 @@ class Run:
         path.write_text(text + self.more, encoding="utf-8")
         return path
 
-    def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
+    def spawn(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> "subprocess.Popen[bytes]":
         """Start a process; it is not waited for. ``program`` is what Python runs."""
         command = [sys.executable, *self.program, "run", "--config", str(self.configure())]
         command += ["--chaos"] if self.chaos else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 cwd=self.home,
@@ -143,8 +145,10 @@ class Run:
         self.others.append(process)
         return process
 
-    def start(self, *, stdout: int | None = None, **env: str) -> None:
-        self.process = self.spawn(stdout=stdout, **env)
+    def start(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> None:
+        self.process = self.spawn(stdin=stdin, stdout=stdout, **env)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
