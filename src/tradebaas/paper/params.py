@@ -110,6 +110,10 @@ class IndexNames(Params):
     extended: bool = False
 
 
+class Volumes(Params):
+    extended: bool = False
+
+
 class MarketTrades(Params):
     instrument_name: str = ""
     currency: str = ""

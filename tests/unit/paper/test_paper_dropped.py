@@ -123,6 +123,22 @@ def test_a_label_comes_back_with_the_news_of_its_channels(lab: Lab) -> None:
     assert refused(lab, "private/subscribe", channels=[], label="x" * 17) == (-32602, "label")
 
 
+@pytest.mark.parametrize("currency", ["ETH", "usdt", "EURR"])
+def test_there_is_nothing_in_a_currency_that_nothing_settles_in(lab: Lab, currency: str) -> None:
+    summary = lab.call("private/get_account_summary", currency=currency)
+    assert summary["currency"] == currency.upper()
+    assert {summary[name] for name in ("balance", "equity", "available_funds", "session_upl")} == {
+        0
+    }
+    assert refused(lab, "private/get_account_summary", currency="any") == (-32602, "currency")
+    assert refused(lab, "private/get_account_summary", currency="DOGE") == (-32602, "currency")
+
+
+def test_volumes_that_are_not_counted_are_not_told(lab: Lab) -> None:
+    assert refused(lab, "public/get_trade_volumes", extended=True) == (-32602, "extended")
+    assert len(lab.call("public/get_trade_volumes")) == 2
+
+
 def test_all_summaries_tell_of_the_account_when_asked_to(lab: Lab) -> None:
     own = {"id", "username", "type", "self_trading_reject_mode"}
     assert lab.call("private/get_account_summaries").keys() == {"summaries"}
