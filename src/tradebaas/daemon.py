@@ -8,10 +8,9 @@ decides about trading; it wires, starts and stops.
 
 import os
 import signal
-import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -25,11 +24,13 @@ from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import HOSTS, Config
-from tradebaas.console import narrate, say
+from tradebaas.console import narrate
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
 from tradebaas.errors import Fatal, StoreFault, Unusable
 from tradebaas.lives import Lives
+from tradebaas.output import OUTPUT, say, say_last
+from tradebaas.redact import secrets_of
 from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
@@ -70,8 +71,7 @@ def run(config: Config, *, load: Callable[[], Config], chaos: bool = False) -> i
         )
     except* Fatal as group:
         fatal = find_fatal(group)
-        with suppress(OSError):
-            print(f"tradebaas: {fatal}", file=sys.stderr)
+        say_last(f"tradebaas: {fatal}")
         code = fatal.exit_code if fatal else Fatal.exit_code
     except* SystemExit as group:
         _tell_of_exit(group)
@@ -82,13 +82,11 @@ def run(config: Config, *, load: Callable[[], Config], chaos: bool = False) -> i
 def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
     """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
     actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
-    with suppress(OSError):
-        traceback.print_exception(group)
-        print(
-            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
-            "the traceback above says where. Mend that code; a start recovers from the store",
-            file=sys.stderr,
-        )
+    say_last("".join(traceback.format_exception(group)).rstrip())
+    say_last(
+        f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
+        "the traceback above says where. Mend that code; a start recovers from the store"
+    )
 
 
 @final
@@ -110,6 +108,8 @@ class _Daemon:
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
         self.addresses = notice_addresses()
+        addressed = (word for address in self.addresses for word in secrets_of(address))
+        OUTPUT.configure(self.config.log, (secret, *addressed))
         self.lives = Lives(self.config, self.ports, self._locate(), secret, self._note_death)
 
     async def main(self) -> None:
@@ -204,15 +204,15 @@ class _Daemon:
             return  # its message is the last word of the process
         text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}\n"
         text += "".join(traceback.format_exception(report.error)).rstrip()
-        self._say(text, last=report.backoff is None)
+        died = ", ".join(dict.fromkeys(cause.actor for cause in report.causes))
+        self._say(text, last=report.backoff is None, actor=died)
 
-    def _say(self, text: str, *, last: bool = False) -> None:
-        """Tell a person, without waiting for a terminal unless these are the last words."""
+    def _say(self, text: str, *, last: bool = False, actor: str = "shell") -> None:
+        """Tell of a fault, without waiting for a terminal unless these are the last words."""
         if self.shell is None or last:
-            with suppress(OSError):
-                print(text, file=sys.stderr)
+            say_last(text)
         else:
-            self.shell.start_soon(say, text)
+            self.shell.start_soon(partial(say, text, "error", actor=actor))
 
     def _locate(self) -> Callable[[], str]:
         exchange = self.config.exchange
@@ -249,10 +249,12 @@ class _Daemon:
             async with self.ports.open_blocking("configuration") as worker:
                 found = await worker.run(self.load)
         except Unusable as error:
-            await say(f"the new configuration is refused, the old one stays: {error}")
+            text = f"the new configuration is refused, the old one stays: {error}"
+            await say(text, "error", actor="shell")
         else:
             self.config, words = taken(self.config, found)
-            await say(words)
+            OUTPUT.configure(self.config.log)
+            await say(words, actor="shell")
         notifier.ready()
 
     async def _autostart(self) -> None:
@@ -358,7 +360,7 @@ class _Daemon:
             )
             async with trio.open_nursery() as telling:
                 await telling.start(keep_address, self.config.data_dir / "address", str(url))
-                await say(f"HTTP on {url} (health, metrics, API)")
+                await say(f"HTTP on {url} (health, metrics, API)", actor="http")
                 await self.http_down.wait()
                 telling.cancel_scope.cancel()
 
@@ -369,9 +371,11 @@ class _Daemon:
 
     def _token(self) -> str:
         try:
-            return bearer_token(self.config.data_dir, self.ports.entropy)
+            token = bearer_token(self.config.data_dir, self.ports.entropy)
         except PermissionError as error:
             raise Unusable(denial(self.config.data_dir / "token")) from error
+        OUTPUT.log.secrets.add(token)
+        return token
 
     def _note_part_death(self, name: str, report: DeathReport) -> None:
         fatal = find_fatal(report.error)

@@ -15,7 +15,7 @@ async def test_a_lost_connection_is_told_once_for_each_reason(
 ) -> None:
     said: list[str] = []
 
-    async def say(text: str) -> None:
+    async def say(text: str, _level: str = "info", **_fields: str) -> None:
         said.append(text.strip())
 
     monkeypatch.setattr(console, "say", say)

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from tradebaas.board import Board, NoticeStatus
 from tradebaas.config import Config
-from tradebaas.console import say
 from tradebaas.core.events import Event
 from tradebaas.errors import Fatal
 from tradebaas.notices.conditions import Conditions, summary
@@ -28,6 +27,7 @@ from tradebaas.notices.memory import Told, load, save
 from tradebaas.notices.model import Notice, Outcome, Parcel, Post
 from tradebaas.notices.queues import Queues, Waiting, waiting
 from tradebaas.notices.words import NAMES, Teller
+from tradebaas.output import say
 from tradebaas.redact import Redactor, secrets_of
 from tradebaas.runtime.mailbox import Fanout
 from tradebaas.runtime.ports import Blocking, ChildFailed, Ports
@@ -112,7 +112,8 @@ class Watch:
             try:
                 found = await worker.run(self._fetch, after, min(CHUNK, seq - 1 - after))
             except (Fatal, DiskFull, StoreLocked) as error:
-                await say(f"notices: events {after + 1} to {seq - 1} are not told: {error}")
+                text = f"notices: events {after + 1} to {seq - 1} are not told: {error}"
+                await say(text, "error", actor="notices")
                 break
             for number, at_ms, event in found:
                 self._take(number, event, at_ms)
@@ -177,7 +178,8 @@ class Watch:
                 await self._remember(worker)
             self._note(sent, lost, reason)
             if failures == 1 or lost:
-                await say(_complaint(items[sent], address, reason, lost=lost))
+                words = _complaint(items[sent], address, reason, lost=lost)
+                await say(words, "error" if lost else "warning", actor="notices")
             if lost:
                 failures = 0
             elif failures:
@@ -200,7 +202,8 @@ class Watch:
         try:
             await worker.run(save, self._config().data_dir, self._told)
         except OSError as error:
-            await say(f"notices: what was told cannot be remembered: {error}")
+            text = f"notices: what was told cannot be remembered: {error}"
+            await say(text, "error", actor="notices")
 
     # ------------------------------------------------------------------------ the figures
 
