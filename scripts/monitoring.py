@@ -31,7 +31,7 @@ prometheus-alertmanager --config.file=alertmanager.yml --cluster.listen-address=
 prometheus --config.file=prometheus.yml
 ```
 
-`deploy/grafana/tradebaas.json` is a dashboard for Grafana: import it and choose the Prometheus and the
+`deploy/grafana/tradebaas.json` is a dashboard for Grafana: import it and choose Prometheus and
 daemon. What reaches a person without any of this is in [notices](notices.md).
 """
 ALERTS = """\
