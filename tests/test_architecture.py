@@ -25,7 +25,7 @@ TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "c
 TASKS |= {"settings", "redact", "logs"}
 # Parts of the shell that daemon.py has no room for.
 SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "output", "reload"}
-SHELL |= {"threads"}
+SHELL |= {"threads", "unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -57,9 +57,10 @@ LAYERS: dict[str, set[str]] = {
     "reload": {"config"},
     "notices": TASKS | {"commands", "output"},
     "bearer": BASE | {"runtime"},
-    "console": BASE | {"core", "config", "board", "commands", "output", "threads"},
+    "console": BASE | {"core", "config", "board", "commands", "output", "runtime", "threads"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
+    "unattended": BASE | {"core", "store", "runtime", "board", "output"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,

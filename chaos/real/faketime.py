@@ -28,10 +28,12 @@ class FakeTime:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.offset = 0
         self.step(0)
 
     def step(self, offset: int) -> None:
         """From now on the clock is wrong by so many seconds."""
+        self.offset = offset
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{offset:+d}\n", "ascii")
         fresh.replace(self._file)

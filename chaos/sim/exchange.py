@@ -18,11 +18,9 @@ from chaos.world.exchange import MemoryJournal
 from chaos.world.skew import Skew
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.connections import Connection, Post
-from tradebaas.paper.desk import Fill
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.market import Market
-from tradebaas.paper.orders import Order
-from tradebaas.paper.recorder import Record
+from tradebaas.paper.recorder import Step
 from tradebaas.paper.saved import SavedState
 from tradebaas.paper.server import Server
 from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
@@ -36,11 +34,9 @@ class _Told(MemoryJournal):
         super().__init__(remembered)
         self._tell = tell
 
-    def commit(
-        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
-    ) -> None:
-        super().commit(records, orders, fills, state)
-        for record in records:
+    def commit(self, step: Step, state: SavedState) -> None:
+        super().commit(step, state)
+        for record in step.records:
             self._tell("journal", f"{record.n} {record.at_ms} {record.kind} {record.body.decode()}")
 
 

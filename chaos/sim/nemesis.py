@@ -82,7 +82,8 @@ class Nemesis:
         world.network.weather = CALM
         world.network.reachable = True
         world.carrier.late = 0.0
-        world.machine.wall.offset_ms = 0
+        ahead_s = world.exchange.skew.now_s() - trio.current_time()
+        world.machine.wall.offset_ms = round(ahead_s * 1000)  # set right, by the exchange's
         world.disk.disarm()
         if not world.exchange.running():
             await world.exchange.start(world.machine.nursery)

@@ -14,9 +14,11 @@ import msgspec
 
 from chaos.world.ledger import JournalRow, journal_row
 from tradebaas.paper.desk import Fill
+from tradebaas.paper.ledger import Left
 from tradebaas.paper.orders import Order
-from tradebaas.paper.recorder import Record
+from tradebaas.paper.recorder import Record, Step
 from tradebaas.paper.saved import SavedState
+from tradebaas.paper.transactions import Transaction
 
 _HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat"'
 _CHANNEL = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"'
@@ -26,7 +28,7 @@ _SLACK = 2
 class MemoryJournal:
     """A ``paper.ledger.Ledger`` in memory. ``lines`` may be cut off by whoever has read them.
 
-    ``remembered`` is how many ended orders and trades it keeps, as in the exchange's settings.
+    ``remembered`` is how many ended orders, trades and transactions it keeps, as in the settings.
     """
 
     def __init__(self, remembered: int) -> None:
@@ -36,8 +38,9 @@ class MemoryJournal:
         self._live: dict[str, bytes] = {}
         self._ended: dict[str, bytes] = {}
         self._fills: deque[bytes] = deque(maxlen=remembered)
+        self._transactions: deque[bytes] = deque(maxlen=remembered)
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
+    def load(self, count: int) -> Left:
         """See ``Ledger.load``."""
         state = None
         if self._state is not None:
@@ -45,21 +48,22 @@ class MemoryJournal:
         kept = [*self._live.values(), *list(self._ended.values())[-count:]]
         orders = [msgspec.json.decode(body, type=Order) for body in kept]
         fills = [msgspec.json.decode(body, type=Fill) for body in list(self._fills)[-count:]]
-        return state, sorted(orders, key=attrgetter("number")), fills
+        last = list(self._transactions)[-count:]
+        rows = [msgspec.json.decode(body, type=Transaction) for body in last]
+        return Left(state, sorted(orders, key=attrgetter("number")), fills, rows)
 
-    def commit(
-        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
-    ) -> None:
+    def commit(self, step: Step, state: SavedState) -> None:
         """See ``Ledger.commit``."""
-        self.lines += records
-        for order in orders:
+        self.lines += step.records
+        for order in step.orders:
             body = msgspec.json.encode(order)
             if order.is_live:
                 self._live[order.order_id] = body
             else:
                 self._live.pop(order.order_id, None)
                 self._ended[order.order_id] = body
-        self._fills += [msgspec.json.encode(fill) for fill in fills]
+        self._fills += [msgspec.json.encode(fill) for fill in step.fills]
+        self._transactions += [msgspec.json.encode(row) for row in step.transactions]
         self._state = msgspec.json.encode(state)
         if len(self._ended) > _SLACK * self._remembered:
             self._ended = dict(list(self._ended.items())[-self._remembered :])

@@ -49,6 +49,14 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
     rate: Decimal = Decimal(1)
 
 
+class ClockStatus(Struct, frozen=True, kw_only=True):
+    """How far this machine's clock is ahead of the exchange's, give or take ``error_ms``."""
+
+    skew_ms: int
+    error_ms: int
+    limit_ms: int
+
+
 class StoreStatus(Struct, frozen=True, kw_only=True):
     """What the persister measured; seconds. ``at`` is when it said so (monotonic).
 
@@ -66,11 +74,19 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
 
 
 class BackupStatus(Struct, frozen=True, kw_only=True):
-    """The newest verified backup, and the last failure if it is newer. Wall ms."""
+    """The newest verified backup, and the last failure if it is newer. Wall ms.
+
+    ``made_room`` is how many older ones had to go for it; ``second_ms`` when the newest one was
+    made that the second place has; ``drilled_ms`` when one was last restored on trial.
+    """
 
     last_ms: int | None = None
     name: str = ""
     failure: str = ""
+    made_room: int = 0
+    second_ms: int | None = None
+    second_failure: str = ""
+    drilled_ms: int | None = None
 
 
 class NoticeStatus(Struct, frozen=True, kw_only=True):
@@ -108,6 +124,7 @@ class Board:
     market: Latest[Market] = field(default_factory=Latest)
     evaluated: Latest[Evaluated] = field(default_factory=Latest)
     link: Latest[LinkStatus] = field(default_factory=Latest)
+    clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
     notices: Latest[NoticeStatus] = field(default_factory=Latest)
@@ -141,7 +158,8 @@ class Context:
     """What one life's actors are given.
 
     ``cause`` and ``poisoned`` concern the life before. ``locate`` gives the exchange's present URL,
-    "" while there is none. ``born`` is when this life began, in monotonic seconds.
+    "" while there is none. ``born`` is when this life began, in monotonic seconds. In a
+    ``rehearsal`` a restored store of any account meets the embedded exchange.
     """
 
     config: Config
@@ -156,6 +174,7 @@ class Context:
     born: float
     disk: Disk
     capacities: Capacities = USUAL
+    rehearsal: bool = False
 
     @property
     def data_dir(self) -> Path:

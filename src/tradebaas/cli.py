@@ -66,7 +66,9 @@ class Commands(click.Group):
 
 
 def _end(fatal: Fatal) -> NoReturn:
-    click.echo(f"tradebaas: {fatal}", err=True)
+    from tradebaas.commands.common import shown
+
+    click.echo(shown(f"tradebaas: {fatal}"), err=True)
     sys.exit(fatal.exit_code)
 
 

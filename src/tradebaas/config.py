@@ -1,8 +1,7 @@
 """tradebaas.toml -> one frozen ``Config``, or a clear error that names key, line and the remedy.
 
-Secrets never come from the file (see ``access``). With no file at all the
-daemon trades on the embedded exchange, with a fast market and the built-in strategy, so that a new
-user sees the whole loop at once.
+Secrets never come from the file (see ``access``). With no file at all the daemon trades on the
+embedded exchange, with a fast market and the built-in strategy: a new user sees the whole at once.
 """
 
 import difflib
@@ -18,7 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
-from tradebaas.settings import LogSection, NoticesSection, log_rules, notice_rules
+from tradebaas.settings import (
+    BackupSection,
+    LogSection,
+    NoticesSection,
+    backup_rules,
+    log_rules,
+    notice_rules,
+)
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -40,7 +46,8 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where orders go. ``environment`` is embedded, testnet or mainnet; ``url`` overrides it.
 
     ``scope`` is what a login asks for; a key that has less grants less. Without account:read_write
-    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened.
+    an account-wide cancel-on-disconnect cannot be switched off, and nothing is opened; nor while
+    this machine's clock is further than ``max_skew_seconds`` from the exchange's.
     """
 
     environment: str = EMBEDDED
@@ -48,6 +55,7 @@ class ExchangeSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "paper"
     grant: str = "client_signature"
     scope: str = SCOPE
+    max_skew_seconds: float = 30.0
 
 
 class AuditSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,13 +133,6 @@ class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     snapshot_every: int = 500
     low_disk_mib: int = 128
-
-
-class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups under ``data/backups``: one every ``interval_seconds``, the newest ``keep`` kept."""
-
-    interval_seconds: float = 3600.0
-    keep: int = 24
 
 
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -333,6 +334,8 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
             "orders and tokens would cross the internet in the clear"
         ),
     )
+    skew_s = config.exchange.max_skew_seconds
+    yield "exchange", "max_skew_seconds", 1 <= skew_s <= 3600, "must be 1 to 3600"
     own_key = environment == EMBEDDED or config.exchange.client_id not in ("", "paper")
     yield "exchange", "client_id", own_key, f"must be the id of your API key for {environment}"
     yield from _embedded_rules(config.embedded)
@@ -342,9 +345,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
         yield "foreign", name, possible, f"must be one of {', '.join(FOREIGN)}"
     yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
     yield "store", "low_disk_mib", config.store.low_disk_mib >= 0, "must be 0 or more"
-    backups = config.backups
-    yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
-    yield "backups", "keep", backups.keep >= 1, "must be at least 1"
+    yield from backup_rules(config.backups)
     supervisor = config.supervisor
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"

@@ -3,6 +3,7 @@
 Events come out of a bounded feed, which drops and counts what the output cannot keep up with.
 """
 
+import traceback
 from pathlib import Path
 
 import trio
@@ -31,9 +32,11 @@ from tradebaas.core.events import (
     StopStalled,
     TradeClosed,
 )
+from tradebaas.core.reasons import printable
 from tradebaas.core.state import State
 from tradebaas.names import command
-from tradebaas.output import say
+from tradebaas.output import say, say_last
+from tradebaas.runtime.supervisor import leaves
 from tradebaas.threads import Threads
 
 FEED = 1000
@@ -101,7 +104,8 @@ def _text(event: Event) -> str:
 def _standing(state: State) -> str:
     """Why nothing will happen by itself after a start; "" when it will."""
     if state.halted is not None:
-        return f"         HALTED by {state.halted.by}: {state.halted.reason} ({command('resume')})"
+        why = printable(state.halted.reason)
+        return f"         HALTED by {state.halted.by}: {why} ({command('resume')})"
     if not state.armed:
         return f"         no strategy is started ({command('start')})"
     return ""
@@ -115,4 +119,14 @@ def _hint(config: Config) -> str:
         f"           {command('status', '--data', data)}    what it holds now\n"
         f"           {command('log', '--data', data)}       every event so far\n"
         "           and kill it with kill -9: the next start carries on where it stood."
+    )
+
+
+def tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
+    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
+    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
+    say_last("".join(traceback.format_exception(group)).rstrip())
+    say_last(
+        f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
+        "the traceback above says where. Mend that code; a start recovers from the store"
     )

@@ -24,10 +24,10 @@ from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import HOSTS, Config
-from tradebaas.console import narrate
+from tradebaas.console import narrate, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import Fatal, StoreFault, Unusable
+from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
 from tradebaas.lives import Lives
 from tradebaas.output import OUTPUT, say, say_last
 from tradebaas.redact import secrets_of
@@ -45,6 +45,7 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
+from tradebaas.unattended import restore_newest, resume_by_itself
 
 if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
@@ -58,15 +59,32 @@ DEED_S = 20.0
 WORDS_S = 1.0
 
 
-def run(config: Config, *, load: Callable[[], Config], chaos: bool = False) -> int:
+def run(
+    config: Config, *, load: Callable[[], Config], chaos: bool = False, rehearsal: bool = False
+) -> int:
     """Run the daemon until it is told to stop; the exit code of the process (``errors``).
 
-    ``load`` reads the configuration again, for a reload.
+    ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
+    ``rehearsal`` is for ``backup drill``.
     """
-    code = 0
+    ports = system_ports()
+    code, fatal = _run(config, ports, load, chaos, rehearsal)
+    if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
+        problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
+        say_last(f"tradebaas: {problem or 'restored the newest backup'}")
+        if not problem:
+            code, _ = _run(config, ports, load, chaos, rehearsal)
+    return code
+
+
+def _run(
+    config: Config, ports: Ports, load: Callable[[], Config], chaos: bool, rehearsal: bool
+) -> tuple[int, Fatal | None]:
+    """The exit code, and what it was that ended it."""
+    code, fatal = 0, None
     try:
         trio.run(
-            _Daemon(config, system_ports(), load, chaos).main,
+            _Daemon(config, ports, load, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -74,19 +92,9 @@ def run(config: Config, *, load: Callable[[], Config], chaos: bool = False) -> i
         say_last(f"tradebaas: {fatal}")
         code = fatal.exit_code if fatal else Fatal.exit_code
     except* SystemExit as group:
-        _tell_of_exit(group)
+        tell_of_exit(group)
         code = code or Fatal.exit_code
-    return code
-
-
-def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
-    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
-    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
-    say_last("".join(traceback.format_exception(group)).rstrip())
-    say_last(
-        f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
-        "the traceback above says where. Mend that code; a start recovers from the store"
-    )
+    return code, fatal
 
 
 @final
@@ -98,6 +106,7 @@ class _Daemon:
     ports: Ports
     load: Callable[[], Config]
     chaos: bool
+    rehearsal: bool
     lives: Lives = field(init=False)
     addresses: tuple[str, ...] = field(init=False, repr=False)
     http_down: trio.Event = field(default_factory=trio.Event)
@@ -107,10 +116,13 @@ class _Daemon:
 
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
-        self.addresses = notice_addresses()
+        self.addresses = () if self.rehearsal else notice_addresses()
         addressed = (word for address in self.addresses for word in secrets_of(address))
         OUTPUT.configure(self.config.log, (secret, *addressed))
-        self.lives = Lives(self.config, self.ports, self._locate(), secret, self._note_death)
+        self.lives = Lives(
+            self.config, self.ports, self._locate(), secret, self._note_death,
+            rehearsal=self.rehearsal,
+        )  # fmt: skip
 
     async def main(self) -> None:
         check_strategy(self.config)
@@ -125,6 +137,10 @@ class _Daemon:
                 shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
                 shell.start_soon(self._autostart)
+                if self.config.backups.auto_restore:
+                    board, door = self.lives.board, self.lives.door
+                    place = Place(self.config.data_dir)
+                    shell.start_soon(resume_by_itself, board, door, self.ports, place)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
                 shell.start_soon(self._notices)

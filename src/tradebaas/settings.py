@@ -1,9 +1,11 @@
-"""The sections of tradebaas.toml that a running daemon can take anew (SIGHUP): what it tells.
+"""The sections of tradebaas.toml on what the daemon tells and what it keeps copies of.
 
 What each of them means for the daemon is said where it is used; here are names, defaults and rules.
+What it tells, a running daemon takes anew on SIGHUP.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -42,6 +44,21 @@ class LogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: str = "auto"
 
 
+class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Backups under ``data/backups``, one every ``interval_seconds``.
+
+    The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
+    directory that gets a copy of each, on another disk or a mount; "" for none. With
+    ``auto_restore`` a damaged store is restored and resumed without a person (ADR 0015).
+    """
+
+    interval_seconds: float = 3600.0
+    keep: int = 24
+    keep_days: int = 7
+    second: str = ""
+    auto_restore: bool = False
+
+
 Rules = Iterator[tuple[str, str, bool, str]]
 """Section, key, whether it is good, and what it must be."""
 
@@ -61,3 +78,12 @@ def log_rules(log: LogSection) -> Rules:
     """What must hold of ``[log]``."""
     yield "log", "level", log.level in LEVELS, f"must be one of {', '.join(LEVELS)}"
     yield "log", "format", log.format in FORMATS, f"must be one of {', '.join(FORMATS)}"
+
+
+def backup_rules(backups: BackupSection) -> Rules:
+    """What must hold of ``[backups]``."""
+    yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
+    yield "backups", "keep", backups.keep >= 1, "must be at least 1"
+    yield "backups", "keep_days", backups.keep_days >= 0, "must be 0 or more"
+    absolute = not backups.second or Path(backups.second).is_absolute()
+    yield "backups", "second", absolute, "must be an absolute path, or empty for none"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tradebaas.actors.causes import BLIND, CLOCK, CLOSED, COD, MAINTENANCE, REFUSED
+from tradebaas.actors.causes import BLIND, CLOCK, CLOSED, COD, MAINTENANCE, REFUSED, SKEW
 from tradebaas.actors.metrics import LOW_DISK
 from tradebaas.actors.persister import DISK_FULL
 from tradebaas.actors.restarts import RESTART_LOOP
@@ -15,7 +15,7 @@ from tradebaas.core.reconcile import CLOCK_BACK, UNREAD
 PAGE = Path(__file__).parents[2] / "docs" / "recovery.md"
 CAUSES = {
     *(BLIND, BROKEN, CLOCK, CLOCK_BACK, CLOSED, COD, CORRECTED, CRASH_LOOP),
-    *(DISK_FULL, LOW_DISK, MAINTENANCE, REFUSED, RESTART_LOOP, UNREAD, UNUSABLE),
+    *(DISK_FULL, LOW_DISK, MAINTENANCE, REFUSED, RESTART_LOOP, SKEW, UNREAD, UNUSABLE),
 }
 
 

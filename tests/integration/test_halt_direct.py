@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from chaos.real.admin import Admin
 from chaos.real.fault import Need
 from chaos.real.permitted import refusal
 from chaos.real.volume import Volume
-from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
+from tests.unit.actors.process import LIMIT_S, Books, Run, environment, exchange_process, tradebaas
 from tradebaas.core.model import Phase
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.place import Place
@@ -160,6 +162,75 @@ def test_an_exchange_that_is_away_is_said_and_the_file_stays(run: Run) -> None:
     assert done.returncode == 1
     assert "nothing more was done at the exchange: not flat within 1 s" in done.stderr
     assert read_halt(Place(run.data)) != ""
+
+
+@dataclass
+class Spoken:
+    """What a command says, line by line, with when."""
+
+    process: "subprocess.Popen[str]"
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    def until(self, word: str) -> float:
+        """The moment at which a line begins with ``word``."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append((time.monotonic(), line))
+            if line.startswith(word):
+                return self.lines[-1][0]
+        pytest.fail(f"nothing of {word!r} in {self.lines}")
+
+    def said(self, word: str) -> str:
+        return next(line for _, line in self.lines if line.startswith(word))
+
+
+def test_a_frozen_exchange_is_said_at_once_and_waited_for(
+    run: Run, exchange: Books, tmp_path: Path
+) -> None:
+    kill_with_a_position(run, exchange)
+    stop = exchange.live_stops()[0]["trigger_price"]
+    pid = json.loads((tmp_path / "exchange" / "address").read_text())["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-um", "tradebaas", "halt", "--config", str(run.configure())],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=run.home,
+            env=environment(),
+        )  # fmt: skip
+        spoken = Spoken(process)
+        told = spoken.until("to do") - began
+        again = spoken.until("waiting") - began
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with process:
+        spoken.until("flat")
+        assert process.wait(LIMIT_S) == 0
+    assert told < again < LIMIT_S / 2
+    assert "cannot be reached" in spoken.said("unreachable")
+    assert f"rests at the exchange ({stop})" in spoken.said("protection")
+    assert "stay forbidden" in spoken.said("entries")
+    assert "on the exchange's own page" in spoken.said("to do")
+    assert exchange.position() == 0
+
+
+def test_a_reason_steers_no_terminal_and_is_short(run: Run) -> None:
+    run.data.mkdir()
+    config = str(run.configure())
+    hostile = "\x1b]0;mine\x07red\x1b[31m\n\u202e"
+    done = tradebaas("halt", hostile, "--file-only", "--config", config, cwd=run.home)
+    assert done.returncode == 0, done.stderr
+    assert read_halt(Place(run.data)) == "operator:  ]0;mine red [31m"
+    (run.data / "HALT").write_bytes(b"by hand \x1b[2J \xff")
+    shown = tradebaas("resume", "--config", config, cwd=run.home)
+    assert shown.returncode == 0, shown.stderr
+    assert "by hand  [2J" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    for command in ("halt", "close"):
+        refused = tradebaas(command, "x" * 201, "--config", config, cwd=run.home)
+        assert refused.returncode == 2
+        assert "has 201 characters, at most 200" in refused.stderr
+    assert read_halt(Place(run.data)) == ""
 
 
 def test_a_store_of_another_exchange_is_not_acted_on(run: Run, exchange: Books) -> None:

@@ -91,15 +91,15 @@ async def test_stop_halt_and_resume(world: World) -> None:
     async with served(world) as client, world.life():
         await post(client, "/api/strategy/start")
         stopped = await post(client, "/api/strategy/stop", {"close": False})
-        halted = await post(client, "/api/halt", {"reason": "lunch"})
+        halted = await post(client, "/api/halt", {"reason": "lun\x1bch"})
         status = (await client.get("/api/strategy/status")).json()
         resumed = await post(client, "/api/resume")
     assert [r.status_code for r in (stopped, halted, resumed)] == [200, 200, 200]
     seqs = [r.json()["seq"] for r in (stopped, halted, resumed)]
     assert seqs == sorted(seqs)
-    assert status["halted"] == {"by": "operator", "reason": "lunch"}
+    assert status["halted"] == {"by": "operator", "reason": "lun ch"}
     assert status["permit"] is False
-    assert "lunch" in status["barrier"]
+    assert "lun ch" in status["barrier"]
     assert world.state.phase is Phase.IDLE
     assert world.state.halted is None
 
@@ -230,6 +230,8 @@ async def test_a_refusal_is_409_with_the_reason(world: World) -> None:
         ("/api/strategy/start", b'{"parameters": {"fast": true}}', "$.parameters"),
         ("/api/strategy/start", b'{"strategy": 5}', "$.strategy"),
         ("/api/halt", b'{"reason": 1}', "$.reason"),
+        ("/api/halt", b'{"reason": "%s"}' % (b"x" * 201), "at most 200"),
+        ("/api/position/close", b'{"reason": "%s"}' % (b"x" * 201), "at most 200"),
         ("/api/halt", b"{", "truncated"),
         ("/api/resume", b'{"by": "me"}', "by"),
         ("/api/strategy/start", b'{"strategy": "unheard_of"}', "unheard_of"),

@@ -174,6 +174,8 @@ def keeps_its_books(desk: Desk, trades: list[dict[str, Any]]) -> None:
         cash += D(str(trade["profit_loss"])) - D(str(trade["fee"]))
     assert desk.account.positions["BTC-PERPETUAL"].size == size
     assert desk.account.balances["BTC"] == 1 + cash
+    changes = [row.change for row in desk.transactions if row.currency == "BTC"]
+    assert sum(changes) == desk.account.cash("BTC"), "a row of the transaction log is wrong"
     for order in desk.orders.values():
         assert 0 <= order.filled <= order.amount
         assert (order.order_id in desk.live) == order.is_live

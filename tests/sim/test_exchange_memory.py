@@ -143,5 +143,5 @@ def test_the_lanes_of_frames() -> None:
 
 
 def test_a_new_journal_is_empty() -> None:
-    assert MemoryJournal(5).load(5) == (None, [], [])
+    assert MemoryJournal(5).load(5) == (None, [], [], [])
     assert Decimal(0) == Books().size(BTC)

@@ -53,8 +53,7 @@ class Run:
 
     def finish(self) -> None:
         step = self.exchange.take_step()
-        saved = self.exchange.saved
-        self.journal.commit(step.records, step.orders, step.fills, saved)
+        self.journal.commit(step, self.exchange.saved)
         if self.session.number in step.drops:
             self.exchange.disconnect(self.session.number)
             self.session = self.exchange.connect()

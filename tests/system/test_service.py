@@ -343,6 +343,7 @@ def test_the_timers_units_do_their_work(box: Box) -> None:
     box.run("runuser", "-u", "tradebaas", "--", PROGRAM, *words)
     for unit, said in (
         ("tradebaas-verify", "is sound"),
+        ("tradebaas-drill", "can be restored and traded on"),
         ("tradebaas-audit", "the account holds what the daemon"),
     ):
         box.run("systemctl", "start", f"{unit}.service")

@@ -1,8 +1,9 @@
 """Steps of a wall clock, the daemon's or the exchange's, in both directions, and at a start.
 
-No rule of the market and no timeout asks the daemon's own clock, so nothing may change: it logs in
-and trades by the exchange's time. Only what people read is wrong meanwhile. When the exchange's
-clock is set, whatever was known of it is wrong, and the next login has to ask anew.
+No rule of the market and no timeout asks the daemon's own clock: it logs in, protects and closes by
+the exchange's time. Only what people read is wrong meanwhile, so beyond a limit it opens nothing,
+until the clocks agree again and the account was read since; below the limit nothing changes. When
+the exchange's clock is set, whatever was known of it is wrong, and the next login asks anew.
 """
 
 import signal
@@ -10,6 +11,7 @@ import signal
 from chaos.real.faketime import FakeTime
 from chaos.real.fault import UNHELD, Act, Fault, Need
 from chaos.real.scene import Scene
+from tradebaas.actors.causes import SKEW
 
 STEPS_S = (
     *("1", "-1", "50", "-50", "120", "-120", "3600", "-3600"),
@@ -17,6 +19,10 @@ STEPS_S = (
 )
 """A signed login is good for 60 s of difference."""
 LOGIN_LIMIT_S = 10.0
+SKEW_LIMIT_S = 30
+"""The default of ``exchange.max_skew_seconds``."""
+NOTICE_LIMIT_S = 3.0
+LEAVE_LIMIT_S = 10.0
 
 
 def _clock(scene: Scene) -> FakeTime:
@@ -41,6 +47,22 @@ def _drawn(scene: Scene) -> int:
     offset = int(scene.driver.draw("clock steps", STEPS_S))
     scene.note(f"{offset:+d} s")
     return offset
+
+
+def _guards(scene: Scene) -> None:
+    """Nothing may be opened while the clocks are too far apart, and nothing is forbidden else."""
+    stage = scene.driver.stage
+    off = max(abs(clock.offset) for clock in (stage.clock, stage.exchange_clock) if clock)
+    if off <= SKEW_LIMIT_S:
+        scene.demand(SKEW not in scene.driver.peek().protect, "alive", f"guarded against {off} s")
+        return
+    good = scene.watch(NOTICE_LIMIT_S, lambda state: SKEW in state.protect)
+    scene.demand(good, "gated", f"clocks {off} s apart were not noticed in {NOTICE_LIMIT_S:g} s")
+
+
+def _leaves(scene: Scene) -> None:
+    good = scene.watch(LEAVE_LIMIT_S, lambda state: SKEW not in state.protect)
+    scene.demand(good, "alive", f"still guarded {LEAVE_LIMIT_S:g} s after the clocks were set")
 
 
 def _exchange_clock(scene: Scene) -> FakeTime:
@@ -71,6 +93,7 @@ def _goes_on(scene: Scene) -> None:
 def _logs_in(scene: Scene) -> None:
     good = scene.watch(LOGIN_LIMIT_S, scene.is_linked_anew)
     scene.demand(good, "alive", f"no new login within {LOGIN_LIMIT_S:g} s")
+    _guards(scene)
     scene.busy(0.5)
     scene.stays_protected()
 
@@ -81,17 +104,20 @@ def _rises(scene: Scene) -> None:
     life = driver.state.life
     good = scene.watch(LOGIN_LIMIT_S, lambda s: s.life > life and s.life in driver.story.reports)
     scene.demand(good, "alive", f"not recovered within {LOGIN_LIMIT_S:g} s")
+    _guards(scene)
     scene.busy(0.5)
 
 
 def _set_right(scene: Scene) -> None:
     _clock(scene).step(0)
     scene.mended()
+    _leaves(scene)
 
 
 def _set_exchange_right(scene: Scene) -> None:
     _exchange_clock(scene).step(0)
     scene.mended()
+    _leaves(scene)
 
 
 def _skewed(says: str, inject: Act, lasting: Act, heal: Act) -> Fault:

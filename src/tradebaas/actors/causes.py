@@ -10,14 +10,17 @@ from typing import final
 
 import trio
 
-from tradebaas.board import Context
+from tradebaas.board import ClockStatus, Context
 from tradebaas.core.admission import validity_ms
 from tradebaas.core.messages import Guard
 from tradebaas.core.state import stands
 from tradebaas.deribit import reads
+from tradebaas.deribit.clock import SET_IT, skew_text
 from tradebaas.deribit.link import Link
+from tradebaas.deribit.login import greet
 
 CLOCK = "exchange clock"
+SKEW = "clock skew"
 COD = "cancel on disconnect"
 BLIND = "blind stream"
 MAINTENANCE = "maintenance"
@@ -25,6 +28,7 @@ CLOSED = "instrument closed"
 REFUSED = "entries refused"
 LOOK_EVERY_S = 1.0
 STATUS_EVERY_S = 10.0
+SKEW_EVERY_S = 5.0
 ANNOUNCED_S = 3 * 3600.0
 """An announcement is forgotten after that: a maintenance that was called off may never be told."""
 
@@ -39,6 +43,7 @@ class Causes:
         self._announced_until = 0.0
         self._locked = ""
         self._ask_at = 0.0
+        self._greet_at = 0.0
 
     def announced(self, *, coming: bool) -> None:
         """The exchange says that there will be maintenance, or that there is none any more."""
@@ -53,6 +58,7 @@ class Causes:
     async def look(self) -> None:
         """Tell of what has come and what has gone."""
         await self.tell(CLOCK, self._clock())
+        await self.tell(SKEW, await self._skewed())
         await self.tell(COD, self._link.cancels_on_disconnect)
         await self.tell(MAINTENANCE, await self._maintained())
         now_ms = self._link.clock.now_ms(self._now())
@@ -72,6 +78,33 @@ class Causes:
         announced = now < self._announced_until
         return self._locked or ("the exchange announces maintenance" if announced else "")
 
+    async def _skewed(self) -> str:
+        """No rule of the market asks this machine's clock, but people do: logs, backups and what a
+        person decides by them are wrong with it. So nothing new is begun, and somebody is told.
+
+        Before that is believed the exchange is asked: either clock may have been set since.
+        """
+        skew = self._measured()
+        now = self._now()
+        if _is_beyond(skew) and now >= self._greet_at:
+            self._greet_at = now + SKEW_EVERY_S
+            await greet(self._link)
+            skew = self._measured()
+        self._ctx.board.clock.set(skew)
+        if not _is_beyond(skew):
+            return ""
+        limit = f"exchange.max_skew_seconds is {skew.limit_ms / 1000:g}"
+        return f"{skew_text(skew.skew_ms)}, {limit}: {SET_IT}"
+
+    def _measured(self) -> ClockStatus:
+        clock, ports = self._link.clock, self._ctx.ports
+        now = ports.clock.monotonic()
+        return ClockStatus(
+            skew_ms=clock.skew_ms(ports.clock.wall_ms(), now),
+            error_ms=round(clock.error_ms(now) / float(clock.rate)),
+            limit_ms=round(self._ctx.config.exchange.max_skew_seconds * 1000),
+        )
+
     def _now(self) -> float:
         return self._ctx.ports.clock.monotonic()
 
@@ -82,3 +115,7 @@ class Causes:
         if clock.lockstep or error_ms <= validity_ms(self._ctx.limits, clock.rate):
             return ""
         return f"the exchange's time is known to {error_ms / 1000:.1f} s only, its answers are slow"
+
+
+def _is_beyond(status: ClockStatus) -> bool:
+    return abs(status.skew_ms) > status.limit_ms + status.error_ms

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import trio
 
 from tradebaas.board import Capacities
-from tradebaas.commands.rows import Level, Row
+from tradebaas.commands.rows import Level, Row, clock_row
 from tradebaas.config import Config
 from tradebaas.core.model import Account, ContractKind, Instrument, Ticker
 from tradebaas.deribit import reads, stream
@@ -30,8 +30,6 @@ from tradebaas.strategies.protocol import TIMEFRAMES
 LIMIT_S = 15.0
 TICK_S = 5.0
 BARS = 50
-SKEW_WARN_MS = 1_000
-SKEW_MOST_MS = 60_000
 """A signed login further off is refused (protocol dossier section 3)."""
 NEVER_USED = "tb1-check-0-e"
 """A label of ours that no order bears: looking for it reads every store of orders and trades."""
@@ -166,17 +164,10 @@ async def _disconnect(exam: _Exam) -> Row:
 
 
 async def _clock(exam: _Exam) -> Row:
-    if exam.link.clock.rate != 1 or exam.link.clock.lockstep:
-        await trio.lowlevel.checkpoint()
-        return Row("clock", Level.OK, "the embedded exchange has a clock of its own")
     await reads.server_time(exam.link)
-    now = exam.ports.clock.monotonic()
-    skew = exam.ports.clock.wall_ms() - exam.link.clock.now_ms(now)
-    detail = f"this machine is {skew} ms ahead, give or take {exam.link.clock.error_ms(now):.0f}"
-    advice = "let NTP set it (`timedatectl set-ntp true`)"
-    if abs(skew) > SKEW_MOST_MS:
-        return _bad("clock", f"{detail}: {advice}")
-    return _judged("clock", detail, advice if abs(skew) > SKEW_WARN_MS else "")
+    clock, ports = exam.link.clock, exam.ports
+    skew_ms = clock.skew_ms(ports.clock.wall_ms(), ports.clock.monotonic())
+    return clock_row(skew_ms, exam.config.exchange.max_skew_seconds)
 
 
 # ------------------------------------------------------------------------------------ the contract

@@ -24,7 +24,7 @@ from tradebaas.commands.common import (
     unreadable,
 )
 from tradebaas.commands.remote import lock_holder
-from tradebaas.commands.rows import Level, Row
+from tradebaas.commands.rows import Level, Row, clock_row
 from tradebaas.commands.venue import Venue, address, aimed, with_venue
 from tradebaas.config import HOSTS, Config
 from tradebaas.core.state import FOLD_VERSION
@@ -39,7 +39,6 @@ FREE_FAIL = 64 * MIB
 FREE_WARN = 1024 * MIB
 BROKER = "deribit"
 LOGIN_SECONDS = 15.0
-SKEW_WARN_MS = 1_000
 
 
 @click.command()
@@ -242,7 +241,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
     async def skew_ms() -> int:
         with trio.fail_after(LOGIN_SECONDS):
             async with open_link(endpoint, ports, Credits(), inbox=Capacities().inbox) as link:
-                return ports.clock.wall_ms() - link.clock.now_ms(ports.clock.monotonic())
+                return link.clock.skew_ms(ports.clock.wall_ms(), ports.clock.monotonic())
 
     try:
         skew = trio.run(skew_ms)
@@ -252,16 +251,7 @@ def _log_in(config: Config, url: str, secret: str) -> list[Row]:
         message = f"cannot log in to {url} as {exchange.client_id}: {reason}"
         return [_failed("exchange", Unusable(message))]
     return [Row("exchange", Level.OK, f"logged in to {url} as {exchange.client_id}"),
-            _clock(config, skew)]  # fmt: skip
-
-
-def _clock(config: Config, skew_ms: int) -> Row:
-    if config.embedded_exchange:
-        return Row("clock", Level.OK, "the embedded exchange has a clock of its own")
-    detail = f"this machine is {skew_ms} ms ahead of the exchange"
-    if abs(skew_ms) > SKEW_WARN_MS:
-        return Row("clock", Level.WARN, f"{detail}: let NTP set it (`timedatectl set-ntp true`)")
-    return Row("clock", Level.OK, detail)
+            clock_row(skew, config.exchange.max_skew_seconds)]  # fmt: skip
 
 
 def _reason(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from tradebaas.config import DEMO, Config, load
+from tradebaas.core.reasons import printable, reason_problem
 from tradebaas.errors import Fatal, StoreFault, Unusable
 
 CONFIG_FILE = "tradebaas.toml"
@@ -91,9 +92,25 @@ def unreadable(error: PermissionError) -> Unusable:
     )
 
 
+def reason_of(text: str) -> str:
+    """What an operator gives as a reason, in one line.
+
+    Raises:
+        click.BadParameter: it is too long.
+    """
+    if problem := reason_problem(text):
+        raise click.BadParameter(problem, param_hint="REASON")
+    return printable(text)
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON; Decimals are strings."""
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def shown(text: str) -> str:
+    """``text`` as a terminal may have it: its lines stay, and nothing in it steers the screen."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
@@ -115,7 +132,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
         pad_edge=False,
     )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = PIPED_COLUMNS  # a program reads it, or a pager: nothing to wrap for

@@ -47,6 +47,7 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.model import Position, Role, role_of
+from tradebaas.core.reasons import printable
 from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
 
 RAW_CHARACTERS = 80
@@ -62,7 +63,7 @@ ROLE_NAMES = {
 def describe(event: Event) -> str:
     """What ``event`` says, in one line without its number or time."""
     line: Callable[[object], str] = LINES[type(event)]
-    return " ".join(line(event).split())
+    return " ".join(printable(line(event)).split())
 
 
 def number(value: Decimal | None) -> str:

@@ -18,6 +18,7 @@ from tradebaas.core.state import State
 from tradebaas.direct.claim import claimed
 from tradebaas.direct.flatten import Left, Say, flatten
 from tradebaas.direct.life import Setting
+from tradebaas.direct.silence import Advice
 from tradebaas.errors import Fatal, StoreBusy
 from tradebaas.runtime.ports import system_ports
 from tradebaas.store.place import Place
@@ -33,8 +34,10 @@ class Done(Struct, frozen=True):
     foreign: tuple[str, ...] = ()
 
 
-def halt_directly(config: Config, reason: str, say: Say) -> Done:
+def halt_directly(config: Config, reason: str, barred: str, say: Say) -> Done:
     """Cancel entries, close, see that it is flat, cancel the legs.
+
+    ``barred`` says what keeps the next daemon from opening anything, or that nothing does.
 
     Raises:
         StoreBusy: a daemon has started meanwhile, and heeds the halt file.
@@ -55,7 +58,7 @@ def halt_directly(config: Config, reason: str, say: Say) -> Done:
     try:
         secret = client_secret(config)
         with claimed(Place(config.data_dir), system_ports().clock.wall_ms()):
-            left = trio.run(_act, config, secret, state, reason, note)
+            left = trio.run(_act, config, secret, state, reason, barred, note)
     except StoreBusy:
         raise
     except Fatal as fatal:
@@ -89,9 +92,26 @@ def _known(config: Config, note: Callable[[str, str], None]) -> State:
     return state
 
 
-async def _act(config: Config, secret: str, state: State, reason: str, note: Say) -> Left:
+def _advice(config: Config, barred: str) -> Advice:
+    """What a person should know and can do while the exchange is not heard."""
+    if config.embedded_exchange:
+        found = embedded.find(config)
+        which = f" (process {found.pid})" if found else ""
+        deed = f"see why the embedded exchange{which} does not answer; its log is exchange.log"
+    else:
+        deed = (
+            "look at this machine's network and the exchange's status page; what cannot wait, "
+            "close on the exchange's own page"
+        )
+    return (("entries", barred), ("to do", f"{deed}. This goes on by itself when it is back"))
+
+
+async def _act(
+    config: Config, secret: str, state: State, reason: str, barred: str, note: Say
+) -> Left:
     started = config.embedded_exchange and embedded.find(config) is None
     if started:
+        note("exchange", "the embedded one does not run: starting it with what was open on it")
         await embedded.ensure(config)
     try:
         locate = embedded.locate(config) if config.embedded_exchange else _fixed(config)
@@ -99,7 +119,7 @@ async def _act(config: Config, secret: str, state: State, reason: str, note: Say
             config=config, ports=system_ports(), locate=locate, secret=secret, state=state,
             cause="halt without a daemon", tell=lambda _: None,
         )  # fmt: skip
-        return await flatten(setting, "operator", reason, LIMIT_S, note)
+        return await flatten(setting, "operator", reason, LIMIT_S, note, _advice(config, barred))
     finally:
         if started:
             embedded.stop(config)

@@ -10,7 +10,14 @@ only take back a halt that no life has stored yet.
 import click
 
 from tradebaas import names
-from tradebaas.commands.common import NotDone, json_option, print_json, with_config
+from tradebaas.commands.common import (
+    NotDone,
+    json_option,
+    print_json,
+    reason_of,
+    shown,
+    with_config,
+)
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.operate import print_events
 from tradebaas.commands.remote import (
@@ -39,6 +46,7 @@ def halt(config: Config, reason: str, file_only: bool, as_json: bool) -> None:
     are cancelled, the position is closed, and once it is flat its stop and take profit go. REASON
     is for whoever reads the log.
     """
+    reason = reason_of(reason)
     try:
         reply = post(config, "/api/halt", {"reason": reason})
     except Unreachable as down:
@@ -95,13 +103,14 @@ def _halt_directly(config: Config, reason: str, why: str, unwritten: str, as_jso
     from tradebaas.errors import StoreBusy
 
     def say(step: str, detail: str) -> None:
-        if not as_json:
-            click.echo(f"{step:12} {detail}")
+        click.echo(shown(f"{step:12} {detail}"), err=as_json)
 
+    barred = f"not forbidden: {unwritten}. Keep any daemon from starting"
     if not unwritten:
         say("halt file", _at_the_next_start(config))
+        barred = f"stay forbidden: {config.data}/HALT lies there until `{names.command('resume')}`"
     try:
-        done = halt_directly(config, reason or "no reason given", say)
+        done = halt_directly(config, reason or "no reason given", barred, say)
     except StoreBusy:  # one has started in this very moment
         _wait_until_stored(config, why, as_json)
         return
@@ -163,7 +172,7 @@ def _tell(body: dict[str, object], as_json: bool) -> None:
     if as_json:
         print_json(body)
     else:
-        click.echo(str(body["detail"]))
+        click.echo(shown(str(body["detail"])))
 
 
 def _write(config: Config, reason: str) -> str:
@@ -203,4 +212,4 @@ def _resume_by_file(config: Config, down: Unreachable, as_json: bool) -> None:
     if as_json:
         print_json({"resumed": "at the next start", "detail": text})
     else:
-        click.echo(text)
+        click.echo(shown(text))

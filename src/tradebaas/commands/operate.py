@@ -12,6 +12,7 @@ from tradebaas.commands.common import (
     json_option,
     print_json,
     print_table,
+    reason_of,
     with_config,
 )
 from tradebaas.commands.describe import position_text
@@ -21,6 +22,7 @@ from tradebaas.commands.summary import Rows, state_rows, strategy_text, trades_t
 from tradebaas.config import Config
 from tradebaas.core.events import Event
 from tradebaas.core.model import Assignment, Position
+from tradebaas.deribit.clock import skew_text
 from tradebaas.errors import Fatal
 
 
@@ -85,7 +87,7 @@ def stop(config: Config, close_too: bool, as_json: bool) -> None:
 @json_option
 def close(config: Config, reason: str, as_json: bool) -> None:
     """Close the position at the market; the strategy stays started."""
-    print_events(command(config, "/api/position/close", {"reason": reason}), as_json)
+    print_events(command(config, "/api/position/close", {"reason": reason_of(reason)}), as_json)
 
 
 @click.command("move-stop")
@@ -125,6 +127,7 @@ def _health_rows(config: Config, health: Reply) -> Rows:
         ("daemon", f"{body['status']}, up {_seconds(body['uptime'])}, version {body['version']}"),
         ("phase", _phase(body)),
         ("crew deaths", f"{body['crew_deaths']} in this process"),
+        ("clock", _clock(body["clock"])),
     ]
     doing = get(config, "/api/strategy/status")
     return rows + _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else rows
@@ -166,6 +169,12 @@ def _phase(body: Mapping[str, object]) -> str:
     if body["phase"] is None:
         return "not known before the store is recovered"
     return f"{body['phase']} in life {body['life']}, event {body['seq']}"
+
+
+def _clock(status: object) -> str:
+    if status is None:
+        return "not compared with the exchange's yet"
+    return skew_text(msgspec.convert(status, dict[str, int])["skew_ms"])
 
 
 def _check_rows(body: Mapping[str, object]) -> list[tuple[str, str, str]]:

@@ -4,7 +4,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from tradebaas.deribit.clock import SET_IT, skew_text
+from tradebaas.errors import Unusable
+
 NOTHING = 0
+SKEW_WARN_MS = 1_000
 
 
 class Level(StrEnum):
@@ -22,3 +26,15 @@ class Row(Struct, frozen=True):
     level: Level
     detail: str
     exit_code: int = NOTHING
+
+
+def clock_row(skew_ms: int, most_s: float) -> Row:
+    """What a difference of clocks means; beyond the limit nothing would be opened."""
+    detail = skew_text(skew_ms)
+    if abs(skew_ms) > most_s * 1000:
+        limit = f"more than exchange.max_skew_seconds, {most_s:g}"
+        words = f"{detail}, {limit}: nothing is opened; {SET_IT}"
+        return Row("clock", Level.FAIL, words, Unusable.exit_code)
+    if abs(skew_ms) > SKEW_WARN_MS:
+        return Row("clock", Level.WARN, f"{detail}: {SET_IT}")
+    return Row("clock", Level.OK, detail)

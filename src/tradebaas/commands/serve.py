@@ -1,12 +1,14 @@
 """``run`` and ``exchange``: the two long-lived processes."""
 
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from tradebaas.access import EMBEDDED_SECRET
 from tradebaas.commands.common import config_options, resolve
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
@@ -32,9 +34,15 @@ FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\
 @config_options
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
 @click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
+@click.option("--rehearse", is_flag=True, hidden=True)
 @click.pass_context
 def run(
-    ctx: click.Context, file: Path | None, data: str | None, port: int | None, chaos: bool
+    ctx: click.Context,
+    file: Path | None,
+    data: str | None,
+    port: int | None,
+    chaos: bool,
+    rehearse: bool,
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
@@ -50,7 +58,12 @@ def run(
         http = msgspec.structs.replace(config.http, port=port)
         return msgspec.structs.replace(config, http=http)
 
-    ctx.exit(daemon.run(load(), load=load, chaos=chaos))
+    config = load()
+    if rehearse:
+        from tradebaas.commands.rehearsal import check_rehearsal
+
+        check_rehearsal(config)
+    ctx.exit(daemon.run(config, load=load, chaos=chaos, rehearsal=rehearse))
 
 
 def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:
@@ -67,6 +80,12 @@ def _amount(_ctx: click.Context, _option: click.Parameter, text: str) -> Decimal
         return Decimal(text)
     except InvalidOperation as error:
         raise click.BadParameter(f"{text!r} is not a number") from error
+
+
+def _seconds(_ctx: click.Context, _option: click.Parameter, seconds: float) -> float:
+    if not isfinite(seconds):
+        raise click.BadParameter(f"{seconds:g} is not a number of seconds")
+    return seconds
 
 
 def _chances(
@@ -118,8 +137,22 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 
 @click.command(epilog=f"\b\n{FAULTS}\n\n\b\n{READINGS}")
 @click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; one that others can reach needs a --secret.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@click.option(
+    "--secret", default=EMBEDDED_SECRET, show_default=True, help="Secret of the key paper."
+)
 @click.option(
     "--speed",
     callback=_speed,
@@ -129,7 +162,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 )
 @click.option(
     "--candles",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Replay this file of one-minute candles (CSV or CSV.gz) instead of making a market.",
 )
 @click.option(
@@ -141,6 +174,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 @click.option("--seed", default=1, show_default=True, help="Seed of the generated market.")
 @click.option(
     "--idle-exit",
+    callback=_seconds,
     default=600.0,
     show_default=True,
     help="End after so many seconds without a client; 0 never ends.",
@@ -159,6 +193,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 )
 @click.option(
     "--settlement",
+    callback=_seconds,
     default=0.0,
     show_default=True,
     help="For how many seconds the books are closed at 08:00 UTC.",
@@ -210,6 +245,7 @@ def exchange(
     data: str,
     host: str,
     port: int,
+    secret: str,
     speed: float | str,
     candles: Path | None,
     history: int,
@@ -232,13 +268,14 @@ def exchange(
     daemon is dead.
     """
     from tradebaas.paper import process
-    from tradebaas.paper.config import ExchangeConfig
+    from tradebaas.paper.config import ExchangeConfig, check
     from tradebaas.paper.credits import LOWEST_TIER
 
     config = ExchangeConfig(
         directory=Path(data),
         host=host,
         port=port,
+        client_secret=secret,
         speed=speed if isinstance(speed, float) else 1.0,
         lockstep=speed == LOCKSTEP,
         candles=candles,
@@ -257,4 +294,8 @@ def exchange(
         readings=readings,
         admin=admin,
     )
+    try:
+        check(config)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
     ctx.exit(process.main(config))

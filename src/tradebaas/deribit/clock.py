@@ -15,6 +15,15 @@ DRIFT = 200e-6
 SLACK_MS = 1.0
 
 
+SET_IT = "let NTP set it (`timedatectl set-ntp true`)"
+
+
+def skew_text(skew_ms: int) -> str:
+    """A difference of clocks in words."""
+    side = "behind" if skew_ms < 0 else "ahead of"
+    return f"this machine's clock is {abs(skew_ms) / 1000:.3f} s {side} the exchange's"
+
+
 @final
 class ExchangeClock:
     """One connection's idea of exchange time. Moments are monotonic seconds."""
@@ -72,6 +81,14 @@ class ExchangeClock:
             return self.now_ms(monotonic)
         at, wall_ms = self._wall
         return wall_ms + int((monotonic - at) * 1000)
+
+    def skew_ms(self, wall_ms: int, monotonic: float) -> int:
+        """How far a clock that shows ``wall_ms`` is ahead of the exchange's; negative: behind it.
+
+        An embedded exchange at another pace is asked for its wall clock: its market's is no
+        measure of anybody's.
+        """
+        return wall_ms - self.wall_ms(monotonic)
 
     def _estimate(self, monotonic: float) -> float:
         return self._ms + (monotonic - self._at) * 1000 * self._rate

@@ -52,11 +52,7 @@ class Login:
             CallFailed, Unanswered, LinkLost: as ``Link.call``.
             ConfigError: the grant does not exist.
         """
-        params: Params = {"client_name": "tradebaas", "client_version": __version__}
-        hello = await ask(link, "public/hello", params, of(wire.Hello))
-        if hello.clock is not None:
-            said = hello.clock
-            link.clock.configure(said.rate, said.lockstep, said.wall_now)
+        await greet(link)
         await self.authenticate(link)
         await link.call("public/set_heartbeat", {"interval": HEARTBEAT_S})
         self.cancels_on_disconnect = await _keep_orders_after_disconnect(link)
@@ -90,6 +86,15 @@ class Login:
             )
         self._tokens = tokens
         self.count += 1
+
+
+async def greet(link: Caller) -> None:
+    """Say who we are; an embedded exchange answers how its clock runs."""
+    params: Params = {"client_name": "tradebaas", "client_version": __version__}
+    hello = await ask(link, "public/hello", params, of(wire.Hello))
+    if hello.clock is not None:
+        said = hello.clock
+        link.clock.configure(said.rate, said.lockstep, said.wall_now)
 
 
 async def _keep_orders_after_disconnect(link: Caller) -> str:

@@ -16,6 +16,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from tradebaas.paper.candles import HIGHEST_PRICE, LOWEST_PRICE
 from tradebaas.paper.instruments import (
     COIN_STEP,
     CONTEXT,
@@ -27,6 +28,7 @@ from tradebaas.paper.instruments import (
 
 ZERO = Decimal(0)
 FUNDING_STEP = Decimal("1E-24")
+MARK_STEP = Decimal("0.01")
 
 
 class Position(msgspec.Struct, kw_only=True):
@@ -34,6 +36,7 @@ class Position(msgspec.Struct, kw_only=True):
 
     ``session`` is the profit that was realised since the last settlement, as of the price that it
     was settled at; ``settled`` is the part of the floating profit that settlements have moved.
+    ``funding_told`` is the part of the session's funding that the transaction log has.
     """
 
     instrument_name: str
@@ -44,8 +47,8 @@ class Position(msgspec.Struct, kw_only=True):
     traded: bool = False
     session: Decimal = ZERO
     settled: Decimal = ZERO
-    settlement_price: Decimal = ZERO
     funding: Decimal = ZERO
+    funding_told: Decimal = ZERO
 
     @property
     def instrument(self) -> Instrument:
@@ -128,8 +131,15 @@ class Position(msgspec.Struct, kw_only=True):
         with localcontext(CONTEXT):
             moved = self.session + floating - self.settled
             self.funding -= funding
-        self.session, self.settled, self.settlement_price = ZERO, floating, mark
+        self.session, self.settled, self.funding_told = ZERO, floating, ZERO
         return moved, funding
+
+    def tell_funding(self) -> Decimal:
+        """Return the funding since the last row of the transaction log; this one has it now."""
+        with localcontext(CONTEXT):
+            since = self.funding_due - self.funding_told
+        self.funding_told += since
+        return since
 
     @property
     def funding_due(self) -> Decimal:
@@ -162,11 +172,15 @@ class Account(msgspec.Struct, kw_only=True):
         held = self.in_currency(currency)
         return sum((p.floating(mark) + p.funding_due for p in held), self.balances[currency])
 
-    def settle(self, currency: str, mark: Decimal) -> tuple[Decimal, Decimal]:
+    def cash(self, currency: str) -> Decimal:
+        """Return the balance as Deribit shows it: without the profit of the session."""
+        held = self.in_currency(currency)
+        return sum((p.settled - p.session for p in held), self.balances[currency])
+
+    def settle(self, position: Position, mark: Decimal) -> tuple[Decimal, Decimal]:
         """Begin a new session; return the profit and the funding that it moved to the balance."""
-        moved = [position.settle(mark) for position in self.in_currency(currency)]
-        profit, funding = (sum(parts, ZERO) for parts in zip(*moved, strict=True))
-        self.balances[currency] += funding
+        profit, funding = position.settle(mark)
+        self.balances[position.instrument.settlement_currency] += funding
         return profit, funding
 
 
@@ -197,13 +211,39 @@ class Margin(msgspec.Struct, frozen=True):
 
 def overdrawn(account: Account, mark: Decimal, margin: Margin) -> list[str]:
     """Return the currencies whose equity is below the maintenance margin of what is held."""
-    found = []
-    for currency in CURRENCIES:
-        held = [p for p in account.in_currency(currency) if p.size]
-        needed = sum((margin.of(p.instrument, p.size, mark)[1] for p in held), ZERO)
-        if held and needed > account.equity(currency, mark):
-            found.append(currency)
-    return found
+    return [currency for currency in CURRENCIES if _overdrawn(account, currency, mark, margin)]
+
+
+def _overdrawn(account: Account, currency: str, mark: Decimal, margin: Margin) -> bool:
+    held = [p for p in account.in_currency(currency) if p.size]
+    needed = sum((margin.of(p.instrument, p.size, mark)[1] for p in held), ZERO)
+    return bool(held) and needed > account.equity(currency, mark)
+
+
+def liquidation_price(
+    account: Account, position: Position, mark: Decimal, margin: Margin
+) -> Decimal | None:
+    """Return the nearest mark price that takes a position away; None if its loss never does.
+
+    It is looked for by halving, with the rule itself, so that it is right to the last digit.
+    """
+    currency = position.instrument.settlement_currency
+
+    def taken_at(price: Decimal) -> bool:
+        return _overdrawn(account, currency, price, margin)
+
+    if not position.size:
+        return None
+    if taken_at(mark):
+        return mark
+    carried, taken = mark, LOWEST_PRICE if position.size > 0 else HIGHEST_PRICE
+    if not taken_at(taken):
+        return None
+    with localcontext(CONTEXT):
+        while abs(carried - taken) > MARK_STEP:
+            middle = ((carried + taken) / 2).quantize(MARK_STEP)
+            carried, taken = (carried, middle) if taken_at(middle) else (middle, taken)
+    return taken
 
 
 def account_number(token: str) -> int:

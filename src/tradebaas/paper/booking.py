@@ -8,6 +8,7 @@ import msgspec
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
 from tradebaas.paper.orders import Order
+from tradebaas.paper.transactions import Filled, Held, of_fill
 
 LIQUIDATION_FEE = Decimal("0.01")
 """Share of the value that a liquidation costs (``max_liquidation_commission``)."""
@@ -36,6 +37,7 @@ def execution(
 def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decimal) -> None:
     """Book an execution for the account of an order, which was maker (M) or taker (T)."""
     item, amount, price = order.instrument, done.amount, done.price
+    before = Held.of(desk.account.positions[item.name])
     profit = desk.account.positions[item.name].fill(order.direction, amount, price)
     fee = item.fee(LIQUIDATION_FEE if order.is_liquidation else rate, item.value(amount, price))
     desk.account.balances[item.settlement_currency] += profit - fee
@@ -70,3 +72,5 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
             liquidation=done.liquidation,
         )
     )
+    fill = Filled(done.trade_id, amount, price, fee, liquidity)
+    desk.add_transaction(of_fill(desk.stamp(), desk.account, order, fill, before, done.mark))

@@ -16,7 +16,10 @@ from tradebaas.paper.keys import AccountConfig, Key, check_keys
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.readings import Readings
 from tradebaas.paper.saved import MAIN
+from tradebaas.paper.sessions import is_near
 
+DEFAULT_SECRET = "paper-secret"
+"""Of the main account's key; everybody knows it, so it is good on loopback only."""
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
 MAX_BALANCE = Decimal(1_000_000_000)
@@ -47,7 +50,8 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
     ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
-    or the candle file's. ``pause_s`` is how many real seconds lie between two steps of the market:
+    or the candle file's. Where neither fixes it, at speed 1, each start catches up with the wall
+    clock. ``pause_s`` is how many real seconds lie between two steps of the market:
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
@@ -68,7 +72,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     lockstep: bool = False
     start_ms: int | None = None
     client_id: str = "paper"
-    client_secret: str = "paper-secret"
+    client_secret: str = DEFAULT_SECRET
     balance_btc: Decimal = Decimal(1)
     balance_usdc: Decimal = Decimal(50_000)
     maker_fee: Decimal = Decimal("0.00015")
@@ -103,6 +107,17 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         return Key(client_id=self.client_id, secret=self.client_secret), *self.keys
 
     @property
+    def rate(self) -> float:
+        """Exchange seconds in a real one; in lockstep they pass alike until the market stops."""
+        return 1.0 if self.lockstep else self.speed
+
+    @property
+    def real_time(self) -> bool:
+        """Whether exchange time is the wall clock's: nothing fixes another time, or pace."""
+        fixed = self.lockstep or self.candles is not None or self.start_ms is not None
+        return self.speed == 1 and not fixed
+
+    @property
     def market_pause_s(self) -> float:
         """Real seconds between two steps of the market."""
         if self.pause_s is not None:
@@ -120,6 +135,12 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(
             f"speed {config.speed:g} is outside 0 < speed <= {MAX_SPEED}: any faster and an order "
             "would expire before it arrives. For the fastest exact replay use speed lockstep."
+        )
+    if config.client_secret == DEFAULT_SECRET and not stays_inside(config.host):
+        raise ConfigError(
+            f"host {config.host} can be reached from other machines, where everybody knows the "
+            f"secret {DEFAULT_SECRET!r}: give the key {config.client_id!r} a secret of its own "
+            "(--secret), or listen on 127.0.0.1"
         )
     if config.history < 0:
         raise ConfigError(f"history {config.history} is negative; give a number of rows, 0 or more")
@@ -144,6 +165,11 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(
             f"idle_exit {config.idle_exit_s:g} is not a number of seconds; give 0 (never) or more"
         )
+
+
+def stays_inside(host: str) -> bool:
+    """Return whether nobody but this machine reaches an address."""
+    return host == "localhost" or is_near(host)
 
 
 def _check_money(config: ExchangeConfig) -> None:

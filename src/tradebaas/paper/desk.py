@@ -1,9 +1,9 @@
 """The orders and trades of one account, its money, and what changed since anybody was told.
 
 Every change of an order, a trade or the account goes through here, so that nothing can change
-without being journalled and announced. It decides nothing. Ended orders and trades are also kept
-in the order of time, and only the newest ``remembered`` of each, so that a question costs as much
-as its answer however long the exchange has run.
+without being journalled and announced. It decides nothing. Ended orders, trades and the rows of the
+transaction log are also kept in the order of time, and only the newest ``remembered`` of each, so
+that a question costs as much as its answer however long the exchange has run.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,10 +16,13 @@ import msgspec
 
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import LIVE_STATES, Order, State
-from tradebaas.paper.saved import Counters, SavedAccount
+from tradebaas.paper.saved import Counters, Login, SavedAccount
+from tradebaas.paper.transactions import Stamp, Transaction
 
 SEQ_PER_MS = 1_000
 """Sequence numbers of trades in a millisecond; the first of them is the market's own."""
+MAX_LOGINS = 20
+"""How many logins an account is told of."""
 _ENDED_MS = attrgetter("update_ms")
 _TRADED_MS = attrgetter("timestamp")
 
@@ -98,6 +101,8 @@ class Desk:
         self._kept = remembered
         self.changed: dict[str, Order] = {}
         self.new_trades: list[Trade] = []
+        self.transactions: list[Transaction] = []
+        self.new_transactions: list[Transaction] = []
         self.filled: dict[str, Order] = {}
         self.closed: dict[str, Order] = {}
 
@@ -128,14 +133,17 @@ class Desk:
         self._keep(order)
         self.changed[order.order_id] = order
 
-    def restore(self, orders: Iterable[Order], trades: Iterable[Trade]) -> None:
-        """Take in what the journal already knows: orders by creation, trades by time."""
+    def restore(
+        self, orders: Iterable[Order], trades: Iterable[Trade], rows: Iterable[Transaction]
+    ) -> None:
+        """Take in what the journal already knows: orders by creation, the others by time."""
         for order in orders:
             self._keep(order)
         self.ended = sorted(
             (order for order in self.orders.values() if not order.is_live), key=_ENDED_MS
         )
         self.trades = list(trades)
+        self.transactions = list(rows)
 
     def _keep(self, order: Order) -> None:
         assert order.order_id not in self.orders, order.order_id
@@ -171,6 +179,30 @@ class Desk:
         self.new_trades.append(trade)
         if len(self.trades) > self._most:
             del self.trades[: -self._kept]
+
+    def stamp(self) -> Stamp:
+        """Return what tells the next row of the transaction log from all others."""
+        self.saved.transactions += 1
+        number = self.number("transaction")
+        return Stamp(number, self.user_id, self.saved.transactions, self.now_ms)
+
+    def add_transaction(self, row: Transaction) -> None:
+        """Take in a new row of the transaction log."""
+        self.transactions.append(row)
+        self.new_transactions.append(row)
+        if len(self.transactions) > self._most:
+            del self.transactions[: -self._kept]
+
+    def add_login(self, ip: str, log: str) -> Login:
+        """Note that somebody tried to log in."""
+        made = Login(id=self.number("login"), timestamp=self.now_ms, ip=ip, log=log)
+        self.saved.logins = [*self.saved.logins, made][-MAX_LOGINS:]
+        return made
+
+    def take_transactions(self) -> list[Transaction]:
+        """Return the rows that were added since the last call."""
+        taken, self.new_transactions = self.new_transactions, []
+        return taken
 
     def ended_since(self, after_ms: int) -> list[Order]:
         """Return the orders that ended after a moment, by creation."""

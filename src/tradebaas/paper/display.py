@@ -15,7 +15,7 @@ from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.sessions import Session
 from tradebaas.paper.statements import position_wire, summary_wire
 from tradebaas.paper.terms import Terms
-from tradebaas.paper.views import interest
+from tradebaas.paper.views import interest, settlement_price
 
 
 class Display:
@@ -32,8 +32,8 @@ class Display:
     def position(self, desk: Desk, name: str) -> Wire:
         """Return an account's position in an instrument."""
         held, terms = desk.account.positions[name], self._terms
-        shares = interest(self._tape, terms)
-        return position_wire(desk, held, self._tape.price, terms, shares)
+        shares, settled = interest(self._tape, terms), settlement_price(self._tape, terms)
+        return position_wire(desk, held, self._tape.price, settled, terms, shares)
 
     def summary(self, desk: Desk, currency: str) -> Wire:
         """Return the summary of a currency of an account."""
@@ -64,6 +64,10 @@ class Display:
         topic = account_topic(f"portfolio.{currency}", desk)
         if topic in self._outbox.heard():
             self._outbox.tell(topic, self.summary(desk, currency))
+
+    def tell_login(self, desk: Desk, ip: str, log: str) -> None:
+        """Note that somebody tried to log in to an account, and tell it."""
+        self._outbox.tell(account_topic("access_log", desk), desk.add_login(ip, log))
 
     def tell_maintenance(self, on: bool) -> None:
         """Say whether there is, or will be, maintenance."""

@@ -12,6 +12,7 @@ from decimal import Decimal, localcontext
 
 from tradebaas.paper import families, liquidation
 from tradebaas.paper.accounts import Account, account_number, overdrawn
+from tradebaas.paper.candles import MINUTE_MS
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Desk
 from tradebaas.paper.display import Display
@@ -23,11 +24,13 @@ from tradebaas.paper.orders import FIRST_USER_ID, Order
 from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.recorder import Recorder, Step
 from tradebaas.paper.saved import MAIN, SavedAccount, SavedState
-from tradebaas.paper.sessions import Gate, Proof, Session
+from tradebaas.paper.sessions import LOOPBACK, Gate, Proof, Session
 from tradebaas.paper.tape import Tape
 from tradebaas.paper.terms import Terms
 
 MAX_EVENTS_PER_MOVE = 10_000
+MAX_ABSENCE_MS = 7 * 24 * 60 * MINUTE_MS
+"""Played after the fact; a start may not take longer than a client waits for it."""
 
 
 class Exchange:
@@ -58,11 +61,15 @@ class Exchange:
         fees = config.maker_fee, config.taker_fee
         self.matching = Matching(by_id, self.tape, self.terms, *fees)
         self.matching.depth = saved.depth
-        self.gate = Gate(config.every_key, config.token_ttl_s, new_token)
+        clock, rate = self.tape.state, config.rate
+        self.gate = Gate(config.every_key, config.token_ttl_s, new_token, clock, rate)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
         self.display = Display(self.matching, self.terms, self.outbox)
         self.recorder = Recorder(saved, self.matching, self.display)
+        for desk in made:
+            if desk.name not in known:
+                self.recorder.open_account(desk)
         self._stands = False
         self._shut = False
         self.paused = False
@@ -107,6 +114,16 @@ class Exchange:
             self._finish_leg()
         self.set_now(to_ms)
         self.check_margin()
+
+    def catch_up(self, to_ms: int) -> None:
+        """Have the market go on as if the exchange had been there all the time, minute by minute;
+        after a longer absence it opens with a gap, as after a maintenance."""
+        played_ms = min(to_ms, self.now_ms + MAX_ABSENCE_MS)
+        while self.now_ms < played_ms:
+            self.advance(min(self.now_ms + MINUTE_MS, played_ms))
+        if self.now_ms < to_ms:
+            self._reopen(to_ms)
+            self._end_day()
 
     def play_bar(self) -> None:
         """Play the running bar to its close and open the next one (lockstep)."""
@@ -230,6 +247,7 @@ class Exchange:
         settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
         if settled_ms is not None and settled_ms < due_ms:
             self.recorder.settle_day(self.tape.price)
+            self.tape.state.settlement_price = self.tape.price
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:
@@ -250,9 +268,9 @@ class Exchange:
 
     # -- connections --------------------------------------------------------------------------
 
-    def connect(self) -> Session:
-        """Take in a new connection."""
-        session = self._new_session(None)
+    def connect(self, peer: str = LOOPBACK) -> Session:
+        """Take in a new connection from an address."""
+        session = self._new_session(None, peer)
         self.saved.connected[session.number] = False
         self.recorder.write("session", {"session": session.number, "event": "connect"})
         return session
@@ -266,16 +284,16 @@ class Exchange:
             self.saved.connected[session.number] = desk.saved.cod_default
         session.acts = True
 
-    def visit(self, proof: Proof) -> Session:
+    def visit(self, proof: Proof, peer: str = LOOPBACK) -> Session:
         """Take in a single call without a connection; whatever it leaves, it leaves for good."""
-        return self._new_session(proof)
+        return self._new_session(proof, peer)
 
     def leave(self, number: int) -> None:
         """Forget a visit."""
         self.sessions.pop(number, None)
 
-    def _new_session(self, proof: Proof | None) -> Session:
-        session = Session(number=self.saved.next_session, proof=proof)
+    def _new_session(self, proof: Proof | None, peer: str) -> Session:
+        session = Session(number=self.saved.next_session, proof=proof, peer=peer)
         self.saved.next_session += 1
         self.sessions[session.number] = session
         return session

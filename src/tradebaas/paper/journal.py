@@ -2,7 +2,7 @@
 
 ``journal`` is what an outside judge reads: every order-changing request with its outcome, every
 state of every order, every trade, position, balance and connection, numbered and timed. ``orders``,
-``trades`` and ``state`` hold the latest of each, so that a restart goes on where this one ended.
+``trades``, ``transactions`` and ``state`` are what a restart goes on from.
 One transaction per step, WAL with ``synchronous=FULL``: after a power cut nothing that was
 answered is missing.
 """
@@ -15,11 +15,13 @@ import msgspec
 
 from tradebaas.errors import StoreFault
 from tradebaas.paper.desk import Fill, Trade
+from tradebaas.paper.ledger import Left
 from tradebaas.paper.orders import Order
-from tradebaas.paper.recorder import Record
+from tradebaas.paper.recorder import Step
 from tradebaas.paper.saved import SavedState
+from tradebaas.paper.transactions import Transaction
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SYNCHRONOUS_FULL = 2
 SCHEMA = """
 CREATE TABLE journal (n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,
@@ -28,6 +30,8 @@ CREATE TABLE orders (order_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, n INTE
                      body TEXT NOT NULL);
 CREATE TABLE trades (user_id INTEGER NOT NULL, trade_seq INTEGER NOT NULL, body TEXT NOT NULL,
                      PRIMARY KEY (user_id, trade_seq)) WITHOUT ROWID;
+CREATE TABLE transactions (user_id INTEGER NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL,
+                           PRIMARY KEY (user_id, id)) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE INDEX orders_by_n ON orders (user_id, n);
 """
@@ -44,30 +48,27 @@ class Journal:
             raise _fault(path, error) from error
         self._path = path
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
-        """Return what the last run left: state, newest orders and trades of each account, oldest
-        first.
+    def load(self, count: int) -> Left:
+        """Return what the last run left, oldest first.
 
         Raises:
             StoreFault: the file cannot be read.
         """
-        orders: list[Order] = []
-        fills: list[Fill] = []
+        left = Left(None, [], [], [])
         try:
             state = self._db.execute("SELECT body FROM state WHERE key = 'exchange'").get
             if state is None:
-                return None, orders, fills
+                return left
             saved = msgspec.json.decode(cast(str, state), type=SavedState)
             for user_id in (account.user_id for account in saved.accounts):
-                orders += self._orders_of(user_id, count)
-                fills += self._fills_of(user_id, count)
+                left.orders.extend(self._orders_of(user_id, count))
+                left.fills.extend(self._fills_of(user_id, count))
+                left.transactions.extend(self._transactions_of(user_id, count))
         except apsw.Error as error:
             raise _fault(self._path, error) from error
-        return saved, orders, fills
+        return left._replace(state=saved)
 
-    def commit(
-        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
-    ) -> None:
+    def commit(self, step: Step, state: SavedState) -> None:
         """Make one step durable.
 
         Raises:
@@ -77,15 +78,22 @@ class Journal:
             with self._db:
                 self._db.executemany(
                     "INSERT INTO journal VALUES (?, ?, ?, ?)",
-                    [(line.n, line.at_ms, line.kind, line.body.decode()) for line in records],
+                    [(line.n, line.at_ms, line.kind, line.body.decode()) for line in step.records],
                 )
                 self._db.executemany(
                     "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)",
-                    [(item.order_id, item.user_id, item.number, _text(item)) for item in orders],
+                    [
+                        (item.order_id, item.user_id, item.number, _text(item))
+                        for item in step.orders
+                    ],
                 )
                 self._db.executemany(
                     "INSERT INTO trades VALUES (?, ?, ?)",
-                    [(user_id, trade.trade_seq, _text(trade)) for user_id, trade in fills],
+                    [(user_id, trade.trade_seq, _text(trade)) for user_id, trade in step.fills],
+                )
+                self._db.executemany(
+                    "INSERT INTO transactions VALUES (?, ?, ?)",
+                    [(row.user_id, row.id, _text(row)) for row in step.transactions],
                 )
                 self._db.execute(
                     "INSERT OR REPLACE INTO state VALUES ('exchange', ?)",
@@ -123,6 +131,14 @@ class Journal:
         )
         return [Fill(user_id, msgspec.json.decode(body, type=Trade)) for body in newest]
 
+    def _transactions_of(self, user_id: int, count: int) -> list[Transaction]:
+        newest = self._last(
+            "SELECT body FROM transactions WHERE user_id = ? ORDER BY id DESC LIMIT ?",
+            user_id,
+            count,
+        )
+        return [msgspec.json.decode(body, type=Transaction) for body in newest]
+
     def _last(self, query: str, user_id: int, count: int) -> list[str]:
         rows = self._db.execute(query, (user_id, count)).fetchall()
         return [cast(str, body) for (body,) in reversed(rows)]
@@ -146,7 +162,7 @@ class Journal:
             )
 
 
-def _text(value: Order | Trade | SavedState) -> str:
+def _text(value: Order | Trade | Transaction | SavedState) -> str:
     return msgspec.json.encode(value).decode()
 
 

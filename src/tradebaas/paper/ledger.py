@@ -6,7 +6,7 @@ parted from now, with all that follows at the exchange (cancel on disconnect).
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tradebaas.errors import ConfigError
 from tradebaas.paper.candles import read_candles
@@ -15,21 +15,29 @@ from tradebaas.paper.desk import Fill
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.market import GeneratedMarket, Market, ReplayMarket
 from tradebaas.paper.orders import Order
-from tradebaas.paper.recorder import Record
+from tradebaas.paper.recorder import Step
 from tradebaas.paper.saved import SavedState
+from tradebaas.paper.transactions import Transaction
+
+
+class Left(NamedTuple):
+    """What a run left: its state, and of each account all live orders, the newest ended ones,
+    trades and rows of the transaction log; orders by creation, the others by time."""
+
+    state: SavedState | None
+    orders: list[Order]
+    fills: list[Fill]
+    transactions: list[Transaction]
 
 
 class Ledger(Protocol):
     """Where each step of an exchange is made durable before anybody hears of it."""
 
-    def load(self, count: int) -> tuple[SavedState | None, list[Order], list[Fill]]:
-        """Return what the last run left: state, and of each account all live orders, the newest
-        ``count`` others and the newest ``count`` trades; orders by creation, trades by time."""
+    def load(self, count: int) -> Left:
+        """Return what the last run left, of ended orders, trades and rows ``count`` at most."""
         ...
 
-    def commit(
-        self, records: list[Record], orders: list[Order], fills: list[Fill], state: SavedState
-    ) -> None:
+    def commit(self, step: Step, state: SavedState) -> None:
         """Make one step durable; all of it or nothing."""
         ...
 
@@ -50,7 +58,8 @@ def restore(
         ConfigError: the ledger belongs to another market, or the candle file does not fit.
         StoreFault: the ledger cannot be read.
     """
-    saved, orders, fills = ledger.load(config.remembered)
+    left = ledger.load(config.remembered)
+    saved = left.state
     if market is None:
         market = _market(config, saved, wall_ms)
     if saved is not None and saved.source != market.name:
@@ -61,8 +70,9 @@ def restore(
     exchange = Exchange(config, market, saved, new_token)
     for desk in exchange.desks.values():
         desk.restore(
-            [order for order in orders if order.user_id == desk.user_id],
-            [fill.trade for fill in fills if fill.user_id == desk.user_id],
+            [order for order in left.orders if order.user_id == desk.user_id],
+            [fill.trade for fill in left.fills if fill.user_id == desk.user_id],
+            [row for row in left.transactions if row.user_id == desk.user_id],
         )
     exchange.part_from_all()
     return exchange

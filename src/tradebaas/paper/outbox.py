@@ -47,6 +47,8 @@ class Outbox:
         # Single orders travel bare on raw channels, as lists on aggregated ones.
         listed = topic.startswith("orders.") and not channel.endswith(".raw")
         params = {"channel": channel, "data": [data] if listed else data}
+        if channel in session.labels:
+            params["label"] = session.labels[channel]
         frame = _encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
         if session.held is not None and channel.startswith("user."):
             session.held.append(frame)

@@ -10,12 +10,17 @@ from decimal import Decimal
 
 import msgspec
 
+from tradebaas.paper.accounts import ZERO, Position
 from tradebaas.paper.desk import Desk, Fill, Trade
 from tradebaas.paper.display import Display
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
-from tradebaas.paper.saved import MAIN, SavedState
+from tradebaas.paper.saved import MAIN, SavedState, Settlement
+from tradebaas.paper.transactions import Held, Moved, Transaction, of_settlement, of_start
+
+MAX_SETTLEMENTS = 2 * 31
+"""How many are told to the public: a month of both instruments."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -35,6 +40,7 @@ class Step(msgspec.Struct, frozen=True):
     records: list[Record]
     orders: list[Order]
     fills: list[Fill]
+    transactions: list[Transaction]
     frames: list[tuple[int, bytes]]
     drops: list[int]
 
@@ -61,9 +67,10 @@ class Recorder:
         self._records.append(record)
         saved.next_record += 1
 
-    def take(self) -> tuple[list[Record], list[Order], list[Fill]]:
+    def take(self) -> tuple[list[Record], list[Order], list[Fill], list[Transaction]]:
         """Return what there is since the last call."""
-        taken = self._records, list(self._orders.values()), self.fills
+        rows = [row for desk in self._matching.desks.values() for row in desk.take_transactions()]
+        taken = self._records, list(self._orders.values()), self.fills, rows
         self._records, self._orders, self.fills = [], {}, []
         return taken
 
@@ -103,15 +110,40 @@ class Recorder:
 
     def settle_day(self, mark: Decimal) -> None:
         """Move what the session has brought to each account's balance."""
-        for desk in self._matching.desks.values():
-            for currency in CURRENCIES:
-                profit, funding = desk.account.settle(currency, mark)
-                if not profit and not funding:
-                    continue
-                line: Wire = {"currency": currency, "profit": profit, "funding": funding}
-                self.write("settlement", line, desk.name)
-                self._write_balance(desk, currency)
-                self._display.tell_balance(desk, currency)
+        saved = self._saved
+        for name in INSTRUMENTS:
+            held = [(desk, desk.account.positions[name]) for desk in self._matching.desks.values()]
+            moved = [self._settle(desk, position, mark) for desk, position in held]
+            settlement = Settlement(
+                instrument_name=name,
+                at_ms=saved.tape.now_ms,
+                mark=mark,
+                position=plain(sum((position.size for _, position in held), ZERO)),
+                profit=plain(sum((each.profit for each in moved), ZERO)),
+                funding=plain(sum((each.funding for each in moved), ZERO)),
+            )
+            saved.settlements = [*saved.settlements, settlement][-MAX_SETTLEMENTS:]
+
+    def _settle(self, desk: Desk, position: Position, mark: Decimal) -> Moved:
+        """Settle one position of an account."""
+        before = Held.of(position)
+        moved = Moved(*desk.account.settle(position, mark))
+        if before.size or any(moved):
+            row = of_settlement(desk.stamp(), desk.account, position, before, moved, mark)
+            desk.add_transaction(row)
+        if any(moved):
+            currency = position.instrument.settlement_currency
+            line: Wire = {"currency": currency, "profit": moved.profit, "funding": moved.funding}
+            self.write("settlement", line, desk.name)
+            self._write_balance(desk, currency)
+            self._display.tell_balance(desk, currency)
+        return moved
+
+    def open_account(self, desk: Desk) -> None:
+        """Note what a new account begins with."""
+        for currency in CURRENCIES:
+            if desk.account.balances[currency]:
+                desk.add_transaction(of_start(desk.stamp(), desk.account, currency))
 
     def trades_since(self, mark: int, order: Order) -> list[Trade]:
         """Return the trades of an order among the fills of this step, but the first ``mark``."""
@@ -129,7 +161,7 @@ class Recorder:
     def _write_exposure(self, desk: Desk, name: str) -> None:
         position, told = desk.account.positions[name], desk.saved.exposures
         exposure = position.size, desk.live_stop_amount(name)
-        if told.get(name, (Decimal(0), Decimal(0))) == exposure:
+        if told.get(name, (ZERO, ZERO)) == exposure:
             return
         told[name] = exposure
         body: Wire = {

@@ -28,6 +28,17 @@ class Counters(msgspec.Struct, kw_only=True):
     oco: int = 71_001
     trade: int = 410_000_001
     trade_seq: int = 1
+    transaction: int = 61_001
+    login: int = 1
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A login that somebody tried with a key of an account; ``log`` is success or failure."""
+
+    id: int
+    timestamp: int
+    ip: str
+    log: str
 
 
 class SavedAccount(msgspec.Struct, kw_only=True):
@@ -35,7 +46,7 @@ class SavedAccount(msgspec.Struct, kw_only=True):
 
     ``account_id`` is drawn once, so that a ledger that was made anew has other accounts;
     ``user_id`` is what orders name their account by. ``exposures`` and ``balances`` are what the
-    journal was last told.
+    journal was last told, ``transactions`` how many rows the transaction log has had.
     """
 
     name: str
@@ -46,6 +57,20 @@ class SavedAccount(msgspec.Struct, kw_only=True):
     self_trading: SelfTrading = "reject_taker"
     exposures: dict[str, tuple[Decimal, Decimal]] = {}
     balances: dict[str, Decimal] = {}
+    transactions: int = 0
+    logins: list[Login] = []
+    """The newest of them, the oldest first."""
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts together were settled in an instrument."""
+
+    instrument_name: str
+    at_ms: int
+    mark: Decimal
+    position: Decimal
+    profit: Decimal
+    funding: Decimal
 
 
 class SavedState(msgspec.Struct, kw_only=True):
@@ -59,6 +84,8 @@ class SavedState(msgspec.Struct, kw_only=True):
     next_session: int = 1
     settled_ms: int | None = None
     """When the last settlement was, None before the first market step."""
+    settlements: list[Settlement] = []
+    """The newest of them, the oldest first."""
     depth: dict[str, Decimal] = {}
     connected: dict[int, bool] = {}
     """The connections, and whether their orders end with them."""

@@ -2,25 +2,41 @@
 
 Tokens live in memory only, so a restart of the exchange makes every client
 log in again. One that was granted over HTTP belongs to no connection, since there is none. Token
-life is real time, since clients count it with their own clocks.
+life is real time, since clients count it with their own clocks. A signature is stamped with the
+exchange's time, or with real time by a client that does not know how the exchange's runs.
 """
 
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
+from tradebaas.paper.desk import Clock
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.keys import Key
 from tradebaas.paper.params import Auth, Fork, Refused
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.scopes import FULL, allows, granted, worded
 
+LOOPBACK = "127.0.0.1"
+"""Where who is in the same process comes from, too."""
 SIGNATURE_WINDOW_MS = 60_000
+"""How old a signature may be, or from how far ahead, in real time."""
 MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
+
+
+def is_near(address: str) -> bool:
+    """Return whether an address is one of this machine's own."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    inside = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return (inside or parsed).is_loopback
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -33,13 +49,16 @@ class Proof(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, kw_only=True):
     """One connection, or with a ``proof`` a single call that came without one (HTTP).
 
-    ``account`` is the one that it is logged in to, ``levels`` are those of its scope (``scopes``),
-    and ``acts`` says that it has shown once that it may act for an account. ``held`` is None, or
-    what an admin hold keeps back; ``ends`` says that it is cut off after its next answer.
+    ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
+    ``levels`` are those of its scope (``scopes``), and ``acts`` says that it has shown once that it
+    may act for an account. ``labels`` are told with the news of the channels that bear them.
+    ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
+    next answer.
     """
 
     number: int
     proof: Proof | None = None
+    peer: str = LOOPBACK
     account: str = MAIN
     logged_in: bool = False
     acts: bool = False
@@ -47,6 +66,7 @@ class Session(msgspec.Struct, kw_only=True):
     admin: bool = False
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
     held: list[bytes] | None = None
     ends: bool = False
 
@@ -74,9 +94,17 @@ NOBODY = Key(client_id="", secret="")
 
 
 class Gate:
-    """Checks credentials and remembers the tokens it gave out."""
+    """Checks credentials and remembers the tokens it gave out.
 
-    def __init__(self, keys: Iterable[Key], ttl_s: int, new_token: Callable[[], str]):
+    ``clock`` is the exchange's, ``rate`` how many of its seconds pass in a real one.
+    """
+
+    def __init__(
+        self, keys: Iterable[Key], ttl_s: int, new_token: Callable[[], str],
+        clock: Clock, rate: float,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._rate = rate
         self._keys = {key.client_id: key for key in keys}
         self._ttl_s = ttl_s
         self._new_token = new_token
@@ -104,6 +132,15 @@ class Gate:
         grant = self._granted(session, token, wall_ms)
         if not allows(grant.levels, method):
             raise Refused(13021, "forbidden")
+
+    def account_of(self, client_id: str) -> str | None:
+        """Return the account that a key opens; None when there is no such key."""
+        key = self._keys.get(client_id)
+        return None if key is None else key.account
+
+    def keys_of(self, account: str) -> list[Key]:
+        """Return the keys of an account, in the order that they were given."""
+        return [key for key in self._keys.values() if key.account == account]
 
     def owner(self, session: Session, token: str | None) -> str | None:
         """Return the account that a call says it is for, unchecked; None for the public."""
@@ -181,7 +218,10 @@ class Gate:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
         wanted = hmac.new(key.secret.encode(), text.encode(), sha256).hexdigest()
         good = hmac.compare_digest(wanted.encode(), params.signature.encode())
-        fresh = abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
+        fresh = (
+            abs(self._clock.now_ms - params.timestamp) <= SIGNATURE_WINDOW_MS * self._rate
+            or abs(wall_ms - params.timestamp) <= SIGNATURE_WINDOW_MS
+        )
         used = (key.client_id, params.nonce)
         if not (good and fresh) or used in self._nonces:
             return False

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tradebaas.paper.accounts import ZERO, Margin, Position
+from tradebaas.paper.accounts import ZERO, Margin, Position, liquidation_price
 from tradebaas.paper.credits import Limits
 from tradebaas.paper.desk import Desk
 from tradebaas.paper.instruments import Instrument, Wire, plain
@@ -20,9 +20,13 @@ def orders_margin(desk: Desk, item: Instrument, mark: Decimal, margin: Margin) -
 
 
 def position_wire(
-    desk: Desk, position: Position, mark: Decimal, terms: Terms, interest: Decimal
-) -> Wire:
-    """Return the position as Deribit shows it (protocol section 11)."""
+    desk: Desk, position: Position, mark: Decimal, settled: Decimal, terms: Terms,
+    interest: Decimal,
+) -> Wire:  # fmt: skip
+    """Return the position as Deribit shows it (protocol section 11).
+
+    ``settled`` is the price of the last settlement.
+    """
     item = position.instrument
     value, floating = position.value(mark), position.floating(mark)
     signed = value if position.size >= 0 else -value
@@ -39,7 +43,7 @@ def position_wire(
         "average_price": position.average_price,
         "mark_price": mark,
         "index_price": mark,
-        "settlement_price": position.settlement_price or mark,
+        "settlement_price": settled,
         "initial_margin": initial,
         "maintenance_margin": maintenance,
         "open_orders_margin": plain(orders_margin(desk, item, mark, margin)),
@@ -50,7 +54,7 @@ def position_wire(
         "interest_value": interest,
         "delta": coins,
         "leverage": margin.leverage,
-        "estimated_liquidation_price": None,
+        "estimated_liquidation_price": liquidation_price(desk.account, position, mark, margin),
     }
     return wire
 
@@ -65,8 +69,7 @@ def summary_wire(desk: Desk, currency: str, mark: Decimal, margin: Margin, limit
     initial = plain(sum((both[0] for both in needed), reserved))
     maintenance = plain(sum((both[1] for both in needed), ZERO))
     free = equity - initial
-    moved = sum((p.settled - p.session for p in held), ZERO)
-    balance = account.balances[currency] + moved
+    balance = account.cash(currency)
     realized = plain(sum((p.session + p.funding_due for p in held), ZERO))
     unrealized = plain(equity - balance - realized)
     wire: Wire = {

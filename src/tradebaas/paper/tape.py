@@ -49,6 +49,8 @@ class TapeState(msgspec.Struct, kw_only=True):
     price: Decimal
     high: Decimal
     low: Decimal
+    settlement_price: Decimal | None = None
+    """Of the last daily settlement, None before the first."""
     shocks: list[tuple[int, Decimal]] = []
     shocked: dict[int, Candle] = {}
 
@@ -108,9 +110,22 @@ class Tape:
         inside = at_ms - (self.open_ms + state.leg * LEG_MS)
         return _on_leg(start, end, inside)
 
+    def price_before(self, at_ms: int) -> Decimal:
+        """Return where the bar before a moment closed; where the market began, or has got to, if it
+        has none so early or late."""
+        number = self.number(at_ms) - 1
+        if number >= self.state.bar:
+            return self.price
+        bar = self.candle(number)
+        if bar is not None:
+            return bar.close
+        oldest = self.candle(self.market.first)
+        assert oldest is not None, "a market has at least one bar"
+        return oldest.open
+
     def turns(self, number: int) -> Turns | None:
         """Return how a bar runs, or None where there is none."""
-        bar = self.market.bar(number) if number == self.state.bar else self._bar(number)
+        bar = self.market.bar(number) if number == self.state.bar else self.candle(number)
         if bar is None:
             return None
         if number == self.state.bar and self._points is not None:
@@ -139,7 +154,7 @@ class Tape:
 
     def next_open(self) -> Decimal:
         """Return the price that the bar after this one opens at (its own close, after the last)."""
-        following = self._bar(self.state.bar + 1)
+        following = self.candle(self.state.bar + 1)
         return self.state.price if following is None else following.open
 
     def open_next(self) -> None:
@@ -161,8 +176,15 @@ class Tape:
             self.end_leg()
             if self.state.leg == 3:
                 self.close_bar()
+                self._leap(to_ms)
                 self.state.price = self.next_open()
                 self.open_next()
+
+    def _leap(self, to_ms: int) -> None:
+        """Pass over the bars that are whole by ``to_ms``, if the market goes on beyond them."""
+        last = self.number(to_ms) - 1
+        if last > self.state.bar and self.market.bar(last + 1) is not None:
+            self.state.bar = last
 
     def shock(self, price: Decimal) -> None:
         """Jump to ``price`` and shift every later price of the source by as much."""
@@ -239,7 +261,7 @@ class Tape:
         while state.shocked and (first := next(iter(state.shocked))) <= oldest:
             del state.shocked[first]
 
-    def _bar(self, number: int) -> Candle | None:
+    def candle(self, number: int) -> Candle | None:
         """Return a whole bar as the market shows it: the source, shifted."""
         if number in self.state.shocked:
             return self.state.shocked[number]
@@ -269,7 +291,7 @@ class Tape:
 
     def _merged(self, first: int, last: int) -> Candle:
         bars = [
-            self.running() if number == self.state.bar else self._bar(number)
+            self.running() if number == self.state.bar else self.candle(number)
             for number in range(max(first, self.market.first), last + 1)
         ]
         known = [bar for bar in bars if bar is not None]
@@ -290,6 +312,12 @@ def price_between(points: Points, inside_ms: int) -> Decimal:
         return points[3]
     leg, inside_ms = divmod(inside_ms, LEG_MS)
     return _on_leg(points[leg], points[leg + 1], inside_ms)
+
+
+def coins(candle: Candle) -> Decimal:
+    """Return how many coins were traded in a candle."""
+    with localcontext(CONTEXT):
+        return (candle.cost / candle.close).quantize(Decimal("1E-8"))
 
 
 def _on_leg(start: Decimal, end: Decimal, inside_ms: int) -> Decimal:
@@ -313,14 +341,12 @@ def _first_state(market: Market) -> TapeState:
 
 
 def _candle_wire(tick: int, candle: Candle) -> Wire:
-    with localcontext(CONTEXT):
-        volume = (candle.cost / candle.close).quantize(Decimal("1E-8"))
     return {
         "tick": tick,
         "open": candle.open,
         "high": candle.high,
         "low": candle.low,
         "close": candle.close,
-        "volume": volume,
+        "volume": coins(candle),
         "cost": candle.cost,
     }

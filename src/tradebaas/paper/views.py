@@ -1,8 +1,11 @@
 """The market as Deribit shows it: ticker, order book, index (protocol section 7.2)."""
 
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
 
 from tradebaas.paper.books import Book, Side, listed
+from tradebaas.paper.day import Day
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.instruments import CONTEXT, Instrument, Wire
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.tape import Tape
@@ -20,31 +23,25 @@ def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
         return on_tick(tape.price * (1 - BAND)), on_tick(tape.price * (1 + BAND))
 
 
-def ticker_wire(item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms) -> Wire:
-    """Return ``public/ticker``."""
+def ticker_wire(
+    item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms, day: Day, held: Decimal
+) -> Wire:
+    """Return ``public/ticker``; ``held`` is the open interest."""
     now_ms, funding = tape.state.now_ms, terms.funding
     low, high = price_band(tape)
-    running = tape.running()
     return {
         "instrument_name": item.name,
         "timestamp": now_ms,
         "state": terms.state(now_ms),
-        "stats": {
-            "high": running.high,
-            "low": running.low,
-            "price_change": None,
-            "volume": Decimal(0),
-            "volume_usd": running.cost,
-            "volume_notional": running.cost,
-        },
-        "open_interest": Decimal(0),
+        "stats": day.wire(),
+        "open_interest": held,
         **_best(*sides),
         "last_price": tape.price,
         "mark_price": tape.price,
         "index_price": tape.price,
         "min_price": low,
         "max_price": high,
-        "settlement_price": tape.price,
+        "settlement_price": settlement_price(tape, terms),
         "estimated_delivery_price": tape.price,
         "current_funding": funding.rate(now_ms),
         "funding_8h": funding.eight_hours(now_ms),
@@ -56,6 +53,24 @@ def interest(tape: Tape, terms: Terms) -> Decimal:
     """Return what this session has taken so far for holding a position, as a share of it."""
     now_ms = tape.state.now_ms
     return terms.funding.between(terms.last_settlement(now_ms), now_ms)
+
+
+def settlement_price(tape: Tape, terms: Terms) -> Decimal:
+    """Return the price of the last settlement; where there was none yet, where the market stood at
+    its time, or began."""
+    if tape.state.settlement_price is not None:
+        return tape.state.settlement_price
+    return tape.price_before(terms.last_settlement(tape.state.now_ms))
+
+
+def open_interest(desks: Iterable[Desk], name: str) -> Decimal:
+    """Return how much of an instrument is held: what one side holds, the other owes.
+
+    Whom the accounts traded with outside holds what they are short of among themselves.
+    """
+    sizes = [desk.account.positions[name].size for desk in desks]
+    longs = sum((size for size in sizes if size > 0), Decimal(0))
+    return max(longs, longs - sum(sizes, Decimal(0)))
 
 
 def book_wire(book: Book, ticker: Wire, depth: int) -> Wire:

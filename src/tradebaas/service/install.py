@@ -117,7 +117,7 @@ def _put_units(root: Path, tell: Tell) -> None:
 def _back_up(running: Path, tell: Tell) -> None:
     """With the release that wrote the store, while it still runs."""
     run("runuser", "-u", places.USER, "--", running / "venv/bin/tradebaas", "backup", "create",
-        "--config", places.CONFIG, "--data", places.DATA)  # fmt: skip
+        "--before", "upgrade", "--config", places.CONFIG, "--data", places.DATA)  # fmt: skip
     tell("backup", f"made and verified in {places.DATA / 'backups'}")
 
 

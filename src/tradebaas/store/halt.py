@@ -10,6 +10,7 @@ from tradebaas.store.parents import sync_parents
 from tradebaas.store.place import Place
 
 _MODE = 0o600
+_MOST_CHARS = 4000
 
 
 def write_halt(place: Place, reason: str) -> None:
@@ -35,9 +36,13 @@ def write_halt(place: Place, reason: str) -> None:
 
 
 def read_halt(place: Place) -> str:
-    """The reason; "" when there is no file. An empty file is a halt without a reason."""
+    """The reason; "" when there is no file. An empty file is a halt without a reason.
+
+    Anybody may have written it, with anything in it: whatever it says, it is a halt.
+    """
     try:
-        return place.disk.read(place.halt).decode().strip() or "no reason given"
+        text = place.disk.read(place.halt).decode(errors="replace")
+        return text.strip()[:_MOST_CHARS] or "no reason given"
     except FileNotFoundError:
         return ""
 

@@ -26,12 +26,13 @@ from tradebaas.core.messages import (
     Resume,
 )
 from tradebaas.core.model import Assignment
+from tradebaas.core.reasons import printable, reason_problem
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.web import status
 from tradebaas.web.guard import from_loopback
 from tradebaas.web.health import RECOVERING, Facts, glance
-from tradebaas.web.reply import answer, body_of, problem
+from tradebaas.web.reply import BadBody, answer, body_of, problem
 from tradebaas.web.shell import Shell
 
 ASK_SECONDS = 10.0
@@ -121,8 +122,8 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
 
     @app.post("/api/halt")
     async def halt() -> Response:
-        body = await body_of(ReasonBody)
-        return await _halt(shell, body.reason or "no reason given")
+        reason = _reason(await body_of(ReasonBody))
+        return await _halt(shell, reason or "no reason given")
 
     @app.post("/api/resume")
     async def resume() -> Response:
@@ -131,8 +132,8 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
 
     @app.post("/api/position/close")
     async def close() -> Response:
-        body = await body_of(ReasonBody)
-        return await _ask(shell, ClosePosition(reason=body.reason or f"closed by {OPERATOR}"))
+        reason = _reason(await body_of(ReasonBody))
+        return await _ask(shell, ClosePosition(reason=reason or f"closed by {OPERATOR}"))
 
     @app.post("/api/position/stop")
     async def move_stop() -> Response:
@@ -168,6 +169,17 @@ def _assignment(shell: Shell, body: StartBody) -> Assignment:
         instrument=body.instrument or configured.instrument,
         timeframe=body.timeframe or configured.timeframe,
     )
+
+
+def _reason(body: ReasonBody) -> str:
+    """In one line.
+
+    Raises:
+        BadBody: it is too long.
+    """
+    if problem := reason_problem(body.reason):
+        raise BadBody(problem)
+    return printable(body.reason)
 
 
 async def _halt(shell: Shell, reason: str) -> Response:

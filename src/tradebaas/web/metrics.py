@@ -119,6 +119,10 @@ def _recovery_success(facts: Facts) -> Number:
     return facts.life_up and facts.view is not None and recovered(facts.view)
 
 
+def _skew(facts: Facts) -> Number:
+    return None if facts.clock is None else facts.clock.skew_ms / 1000
+
+
 def _reconcile_age(facts: Facts) -> Number:
     at = facts.link.reconciled_at
     return None if at is None else facts.now - at
@@ -148,6 +152,9 @@ GAUGES: tuple[Row, ...] = (
         _recovery_success),
     Row("healthy", "1 when every check of /health is ok, else 0.", _healthy),
     Row("broker_connected", "1 while logged in to the exchange, else 0.", lambda f: f.connected),
+    Row("clock_skew_seconds",
+        "How far this machine's clock is ahead of the exchange's, seconds; below 0: behind.",
+        _skew),
     Row("permit", "1 while an order that adds risk could be admitted, else 0.",
         lambda f: f.permit),
     Row("orders_unproven", "Intended orders whose outcome is not proven yet.",
@@ -161,6 +168,11 @@ GAUGES: tuple[Row, ...] = (
     Row("reconcile_age_seconds", "Seconds since the last finished reconcile.", _reconcile_age),
     Row("backup_age_seconds", "Seconds since the newest verified backup was made.",
         lambda f: f.backup_age),
+    Row("second_backup_age_seconds",
+        "Seconds since the newest backup was made that backups.second has too.",
+        lambda f: f.age_of(lambda status: status.second_ms)),
+    Row("drill_age_seconds", "Seconds since a backup was last restored and started on trial.",
+        lambda f: f.age_of(lambda status: status.drilled_ms)),
     Row("store_fault", "1 while the store cannot be written, else 0.",
         _of_store(lambda s: bool(s.fault))),
     Row("last_commit_seconds", "Duration of the last commit, seconds.",

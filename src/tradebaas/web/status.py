@@ -42,6 +42,7 @@ def health_body(facts: Facts) -> Body:
         "crew_deaths": facts.shell.deaths(),
         "permit": facts.permit,
         "broker": facts.link,
+        "clock": facts.clock,
         "store": facts.shell.board.store.value,
         "backup": facts.shell.board.backup.value,
         "recovery": recovery_body(facts),

@@ -18,7 +18,7 @@ from tradebaas.paper.faults import Faults
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.keys import AccountConfig, Key, check_keys, read_account, read_key
 from tradebaas.paper.ledger import restore
-from tradebaas.paper.params import Entry
+from tradebaas.paper.order_params import Entry
 
 D = Decimal
 CHANGES = f"user.changes.{BTC}.raw"
@@ -200,7 +200,7 @@ def reopened(path: Path, accounts: tuple[AccountConfig, ...]) -> Exchange:
                 place(call, "buy", Entry(instrument_name=BTC, amount=D(50), type="market"))
                 place(call, "buy", Entry(instrument_name=BTC, amount=D(70), price=D(40_000)))
         step = exchange.take_step()
-        journal.commit(step.records, step.orders, step.fills, exchange.saved)
+        journal.commit(step, exchange.saved)
     return exchange
 
 

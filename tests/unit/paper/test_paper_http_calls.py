@@ -2,6 +2,8 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -115,9 +117,23 @@ def signed(**changed: object) -> str:
     return "deri-hmac-sha256 " + ",".join(f"{name}={value}" for name, value in parts.items())
 
 
-def outcome(authorization: str, target: str = TARGET, wall_ms: int = STAMP, body: str = "") -> int:
+@dataclass
+class At:
+    """An exchange's clock."""
+
+    now_ms: int
+
+
+def gate_of(new_token: Callable[[], str], now_ms: int = 0, rate: float = 1.0) -> Gate:
+    return Gate([Key(client_id=CLIENT, secret=SECRET)], 900, new_token, At(now_ms), rate)
+
+
+def outcome(
+    authorization: str, target: str = TARGET, wall_ms: int = STAMP, body: str = "",
+    now_ms: int = 0, rate: float = 1.0,
+) -> int:  # fmt: skip
     """The code that a private call meets with a header; 0 if it is let through."""
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
+    gate = gate_of(lambda: "token", now_ms, rate)
     proof = visit_of("GET", target, authorization, body.encode()).proof
     try:
         gate.check(Session(number=1, proof=proof), READ, None, wall_ms)
@@ -160,16 +176,26 @@ def test_a_signature_is_for_one_request_at_one_time() -> None:
     assert outcome(signed(), wall_ms=STAMP + 60_001) == 13004
     assert outcome(signed(), target=TARGET + "&x=1") == 13004
     assert outcome(signed(), body="{}") == 13004
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
+    gate = gate_of(lambda: "token")
     proof = visit_of("GET", TARGET, signed(), b"").proof
     gate.check(Session(number=1, proof=proof), READ, None, STAMP)
     with pytest.raises(Refused, match="13004"):
         gate.check(Session(number=2, proof=proof), READ, None, STAMP)
 
 
+def test_a_signature_may_be_stamped_with_the_exchanges_own_time() -> None:
+    """Whatever real time is: the market may be an old one, or run at another pace."""
+    for now_ms, rate, code in (
+        (STAMP, 1.0, 0), (STAMP + 60_000, 1.0, 0), (STAMP - 60_001, 1.0, 13004),
+        (STAMP + 60_001, 1.0, 13004), (STAMP + 18_000_000, 300.0, 0),
+        (STAMP + 18_000_001, 300.0, 13004),
+    ):  # fmt: skip
+        assert outcome(signed(), wall_ms=0, now_ms=now_ms, rate=rate) == code
+
+
 def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     login = Auth(grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET)
     socket = Session(number=1)
     theirs = str(gate.login(socket, login, STAMP)["access_token"])
@@ -182,7 +208,7 @@ def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
 
 def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     lives = []
     for scope in ("expires:60", "expires:5000", "expires:0", ""):
         login = Auth(
@@ -197,7 +223,7 @@ def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
 
 def test_a_named_session_can_be_forked_and_no_other() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     bound, named = (
         gate.login(
             Session(number=1),
