@@ -101,6 +101,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         _lines("Memory", "bytes", {"resident": "tradebaas_memory_usage_bytes W"}),
         _lines("Processor", "percent", {"of one core": "tradebaas_cpu_usage_percent W"}),
         _lines("Free space", "bytes", {"free": "tradebaas_disk_free_bytes W"}),
+        _lines("Ahead of the exchange's clock", "s", {"seconds": "tradebaas_clock_skew_seconds W"}),
+        _lines("Age of the newest backup, its copy, and the last drill", "s",
+               {"backup": "tradebaas_backup_age_seconds W",
+                "copy": "tradebaas_second_backup_age_seconds W",
+                "drill": "tradebaas_drill_age_seconds W"}),
     ),
 }  # fmt: skip
 

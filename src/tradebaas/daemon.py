@@ -260,6 +260,7 @@ class _Daemon:
 
     async def _reload(self, notifier: Notifier) -> None:
         """Take what can be changed while it runs; a configuration that is wrong changes nothing."""
+        await self.lives.board.view.wait_newer(0)  # sooner it must not say that it is ready
         notifier.reloading(self.ports.clock.monotonic())
         try:
             async with self.ports.open_blocking("configuration") as worker:
