@@ -39,6 +39,7 @@ class Commands(click.Group):
         "audit": "tradebaas.commands.audit:audit",
         "backup": "tradebaas.commands.backup:backup",
         "notify": "tradebaas.commands.notify:notify",
+        "import": "tradebaas.commands.importing:import_",
         "service": "tradebaas.commands.service:service",
     }
 

@@ -24,10 +24,6 @@ CHANGED = {
     "tradebaas status            # nobody answers (exit code 1); the last state of the store": (
         "if tradebaas status; then exit 9; fi"
     ),
-    (  # needs a systemd, and /etc/tradebaas
-        "systemd-run --pipe --wait -p LoadCredential=notice-urls:/etc/tradebaas/notice-urls \\\n"
-        "    /opt/tradebaas/current/venv/bin/tradebaas notify --test"
-    ): ":",
     "sh deploy/install.sh": ":",  # needs systemd: tests/system/test_install.py plays it whole
     "sh scripts/test tests/integration/test_trial.py": (
         "sh scripts/test -n 0 tests/integration/test_trial.py -k recorded"  # the rest runs beside

@@ -246,7 +246,7 @@ def test_a_damaged_store_is_restored_and_resumed_once_a_day_where_that_is_wanted
     run.until(lambda s: s.halted is None, "the end of the halt")
     told = [event for event in run.events() if isinstance(event, Halted | Resumed | Recovered)]
     assert [type(event) for event in told][-3:] == [Halted, Recovered, Resumed]
-    assert read_halt(Place(run.data)) == ""
+    run.poll(lambda: read_halt(Place(run.data)) == "", "the end of the halt file")
     run.covered()
     assert exchange.protected()
     _cut(run)

@@ -20,10 +20,12 @@ READINGS = "What nobody knows of Deribit, each with its values, the usual one fi
 )
 
 if TYPE_CHECKING:
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
 USUAL_PREMIUM = Decimal("0.001")
+USUAL_BASIS = Decimal("0.0002")
 CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
 FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\n".join(
     f"  {name:13} {mishap.says}" for name, mishap in MISHAPS.items()
@@ -121,11 +123,11 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         raise click.BadParameter(str(error)) from error
 
 
-def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
+def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
     if asked is not None:
         return asked
-    return Decimal(0) if lockstep else USUAL_PREMIUM
+    return Decimal(0) if lockstep else usual
 
 
 def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Readings:
@@ -192,6 +194,12 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
     help="Largest premium that funding is made of; 0 for none.  [default: 0.1, in lockstep 0]",
 )
 @click.option(
+    "--basis",
+    callback=_percent,
+    metavar="PERCENT",
+    help="How far the mark may be from the index; 0: they are one.  [default: 0.02, in lockstep 0]",
+)
+@click.option(
     "--settlement",
     callback=_seconds,
     default=0.0,
@@ -254,6 +262,7 @@ def exchange(
     balance_btc: Decimal,
     balance_usdc: Decimal,
     funding: Decimal | None,
+    basis: Decimal | None,
     settlement: float,
     accounts: "list[tuple[AccountConfig, Key]]",
     keys: "list[Key]",
@@ -268,7 +277,7 @@ def exchange(
     daemon is dead.
     """
     from tradebaas.paper import process
-    from tradebaas.paper.config import ExchangeConfig, check
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.credits import LOWEST_TIER
 
     config = ExchangeConfig(
@@ -284,7 +293,8 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
-        funding=_funding(funding, lockstep=speed == LOCKSTEP),
+        funding=_share(funding, USUAL_PREMIUM, lockstep=speed == LOCKSTEP),
+        basis=_share(basis, USUAL_BASIS, lockstep=speed == LOCKSTEP),
         settlement_ms=round(settlement * 1000),
         accounts=tuple(account for account, _ in accounts),
         keys=(*(key for _, key in accounts), *keys),
@@ -294,8 +304,15 @@ def exchange(
         readings=readings,
         admin=admin,
     )
+    _check(config)
+    ctx.exit(process.main(config))
+
+
+def _check(config: "ExchangeConfig") -> None:
+    """Refuse settings that do not go together as wrong usage."""
+    from tradebaas.paper.config import check
+
     try:
         check(config)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    ctx.exit(process.main(config))

@@ -16,6 +16,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from tradebaas.paper.basis import MARK_STEP
 from tradebaas.paper.candles import HIGHEST_PRICE, LOWEST_PRICE
 from tradebaas.paper.instruments import (
     COIN_STEP,
@@ -28,7 +29,6 @@ from tradebaas.paper.instruments import (
 
 ZERO = Decimal(0)
 FUNDING_STEP = Decimal("1E-24")
-MARK_STEP = Decimal("0.01")
 
 
 class Position(msgspec.Struct, kw_only=True):
@@ -167,15 +167,19 @@ class Account(msgspec.Struct, kw_only=True):
         held = self.positions.values()
         return [item for item in held if item.instrument.settlement_currency == currency]
 
+    def held_in(self, currency: str) -> Decimal:
+        """Return the balance of a currency, nothing in one that nothing here settles in."""
+        return self.balances.get(currency, ZERO)
+
     def equity(self, currency: str, mark: Decimal) -> Decimal:
         """Return what the account would be worth if all its positions were closed at ``mark``."""
         held = self.in_currency(currency)
-        return sum((p.floating(mark) + p.funding_due for p in held), self.balances[currency])
+        return sum((p.floating(mark) + p.funding_due for p in held), self.held_in(currency))
 
     def cash(self, currency: str) -> Decimal:
         """Return the balance as Deribit shows it: without the profit of the session."""
         held = self.in_currency(currency)
-        return sum((p.settled - p.session for p in held), self.balances[currency])
+        return sum((p.settled - p.session for p in held), self.held_in(currency))
 
     def settle(self, position: Position, mark: Decimal) -> tuple[Decimal, Decimal]:
         """Begin a new session; return the profit and the funding that it moved to the balance."""

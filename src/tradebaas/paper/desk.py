@@ -143,7 +143,7 @@ class Desk:
             (order for order in self.orders.values() if not order.is_live), key=_ENDED_MS
         )
         self.trades = list(trades)
-        self.transactions = list(rows)
+        self.transactions = [*rows, *self.new_transactions]
 
     def _keep(self, order: Order) -> None:
         assert order.order_id not in self.orders, order.order_id

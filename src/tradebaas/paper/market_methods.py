@@ -179,8 +179,10 @@ def _seq(at_ms: int | None, within: int = 0) -> int | None:
     return None if at_ms is None else at_ms * SEQ_PER_MS + within
 
 
-def _trade_volumes(call: Call, _: Params) -> list[Wire]:
+def _trade_volumes(call: Call, asked: params.Volumes) -> list[Wire]:
     """Return the volumes of 24 hours, in coins."""
+    if asked.extended:
+        raise invalid("extended", "the volumes of 7 and 30 days are not counted")
     volume: Wire = {"futures_volume": call.exchange.display.feeds.day.now().coins}
     none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
     return [{"currency": name} | volume | none for name in CURRENCIES]
@@ -255,7 +257,7 @@ MARKET_METHODS: dict[str, Method[Any]] = {
     "public/get_instruments": Method(params.Instruments, _instruments),
     "public/get_order_book": Method(params.Book, _order_book),
     "public/get_order_book_by_instrument_id": Method(params.BookById, _order_book_by_id),
-    "public/get_trade_volumes": Method(Params, _trade_volumes),
+    "public/get_trade_volumes": Method(params.Volumes, _trade_volumes),
     "public/get_tradingview_chart_data": Method(params.Chart, _chart),
     "public/ticker": Method(params.ByInstrument, _ticker),
 }

@@ -178,7 +178,7 @@ def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
 
 def _get_summary(call: Call, asked: params.Summary) -> Wire:
     params.in_currency(asked.currency)
-    if asked.currency.upper() not in CURRENCIES:
+    if asked.currency.upper() == "ANY":
         raise invalid("currency", "invalid currency")
     summary = call.exchange.display.summary(call.desk, asked.currency.upper())
     return summary | (_account(call) if asked.extended else {})

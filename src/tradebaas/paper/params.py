@@ -12,7 +12,8 @@ import msgspec
 
 from tradebaas.paper.instruments import INSTRUMENTS, Instrument, Wire
 
-Label = Annotated[str, msgspec.Meta(max_length=64)]
+Label = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+"""What can be printed, on one line."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Kind = Literal["any", "future", "option", "spot", "future_combo", "option_combo", "combo"]
 BookDepth = Literal[1, 5, 10, 20, 50, 100, 1000, 10000]
@@ -106,6 +107,10 @@ class Index(Params):
 
 
 class IndexNames(Params):
+    extended: bool = False
+
+
+class Volumes(Params):
     extended: bool = False
 
 

@@ -36,11 +36,20 @@ _NO_PARAMS = msgspec.Raw(b"{}")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
+Id = int | str | msgspec.UnsetType
+
+
+class Identified(msgspec.Struct):
+    """What is looked for in a frame that is no call: somebody may be waiting for its answer."""
+
+    id: Id = msgspec.UNSET
+
+
 class Request(msgspec.Struct):
     """The envelope of a call; ``id`` is echoed as it came."""
 
     method: str
-    id: int | str | msgspec.UnsetType = msgspec.UNSET
+    id: Id = msgspec.UNSET
     params: msgspec.Raw = _NO_PARAMS
 
 
@@ -70,6 +79,14 @@ def _token_in(body: bytes) -> str | None:
         return msgspec.json.decode(body, type=Bearer).access_token
     except msgspec.ValidationError:
         return None
+
+
+def _id_in(text: str) -> Id:
+    """Return the id of a frame that is no call, if it has one."""
+    try:
+        return msgspec.json.decode(text, type=Identified).id
+    except msgspec.ValidationError:
+        return msgspec.UNSET
 
 
 def _brackets(text: str) -> int:
@@ -106,7 +123,7 @@ class Front:
             request = msgspec.json.decode(text, type=Request)
         except msgspec.ValidationError:
             error = Refused(-32600, "Invalid Request")
-            self._refuse(session, error.wire(), now_us)
+            self._refuse(session, error.wire(), now_us, _id_in(text))
             return ""
         except msgspec.DecodeError:
             bad: Wire = {"code": 11050, "message": "bad_request", "data": "invalid json"}
@@ -342,12 +359,12 @@ class Front:
         }
         self.exchange.recorder.write("request", line, account)
 
-    def _refuse(self, session: Session, error: Wire, now_us: int) -> None:
-        """Answer a frame that has no readable id."""
-        frame = self._frame(msgspec.UNSET, {"error": error}, now_us)
+    def _refuse(self, session: Session, error: Wire, now_us: int, id_: Id = msgspec.UNSET) -> None:
+        """Answer a frame that is no call."""
+        frame = self._frame(id_, {"error": error}, now_us)
         self.exchange.outbox.send(session.number, frame)
 
-    def _frame(self, id_: int | str | msgspec.UnsetType, outcome: Wire, now_us: int) -> bytes:
+    def _frame(self, id_: Id, outcome: Wire, now_us: int) -> bytes:
         out_us = max(now_us, self.exchange.now_ms * 1000)
         wire: Wire = {"jsonrpc": "2.0"}
         if id_ is not msgspec.UNSET:

@@ -66,6 +66,10 @@ def test_a_kind_counts(lab: Lab, method: str) -> None:
     assert shown["trades"] if isinstance(shown, dict) else shown
 
 
+def test_the_instruments_of_any_currency_are_what_other_clients_ask_for(lab: Lab) -> None:
+    assert len(lab.call("public/get_instruments")) == 2
+
+
 def test_an_expired_instrument_is_none_of_ours(lab: Lab) -> None:
     assert lab.call("public/get_instruments", currency="any", expired=True) == []
     assert len(lab.call("public/get_instruments", currency="any", expired=False)) == 2
@@ -119,6 +123,22 @@ def test_a_label_comes_back_with_the_news_of_its_channels(lab: Lab) -> None:
     assert refused(lab, "private/subscribe", channels=[], label="x" * 17) == (-32602, "label")
 
 
+@pytest.mark.parametrize("currency", ["ETH", "usdt", "EURR"])
+def test_there_is_nothing_in_a_currency_that_nothing_settles_in(lab: Lab, currency: str) -> None:
+    summary = lab.call("private/get_account_summary", currency=currency)
+    assert summary["currency"] == currency.upper()
+    assert {summary[name] for name in ("balance", "equity", "available_funds", "session_upl")} == {
+        0
+    }
+    assert refused(lab, "private/get_account_summary", currency="any") == (-32602, "currency")
+    assert refused(lab, "private/get_account_summary", currency="DOGE") == (-32602, "currency")
+
+
+def test_volumes_that_are_not_counted_are_not_told(lab: Lab) -> None:
+    assert refused(lab, "public/get_trade_volumes", extended=True) == (-32602, "extended")
+    assert len(lab.call("public/get_trade_volumes")) == 2
+
+
 def test_all_summaries_tell_of_the_account_when_asked_to(lab: Lab) -> None:
     own = {"id", "username", "type", "self_trading_reject_mode"}
     assert lab.call("private/get_account_summaries").keys() == {"summaries"}
@@ -126,3 +146,52 @@ def test_all_summaries_tell_of_the_account_when_asked_to(lab: Lab) -> None:
     assert whole.keys() == own | {"summaries"}
     one = lab.call("private/get_account_summary", currency="BTC", extended=True)
     assert {name: whole[name] for name in own} == {name: one[name] for name in own}
+
+
+# ------------------------------------------------------------------------------- what is no call
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"id":7}', {"id": 7}),
+        ('{"id":"a","method":5}', {"id": "a"}),
+        ('{"id":7,"method":null,"params":{}}', {"id": 7}),
+        ('{"id":1.5,"method":"public/test"}', {}),
+        ('{"id":true,"method":"public/test"}', {}),
+        ('{"method":5}', {}),
+        ('[{"id":7,"method":"public/test"}]', {}),
+        ('"public/test"', {}),
+    ],
+)
+def test_who_sent_what_is_no_call_gets_its_id_back(
+    lab: Lab, text: str, wanted: dict[str, Any]
+) -> None:
+    (answer,) = lab.raw(text)
+    assert answer["error"] == {"code": -32600, "message": "Invalid Request"}
+    assert {name: answer[name] for name in answer if name == "id"} == wanted
+    assert {"usIn", "usOut", "usDiff", "testnet"} <= answer.keys()
+
+
+def test_an_unknown_method_is_told_when_it_came_in(lab: Lab) -> None:
+    (answer,) = lab.raw('{"id":"a","method":"PUBLIC/test"}')
+    assert answer["error"] == {"code": -32601, "message": "Method not found"}
+    assert answer.keys() == {"jsonrpc", "id", "error", "usIn", "usOut", "usDiff", "testnet"}
+
+
+@pytest.mark.parametrize("label", ["a\nb", "\x00", "tab\there", "\x7f", "x\n", "x" * 65])
+def test_a_label_can_be_printed(lab: Lab, label: str) -> None:
+    order = {"instrument_name": BTC, "amount": 10, "price": 79_000}
+    assert refused(lab, "private/buy", **order, label=label) == (-32602, "label")
+    lab.call("private/buy", **order, label="é 漢 € ok")
+    leg = {"direction": "sell", "amount": 10, "price": 81_000, "label": label}
+    linked = {"linked_order_type": "one_triggers_other", "otoco_config": [leg]}
+    code, param = refused(lab, "private/buy", **order, **linked)
+    assert (code, param) == (-32602, "otoco_config[0].label")
+
+
+@pytest.mark.parametrize("price", [1e30, 1e-30])
+def test_a_price_beyond_all_bounds_is_not_called_too_low(lab: Lab, price: float) -> None:
+    with pytest.raises(RpcError) as error:
+        lab.buy(10, price=price)
+    assert error.value.data == {"reason": "invalid value", "param": "price"}
