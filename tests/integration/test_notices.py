@@ -21,7 +21,15 @@ from tradebaas import board as boards
 from tradebaas.access import NOTICE_VARIABLE
 from tradebaas.commands.notify import failure
 from tradebaas.config import Config
-from tradebaas.core.events import Event, Halted, LifeEnded, LifeStarted, Resumed, TradeClosed
+from tradebaas.core.events import (
+    Event,
+    Halted,
+    LifeEnded,
+    LifeStarted,
+    Linked,
+    Resumed,
+    TradeClosed,
+)
 from tradebaas.notices import watch as watching
 from tradebaas.notices.memory import Told, load, save
 from tradebaas.notices.watch import BATCH, Watch
@@ -222,6 +230,21 @@ async def test_what_the_feed_dropped_is_read_from_the_log(
         scene.commit(state.seq + 1, RESUME)
         await scene.until(lambda: load(tmp_path) == Told(seq=state.seq + 1))
     assert web.titles == ["started", "HALTED", "stopped", "resumed"]
+
+
+async def test_a_long_quiet_stretch_is_not_read_again(
+    web: Service, addressed: Give, tmp_path: Path
+) -> None:
+    scene = Scene(tmp_path, *addressed(web.address()))
+    many = watching.CHUNK + 10
+    async with scene.running():
+        for seq in range(1, many + 1):
+            scene.commit(seq, Linked(connection=seq, account="a"))
+        await scene.until(lambda: load(tmp_path) is not None)
+    told = load(tmp_path)
+    assert told is not None
+    assert told.seq >= watching.CHUNK
+    assert web.got == []
 
 
 async def test_a_service_that_fails_is_tried_again(

@@ -79,7 +79,7 @@ class Watch:
             self._ports.open_blocking("notices") as worker,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(self._look)
+            nursery.start_soon(self._look, worker)
             for address in range(len(self._addresses)):
                 nursery.start_soon(self._send_all, address, worker)
             await self._read(self._board.events, worker)
@@ -145,8 +145,11 @@ class Watch:
 
     # ------------------------------------------------------------------------ looking
 
-    async def _look(self) -> None:
-        """Tell of what lasts, of days that are over, and of what was held back."""
+    async def _look(self, worker: Blocking) -> None:
+        """Tell of what lasts, of days that are over, and of what was held back.
+
+        Long quiet stretches are remembered as well, so that a start has little to read again.
+        """
         conditions = Conditions(self._config(), self._board)
         while True:
             now, wall_ms = self._ports.clock.monotonic(), self._ports.clock.wall_ms()
@@ -158,6 +161,8 @@ class Watch:
             digest = self._gate.digest(self._config().notices, now)
             if digest is not None:
                 self._queue(digest, 0, wall_ms)
+            if self._queues.told - self._told.seq >= CHUNK:
+                await self._remember(worker)
             await trio.sleep(LOOK_EVERY_S)
 
     # ------------------------------------------------------------------------ sending
