@@ -49,7 +49,7 @@ def run(
     """Run the daemon until SIGTERM or Ctrl-C.
 
     Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise. SIGHUP
-    takes what it tells, [notices], from the configuration anew.
+    takes what it tells, [notices] and [log], from the configuration anew.
     """
     from tradebaas import daemon
 
