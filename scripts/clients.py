@@ -62,6 +62,10 @@ class Seen(Exception):
     """An answer is not what it should be."""
 
 
+def rows(found: list[object]) -> str:
+    return f"{len(found)} rows"
+
+
 def must(good: object, answer: object) -> None:
     """Raise unless it is."""
     if not good:
@@ -102,7 +106,12 @@ class Rest:
             yield f"fetch_trades {symbol}", lambda s=symbol: self.trades(s)
         yield "fetch_funding_rate", self.funding
         yield "fetch_funding_rate_history", self.funding_history
+        yield "fetch_liquidations", lambda: rows(self.client.fetch_liquidations(INVERSE))
+        yield "fetch_volatility_history", lambda: rows(self.client.fetch_volatility_history("BTC"))
         yield "fetch_balance (login)", self.balance
+        yield "fetch_accounts", self.accounts
+        for name in ("fetch_deposits", "fetch_withdrawals", "fetch_transfers"):
+            yield name, lambda n=name: rows(getattr(self.client, n)("BTC"))
         yield "create_order limit", self.limit
         yield "fetch_order", self.fetch
         yield "fetch_open_orders", self.open_orders
@@ -116,6 +125,7 @@ class Rest:
         yield "fetch_my_trades", self.my_trades
         yield "fetch_order_trades", self.order_trades
         yield "fetch_closed_orders", self.closed
+        yield "get_transaction_log", self.log
         yield "create_order market, reduceOnly", self.close
         yield "an order that is refused", self.refused
 
@@ -166,6 +176,11 @@ class Rest:
         found = self.client.fetch_balance({"code": "BTC"})
         must(found["BTC"]["total"] > 0, found)
         return f"{found['BTC']['total']} BTC"
+
+    def accounts(self) -> str:
+        (found,) = self.client.fetch_accounts()
+        must(found["id"], found)
+        return f"account {found['id']}"
 
     # ---------------------------------------------------------------------------------- orders
 
@@ -253,6 +268,14 @@ class Rest:
         found = self.client.fetch_closed_orders(INVERSE)
         must(self.open[0] in {order["id"] for order in found}, found)
         return f"{len(found)} orders"
+
+    def log(self) -> str:
+        span = {"currency": "BTC", "start_timestamp": 0, "end_timestamp": 10**14}
+        found = self.client.private_get_get_transaction_log(span)["result"]["logs"]
+        balance = float(self.client.fetch_balance({"code": "BTC"})["info"]["balance"])
+        changes = sum(float(row["change"]) for row in found)
+        must(abs(changes - balance) < 1e-9, (changes, balance))
+        return f"{len(found)} rows sum up to the balance"
 
     def close(self) -> str:
         (held,) = self._held()

@@ -34,11 +34,12 @@ from tradebaas.lives import Lives
 from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
 from tradebaas.runtime.supervisor import DeathReport, find_fatal
 from tradebaas.runtime.usage import Usage
-from tradebaas.store.backup import BackupFailed, create_backup, prune
+from tradebaas.store.backup import BackupFailed, Mark, create_backup
 from tradebaas.store.faults import DiskFull, StoreLocked
 from tradebaas.store.folding import STATE_FOLD
 from tradebaas.store.place import Place
 from tradebaas.store.reader import open_reader
+from tradebaas.store.retention import Retention, prune
 
 URL = "ws://exchange.simulated:8022/ws/api/v2"
 SECRET = "paper-secret"
@@ -256,25 +257,28 @@ class _Child:
     machine: Machine
     rng: random.Random
 
-    async def run(self, arguments: Sequence[str], within: float) -> None:
+    async def run(self, arguments: Sequence[str], within: float, given: str = "") -> str:
         """``ports.RunSelf`` for the one thing that the daemon has its children do."""
-        assert arguments[:2] == ("backup", "create"), arguments
+        assert (arguments[:2], given) == (("backup", "create"), ""), arguments
         keep = int(arguments[arguments.index("--keep") + 1])
+        seq, _, digest = arguments[arguments.index("--state") + 1].partition(":")
+        held = Mark(int(seq), bytes.fromhex(digest))
         with trio.move_on_after(within) as limit:
             await trio.sleep(self.rng.uniform(0.05, 0.5))
-            await self._in_a_commit_or_soon(keep)
+            await self._in_a_commit_or_soon(keep, held)
             await trio.sleep(self.rng.uniform(0.05, 0.5))
         if limit.cancelled_caught:
             raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+        return ""
 
-    async def _in_a_commit_or_soon(self, keep: int) -> None:
+    async def _in_a_commit_or_soon(self, keep: int, held: Mark) -> None:
         """Copy in the middle of the daemon's next commit, if there is one soon."""
         machine, done = self.machine, trio.Event()
         failed: list[ChildFailed] = []
 
         def in_a_commit() -> None:
             try:
-                self._back_up(keep)
+                self._back_up(keep, held)
                 machine.marks["backup during a commit"] += 1
             except ChildFailed as error:
                 failed.append(error)
@@ -287,16 +291,16 @@ class _Child:
         if failed:
             raise failed[0]
         if not done.is_set():
-            self._back_up(keep)
+            self._back_up(keep, held)
 
-    def _back_up(self, keep: int) -> None:
+    def _back_up(self, keep: int, held: Mark) -> None:
         machine = self.machine
         mount = machine.disk.mount()
         place = Place(machine.root, mount)
         try:
             now_ms = machine.wall.now_ms()
-            info = create_backup(place, now_ms=now_ms, fold=STATE_FOLD)
-            prune(place, keep)
+            info = create_backup(place, now_ms=now_ms, fold=STATE_FOLD, expected=held)
+            prune(place, Retention(newest=keep), now_ms)
         except (BackupFailed, DiskFull, StoreLocked, Fatal, OSError, SystemError) as error:
             # A sync that fails while a connection is being closed leaves apsw as a SystemError.
             raise ChildFailed(f"it exited 1: {error}") from error

@@ -74,10 +74,28 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
 
 
 class BackupStatus(Struct, frozen=True, kw_only=True):
-    """The newest verified backup, and the last failure if it is newer. Wall ms."""
+    """The newest verified backup, and the last failure if it is newer. Wall ms.
+
+    ``made_room`` is how many older ones had to go for it; ``second_ms`` when the newest one was
+    made that the second place has; ``drilled_ms`` when one was last restored on trial.
+    """
 
     last_ms: int | None = None
     name: str = ""
+    failure: str = ""
+    made_room: int = 0
+    second_ms: int | None = None
+    second_failure: str = ""
+    drilled_ms: int | None = None
+
+
+class NoticeStatus(Struct, frozen=True, kw_only=True):
+    """What became of notices in this process. ``failure`` is why the newest attempt failed."""
+
+    sent: int = 0
+    lost: int = 0
+    held: int = 0
+    waiting: int = 0
     failure: str = ""
 
 
@@ -110,6 +128,7 @@ class Board:
     clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
+    notices: Latest[NoticeStatus] = field(default_factory=Latest)
     vitals: Latest[Vitals] = field(default_factory=Latest)
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
@@ -141,7 +160,8 @@ class Context:
     """What one life's actors are given.
 
     ``cause`` and ``poisoned`` concern the life before. ``locate`` gives the exchange's present URL,
-    "" while there is none. ``born`` is when this life began, in monotonic seconds.
+    "" while there is none. ``born`` is when this life began, in monotonic seconds. In a
+    ``rehearsal`` a restored store of any account meets the embedded exchange.
     """
 
     config: Config
@@ -156,6 +176,7 @@ class Context:
     born: float
     disk: Disk
     capacities: Capacities = USUAL
+    rehearsal: bool = False
 
     @property
     def data_dir(self) -> Path:

@@ -32,6 +32,7 @@ class Lives:
 
     ``locate`` gives the exchange's present URL, "" while there is none; ``secret`` is the client
     secret; ``on_death`` is told of every death; ``disk`` is where the data directory lies.
+    ``rehearsal`` as in ``Context``.
     """
 
     config: Config
@@ -41,6 +42,7 @@ class Lives:
     on_death: Callable[[DeathReport], None]
     disk: Disk = SYSTEM_DISK
     capacities: Capacities = USUAL
+    rehearsal: bool = False
     board: Board = field(default_factory=Board)
     door: Door[Request, Answer] = field(default_factory=Door)
     drain: Drain = field(default_factory=Drain)
@@ -136,6 +138,7 @@ class Lives:
             born=self.life_born,
             disk=self.disk,
             capacities=self.capacities,
+            rehearsal=self.rehearsal,
         )
 
     def _note_death(self, report: DeathReport) -> None:

@@ -10,14 +10,15 @@ import trio
 from tests.unit.actors.world import World, bounded, new_world
 from tradebaas.actors import backups
 from tradebaas.actors.causes import COD
-from tradebaas.board import Evaluated
-from tradebaas.config import BackupSection, SupervisorSection
+from tradebaas.board import BackupStatus, Evaluated
+from tradebaas.config import SupervisorSection
 from tradebaas.core.messages import Disarm, Refused
 from tradebaas.core.model import Phase
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
 from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import open_link
 from tradebaas.runtime.ports import system_ports
+from tradebaas.settings import BackupSection
 from tradebaas.store.place import Place
 
 CRASH_LOOP = "crash loop"
@@ -99,10 +100,14 @@ def _children_import_this_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", SOURCE)
 
 
+def status(world: World) -> BackupStatus:
+    found = world.board.backup.value
+    assert found is not None
+    return found
+
+
 def backup(world: World) -> tuple[str, str]:
-    status = world.board.backup.value
-    assert status is not None
-    return status.name, status.failure
+    return status(world).name, status(world).failure
 
 
 async def test_a_due_backup_is_made_and_verified_by_a_child(tmp_path: Path) -> None:
@@ -112,6 +117,34 @@ async def test_a_due_backup_is_made_and_verified_by_a_child(tmp_path: Path) -> N
         assert failure == ""
         assert (Place(world.data).backups / name).exists()
         assert world.state.life == 1
+
+
+async def test_a_backup_is_copied_to_the_second_place_once_it_is_there(tmp_path: Path) -> None:
+    """Until then the first copies are made, and positions opened, all the same."""
+    mount = tmp_path / "mount"
+    settings = BackupSection(interval_seconds=1, second=str(mount))
+    async with new_world(tmp_path, backups=settings) as world:
+        await world.poll(lambda: status(world).second_failure, "a failure of the second", 20)
+        assert "there is no directory" in status(world).second_failure
+        assert status(world).second_ms is None
+        await world.open_position()
+        first = status(world).name
+        assert first
+        mount.mkdir()
+        await world.poll(lambda: status(world).second_ms, "the second copy", 20)
+        assert status(world).second_failure == ""
+        assert (Place(mount).backups / first).exists()
+        assert (status(world).failure, world.state.life) == ("", 1)
+
+
+async def test_a_state_that_the_copy_does_not_fold_to_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "state_digest", lambda _state: b"another state")
+    async with new_world(tmp_path, backups=BackupSection(interval_seconds=1)) as world:
+        await world.poll(lambda: backup(world)[1], "a failure", 20)
+        assert "fold to the state digest" in backup(world)[1]
+        assert backup(world)[0] == ""
 
 
 async def test_a_failed_backup_is_published_and_harms_nothing(

@@ -69,6 +69,16 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"tradebaas_uptime_seconds": "20000x5", "tradebaas_backup_age_seconds": "60x5"},
         "2m",
     ),
+    "SecondBackupOld": (
+        {"tradebaas_second_backup_age_seconds": "11000x5"},
+        {"tradebaas_second_backup_age_seconds": "NaN 3600x5"},
+        "2m",
+    ),
+    "DrillOld": (
+        {"tradebaas_uptime_seconds": "900000x5", "tradebaas_drill_age_seconds": "NaN NaN NaN NaN"},
+        {"tradebaas_uptime_seconds": "900000x5", "tradebaas_drill_age_seconds": "600000x5"},
+        "2m",
+    ),
     "DiskLow": (
         {"tradebaas_disk_free_bytes": "100000000x10"},
         {"tradebaas_disk_free_bytes": "9000000000x10"},
@@ -78,6 +88,9 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"tradebaas_last_commit_seconds": "0.6x20"},
         {"tradebaas_last_commit_seconds": "0.01x9 2 0.01x10"},
         "12m",
+    ),
+    "NoticesLost": (
+        {"tradebaas_notices_lost_total": "0x5 1x5"}, {"tradebaas_notices_lost_total": "3x10"}, "8m",
     ),
 }  # fmt: skip
 """By alert: series, a sample a minute, with which it fires; others with which it does not; when."""

@@ -19,6 +19,7 @@ from tradebaas.strategies.registry import UnknownStrategy
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "deploy" / "tradebaas.toml.example"
 TEXT = EXAMPLE.read_text(encoding="utf-8")
+CONFIGURATION = r"```toml(?! title=.pyproject)[^\n]*\n(.*?)```"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -83,7 +84,7 @@ def toml_blocks() -> list[tuple[str, str]]:
     return [
         (str(page.relative_to(ROOT)), block)
         for page in PAGES
-        for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for block in re.findall(CONFIGURATION, page.read_text(encoding="utf-8"), re.DOTALL)
     ]
 
 

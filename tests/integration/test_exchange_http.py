@@ -17,6 +17,7 @@ from trio_websocket import ConnectionRejected, wrap_client_stream
 
 from tradebaas.paper import steps
 from tradebaas.paper.methods import METHODS, WEBSOCKET_ONLY
+from tradebaas.paper.streams import GONE, peer_of
 from tradebaas.runtime.ports import system_ports
 
 OWNER = ("paper", "paper-secret")
@@ -365,3 +366,21 @@ async def test_a_websocket_is_opened_on_the_connection_of_the_last_request(tmp_p
         bought = await client.call("private/buy", **BUY)
         assert bought["order"]["order_state"] == "filled"
         tasks.cancel_scope.cancel()
+
+
+async def test_the_address_of_a_client_is_known(tmp_path: Path) -> None:
+    async with both(tmp_path) as (http, socket):
+        await http.get("/public/auth", params=LOGIN)
+        log = await socket.call("private/get_access_log")
+        assert [row["ip"] for row in log["data"]] == ["127.0.0.1", "127.0.0.1"]
+
+
+async def test_who_is_gone_comes_from_nowhere() -> None:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        caller = await trio.open_tcp_stream(*listener.socket.getsockname())
+        here = await listener.accept()
+        assert peer_of(here) == "127.0.0.1"
+        await here.aclose()
+        assert peer_of(here) == GONE
+        await caller.aclose()

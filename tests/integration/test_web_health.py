@@ -119,6 +119,16 @@ AMISS: list[tuple[str, str, Spoil]] = [
         lambda w: w.board.backup.set(BackupStatus(last_ms=EPOCH_MS - 7_300_000, name="b")),
     ),
     ("backup", "degraded", lambda w: w.board.backup.set(BackupStatus(failure="no space"))),
+    (
+        "backup",
+        "degraded",
+        lambda w: w.board.backup.set(BackupStatus(last_ms=EPOCH_MS, second_failure="no mount")),
+    ),
+    (
+        "backup",
+        "degraded",
+        lambda w: w.board.backup.set(BackupStatus(last_ms=EPOCH_MS, made_room=3)),
+    ),
     ("memory", "degraded", lambda w: w.board.vitals.set(replace(vitals(w), memory_percent=90.0))),
 ]
 

@@ -121,7 +121,10 @@ async def test_our_own_values() -> None:
             net={"BTC": Decimal("-0.001")},
         ),
     )
-    world.board.backup.set(BackupStatus(last_ms=EPOCH_MS - 60_000, name="b"))
+    world.board.backup.set(BackupStatus(
+        last_ms=EPOCH_MS - 60_000, name="b", second_ms=EPOCH_MS - 120_000,
+        drilled_ms=EPOCH_MS - 180_000,
+    ))  # fmt: skip
     _, families = await scrape(world)
     assert value(families, "tradebaas_naked_seconds_sum") == 1.5
     assert value(families, "tradebaas_naked_seconds_count") == 6
@@ -139,6 +142,8 @@ async def test_our_own_values() -> None:
     assert value(families, "tradebaas_event_seq") == 77
     assert value(families, "tradebaas_commits_total") == 7
     assert value(families, "tradebaas_backup_age_seconds") == 60
+    assert value(families, "tradebaas_second_backup_age_seconds") == 120
+    assert value(families, "tradebaas_drill_age_seconds") == 180
     assert value(families, "tradebaas_reconcile_age_seconds") == 5
     assert value(families, "tradebaas_info", version="9.9.9") == 1
 
@@ -198,6 +203,14 @@ async def test_a_strategy_that_a_crash_loop_keeps_out_is_not_active() -> None:
     world.show(armed=True, protect={"crash loop": "strategy ValueError"})
     _, families = await scrape(world)
     assert value(families, "tradebaas_strategies_active") == 0
+
+
+async def test_what_became_of_notices_is_told_where_somebody_wants_any() -> None:
+    _, families = await scrape(well())
+    names = ("sent_total", "lost_total", "held_total", "waiting")
+    assert [value(families, f"tradebaas_notices_{name}") for name in names] == [4, 1, 2, 3]
+    text, _ = await scrape(World())
+    assert "\ntradebaas_notices_sent_total " not in text
 
 
 async def test_the_alert_rules_ask_for_what_is_published() -> None:

@@ -91,10 +91,9 @@ def record_trial() -> str:
 
     async def main() -> None:
         network = Network(random.Random("network"), CALM)
-        config = exchange_config(seed=1, speed=1.0, pause_s=0.5)
-        exchange = ExchangeHost(
-            random.Random("exchange"), config, network, Timeline().tell, StillMarket()
-        )
+        market = StillMarket()
+        config = exchange_config(seed=1, speed=1.0, pause_s=0.5, start_ms=market.start_ms)
+        exchange = ExchangeHost(random.Random("exchange"), config, network, Timeline().tell, market)
 
         async def connect(host: str, port: int, tls: bool) -> trio.abc.Stream:
             assert (host, port, tls) == ("127.0.0.1", 8022, False)

@@ -32,12 +32,13 @@ from chaos.world.disk import SimDisk
 from chaos.world.mount import MountedDisk
 from tradebaas.errors import StoreDamaged
 from tradebaas.store import log as log_module
-from tradebaas.store.backup import Mark, create_backup, prune
+from tradebaas.store.backup import Mark, create_backup
 from tradebaas.store.catalogue import file_digest, list_backups, verified_backups
 from tradebaas.store.halt import clear_halt, read_halt, write_halt
 from tradebaas.store.head import read_head
 from tradebaas.store.place import Place
 from tradebaas.store.restore import restore
+from tradebaas.store.retention import Retention, prune
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_backup_may_die_anywhere(disk: SimDisk, promises: Promises) -> None:
             at = NOW_MS + hour * HOUR_MS
             create_backup(place, now_ms=at, fold=COUNTING, expected=mark)
             promises.made += 1
-        prune(place, keep=1)
+        prune(place, Retention(newest=1, days=0), NOW_MS)
 
     for _, point, place in deaths(points(disk, work, lambda: promises.made), 2):
         infos = verified_backups(place)

@@ -53,7 +53,12 @@ def box(tmp_path: Path, wheels: Path) -> Iterator[Box]:
     }
     box = Box(home, binds)
     box.put("/opt/test/tradebaas", COMMAND, 0o755)
-    for unit in (DAEMON, "tradebaas-exchange.service", "tradebaas-verify.service"):
+    for unit in (
+        DAEMON,
+        "tradebaas-exchange.service",
+        "tradebaas-verify.service",
+        "tradebaas-drill.service",
+    ):
         box.put(f"/etc/systemd/system/{unit}.d/library.conf", LIBRARY)
     with booted(box):
         box.run("sh", "-c", "mkdir /opt/test/checkout && cd /opt/test/original && cp -a src docs "

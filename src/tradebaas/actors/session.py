@@ -341,6 +341,8 @@ class Session:
 
         The embedded exchange moves its port, so only its number counts.
         """
+        if self._ctx.rehearsal and self._ctx.view().account:
+            return self._ctx.view().account
         exchange = self._ctx.config.exchange
         currency = "USDC" if "USDC" in self._instrument else self._instrument.partition("-")[0]
         said = await reads.identity(self._link, currency)

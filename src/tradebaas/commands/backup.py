@@ -1,9 +1,11 @@
-"""``backup list|create|verify|restore``: copies of the store, and back.
+"""``backup list|create|copy|verify|restore`` (and ``drill``): copies of the store, and back.
 
-``create`` is also what the daemon's backup scheduler runs, as a process of its own.
+``create`` and ``copy`` are also what the daemon's backup scheduler runs, each as a process of its
+own.
 """
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import click
 import msgspec
 
 from tradebaas.commands.common import (
+    Command,
     NotDone,
     json_option,
     print_json,
@@ -19,17 +22,23 @@ from tradebaas.commands.common import (
     store_errors,
     with_config,
 )
+from tradebaas.commands.drill import drill
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
 from tradebaas.names import command
+from tradebaas.store.retention import HELD_DAYS, Retention
 
 if TYPE_CHECKING:
+    from tradebaas.store.backup import Mark
     from tradebaas.store.catalogue import Backup
 
 
 @click.group()
 def backup() -> None:
-    """List, make, verify and restore backups of the store."""
+    """List, make, copy, verify, restore and try backups of the store."""
+
+
+backup.add_command(drill)
 
 
 @backup.command("list")
@@ -50,35 +59,113 @@ def list_(config: Config, as_json: bool) -> None:
         print_table(columns, [_row(item) for item in backups])
 
 
+def _kept(default: bool) -> Callable[[Command], Command]:
+    """Add --keep and --keep-days; without ``default`` nothing is removed unless it is asked."""
+
+    def add(command: Command) -> Command:
+        days = click.option(
+            "--keep-days", type=click.IntRange(min=0), default=Retention().days,
+            show_default=True, help="And the last one of each of so many days.",
+        )  # fmt: skip
+        keep = click.option(
+            "--keep", type=click.IntRange(min=1), default=Retention().newest if default else None,
+            show_default=default, help="Remove all verified ones but the newest KEEP.",
+        )  # fmt: skip
+        return keep(days(command))
+
+    return add
+
+
 @backup.command()
 @with_config
-@click.option(
-    "--keep", type=click.IntRange(min=1), help="Then remove all but the newest KEEP verified ones."
-)
+@_kept(default=False)
 @click.option("--full", is_flag=True, help="Verify it from the very first event.")
+@click.option(
+    "--before", default="", metavar="WHAT",
+    help=f"It is made before WHAT, such as an upgrade: it stays for {HELD_DAYS} days.",
+)  # fmt: skip
+@click.option(
+    "--leave-free", type=click.IntRange(min=0), default=0, metavar="MIB",
+    help="Remove the oldest ones where less than so much would stay free.",
+)  # fmt: skip
+@click.option("--state", default="", metavar="SEQ:DIGEST", help="What it must fold to at SEQ.")
 @json_option
-def create(config: Config, keep: int | None, full: bool, as_json: bool) -> None:
+def create(
+    config: Config,
+    keep: int | None,
+    keep_days: int,
+    full: bool,
+    before: str,
+    leave_free: int,
+    state: str,
+    as_json: bool,
+) -> None:
     """Make a backup now and verify it; the daemon may be running."""
-    from tradebaas.store.backup import create_backup, prune
+    from tradebaas.store.backup import create_backup
     from tradebaas.store.folding import STATE_FOLD
     from tradebaas.store.place import Place
+    from tradebaas.store.retention import prune
 
-    place = Place(config.data_dir)
+    place, now_ms = Place(config.data_dir), _now_ms()
     with store_errors(), progress() as report:
         info = create_backup(
             place,
-            now_ms=_now_ms(),
+            now_ms=now_ms,
             fold=STATE_FOLD,
+            expected=_mark(state),
             full=full,
+            before=before,
+            leave_free=leave_free << 20,
             progress=lambda done, of: report("verifying", done, of),
         )
-        removed = [] if keep is None else prune(place, keep)
+        rule = None if keep is None else Retention(newest=keep, days=keep_days)
+        removed = [] if rule is None else prune(place, rule, now_ms)
     if as_json:
         print_json({"backup": info, "removed": removed})
         return
     click.echo(f"made and verified {info.name}: {info.seq} events, {_size(info.size)}")
+    if info.made_room:
+        click.echo(f"the disk is low: {info.made_room} older ones were removed to make room")
     for name in removed:
         click.echo(f"removed {name}")
+
+
+def _mark(text: str) -> "Mark | None":
+    from tradebaas.store.backup import Mark
+
+    if not text:
+        return None
+    seq, _, digest = text.partition(":")
+    try:
+        return Mark(int(seq), bytes.fromhex(digest))
+    except ValueError:
+        raise click.BadParameter("write it as SEQ:DIGEST", param_hint="--state") from None
+
+
+@backup.command()
+@with_config
+@_kept(default=True)
+@click.argument("directory", type=click.Path(path_type=Path), required=False)
+@json_option
+def copy(config: Config, keep: int, keep_days: int, directory: Path | None, as_json: bool) -> None:
+    """Copy the verified backups that DIRECTORY lacks to it, another disk or a mount.
+
+    Without DIRECTORY to backups.second of the configuration. Each is read back and compared. It is
+    laid out like a data directory: `backup list --data DIRECTORY` shows what is there.
+    """
+    from tradebaas.store.place import Place
+    from tradebaas.store.second import copy_backups
+
+    target = directory or (Path(config.backups.second) if config.backups.second else None)
+    if target is None:
+        raise click.UsageError("name a DIRECTORY, or set backups.second in the configuration")
+    rule = Retention(newest=keep, days=keep_days)
+    with store_errors():
+        copied = copy_backups(Place(config.data_dir), target, rule, _now_ms())
+    if as_json:
+        print_json(copied)
+        return
+    click.echo(f"copied {len(copied.made)} to {target}, removed {len(copied.removed)} there")
 
 
 @backup.command()
@@ -180,7 +267,8 @@ def _row(item: "Backup") -> tuple[str, ...]:
     if info is None:
         return (item.path.name, "", "", "", f"no: {item.problem}")
     made = datetime.fromtimestamp(info.made_ms / 1000, UTC)
-    verified = "yes" if info.state_digest else "copied before a migration"
+    held = f", made before: {info.before}" if info.before else ""
+    verified = f"{'yes' if info.state_digest else 'not folded'}{held}"
     return (item.path.name, f"{made:%Y-%m-%d %H:%M:%S}", str(info.seq), _size(info.size), verified)
 
 

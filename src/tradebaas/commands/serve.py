@@ -1,13 +1,15 @@
 """``run`` and ``exchange``: the two long-lived processes."""
 
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from tradebaas.commands.common import with_config
+from tradebaas.access import EMBEDDED_SECRET
+from tradebaas.commands.common import config_options, resolve
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
@@ -18,10 +20,12 @@ READINGS = "What nobody knows of Deribit, each with its values, the usual one fi
 )
 
 if TYPE_CHECKING:
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
 USUAL_PREMIUM = Decimal("0.001")
+USUAL_BASIS = Decimal("0.0002")
 CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
 FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\n".join(
     f"  {name:13} {mishap.says}" for name, mishap in MISHAPS.items()
@@ -29,21 +33,39 @@ FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\
 
 
 @click.command()
-@with_config
+@config_options
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
 @click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
+@click.option("--rehearse", is_flag=True, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, config: Config, port: int | None, chaos: bool) -> None:
+def run(
+    ctx: click.Context,
+    file: Path | None,
+    data: str | None,
+    port: int | None,
+    chaos: bool,
+    rehearse: bool,
+) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
-    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise.
+    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise. SIGHUP
+    takes what it tells, [notices] and [log], from the configuration anew.
     """
     from tradebaas import daemon
 
-    if port is not None:
+    def load() -> Config:
+        config = resolve(file, data)
+        if port is None:
+            return config
         http = msgspec.structs.replace(config.http, port=port)
-        config = msgspec.structs.replace(config, http=http)
-    ctx.exit(daemon.run(config, chaos=chaos))
+        return msgspec.structs.replace(config, http=http)
+
+    config = load()
+    if rehearse:
+        from tradebaas.commands.rehearsal import check_rehearsal
+
+        check_rehearsal(config)
+    ctx.exit(daemon.run(config, load=load, chaos=chaos, rehearsal=rehearse))
 
 
 def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:
@@ -60,6 +82,12 @@ def _amount(_ctx: click.Context, _option: click.Parameter, text: str) -> Decimal
         return Decimal(text)
     except InvalidOperation as error:
         raise click.BadParameter(f"{text!r} is not a number") from error
+
+
+def _seconds(_ctx: click.Context, _option: click.Parameter, seconds: float) -> float:
+    if not isfinite(seconds):
+        raise click.BadParameter(f"{seconds:g} is not a number of seconds")
+    return seconds
 
 
 def _chances(
@@ -95,11 +123,20 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         raise click.BadParameter(str(error)) from error
 
 
-def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
+def _check(config: "ExchangeConfig") -> None:
+    from tradebaas.paper.config import check
+
+    try:
+        check(config)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
     if asked is not None:
         return asked
-    return Decimal(0) if lockstep else USUAL_PREMIUM
+    return Decimal(0) if lockstep else usual
 
 
 def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Readings:
@@ -111,8 +148,22 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 
 @click.command(epilog=f"\b\n{FAULTS}\n\n\b\n{READINGS}")
 @click.option("--data", default="data/exchange", show_default=True, help="Its own directory.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; one that others can reach needs a --secret.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
+@click.option(
+    "--secret", default=EMBEDDED_SECRET, show_default=True, help="Secret of the key paper."
+)
 @click.option(
     "--speed",
     callback=_speed,
@@ -122,7 +173,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 )
 @click.option(
     "--candles",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Replay this file of one-minute candles (CSV or CSV.gz) instead of making a market.",
 )
 @click.option(
@@ -134,6 +185,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
 @click.option("--seed", default=1, show_default=True, help="Seed of the generated market.")
 @click.option(
     "--idle-exit",
+    callback=_seconds,
     default=600.0,
     show_default=True,
     help="End after so many seconds without a client; 0 never ends.",
@@ -151,7 +203,14 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
     help="Largest premium that funding is made of; 0 for none.  [default: 0.1, in lockstep 0]",
 )
 @click.option(
+    "--basis",
+    callback=_percent,
+    metavar="PERCENT",
+    help="How far the mark may be from the index; 0: they are one.  [default: 0.02, in lockstep 0]",
+)
+@click.option(
     "--settlement",
+    callback=_seconds,
     default=0.0,
     show_default=True,
     help="For how many seconds the books are closed at 08:00 UTC.",
@@ -203,6 +262,7 @@ def exchange(
     data: str,
     host: str,
     port: int,
+    secret: str,
     speed: float | str,
     candles: Path | None,
     history: int,
@@ -211,6 +271,7 @@ def exchange(
     balance_btc: Decimal,
     balance_usdc: Decimal,
     funding: Decimal | None,
+    basis: Decimal | None,
     settlement: float,
     accounts: "list[tuple[AccountConfig, Key]]",
     keys: "list[Key]",
@@ -232,6 +293,7 @@ def exchange(
         directory=Path(data),
         host=host,
         port=port,
+        client_secret=secret,
         speed=speed if isinstance(speed, float) else 1.0,
         lockstep=speed == LOCKSTEP,
         candles=candles,
@@ -240,7 +302,8 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
-        funding=_funding(funding, lockstep=speed == LOCKSTEP),
+        funding=_share(funding, USUAL_PREMIUM, lockstep=speed == LOCKSTEP),
+        basis=_share(basis, USUAL_BASIS, lockstep=speed == LOCKSTEP),
         settlement_ms=round(settlement * 1000),
         accounts=tuple(account for account, _ in accounts),
         keys=(*(key for _, key in accounts), *keys),
@@ -250,4 +313,5 @@ def exchange(
         readings=readings,
         admin=admin,
     )
+    _check(config)
     ctx.exit(process.main(config))

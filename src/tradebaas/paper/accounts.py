@@ -16,6 +16,8 @@ from hashlib import blake2b
 
 import msgspec
 
+from tradebaas.paper.basis import MARK_STEP
+from tradebaas.paper.candles import HIGHEST_PRICE, LOWEST_PRICE
 from tradebaas.paper.instruments import (
     COIN_STEP,
     CONTEXT,
@@ -45,7 +47,6 @@ class Position(msgspec.Struct, kw_only=True):
     traded: bool = False
     session: Decimal = ZERO
     settled: Decimal = ZERO
-    settlement_price: Decimal = ZERO
     funding: Decimal = ZERO
     funding_told: Decimal = ZERO
 
@@ -130,8 +131,7 @@ class Position(msgspec.Struct, kw_only=True):
         with localcontext(CONTEXT):
             moved = self.session + floating - self.settled
             self.funding -= funding
-        self.session, self.settled, self.settlement_price = ZERO, floating, mark
-        self.funding_told = ZERO
+        self.session, self.settled, self.funding_told = ZERO, floating, ZERO
         return moved, funding
 
     def tell_funding(self) -> Decimal:
@@ -167,15 +167,19 @@ class Account(msgspec.Struct, kw_only=True):
         held = self.positions.values()
         return [item for item in held if item.instrument.settlement_currency == currency]
 
+    def held_in(self, currency: str) -> Decimal:
+        """Return the balance of a currency, nothing in one that nothing here settles in."""
+        return self.balances.get(currency, ZERO)
+
     def equity(self, currency: str, mark: Decimal) -> Decimal:
         """Return what the account would be worth if all its positions were closed at ``mark``."""
         held = self.in_currency(currency)
-        return sum((p.floating(mark) + p.funding_due for p in held), self.balances[currency])
+        return sum((p.floating(mark) + p.funding_due for p in held), self.held_in(currency))
 
     def cash(self, currency: str) -> Decimal:
         """Return the balance as Deribit shows it: without the profit of the session."""
         held = self.in_currency(currency)
-        return sum((p.settled - p.session for p in held), self.balances[currency])
+        return sum((p.settled - p.session for p in held), self.held_in(currency))
 
     def settle(self, position: Position, mark: Decimal) -> tuple[Decimal, Decimal]:
         """Begin a new session; return the profit and the funding that it moved to the balance."""
@@ -211,13 +215,39 @@ class Margin(msgspec.Struct, frozen=True):
 
 def overdrawn(account: Account, mark: Decimal, margin: Margin) -> list[str]:
     """Return the currencies whose equity is below the maintenance margin of what is held."""
-    found = []
-    for currency in CURRENCIES:
-        held = [p for p in account.in_currency(currency) if p.size]
-        needed = sum((margin.of(p.instrument, p.size, mark)[1] for p in held), ZERO)
-        if held and needed > account.equity(currency, mark):
-            found.append(currency)
-    return found
+    return [currency for currency in CURRENCIES if _overdrawn(account, currency, mark, margin)]
+
+
+def _overdrawn(account: Account, currency: str, mark: Decimal, margin: Margin) -> bool:
+    held = [p for p in account.in_currency(currency) if p.size]
+    needed = sum((margin.of(p.instrument, p.size, mark)[1] for p in held), ZERO)
+    return bool(held) and needed > account.equity(currency, mark)
+
+
+def liquidation_price(
+    account: Account, position: Position, mark: Decimal, margin: Margin
+) -> Decimal | None:
+    """Return the nearest mark price that takes a position away; None if its loss never does.
+
+    It is looked for by halving, with the rule itself, so that it is right to the last digit.
+    """
+    currency = position.instrument.settlement_currency
+
+    def taken_at(price: Decimal) -> bool:
+        return _overdrawn(account, currency, price, margin)
+
+    if not position.size:
+        return None
+    if taken_at(mark):
+        return mark
+    carried, taken = mark, LOWEST_PRICE if position.size > 0 else HIGHEST_PRICE
+    if not taken_at(taken):
+        return None
+    with localcontext(CONTEXT):
+        while abs(carried - taken) > MARK_STEP:
+            middle = ((carried + taken) / 2).quantize(MARK_STEP)
+            carried, taken = (carried, middle) if taken_at(middle) else (middle, taken)
+    return taken
 
 
 def account_number(token: str) -> int:

@@ -1,9 +1,10 @@
 """What a test driver may do to the exchange: faults, the owner's own orders, price, clock.
 
-Only served with ``admin`` in the configuration. Everything done here is journalled as ``admin``.
-These methods need no login, and a connection that uses them is not a client that keeps the
-exchange alive, nor one that faults are done to. Orders and the ledger are those of the account that
-the connection is logged in to, the main one if it is not.
+Only served with ``admin`` in the configuration, and only to who calls from this machine. Everything
+done here is journalled as ``admin``. These methods need no login and cost no credits, and a
+connection that uses them is not a client that keeps the exchange alive, nor one that faults are
+done to. Orders and the ledger are those of the account that the connection is logged in to, the
+main one if it is not.
 """
 
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Thin
 from tradebaas.paper.mishaps import check_chances
+from tradebaas.paper.order_params import CancelAll, Entry
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
 from tradebaas.paper.readings import changed
@@ -27,7 +29,11 @@ from tradebaas.paper.tape import MAX_SHOCKS
 PositiveCount = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class Hold(Params, kw_only=True):
+class Steering(Params, forbid_unknown_fields=True):
+    """What a driver misspells must not be ignored."""
+
+
+class Hold(Steering, kw_only=True):
     method: str
     params_match: Wire = msgspec.field(default_factory=dict)
 
@@ -41,46 +47,46 @@ class Reject(Counted, kw_only=True):
     message: str
 
 
-class Chances(Params):
+class Chances(Steering):
     faults: dict[str, float] | None = None
 
 
-class Reading(Params):
+class Reading(Steering):
     readings: dict[str, str] | None = None
 
 
-class OwnersOrder(params.Entry, kw_only=True):
+class OwnersOrder(Entry, kw_only=True, forbid_unknown_fields=True):
     side: Literal["buy", "sell"]
 
 
-class Price(Params):
+class Price(Steering):
     price: Decimal
 
 
-class Depth(Params):
+class Depth(Steering):
     amount: Decimal | None
     instrument_name: str = "BTC-PERPETUAL"
 
 
-class Liquidate(Params):
+class Liquidate(Steering):
     steps: PositiveCount = 1
 
 
-class ThinOut(Params):
+class ThinOut(Steering):
     thin: Thin
     for_ms: Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Maintenance(Params):
+class Maintenance(Steering):
     after_ms: Annotated[int, msgspec.Meta(ge=0)]
     for_ms: Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Frame(Params):
+class Frame(Steering):
     text: str
 
 
-class Ledger(Params):
+class Ledger(Steering):
     after_seq: int = 0
     ended: bool = False
     count: Annotated[int, msgspec.Meta(ge=1, le=500)] = 500
@@ -204,7 +210,7 @@ def _frame(call: Call, asked: Frame) -> int:
 
 def _ledger(call: Call, asked: Ledger) -> Wire:
     exchange, desk = call.exchange, call.desk
-    price = exchange.tape.price
+    price = exchange.tape.mark
     trades = [t for t in desk.trades if t.trade_seq > asked.after_seq]
     wire: Wire = {
         "n": exchange.saved.next_record - 1,
@@ -240,7 +246,7 @@ def _state(call: Call, _: Params) -> Wire:
 
 ADMIN_METHODS: dict[str, Method[Any]] = {
     "admin/hold": Method(Hold, _hold),
-    "admin/release": Method(Params, _release),
+    "admin/release": Method(Steering, _release),
     "admin/refuse_before": Method(Counted, lambda call, asked: _arm(call, "swallow", asked)),
     "admin/lose_answer": Method(Counted, lambda call, asked: _arm(call, "lose", asked)),
     "admin/reject": Method(Reject, _reject),
@@ -251,19 +257,19 @@ ADMIN_METHODS: dict[str, Method[Any]] = {
         params.ByOrder,
         lambda call, asked: entry.cancel(call, asked.order_id),
     ),
-    "admin/cancel_all": Method(params.CancelAll, cancel_all),
+    "admin/cancel_all": Method(CancelAll, cancel_all),
     "admin/price": Method(Price, _price),
     "admin/depth": Method(Depth, _depth),
     "admin/liquidate": Method(Liquidate, _liquidate),
     "admin/thin": Method(ThinOut, _thin),
     "admin/maintenance": Method(Maintenance, _maintenance),
-    "admin/revoke_logins": Method(Params, lambda call, _: call.exchange.revoke_logins()),
-    "admin/pause": Method(Params, _pause),
-    "admin/resume": Method(Params, _resume),
-    "admin/disconnect": Method(Params, _disconnect),
+    "admin/revoke_logins": Method(Steering, lambda call, _: call.exchange.revoke_logins()),
+    "admin/pause": Method(Steering, _pause),
+    "admin/resume": Method(Steering, _resume),
+    "admin/disconnect": Method(Steering, _disconnect),
     "admin/frame": Method(Frame, _frame),
     "admin/ledger": Method(Ledger, _ledger),
-    "admin/state": Method(Params, _state),
+    "admin/state": Method(Steering, _state),
 }
 READ_ONLY = frozenset({"admin/ledger", "admin/state"})
 """Not worth a line in the journal."""

@@ -16,8 +16,9 @@ from tradebaas.paper.sessions import Session
 class Call(msgspec.Struct, frozen=True):
     """Who calls and when: ``wall_ms`` is real time (signatures, tokens), never the market's.
 
-    ``desk`` is that of the account that the call is for: the main one if it does not say.
-    ``clock`` tells how exchange time runs: epoch, rate, lockstep, wall.
+    ``owner`` is the account that the call says it is for, None for the public, and ``desk`` is that
+    of the account, the main one if it does not say. ``clock`` tells how exchange time runs: epoch,
+    rate, lockstep, wall.
     """
 
     exchange: Exchange
@@ -26,6 +27,7 @@ class Call(msgspec.Struct, frozen=True):
     clock: Wire
     faults: Faults
     desk: Desk
+    owner: str | None = None
 
 
 P = TypeVar("P", bound=Params)

@@ -9,6 +9,14 @@ from typing import Any
 from tradebaas.paper import params, queries
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.instruments import INSTRUMENTS, Wire
+from tradebaas.paper.order_params import (
+    CancelAll,
+    CancelByCurrency,
+    CancelByInstrument,
+    CancelByKind,
+    CancelByLabel,
+    CancelByPair,
+)
 from tradebaas.paper.orders import Order, order_wire
 
 
@@ -21,10 +29,8 @@ def _cancel_many(call: Call, chosen: list[Order]) -> int:
     return len(chosen)
 
 
-def _cancel(call: Call, asked: params.CancelAll, names: Iterable[str]) -> int | list[Wire]:
-    chosen = queries.live_orders(call.desk, names, asked.type)
-    if asked.kind not in {"any", "future"}:
-        chosen = []
+def _cancel(call: Call, asked: CancelAll, names: Iterable[str]) -> int | list[Wire]:
+    chosen = queries.live_orders(call.desk, params.of_kind({*names}, asked.kind), asked.type)
     reports: dict[tuple[str, str], list[Order]] = {}
     for order in chosen:
         kind = "trigger" if order.is_trigger else "limit"
@@ -45,16 +51,16 @@ def _cancel(call: Call, asked: params.CancelAll, names: Iterable[str]) -> int | 
     ]
 
 
-def cancel_all(call: Call, asked: params.CancelAll) -> int | list[Wire]:
+def cancel_all(call: Call, asked: CancelAll) -> int | list[Wire]:
     """Cancel every live order."""
     return _cancel(call, asked, INSTRUMENTS)
 
 
-def _by_currency(call: Call, asked: params.CancelByCurrency) -> int | list[Wire]:
+def _by_currency(call: Call, asked: CancelByCurrency) -> int | list[Wire]:
     return _cancel(call, asked, params.in_currency(asked.currency))
 
 
-def _by_pair(call: Call, asked: params.CancelByPair) -> int | list[Wire]:
+def _by_pair(call: Call, asked: CancelByPair) -> int | list[Wire]:
     pair = asked.currency_pair.lower()
     names = [item.name for item in INSTRUMENTS.values() if item.price_index == pair]
     if not names:
@@ -62,25 +68,25 @@ def _by_pair(call: Call, asked: params.CancelByPair) -> int | list[Wire]:
     return _cancel(call, asked, names)
 
 
-def _by_instrument(call: Call, asked: params.CancelByInstrument) -> int | list[Wire]:
+def _by_instrument(call: Call, asked: CancelByInstrument) -> int | list[Wire]:
     return _cancel(call, asked, [params.instrument(asked.instrument_name).name])
 
 
-def _by_kind(call: Call, asked: params.CancelByKind) -> int | list[Wire]:
+def _by_kind(call: Call, asked: CancelByKind) -> int | list[Wire]:
     given = [asked.currency] if isinstance(asked.currency, str) else asked.currency
     return _cancel(call, asked, set().union(*(params.in_currency(name) for name in given)))
 
 
-def _by_label(call: Call, asked: params.CancelByLabel) -> int:
+def _by_label(call: Call, asked: CancelByLabel) -> int:
     live = queries.live_orders(call.desk, params.in_currency(asked.currency), "all")
     return _cancel_many(call, [order for order in live if order.label == asked.label])
 
 
 CANCEL_METHODS: dict[str, Method[Any]] = {
-    "private/cancel_all": Method(params.CancelAll, cancel_all),
-    "private/cancel_all_by_currency": Method(params.CancelByCurrency, _by_currency),
-    "private/cancel_all_by_currency_pair": Method(params.CancelByPair, _by_pair),
-    "private/cancel_all_by_instrument": Method(params.CancelByInstrument, _by_instrument),
-    "private/cancel_all_by_kind_or_type": Method(params.CancelByKind, _by_kind),
-    "private/cancel_by_label": Method(params.CancelByLabel, _by_label),
+    "private/cancel_all": Method(CancelAll, cancel_all),
+    "private/cancel_all_by_currency": Method(CancelByCurrency, _by_currency),
+    "private/cancel_all_by_currency_pair": Method(CancelByPair, _by_pair),
+    "private/cancel_all_by_instrument": Method(CancelByInstrument, _by_instrument),
+    "private/cancel_all_by_kind_or_type": Method(CancelByKind, _by_kind),
+    "private/cancel_by_label": Method(CancelByLabel, _by_label),
 }

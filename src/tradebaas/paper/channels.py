@@ -1,7 +1,8 @@
 """The channels that a client can subscribe to, and the topics that each carries (section 12).
 
 A channel is resolved to topics once, at the subscription: many channels may carry one topic, and
-one channel the topics of several instruments. An unknown channel is silently left out, as Deribit
+one channel the topics of several instruments. Nobody locks an account, so ``user.lock`` is true to
+what it tells: nothing. An unknown channel is silently left out, as Deribit
 does.
 """
 
@@ -14,7 +15,7 @@ SLOW = ("100ms", "agg2")
 """The intervals of a grouped book, which has no raw form."""
 KINDS = ("any", "future")
 INDICES = {item.price_index for item in INSTRUMENTS.values()}
-UNEVENTFUL = {"announcements", "platform_state.public_methods_state", "user.access_log"}
+UNEVENTFUL = {"announcements", "platform_state.public_methods_state"}
 """Known, but nothing happens there: nothing is announced, and the public may always ask."""
 PER_INSTRUMENT = {
     "ticker": "ticker",
@@ -44,8 +45,8 @@ def _account_topics(parts: list[str]) -> tuple[str, ...]:
         case ["portfolio", currency]:
             wanted = currency.upper()
             return tuple(f"portfolio.{name}" for name in CURRENCIES if wanted in {"ANY", name})
-        case ["lock"]:
-            return ("lock",)
+        case [("access_log" | "lock") as what]:
+            return (what,)
         case _:
             return ()
 

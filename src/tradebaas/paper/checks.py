@@ -6,9 +6,9 @@ Nothing here changes the books.
 import re
 from decimal import Decimal
 
-from tradebaas.paper import params
 from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument
+from tradebaas.paper.order_params import Entry, Foreign, Leg
 from tradebaas.paper.orders import MARKET_TYPES, TRIGGER_TYPES, Direction, Order
 from tradebaas.paper.params import Refused, invalid
 from tradebaas.paper.views import price_band
@@ -27,6 +27,20 @@ def check_deadline(call: Call, valid_until: int | None) -> None:
     """
     if valid_until is not None and call.exchange.now_ms > valid_until:
         raise Refused(13888, "timed_out")
+
+
+def refuse_foreign(asked: Foreign) -> None:
+    """Refuse what would be promised and not kept.
+
+    Raises:
+        Refused: 11038 for an option's price, -32602 for a market maker's or a former parameter.
+    """
+    if asked.advanced is not None:
+        raise Refused(11038, "no_adv_for_futures")
+    if asked.mmp:
+        raise invalid("mmp", "there is no market maker protection")
+    if asked.max_show is not None:
+        raise invalid("max_show", "replaced by display_amount")
 
 
 def find(call: Call, order_id: str) -> Order:
@@ -56,7 +70,7 @@ def find_live(call: Call, order_id: str) -> Order:
 
 def build(
     call: Call, item: Instrument, direction: Direction,
-    amount: Decimal, asked: params.Entry | params.Leg,
+    amount: Decimal, asked: Entry | Leg,
 ) -> Order:  # fmt: skip
     """Return an order, its shape checked; it has no id yet."""
     converts = asked.type == "market_limit"
@@ -104,9 +118,7 @@ def build(
     return order
 
 
-def _limit(
-    call: Call, item: Instrument, direction: Direction, asked: params.Entry | params.Leg
-) -> Decimal:
+def _limit(call: Call, item: Instrument, direction: Direction, asked: Entry | Leg) -> Decimal:
     """Return the limit of an order; that of a ``market_limit`` is the best opposite price."""
     if asked.type == "market_limit":
         return call.exchange.tape.ask if direction == "buy" else call.exchange.tape.bid
@@ -167,7 +179,9 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
     """Return a price, or a distance between prices, that is on the tick."""
     if price is None:
         raise invalid(name, "value is required")
-    if not is_sane(price) or price <= 0:
+    if not is_sane(price):
+        raise invalid(name, "invalid value")
+    if price <= 0:
         raise invalid(name, "must be above zero")
     if price % item.tick_size:
         raise invalid(name, "must conform to tick size")
@@ -175,7 +189,7 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
 
 
 def check_band(call: Call, order: Order) -> None:
-    """Refuse a limit that is too far on the wrong side of the index, or move it to the edge."""
+    """Refuse a limit that is too far on the wrong side of the mark, or move it to the edge."""
     if order.order_type != "limit":
         return
     assert order.price is not None
@@ -217,7 +231,7 @@ def check_funds(call: Call, order: Order) -> None:
     reach = held + bought + order.amount if order.is_buy else held - sold - order.amount
     if abs(reach) <= abs(held):
         return
-    price = call.exchange.tape.price
+    price = call.exchange.tape.mark
     needed, _ = call.exchange.terms.margin.of(item, reach, price)
     if needed > desk.account.equity(item.settlement_currency, price):
         raise Refused(10009, "not_enough_funds")

@@ -16,7 +16,10 @@ from tradebaas.paper.keys import AccountConfig, Key, check_keys
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.readings import Readings
 from tradebaas.paper.saved import MAIN
+from tradebaas.paper.sessions import is_near
 
+DEFAULT_SECRET = "paper-secret"
+"""Of the main account's key; everybody knows it, so it is good on loopback only."""
 MAX_SPEED = 300
 """Paced faster than this, an order's two seconds of ``valid_until`` would be under 200 ms real."""
 MAX_BALANCE = Decimal(1_000_000_000)
@@ -47,11 +50,13 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
     ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
-    or the candle file's. ``pause_s`` is how many real seconds lie between two steps of the market:
+    or the candle file's. Where neither fixes it, at speed 1, each start catches up with the wall
+    clock. ``pause_s`` is how many real seconds lie between two steps of the market:
     what happens in between is executed at its own time and told late; None chooses by ``speed``.
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
     ``funding`` is the largest premium that a perpetual's funding is made of, a share; 0 = none.
+    ``basis`` is how far the mark price may be from the index, a share; 0 = they are one.
     ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
     lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
     of each to meet a call that changes orders. ``accounts`` and ``keys`` are those beside the main
@@ -68,7 +73,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     lockstep: bool = False
     start_ms: int | None = None
     client_id: str = "paper"
-    client_secret: str = "paper-secret"
+    client_secret: str = DEFAULT_SECRET
     balance_btc: Decimal = Decimal(1)
     balance_usdc: Decimal = Decimal(50_000)
     maker_fee: Decimal = Decimal("0.00015")
@@ -82,6 +87,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     windows: Windows = Windows()
     settlement_ms: int = 0
     funding: Decimal = Decimal(0)
+    basis: Decimal = Decimal(0)
     rate_limits: bool = True
     tier: int = LOWEST_TIER
     faults: dict[str, float] = {}
@@ -103,6 +109,17 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
         return Key(client_id=self.client_id, secret=self.client_secret), *self.keys
 
     @property
+    def rate(self) -> float:
+        """Exchange seconds in a real one; in lockstep they pass alike until the market stops."""
+        return 1.0 if self.lockstep else self.speed
+
+    @property
+    def real_time(self) -> bool:
+        """Whether exchange time is the wall clock's: nothing fixes another time, or pace."""
+        fixed = self.lockstep or self.candles is not None or self.start_ms is not None
+        return self.speed == 1 and not fixed
+
+    @property
     def market_pause_s(self) -> float:
         """Real seconds between two steps of the market."""
         if self.pause_s is not None:
@@ -120,6 +137,12 @@ def check(config: ExchangeConfig) -> None:
         raise ConfigError(
             f"speed {config.speed:g} is outside 0 < speed <= {MAX_SPEED}: any faster and an order "
             "would expire before it arrives. For the fastest exact replay use speed lockstep."
+        )
+    if config.client_secret == DEFAULT_SECRET and not stays_inside(config.host):
+        raise ConfigError(
+            f"host {config.host} can be reached from other machines, where everybody knows the "
+            f"secret {DEFAULT_SECRET!r}: give the key {config.client_id!r} a secret of its own "
+            "(--secret), or listen on 127.0.0.1"
         )
     if config.history < 0:
         raise ConfigError(f"history {config.history} is negative; give a number of rows, 0 or more")
@@ -146,6 +169,11 @@ def check(config: ExchangeConfig) -> None:
         )
 
 
+def stays_inside(host: str) -> bool:
+    """Return whether nobody but this machine reaches an address."""
+    return host == "localhost" or is_near(host)
+
+
 def _check_money(config: ExchangeConfig) -> None:
     for account in config.every_account:
         for name in ("balance_btc", "balance_usdc"):
@@ -155,8 +183,10 @@ def _check_money(config: ExchangeConfig) -> None:
                 raise ConfigError(
                     f"{whose}{name} {balance} is not a number from 0 to {MAX_BALANCE}"
                 )
-    if not config.funding.is_finite() or not 0 <= config.funding <= MAX_PREMIUM:
-        raise ConfigError(f"funding {config.funding} is not a share from 0 to {MAX_PREMIUM}")
+    for name in ("funding", "basis"):
+        share: Decimal = getattr(config, name)
+        if not share.is_finite() or not 0 <= share <= MAX_PREMIUM:
+            raise ConfigError(f"{name} {share} is not a share from 0 to {MAX_PREMIUM}")
     for name in ("maker_fee", "taker_fee"):
         fee: Decimal = getattr(config, name)
         if not fee.is_finite() or not -MAX_FEE <= fee <= MAX_FEE:

@@ -1,8 +1,7 @@
 """How often an account may call: the rate credits of protocol section 6.
 
 Each pool is a bucket that refills in exchange time. A call that finds it empty is refused with
-10028, and its session is ended. All sessions of the account draw from the same buckets; what a
-driver does (``admin/``) costs nothing.
+10028, and its session is ended. All sessions of the account draw from the same buckets.
 """
 
 from typing import NamedTuple, final
@@ -68,8 +67,6 @@ class Credits:
         Raises:
             Refused: 10028, there are no credits left for it.
         """
-        if method.startswith("admin/"):
-            return
         pool = pool_of(method, changes_orders=changes_orders)
         limit, passed_ms = self._limits[pool], max(now_ms - self._at_ms[pool], 0)
         level = self._levels[pool] + passed_ms * limit.rate * (UNIT // 1000)

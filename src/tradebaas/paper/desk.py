@@ -16,11 +16,13 @@ import msgspec
 
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.orders import LIVE_STATES, Order, State
-from tradebaas.paper.saved import Counters, SavedAccount
+from tradebaas.paper.saved import Counters, Login, SavedAccount
 from tradebaas.paper.transactions import Stamp, Transaction
 
 SEQ_PER_MS = 1_000
 """Sequence numbers of trades in a millisecond; the first of them is the market's own."""
+MAX_LOGINS = 20
+"""How many logins an account is told of."""
 _ENDED_MS = attrgetter("update_ms")
 _TRADED_MS = attrgetter("timestamp")
 
@@ -141,7 +143,7 @@ class Desk:
             (order for order in self.orders.values() if not order.is_live), key=_ENDED_MS
         )
         self.trades = list(trades)
-        self.transactions = list(rows)
+        self.transactions = [*rows, *self.new_transactions]
 
     def _keep(self, order: Order) -> None:
         assert order.order_id not in self.orders, order.order_id
@@ -190,6 +192,12 @@ class Desk:
         self.new_transactions.append(row)
         if len(self.transactions) > self._most:
             del self.transactions[: -self._kept]
+
+    def add_login(self, ip: str, log: str) -> Login:
+        """Note that somebody tried to log in."""
+        made = Login(id=self.number("login"), timestamp=self.now_ms, ip=ip, log=log)
+        self.saved.logins = [*self.saved.logins, made][-MAX_LOGINS:]
+        return made
 
     def take_transactions(self) -> list[Transaction]:
         """Return the rows that were added since the last call."""

@@ -12,6 +12,7 @@ import msgspec
 from tradebaas.paper import checks, families, params
 from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument, Wire
+from tradebaas.paper.order_params import Change, Close, Edit, EditByLabel, Entry
 from tradebaas.paper.orders import Direction, Order, order_wire
 from tradebaas.paper.params import Refused, invalid
 
@@ -22,13 +23,14 @@ LEG_COUNTS = {
 }
 
 
-def place(call: Call, direction: Direction, asked: params.Entry) -> Wire:
+def place(call: Call, direction: Direction, asked: Entry) -> Wire:
     """Enter an order and return it with its immediate trades.
 
     Raises:
         Refused: with Deribit's code when the order is not accepted.
     """
     item = params.instrument(asked.instrument_name)
+    checks.refuse_foreign(asked)
     checks.check_deadline(call, asked.valid_until)
     order = _primary(call, item, direction, asked)
     legs = _legs(call, item, asked)
@@ -43,7 +45,7 @@ def place(call: Call, direction: Direction, asked: params.Entry) -> Wire:
     return _placed(call, order, before)
 
 
-def close_position(call: Call, asked: params.Close) -> Wire:
+def close_position(call: Call, asked: Close) -> Wire:
     """Close the whole position with a reduce-only order without a label.
 
     Raises:
@@ -53,7 +55,7 @@ def close_position(call: Call, asked: params.Close) -> Wire:
     size = call.desk.account.positions[item.name].size
     if not size:
         raise Refused(10010, "already_closed")
-    entry = params.Entry(
+    entry = Entry(
         instrument_name=item.name,
         amount=abs(size),
         type=asked.type,
@@ -63,7 +65,7 @@ def close_position(call: Call, asked: params.Close) -> Wire:
     return place(call, "sell" if size > 0 else "buy", entry)
 
 
-def edit(call: Call, asked: params.Edit) -> Wire:
+def edit(call: Call, asked: Edit) -> Wire:
     """Change a live order and return it with its immediate trades.
 
     Raises:
@@ -72,7 +74,7 @@ def edit(call: Call, asked: params.Edit) -> Wire:
     return _edit(call, checks.find_live(call, asked.order_id), asked)
 
 
-def edit_by_label(call: Call, asked: params.EditByLabel) -> Wire:
+def edit_by_label(call: Call, asked: EditByLabel) -> Wire:
     """Change the one live order that bears a label in an instrument.
 
     Raises:
@@ -88,7 +90,8 @@ def edit_by_label(call: Call, asked: params.EditByLabel) -> Wire:
     return _edit(call, found[0], asked)
 
 
-def _edit(call: Call, order: Order, asked: params.Change) -> Wire:
+def _edit(call: Call, order: Order, asked: Change) -> Wire:
+    checks.refuse_foreign(asked)
     checks.check_deadline(call, asked.valid_until)
     item = order.instrument
     amount = checks.amount_of(item, asked.amount, asked.contracts, order.amount)
@@ -138,7 +141,7 @@ def cancel(call: Call, order_id: str) -> Wire:
     return wire
 
 
-def _primary(call: Call, item: Instrument, direction: Direction, asked: params.Entry) -> Order:
+def _primary(call: Call, item: Instrument, direction: Direction, asked: Entry) -> Order:
     amount = checks.amount_of(item, asked.amount, asked.contracts, None)
     order = checks.build(call, item, direction, amount, asked)
     order.linked = asked.linked_order_type
@@ -146,7 +149,7 @@ def _primary(call: Call, item: Instrument, direction: Direction, asked: params.E
     return order
 
 
-def _legs(call: Call, item: Instrument, asked: params.Entry) -> list[Order]:
+def _legs(call: Call, item: Instrument, asked: Entry) -> list[Order]:
     linked = asked.linked_order_type
     if linked is None:
         if asked.otoco_config:

@@ -163,14 +163,14 @@ class Http:
         self._idle: dict[trio.CancelScope, None] = {}
         """The connections without a request, the longest idle one first."""
 
-    async def serve(self, stream: trio.abc.Stream) -> bytes:
-        """Answer one client's requests until it goes, must go, or is cut off.
+    async def serve(self, stream: trio.abc.Stream, peer: str) -> bytes:
+        """Answer a client's requests, who is at an address, until it goes or is cut off.
 
         Return what it has sent if it wants to go on as a WebSocket, else nothing.
         """
         client = Client(stream, self._clock)
         try:
-            while await self._begins(client) and await self._serve_one(client):
+            while await self._begins(client) and await self._serve_one(client, peer):
                 pass
         except (trio.BrokenResourceError, trio.TooSlowError, Stopped):
             # The client is gone or takes no answer, or the exchange is ending.
@@ -194,7 +194,7 @@ class Http:
                 self._idle.pop(patience, None)
         return not patience.cancelled_caught
 
-    async def _serve_one(self, client: Client) -> bool:
+    async def _serve_one(self, client: Client, peer: str) -> bool:
         exchange = self._steps.exchange
         try:
             asked = await client.read()
@@ -206,7 +206,7 @@ class Http:
             if self._seats.full:
                 raise TurnedAway(*BUSY)
             with self._seats.taken():
-                frame = await self._steps.answer(visit.text, visit.proof)
+                frame = await self._steps.answer(visit.text, visit.proof, peer)
         except TurnedAway as refusal:
             return await client.respond(refusal.status, TEXT, refusal.body, refusal.allow)
         except h11.RemoteProtocolError as error:

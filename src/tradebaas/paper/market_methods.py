@@ -4,6 +4,7 @@ What the embedded exchange has not got is answered as such: there are no options
 nothing to withdraw.
 """
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from heapq import merge
@@ -13,17 +14,18 @@ from typing import Any
 from tradebaas.paper import params
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.candles import MINUTE_MS
-from tradebaas.paper.channels import INDICES
 from tradebaas.paper.desk import SEQ_PER_MS
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.funding import HOUR_MS
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrument_wire
 from tradebaas.paper.params import Params, invalid
+from tradebaas.paper.past_methods import check_index, price_at
 from tradebaas.paper.prints import PublicTrade, public_trades
 from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
 
-DAY_MINUTES = 24 * 60
+MARKET_ID = r"([A-Z]+-)?[0-9]{16}"
+"""The id of a trade of the market's own, which is its sequence number."""
 MAX_FUNDING_ROWS = 744
 """Hours of a month of 31 days: what Deribit gives at once."""
 FUNDING_STEPS = {"8h": (96, 5), "24h": (96, 15), "1m": (90, 480)}
@@ -60,10 +62,10 @@ def _instrument(call: Call, name: str) -> Wire:
     return wire
 
 
-def _instruments(call: Call, asked: params.AnyCurrency) -> list[Wire]:
-    if asked.kind not in {"any", "future"}:
+def _instruments(call: Call, asked: params.Instruments) -> list[Wire]:
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
+    if asked.expired:
         return []
-    names = params.in_currency(asked.currency)
     return [_instrument(call, name) for name in INSTRUMENTS if name in names]
 
 
@@ -83,19 +85,19 @@ def _order_book_by_id(call: Call, asked: params.BookById) -> Wire:
     raise invalid("instrument_id", "instrument not found")
 
 
-def _book_summaries(call: Call, names: set[str], kind: str) -> list[Wire]:
+def _book_summaries(call: Call, names: set[str]) -> list[Wire]:
     feeds = call.exchange.display.feeds
     items = [item for item in INSTRUMENTS.values() if item.name in names]
-    shown = items if kind in {"any", "future"} else []
-    return [summary_wire(item, feeds.ticker(item.name)) for item in shown]
+    return [summary_wire(item, feeds.ticker(item.name)) for item in items]
 
 
 def _summary_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
-    return _book_summaries(call, {params.instrument(asked.instrument_name).name}, "any")
+    return _book_summaries(call, {params.instrument(asked.instrument_name).name})
 
 
 def _summary_by_currency(call: Call, asked: params.ByCurrency) -> list[Wire]:
-    return _book_summaries(call, params.in_currency(asked.currency), asked.kind)
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
+    return _book_summaries(call, names)
 
 
 def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
@@ -103,17 +105,9 @@ def _contract_size(_: Call, asked: params.ByInstrument) -> Wire:
 
 
 def _index_price(call: Call, asked: params.Index) -> Wire:
-    if asked.index_name not in INDICES:
-        raise invalid("index_name", "invalid value")
+    check_index(asked.index_name)
     price = call.exchange.tape.price
     return {"index_price": price, "estimated_delivery_price": price}
-
-
-def _index_names(_: Call, asked: params.IndexNames) -> list[object]:
-    if not asked.extended:
-        return [*sorted(INDICES)]
-    combos = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
-    return [{"name": name} | combos for name in sorted(INDICES)]
 
 
 def _chart(call: Call, asked: params.Chart) -> Wire:
@@ -133,7 +127,7 @@ def _trades_by_instrument(call: Call, asked: params.MarketTrades) -> Wire:
 
 
 def _trades_by_currency(call: Call, asked: params.MarketTrades) -> Wire:
-    names = params.in_currency(asked.currency) if asked.kind in {"any", "future"} else set()
+    names = params.of_kind(params.in_currency(asked.currency), asked.kind)
     return _trades(call.exchange, asked, names)
 
 
@@ -159,25 +153,37 @@ def _span(exchange: Exchange, asked: params.MarketTrades) -> range:
     market = exchange.tape.market
     first = (market.start_ms + market.first * MINUTE_MS) * SEQ_PER_MS
     last = (exchange.now_ms + 1) * SEQ_PER_MS
-    for start in (_seq(asked.start_timestamp), asked.start_seq):
+    first_id, last_id = (_seq_of(exchange, asked, name) for name in ("start_id", "end_id"))
+    for start in (_seq(asked.start_timestamp), asked.start_seq, first_id):
         first = first if start is None else max(first, start)
-    for end in (_seq(asked.end_timestamp, SEQ_PER_MS - 1), asked.end_seq):
+    for end in (_seq(asked.end_timestamp, SEQ_PER_MS - 1), asked.end_seq, last_id):
         last = last if end is None else min(last, end)
     return range(first, max(first, last + 1))
+
+
+def _seq_of(exchange: Exchange, asked: params.MarketTrades, name: str) -> int | None:
+    """Return the sequence number of the trade that ``start_id`` or ``end_id`` names."""
+    trade_id: str | None = getattr(asked, name)
+    if trade_id is None:
+        return None
+    ours = (trade for desk in exchange.desks.values() for trade in desk.trades)
+    seq = next((trade.trade_seq for trade in ours if trade.trade_id == trade_id), None)
+    if seq is None and re.fullmatch(MARKET_ID, trade_id):
+        seq = int(trade_id.rpartition("-")[2])
+    if seq is None:
+        raise invalid(name, "trade not found")
+    return seq
 
 
 def _seq(at_ms: int | None, within: int = 0) -> int | None:
     return None if at_ms is None else at_ms * SEQ_PER_MS + within
 
 
-def _trade_volumes(call: Call, _: Params) -> list[Wire]:
+def _trade_volumes(call: Call, asked: params.Volumes) -> list[Wire]:
     """Return the volumes of 24 hours, in coins."""
-    tape = call.exchange.tape
-    last = tape.state.bar
-    bars = range(max(tape.market.first, last - DAY_MINUTES), last)
-    turns = [found for number in bars if (found := tape.turns(number)) is not None]
-    coins = sum((turn.cost / turn.points[3] for turn in turns if turn.points[3]), Decimal(0))
-    volume: Wire = {"futures_volume": coins.quantize(Decimal("1E-8"))}
+    if asked.extended:
+        raise invalid("extended", "the volumes of 7 and 30 days are not counted")
+    volume: Wire = {"futures_volume": call.exchange.display.feeds.day.now().coins}
     none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
     return [{"currency": name} | volume | none for name in CURRENCIES]
 
@@ -206,8 +212,8 @@ def _funding_history(call: Call, asked: params.FundingSpan) -> list[Wire]:
     return [
         {
             "timestamp": hour * HOUR_MS,
-            "index_price": _price(call.exchange, hour * HOUR_MS),
-            "prev_index_price": _price(call.exchange, (hour - 1) * HOUR_MS),
+            "index_price": price_at(call.exchange, hour * HOUR_MS),
+            "prev_index_price": price_at(call.exchange, (hour - 1) * HOUR_MS),
             "interest_1h": funding.between((hour - 1) * HOUR_MS, hour * HOUR_MS),
             "interest_8h": funding.eight_hours(hour * HOUR_MS),
         }
@@ -227,7 +233,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
         "data": [
             {
                 "timestamp": at_ms,
-                "index_price": _price(call.exchange, at_ms),
+                "index_price": price_at(call.exchange, at_ms),
                 "interest_8h": funding.eight_hours(at_ms),
             }
             for at_ms in times
@@ -236,14 +242,7 @@ def _funding_chart(call: Call, asked: params.FundingChart) -> Wire:
     }
 
 
-def _price(exchange: Exchange, at_ms: int) -> Decimal:
-    """Return where the bar opened that a time lies in; where the market stands after the last."""
-    turns = exchange.tape.turns(exchange.tape.number(at_ms))
-    return exchange.tape.price if turns is None else turns.points[0]
-
-
 MARKET_METHODS: dict[str, Method[Any]] = {
-    "public/get_announcements": Method(Params, lambda _, __: []),
     "public/get_book_summary_by_currency": Method(params.ByCurrency, _summary_by_currency),
     "public/get_book_summary_by_instrument": Method(params.ByInstrument, _summary_by_instrument),
     "public/get_contract_size": Method(params.ByInstrument, _contract_size),
@@ -252,14 +251,13 @@ MARKET_METHODS: dict[str, Method[Any]] = {
     "public/get_funding_rate_history": Method(params.FundingSpan, _funding_history),
     "public/get_funding_rate_value": Method(params.FundingSpan, _funding_value),
     "public/get_index_price": Method(params.Index, _index_price),
-    "public/get_index_price_names": Method(params.IndexNames, _index_names),
     "public/get_instrument": Method(
         params.ByInstrument, lambda call, asked: _instrument(call, asked.instrument_name)
     ),
-    "public/get_instruments": Method(params.AnyCurrency, _instruments),
+    "public/get_instruments": Method(params.Instruments, _instruments),
     "public/get_order_book": Method(params.Book, _order_book),
     "public/get_order_book_by_instrument_id": Method(params.BookById, _order_book_by_id),
-    "public/get_trade_volumes": Method(Params, _trade_volumes),
+    "public/get_trade_volumes": Method(params.Volumes, _trade_volumes),
     "public/get_tradingview_chart_data": Method(params.Chart, _chart),
     "public/ticker": Method(params.ByInstrument, _ticker),
 }

@@ -9,10 +9,13 @@ from tradebaas.paper import checks, entry, params, queries
 from tradebaas.paper.account_methods import ACCOUNT_METHODS, username
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.cancels import CANCEL_METHODS
+from tradebaas.paper.elsewhere import ELSEWHERE
 from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.market_methods import MARKET_METHODS
+from tradebaas.paper.order_params import Close, Edit, EditByLabel, Entry
 from tradebaas.paper.orders import order_wire
 from tradebaas.paper.params import Params, Refused, invalid
+from tradebaas.paper.past_methods import PAST_METHODS
 
 VERSION = "paper-1"
 """What ``public/hello`` and ``public/test`` answer as version."""
@@ -29,8 +32,15 @@ def _status(call: Call, _: Params) -> Wire:
 
 def _auth(call: Call, asked: params.Auth) -> Wire:
     session, exchange = call.session, call.exchange
-    tokens = exchange.gate.login(session, asked, call.wall_ms)
+    try:
+        tokens = exchange.gate.login(session, asked, call.wall_ms)
+    except Refused:
+        account = exchange.gate.account_of(asked.client_id)
+        if account is not None:
+            exchange.display.tell_login(exchange.desks[account], session.peer, "failure")
+        raise
     exchange.act_for(session, exchange.desks[session.account])
+    exchange.display.tell_login(exchange.desks[session.account], session.peer, "success")
     line: Wire = {"session": session.number, "event": "login"}
     exchange.recorder.write("session", line, session.account)
     return tokens
@@ -79,17 +89,23 @@ def _public_subscribe(call: Call, asked: params.Channels) -> list[str]:
     return call.exchange.display.subscribe(call.session, asked.channels, None)
 
 
-def _private_subscribe(call: Call, asked: params.Channels) -> list[str]:
-    return call.exchange.display.subscribe(call.session, asked.channels, call.desk)
+def _private_subscribe(call: Call, asked: params.LabelledChannels) -> list[str]:
+    taken = call.exchange.display.subscribe(call.session, asked.channels, call.desk)
+    if asked.label is not None:
+        call.session.labels |= dict.fromkeys(taken, asked.label)
+    return taken
 
 
 def _unsubscribe(call: Call, asked: params.Channels) -> list[str]:
     held = call.session.channels
+    for name in asked.channels:
+        call.session.labels.pop(name, None)
     return [name for name in asked.channels if held.pop(name, None) is not None]
 
 
 def _unsubscribe_all(call: Call, _: Params) -> str:
     call.session.channels.clear()
+    call.session.labels.clear()
     return "ok"
 
 
@@ -135,7 +151,7 @@ def _open_orders(call: Call, names: set[str], type_name: str) -> list[Wire]:
 
 
 def _open_by_currency(call: Call, asked: params.ByCurrency | params.AnyCurrency) -> list[Wire]:
-    return _open_orders(call, params.in_currency(asked.currency), asked.type)
+    return _open_orders(call, _chosen(asked.currency, asked.kind), asked.type)
 
 
 def _open_by_instrument(call: Call, asked: params.ByInstrument) -> list[Wire]:
@@ -153,7 +169,7 @@ def _get_position(call: Call, asked: params.ByInstrument) -> Wire:
 
 
 def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
-    names = params.in_currency(asked.currency)
+    names = _chosen(asked.currency, asked.kind)
     held = call.desk.account.positions
     # What was traded and closed stays in the list with size 0, as at Deribit.
     shown = [name for name, item in held.items() if name in names and item.traded]
@@ -162,27 +178,33 @@ def _get_positions(call: Call, asked: params.AnyCurrency) -> list[Wire]:
 
 def _get_summary(call: Call, asked: params.Summary) -> Wire:
     params.in_currency(asked.currency)
-    if asked.currency.upper() not in CURRENCIES:
+    if asked.currency.upper() == "ANY":
         raise invalid("currency", "invalid currency")
     summary = call.exchange.display.summary(call.desk, asked.currency.upper())
-    if asked.extended:
-        summary |= {
-            "id": call.desk.saved.account_id,
-            "username": username(call),
-            "type": "main",
-        }
-        summary["self_trading_reject_mode"] = call.desk.saved.self_trading
-    return summary
+    return summary | (_account(call) if asked.extended else {})
 
 
-def _get_summaries(call: Call, _: params.Summary) -> Wire:
+def _get_summaries(call: Call, asked: params.Summary) -> Wire:
+    summaries = [call.exchange.display.summary(call.desk, currency) for currency in CURRENCIES]
+    return {"summaries": summaries} | (_account(call) if asked.extended else {})
+
+
+def _account(call: Call) -> Wire:
+    """Return what the account is besides its money."""
     return {
-        "summaries": [call.exchange.display.summary(call.desk, currency) for currency in CURRENCIES]
+        "id": call.desk.saved.account_id,
+        "username": username(call),
+        "type": "main",
+        "self_trading_reject_mode": call.desk.saved.self_trading,
     }
 
 
 def _named(name: str) -> set[str]:
     return {params.instrument(name).name}
+
+
+def _chosen(currency: str, kind: params.Kind) -> set[str]:
+    return params.of_kind(params.in_currency(currency), kind)
 
 
 METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
@@ -201,7 +223,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     "public/subscribe": Method(params.Channels, _public_subscribe),
     "public/unsubscribe": Method(params.Channels, _unsubscribe),
     "public/unsubscribe_all": Method(Params, _unsubscribe_all),
-    "private/subscribe": Method(params.Channels, _private_subscribe),
+    "private/subscribe": Method(params.LabelledChannels, _private_subscribe),
     "private/unsubscribe": Method(params.Channels, _unsubscribe),
     "private/unsubscribe_all": Method(Params, _unsubscribe_all),
     "private/get_cancel_on_disconnect": Method(params.Cod, _get_cod),
@@ -230,7 +252,7 @@ METHODS: dict[str, Method[Any]] = MARKET_METHODS | {
     ),
     "private/get_order_history_by_currency": Method(
         params.History,
-        lambda call, asked: queries.history(call, asked, params.in_currency(asked.currency)),
+        lambda call, asked: queries.history(call, asked, _chosen(asked.currency, asked.kind)),
     ),
     "private/get_trigger_order_history": Method(
         params.TriggerHistory, lambda call, asked: queries.trigger_history(call, asked)
@@ -251,9 +273,11 @@ for _suffix in ("", "_and_time"):
     )
     METHODS[f"private/get_user_trades_by_currency{_suffix}"] = Method(
         params.Trades,
-        lambda call, asked: queries.trades(call, asked, params.in_currency(asked.currency)),
+        lambda call, asked: queries.trades(call, asked, _chosen(asked.currency, asked.kind)),
     )
 
+OWN = frozenset({"public/candle_done"})
+"""The methods that Deribit has not."""
 WEBSOCKET_ONLY = frozenset(
     f"{scope}/{name}"
     for scope, names in {
@@ -270,21 +294,21 @@ WEBSOCKET_ONLY = frozenset(
 """The methods that are about a connection, so that a single call has no use for them."""
 
 ORDER_METHODS: dict[str, Method[Any]] = CANCEL_METHODS | {
-    "private/buy": Method(params.Entry, lambda call, asked: entry.place(call, "buy", asked)),
-    "private/sell": Method(params.Entry, lambda call, asked: entry.place(call, "sell", asked)),
-    "private/edit": Method(params.Edit, lambda call, asked: entry.edit(call, asked)),
+    "private/buy": Method(Entry, lambda call, asked: entry.place(call, "buy", asked)),
+    "private/sell": Method(Entry, lambda call, asked: entry.place(call, "sell", asked)),
+    "private/edit": Method(Edit, lambda call, asked: entry.edit(call, asked)),
     "private/cancel": Method(
         params.ByOrder,
         lambda call, asked: entry.cancel(call, asked.order_id),
     ),
     "private/edit_by_label": Method(
-        params.EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)
+        EditByLabel, lambda call, asked: entry.edit_by_label(call, asked)
     ),
     "private/close_position": Method(
-        params.Close,
+        Close,
         lambda call, asked: entry.close_position(call, asked),
     ),
 }
 """The methods that change orders: each call is journalled with its outcome."""
-METHODS.update(ACCOUNT_METHODS)
+METHODS.update(ACCOUNT_METHODS | PAST_METHODS | ELSEWHERE)
 METHODS.update(ORDER_METHODS)

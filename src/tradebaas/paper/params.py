@@ -6,23 +6,16 @@ calls: it leaves the books as they were and becomes the answer.
 """
 
 import re
-from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from tradebaas.paper.instruments import INSTRUMENTS, Instrument, Wire
-from tradebaas.paper.orders import (
-    Direction,
-    FillCondition,
-    Linked,
-    OrderType,
-    TimeInForce,
-    Trigger,
-)
 
-Label = Annotated[str, msgspec.Meta(max_length=64)]
+Label = Annotated[str, msgspec.Meta(max_length=64, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+"""What can be printed, on one line."""
 Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Kind = Literal["any", "future", "option", "spot", "future_combo", "option_combo", "combo"]
 BookDepth = Literal[1, 5, 10, 20, 50, 100, 1000, 10000]
 Sorting = Literal["asc", "desc", "default"]
 
@@ -50,9 +43,10 @@ def invalid(param: str, reason: str) -> Refused:
 
 
 class Params(msgspec.Struct, kw_only=True):
-    """What any method accepts."""
+    """What any method accepts; there is no other account that ``subaccount_id`` could name."""
 
     access_token: str | None = None
+    subaccount_id: int | None = None
 
 
 class Auth(Params):
@@ -88,13 +82,13 @@ class ByInstrument(Params):
 
 class ByCurrency(Params):
     currency: str
-    kind: str = "any"
+    kind: Kind = "any"
     type: str = "all"
 
 
 class AnyCurrency(Params):
     currency: str = "any"
-    kind: str = "any"
+    kind: Kind = "any"
     type: str = "all"
 
 
@@ -116,14 +110,20 @@ class IndexNames(Params):
     extended: bool = False
 
 
+class Volumes(Params):
+    extended: bool = False
+
+
 class MarketTrades(Params):
     instrument_name: str = ""
     currency: str = ""
-    kind: str = "any"
+    kind: Kind = "any"
     start_timestamp: int | None = None
     end_timestamp: int | None = None
     start_seq: int | None = None
     end_seq: int | None = None
+    start_id: str | None = None
+    end_id: str | None = None
     count: Count = 10
     sorting: Sorting = "default"
 
@@ -150,109 +150,23 @@ class Channels(Params):
     channels: Annotated[list[str], msgspec.Meta(max_length=500)]
 
 
+class LabelledChannels(Channels):
+    label: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+
+
+class Instruments(AnyCurrency):
+    expired: bool = False
+
+
 class CandleDone(Params):
     instrument_name: str
     tick: int
-
-
-class Leg(msgspec.Struct, kw_only=True):
-    direction: Direction
-    amount: Decimal | None = None
-    type: OrderType = "limit"
-    label: Label = ""
-    price: Decimal | None = None
-    reduce_only: bool = False
-    time_in_force: TimeInForce | None = None
-    post_only: bool = False
-    reject_post_only: bool = False
-    trigger: Trigger | None = None
-    trigger_price: Decimal | None = None
-    trigger_offset: Decimal | None = None
-    display_amount: Decimal | None = None
-
-
-class Entry(Params):
-    instrument_name: str
-    amount: Decimal | None = None
-    contracts: Decimal | None = None
-    type: OrderType | Literal["market_limit"] = "limit"
-    price: Decimal | None = None
-    label: Label = ""
-    time_in_force: TimeInForce | None = None
-    post_only: bool | None = None
-    reject_post_only: bool = False
-    reduce_only: bool = False
-    trigger: Trigger | None = None
-    trigger_price: Decimal | None = None
-    trigger_offset: Decimal | None = None
-    display_amount: Decimal | None = None
-    valid_until: int | None = None
-    linked_order_type: Linked | None = None
-    trigger_fill_condition: FillCondition = "first_hit"
-    otoco_config: Annotated[list[Leg], msgspec.Meta(max_length=10)] = []
-
-
-class Change(Params):
-    """What an edit may change."""
-
-    amount: Decimal | None = None
-    contracts: Decimal | None = None
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-    trigger_offset: Decimal | None = None
-    display_amount: Decimal | None = None
-    post_only: bool | None = None
-    reject_post_only: bool | None = None
-    reduce_only: bool | None = None
-    valid_until: int | None = None
-
-
-class Edit(Change, kw_only=True):
-    order_id: str
-
-
-class EditByLabel(Change, kw_only=True):
-    label: Label
-    instrument_name: str
 
 
 class ByOrder(Params):
     order_id: str
     sorting: Sorting = "default"
     historical: bool = False
-
-
-class CancelByLabel(Params):
-    label: Label
-    currency: str = "any"
-
-
-class CancelAll(Params):
-    kind: str = "any"
-    type: str = "all"
-    detailed: bool = False
-
-
-class CancelByCurrency(CancelAll, kw_only=True):
-    currency: str
-
-
-class CancelByPair(CancelAll, kw_only=True):
-    currency_pair: str
-
-
-class CancelByInstrument(CancelAll, kw_only=True):
-    instrument_name: str
-
-
-class CancelByKind(CancelAll, kw_only=True):
-    currency: str | list[str]
-
-
-class Close(Params):
-    instrument_name: str
-    type: Literal["limit", "market"]
-    price: Decimal | None = None
 
 
 class ByLabel(Params):
@@ -263,7 +177,7 @@ class ByLabel(Params):
 class History(Params):
     instrument_name: str = ""
     currency: str = ""
-    kind: str = "any"
+    kind: Kind = "any"
     count: Count = 20
     offset: Annotated[int, msgspec.Meta(ge=0)] = 0
     include_old: bool = False
@@ -282,15 +196,6 @@ class TriggerHistory(Params):
 
 class Trades(MarketTrades):
     historical: bool = False
-
-
-class TransactionLog(Params, kw_only=True):
-    currency: str
-    start_timestamp: int
-    end_timestamp: int
-    query: str = ""
-    count: Annotated[int, msgspec.Meta(ge=1, le=250)] = 100
-    continuation: int | None = None
 
 
 class Summary(Params):
@@ -318,6 +223,7 @@ class Logout(Params):
 
 P = TypeVar("P")
 _MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _WHERE = re.compile(r"`\$\.?([\w.\[\]]*)`")
 
 
@@ -331,12 +237,20 @@ def decode(raw: bytes, type_: type[P]) -> P:
         return msgspec.json.decode(raw, type=type_)
     except msgspec.ValidationError as error:
         text = str(error)
+        unknown = _UNKNOWN.search(text)
+        if unknown:
+            raise invalid(unknown[1], f"unknown; there are: {_names(type_)}") from None
         missing = _MISSING.search(text)
         if missing:
             raise invalid(missing[1], "value is required") from None
         where = _WHERE.search(text)
         reason = "value must be a list" if "Expected `array`" in text else "invalid value"
         raise invalid(where[1] if where else "params", reason) from None
+
+
+def _names(type_: type) -> str:
+    names: tuple[str, ...] = getattr(type_, "__struct_fields__", ())
+    return ", ".join(name for name in names if name not in Params.__struct_fields__) or "none"
 
 
 def anything(raw: bytes | msgspec.Raw) -> object:
@@ -360,6 +274,19 @@ def instrument(name: str) -> Instrument:
     return INSTRUMENTS[name]
 
 
+def offset_of(continuation: str) -> int:
+    """Return how many rows a client has been told already.
+
+    Raises:
+        Refused: -32602 when it is no continuation.
+    """
+    if not continuation:
+        return 0
+    if not re.fullmatch("[0-9]{1,9}", continuation):
+        raise invalid("continuation", "invalid value")
+    return int(continuation)
+
+
 def check_span(start_ms: int, end_ms: int) -> None:
     """Check a stretch of time.
 
@@ -368,6 +295,11 @@ def check_span(start_ms: int, end_ms: int) -> None:
     """
     if end_ms < start_ms:
         raise invalid("end_timestamp", "must be after start_timestamp")
+
+
+def of_kind(names: set[str], kind: Kind) -> set[str]:
+    """Return those of some instruments that are of a kind; all there are, are futures."""
+    return names if kind in {"any", "future"} else set()
 
 
 def in_currency(currency: str) -> set[str]:

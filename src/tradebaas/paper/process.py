@@ -49,7 +49,12 @@ async def serve(
     """
     ports = ports or system_ports()
     check(config)
-    config.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        config.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{config.directory} cannot be made a directory: {error}; choose another one"
+        ) from error
     path = config.directory / "exchange.db"
     with locked(config.directory), contextlib.closing(Journal(path)) as journal:
         new_token = functools.partial(ports.entropy.token, 24)
@@ -69,17 +74,21 @@ async def _listen(config: ExchangeConfig) -> tuple[list[trio.SocketListener], st
         listeners = await trio.open_tcp_listeners(config.port, host=config.host)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {config.host}:{config.port}: {error}; choose another port"
+            f"cannot listen on {config.host}:{config.port}: {error}; choose another address or port"
         ) from error
     port = listeners[0].socket.getsockname()[1]
-    return listeners, f"ws://{config.host}:{port}{PATH}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return listeners, f"ws://{host}:{port}{PATH}"
 
 
 async def _serve_until_signal(config: ExchangeConfig) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
-            await serve(config)
+            async with trio.open_nursery() as life:
+                url = await life.start(functools.partial(serve, config))
+                http = url.replace("ws://", "http://").replace(PATH, "/api/v2")
+                print(f"serving at {url} and {http}; Ctrl-C ends it", flush=True)
             nursery.cancel_scope.cancel()
 
 

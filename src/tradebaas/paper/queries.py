@@ -6,7 +6,6 @@ both. Either may lag behind (``config.Windows``); live orders, and one order by 
 Answers are capped by ``count``; the rest is reached by ``continuation`` or by time.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from operator import attrgetter
@@ -105,14 +104,6 @@ def _is_archived(call: Call, order: Order) -> bool:
     return not order.is_live and order.update_ms <= last_ms
 
 
-def _offset(continuation: str) -> int:
-    if not continuation:
-        return 0
-    if not re.fullmatch("[0-9]{1,9}", continuation):
-        raise invalid("continuation", "invalid value")
-    return int(continuation)
-
-
 def history(call: Call, asked: params.History, names: set[str]) -> object:
     """Return ended orders, newest first."""
     old_ms = -1 if asked.include_old else call.exchange.now_ms - OLD_ORDERS_MS
@@ -126,7 +117,7 @@ def history(call: Call, asked: params.History, names: set[str]) -> object:
         and (not asked.historical or _is_archived(call, order))
         and order.update_ms > old_ms
     )
-    start = asked.offset + _offset(asked.continuation)
+    start = asked.offset + params.offset_of(asked.continuation)
     page, more = _page(found, start, asked.count)
     wires = [order_wire(order) for order in page]
     if not asked.with_continuation:
@@ -154,7 +145,7 @@ def trigger_history(call: Call, asked: params.TriggerHistory) -> Wire:
         and not order.is_live
         and order.update_ms <= known_ms
     )
-    page, more = _page(found, _offset(asked.continuation), asked.count)
+    page, more = _page(found, params.offset_of(asked.continuation), asked.count)
     return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
 
 
@@ -179,17 +170,28 @@ def trades(call: Call, asked: params.Trades, names: set[str]) -> Wire:
         low = max(low, asked.start_timestamp)
     if asked.end_timestamp is not None:
         high = min(high, asked.end_timestamp)
-    first, last = asked.start_seq, asked.end_seq
+    firsts = [asked.start_seq, _seq_of(call, asked, "start_id")]
+    lasts = [asked.end_seq, _seq_of(call, asked, "end_id")]
     store = call.desk.trades_between(low, high)
     found = (
         trade
         for trade in (store if asked.sorting == "asc" else reversed(store))
         if trade.instrument_name in names
-        and (first is None or trade.trade_seq >= first)
-        and (last is None or trade.trade_seq <= last)
+        and all(first is None or trade.trade_seq >= first for first in firsts)
+        and all(last is None or trade.trade_seq <= last for last in lasts)
     )
     page = list(islice(found, asked.count + 1))
     return {"trades": page[: asked.count], "has_more": len(page) > asked.count}
+
+
+def _seq_of(call: Call, asked: params.Trades, name: str) -> int | None:
+    """Return the sequence number of the own trade that ``start_id`` or ``end_id`` names."""
+    trade_id: str | None = getattr(asked, name)
+    found = (trade.trade_seq for trade in call.desk.trades if trade.trade_id == trade_id)
+    seq = next(found, None)
+    if seq is None and trade_id is not None:
+        raise invalid(name, "trade not found")
+    return seq
 
 
 def _trade_store(call: Call, historical: bool) -> tuple[int, int]:

@@ -10,16 +10,19 @@ from decimal import Decimal
 
 import msgspec
 
-from tradebaas.paper.accounts import ZERO
+from tradebaas.paper.accounts import ZERO, Position
 from tradebaas.paper.desk import Desk, Fill, Trade
 from tradebaas.paper.display import Display
+from tradebaas.paper.encoding import encode
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
-from tradebaas.paper.saved import MAIN, SavedState
+from tradebaas.paper.saved import MAIN, SavedState, Settlement
+from tradebaas.paper.tape import Stand
 from tradebaas.paper.transactions import Held, Moved, Transaction, of_settlement, of_start
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+MAX_SETTLEMENTS = 2 * 31
+"""How many are told to the public: a month of both instruments."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ class Recorder:
             assert isinstance(named, dict)
             body = named | {"account": account}
         saved = self._saved
-        record = Record(saved.next_record, saved.tape.now_ms, kind, _encode(body))
+        record = Record(saved.next_record, saved.tape.now_ms, kind, encode(body))
         self._records.append(record)
         saved.next_record += 1
 
@@ -105,29 +108,37 @@ class Recorder:
         read = (o for o in self._matching.ended_as_read if o.user_id == desk.user_id)
         self._blame(read, "admin/reading")
 
-    def settle_day(self, mark: Decimal) -> None:
+    def settle_day(self, stood: Stand) -> None:
         """Move what the session has brought to each account's balance."""
-        for desk in self._matching.desks.values():
-            for currency in CURRENCIES:
-                profit, funding = self._settle(desk, currency, mark)
-                if not profit and not funding:
-                    continue
-                line: Wire = {"currency": currency, "profit": profit, "funding": funding}
-                self.write("settlement", line, desk.name)
-                self._write_balance(desk, currency)
-                self._display.tell_balance(desk, currency)
+        saved = self._saved
+        for name in INSTRUMENTS:
+            held = [(desk, desk.account.positions[name]) for desk in self._matching.desks.values()]
+            moved = [self._settle(desk, position, stood) for desk, position in held]
+            settlement = Settlement(
+                instrument_name=name,
+                at_ms=saved.tape.now_ms,
+                mark=stood.mark,
+                index=stood.price,
+                position=plain(sum((position.size for _, position in held), ZERO)),
+                profit=plain(sum((each.profit for each in moved), ZERO)),
+                funding=plain(sum((each.funding for each in moved), ZERO)),
+            )
+            saved.settlements = [*saved.settlements, settlement][-MAX_SETTLEMENTS:]
 
-    def _settle(self, desk: Desk, currency: str, mark: Decimal) -> tuple[Decimal, Decimal]:
-        """Settle the positions of a currency; return the profit and the funding that it moved."""
-        profit = funding = ZERO
-        for position in desk.account.in_currency(currency):
-            before = Held.of(position)
-            moved = Moved(*desk.account.settle(position, mark))
-            if before.size or any(moved):
-                row = of_settlement(desk.stamp(), desk.account, position, before, moved)
-                desk.add_transaction(row)
-            profit, funding = profit + moved.profit, funding + moved.funding
-        return profit, funding
+    def _settle(self, desk: Desk, position: Position, stood: Stand) -> Moved:
+        """Settle one position of an account."""
+        before = Held.of(position)
+        moved = Moved(*desk.account.settle(position, stood.mark))
+        if before.size or any(moved):
+            row = of_settlement(desk.stamp(), desk.account, position, before, moved, stood)
+            desk.add_transaction(row)
+        if any(moved):
+            currency = position.instrument.settlement_currency
+            line: Wire = {"currency": currency, "profit": moved.profit, "funding": moved.funding}
+            self.write("settlement", line, desk.name)
+            self._write_balance(desk, currency)
+            self._display.tell_balance(desk, currency)
+        return moved
 
     def open_account(self, desk: Desk) -> None:
         """Note what a new account begins with."""

@@ -16,30 +16,40 @@ import msgspec
 from tradebaas.paper.admin import ADMIN_METHODS, READ_ONLY
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.credits import Credits
+from tradebaas.paper.encoding import encode
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
-from tradebaas.paper.params import Refused, anything, decode
+from tradebaas.paper.params import Refused, anything, decode, invalid
 from tradebaas.paper.saved import MAIN
-from tradebaas.paper.sessions import Session
+from tradebaas.paper.sessions import Session, is_near
 
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BRACKETS = 500
 """More could be nested deeper than a decoder goes; no call needs so many."""
+FAR = "admin methods are answered to this machine only (127.0.0.1, ::1)"
 MAX_WAITING = 8
 """Calls that may wait for the matching engine at once."""
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_PARAMS = msgspec.Raw(b"{}")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+Id = int | str | msgspec.UnsetType
+
+
+class Identified(msgspec.Struct):
+    """What is looked for in a frame that is no call: somebody may be waiting for its answer."""
+
+    id: Id = msgspec.UNSET
 
 
 class Request(msgspec.Struct):
     """The envelope of a call; ``id`` is echoed as it came."""
 
     method: str
-    id: int | str | msgspec.UnsetType = msgspec.UNSET
+    id: Id = msgspec.UNSET
     params: msgspec.Raw = _NO_PARAMS
 
 
@@ -49,6 +59,7 @@ class Waiting(msgspec.Struct, frozen=True):
     due_ms: int
     session: Session
     us_in: int
+    account: str
     request: Request | None = None
     answered: bool = False
     frame: bytes = b""
@@ -68,6 +79,14 @@ def _token_in(body: bytes) -> str | None:
         return msgspec.json.decode(body, type=Bearer).access_token
     except msgspec.ValidationError:
         return None
+
+
+def _id_in(text: str) -> Id:
+    """Return the id of a frame that is no call, if it has one."""
+    try:
+        return msgspec.json.decode(text, type=Identified).id
+    except msgspec.ValidationError:
+        return msgspec.UNSET
 
 
 def _brackets(text: str) -> int:
@@ -104,7 +123,7 @@ class Front:
             request = msgspec.json.decode(text, type=Request)
         except msgspec.ValidationError:
             error = Refused(-32600, "Invalid Request")
-            self._refuse(session, error.wire(), now_us)
+            self._refuse(session, error.wire(), now_us, _id_in(text))
             return ""
         except msgspec.DecodeError:
             bad: Wire = {"code": 11050, "message": "bad_request", "data": "invalid json"}
@@ -116,23 +135,26 @@ class Front:
     def _call(self, session: Session, request: Request, wall_ms: int, clock: Wire) -> Call:
         owner = self.exchange.gate.owner(session, _token_in(bytes(request.params)))
         desk = self.exchange.desks[MAIN if owner is None else owner]
-        return Call(self.exchange, session, wall_ms, clock, self.faults, desk)
+        return Call(self.exchange, session, wall_ms, clock, self.faults, desk, owner)
+
+    def _steers(self, session: Session, method: str) -> bool:
+        """Return whether a call is a driver's, whom no one needs to count or to watch."""
+        asked = method.startswith("admin/") and self.exchange.config.admin
+        return asked and is_near(session.peer)
 
     def _take_credit(self, call: Call, request: Request) -> None:
         """Count a call to its account, and those of the public together."""
-        if not self._counting:
+        if not self._counting or self._steers(call.session, request.method):
             return
+        if call.owner not in self._credits:
+            self._credits[call.owner] = Credits(call.exchange.terms.limits)
         method = request.method
-        owner = self.exchange.gate.owner(call.session, _token_in(bytes(request.params)))
-        if owner not in self._credits:
-            self._credits[owner] = Credits(call.exchange.terms.limits)
         changes = method in ORDER_METHODS
-        self._credits[owner].take(method, changes_orders=changes, now_ms=call.exchange.now_ms)
+        self._credits[call.owner].take(method, changes_orders=changes, now_ms=call.exchange.now_ms)
 
     def _dispatch(self, call: Call, request: Request, now_us: int) -> None:
         session, method = call.session, request.method
-        if method.startswith("admin/"):
-            session.admin = True
+        session.admin = session.admin or self._steers(session, method)
         body = bytes(request.params)
         try:
             self._take_credit(call, request)
@@ -156,14 +178,13 @@ class Front:
             return False
         if sum(item.request is not None for item in self._waiting) >= MAX_WAITING:
             full = Refused(10047, "matching_engine_queue_full")
-            self._write_request(call.session, request, {"error": full.wire()})
+            self._write_request(call.session, call.desk.name, request, {"error": full.wire()})
             self._answer(call, request, {"error": full.wire()}, now_us, None)
             return True
         answered = deferred is not None and deferred.error is not None
         if deferred is not None and deferred.error is not None:
             self._answer(call, request, {"error": deferred.error.wire()}, now_us, None)
-        item = Waiting(self._busy_ms, call.session, now_us, request=request, answered=answered)
-        self._wait(item)
+        self._wait(Waiting(self._busy_ms, call.session, now_us, call.desk.name, request, answered))
         return True
 
     def _perform(self, call: Call, request: Request, now_us: int, answered: bool = False) -> None:
@@ -201,7 +222,7 @@ class Front:
         late = self.faults.take("late", method, body)
         if late is not None and late.delay_ms:
             due_ms = call.exchange.now_ms + late.delay_ms
-            self._wait(Waiting(due_ms, session, now_us, frame=frame))
+            self._wait(Waiting(due_ms, session, now_us, call.desk.name, frame=frame))
         elif late is not None or place is None:
             call.exchange.outbox.send(session.number, frame)
         else:
@@ -244,7 +265,7 @@ class Front:
         error = Refused(13666, "request_cancelled_by_user").wire()
         for item in killed:
             if item.request is not None:
-                self._write_request(item.session, item.request, {"error": error})
+                self._write_request(item.session, item.account, item.request, {"error": error})
                 frame = self._frame(item.request.id, {"error": error}, item.us_in)
                 if item.session.number in self.exchange.sessions and not item.answered:
                     self.exchange.outbox.send(item.session.number, frame)
@@ -265,7 +286,7 @@ class Front:
         exchange = self.exchange
         session = exchange.connect()
         session.admin = True
-        request = Request(method, params=msgspec.Raw(_encode(params)))
+        request = Request(method, params=msgspec.Raw(encode(params)))
         try:
             outcome = self._outcome(self._call(session, request, 0, {}), request)
         finally:
@@ -287,7 +308,7 @@ class Front:
         if method.endswith("/cancel_all") and "result" in outcome:
             self._kill_queued()
         if method in ORDER_METHODS:
-            self._write_request(call.session, request, outcome)
+            self._write_request(call.session, call.desk.name, request, outcome)
         elif method.startswith("admin/") and method not in READ_ONLY:
             sent = anything(body)
             line: Wire = {"method": method, "params": sent, "outcome": _summary(outcome)}
@@ -295,10 +316,10 @@ class Front:
         return outcome
 
     def _run(self, call: Call, method: str, body: bytes) -> object:
-        if method.startswith("admin/") and call.exchange.config.admin:
-            table: dict[str, Method[Any]] = ADMIN_METHODS
-        else:
-            table = METHODS
+        steers = method in ADMIN_METHODS and call.exchange.config.admin
+        table: dict[str, Method[Any]] = ADMIN_METHODS if steers else METHODS
+        if steers and not is_near(call.session.peer):
+            raise Refused(13021, "forbidden", {"reason": FAR})
         if method not in table:
             raise Refused(-32601, "Method not found")
         if call.session.proof is not None and method in WEBSOCKET_ONLY:
@@ -311,13 +332,17 @@ class Front:
             call.exchange.terms.check(method, method in ORDER_METHODS, now_ms)
         if method.startswith("private/"):
             self._check_login(call, method, asked.access_token)
+        if asked.subaccount_id not in {None, call.desk.saved.account_id}:
+            raise invalid("subaccount_id", "invalid value")
         return table[method].handler(call, asked)
 
     def _check_login(self, call: Call, method: str, token: str | None) -> None:
         call.exchange.gate.check(call.session, method, token, call.wall_ms)
         call.exchange.act_for(call.session, call.desk)
 
-    def _write_request(self, session: Session, request: Request, outcome: Wire) -> None:
+    def _write_request(
+        self, session: Session, account: str, request: Request, outcome: Wire
+    ) -> None:
         sent = anything(request.params)
         given = sent if isinstance(sent, dict) else {}
         legs = given.get("otoco_config")
@@ -332,22 +357,21 @@ class Front:
             "params": given,
             "outcome": _summary(outcome),
         }
-        owner = self.exchange.gate.owner(session, _token_in(bytes(request.params)))
-        self.exchange.recorder.write("request", line, MAIN if owner is None else owner)
+        self.exchange.recorder.write("request", line, account)
 
-    def _refuse(self, session: Session, error: Wire, now_us: int) -> None:
-        """Answer a frame that has no readable id."""
-        frame = self._frame(msgspec.UNSET, {"error": error}, now_us)
+    def _refuse(self, session: Session, error: Wire, now_us: int, id_: Id = msgspec.UNSET) -> None:
+        """Answer a frame that is no call."""
+        frame = self._frame(id_, {"error": error}, now_us)
         self.exchange.outbox.send(session.number, frame)
 
-    def _frame(self, id_: int | str | msgspec.UnsetType, outcome: Wire, now_us: int) -> bytes:
+    def _frame(self, id_: Id, outcome: Wire, now_us: int) -> bytes:
         out_us = max(now_us, self.exchange.now_ms * 1000)
         wire: Wire = {"jsonrpc": "2.0"}
         if id_ is not msgspec.UNSET:
             wire["id"] = id_
         wire |= outcome
         wire |= {"usIn": now_us, "usOut": out_us, "usDiff": out_us - now_us, "testnet": True}
-        return _encode(wire)
+        return encode(wire)
 
 
 def _summary(outcome: Wire) -> Wire:

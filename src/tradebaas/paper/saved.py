@@ -29,6 +29,16 @@ class Counters(msgspec.Struct, kw_only=True):
     trade: int = 410_000_001
     trade_seq: int = 1
     transaction: int = 61_001
+    login: int = 1
+
+
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """A login that somebody tried with a key of an account; ``log`` is success or failure."""
+
+    id: int
+    timestamp: int
+    ip: str
+    log: str
 
 
 class SavedAccount(msgspec.Struct, kw_only=True):
@@ -48,6 +58,20 @@ class SavedAccount(msgspec.Struct, kw_only=True):
     exposures: dict[str, tuple[Decimal, Decimal]] = {}
     balances: dict[str, Decimal] = {}
     transactions: int = 0
+    logins: list[Login] = []
+    """The newest of them, the oldest first."""
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts together were settled in an instrument."""
+
+    instrument_name: str
+    at_ms: int
+    mark: Decimal
+    index: Decimal
+    position: Decimal
+    profit: Decimal
+    funding: Decimal
 
 
 class SavedState(msgspec.Struct, kw_only=True):
@@ -61,6 +85,8 @@ class SavedState(msgspec.Struct, kw_only=True):
     next_session: int = 1
     settled_ms: int | None = None
     """When the last settlement was, None before the first market step."""
+    settlements: list[Settlement] = []
+    """The newest of them, the oldest first."""
     depth: dict[str, Decimal] = {}
     connected: dict[int, bool] = {}
     """The connections, and whether their orders end with them."""

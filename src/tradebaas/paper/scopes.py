@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 LEVELS = ("none", "read", "read_write")
 FULL: Mapping[str, str] = {"account": "read_write", "trade": "read_write"}
 """The areas that there are, and what a key without a scope of its own has in each."""
-OF_ACCOUNT = {"get_cancel_on_disconnect", "get_transaction_log"}
+OF_ACCOUNT = (
+    *("get_account", "get_subaccounts", "get_cancel_on_disconnect", "get_transaction_log"),
+    *("get_access_log", "list_api_keys", "get_user_locks", "get_address_book"),
+    *("get_current_deposit_address", "get_deposits", "get_transfers", "get_withdrawals"),
+)
+"""What the reads of the account, and of the wallet that it has not got, begin with."""
+FOR_ALL = {"subscribe", "unsubscribe", "unsubscribe_all", "logout"}
+READ_VERBS = ("get", "list", "simulate", "pme/simulate")
 ORDER_VERBS = ("buy", "sell", "edit", "cancel", "close")
 
 
@@ -39,11 +46,9 @@ def allows(levels: Mapping[str, str], method: str) -> bool:
 
 
 def _needed(name: str) -> tuple[str, str]:
-    """Area and level; ("", "") for what every login may do, like subscribing."""
-    if name.startswith("get_account") or name in OF_ACCOUNT:
-        return "account", "read"
-    if name.endswith("cancel_on_disconnect") or name.startswith("set_"):
-        return "account", "read_write"
-    if name.startswith(ORDER_VERBS):
-        return "trade", "read_write"
-    return ("trade", "read") if name.startswith("get_") else ("", "")
+    """Area and level; ("", "") for what every login may do."""
+    if name in FOR_ALL:
+        return "", ""
+    if name.startswith(READ_VERBS):
+        return ("account" if name.startswith(OF_ACCOUNT) else "trade"), "read"
+    return ("trade" if name.startswith(ORDER_VERBS) else "account"), "read_write"

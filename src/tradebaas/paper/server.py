@@ -19,7 +19,7 @@ from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.http import Http
 from tradebaas.paper.ledger import Ledger
 from tradebaas.paper.steps import Steps
-from tradebaas.paper.streams import Rewound, asks_for_websocket
+from tradebaas.paper.streams import Rewound, asks_for_websocket, peer_of
 from tradebaas.paper.websockets import WebSockets
 from tradebaas.runtime.ports import Blocking, Ports
 
@@ -64,7 +64,7 @@ class Server:
             seats = Seats()
             self._websockets = WebSockets(self._steps, seats, nursery)
             self._http = Http(self._steps, seats, self._clock)
-            nursery.start_soon(self._steps.run_market)
+            await nursery.start(self._steps.run_market)
             await nursery.start(trio.serve_listeners, self._serve_stream, listeners)
             task_status.started()
 
@@ -103,11 +103,11 @@ class Server:
             except trio.BrokenResourceError:
                 return
             patience.deadline = float("inf")
-            carrier = Rewound(stream, head)
+            carrier, peer = Rewound(stream, head), peer_of(stream)
             if not websocket:
                 # A client may open its WebSocket on the connection of its last HTTP request.
-                upgrade = await self._http.serve(carrier)
+                upgrade = await self._http.serve(carrier, peer)
                 if not upgrade:
                     return
                 carrier = Rewound(carrier, upgrade)
-            await self._websockets.serve(carrier)
+            await self._websockets.serve(carrier, peer)

@@ -58,14 +58,10 @@ class Steps:
         self._saved_at = -CLOCK_ROW_S
         self._saved_now = -1
         self._used_at = clock.monotonic()
-        config = exchange.config
-        self._pace = Pace(
-            config.speed,
-            config.lockstep,
-            exchange.now_ms,
-            clock.monotonic(),
-            clock.wall_ms(),
-        )
+        config, now_ms, wall_ms = exchange.config, exchange.now_ms, clock.wall_ms()
+        if config.real_time:
+            now_ms = max(now_ms, wall_ms)
+        self._pace = Pace(config.speed, config.lockstep, now_ms, clock.monotonic(), wall_ms)
         self._follow()
 
     async def act(self, deed: Callable[[], T]) -> T:
@@ -79,10 +75,10 @@ class Steps:
 
     # -- clients ------------------------------------------------------------------------------
 
-    async def join(self) -> Connection:
-        """Take in a connection."""
+    async def join(self, peer: str) -> Connection:
+        """Take in a connection from an address."""
         async with self._step():
-            return self._new_connection(self.exchange.connect().number)
+            return self._new_connection(self.exchange.connect(peer).number)
 
     def part(self, connection: Connection, nursery: trio.Nursery) -> None:
         """Forget a connection at once, and have a task of ``nursery`` tell the books.
@@ -100,10 +96,10 @@ class Steps:
                 return None
             return self._receive(number, text)
 
-    async def answer(self, text: str, proof: Proof) -> bytes | None:
+    async def answer(self, text: str, proof: Proof, peer: str) -> bytes | None:
         """Answer a call that came without a connection; None when a fault withholds the answer."""
         async with self._step():
-            session = self.exchange.visit(proof)
+            session = self.exchange.visit(proof, peer)
             connection = self._new_connection(session.number)
             self._receive(session.number, text)
             if not session.admin:
@@ -143,10 +139,16 @@ class Steps:
 
     # -- the market ---------------------------------------------------------------------------
 
-    async def run_market(self) -> None:
-        """Move the market and do what falls due, until a step fails."""
+    async def run_market(
+        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Move the market and do what falls due, until a step fails; started once it has caught up
+        with the wall clock, where it is to."""
         config = self.exchange.config
         with contextlib.suppress(Stopped):
+            if config.real_time:
+                await self.act(lambda: self.exchange.catch_up(self._now_us() // 1000))
+            task_status.started()
             while True:
                 async with self._step():
                     now_us = self._now_us()

@@ -5,7 +5,11 @@ from typing import final
 import h11
 import trio
 
+from tradebaas.paper.sessions import LOOPBACK
+
 CHUNK = 4_096
+GONE = "0.0.0.0"
+"""Where nobody comes from whose connection has ended already."""
 MAX_HEAD_BYTES = 32 * 1024
 """Of a request's first line and headers: as much as Deribit takes of a whole request."""
 
@@ -33,6 +37,16 @@ class Rewound(trio.abc.Stream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def peer_of(stream: trio.abc.Stream) -> str:
+    """Return the address that a stream comes from; one without a socket comes from inside."""
+    if not isinstance(stream, trio.SocketStream):
+        return LOOPBACK
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return GONE
 
 
 def wants_websocket(request: h11.Request) -> bool:

@@ -9,14 +9,19 @@ that the market goes on from there instead of jumping back.
 from bisect import bisect_right
 from decimal import Decimal, localcontext
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
+from tradebaas.paper.basis import Basis
 from tradebaas.paper.candles import MINUTE_MS, Candle
 from tradebaas.paper.instruments import CONTEXT, Wire
 from tradebaas.paper.market import Market, on_tick, path
 
 LEG_MS = MINUTE_MS // 3
+PRINTS_MS = (*range(0, MINUTE_MS, 5_000), MINUTE_MS - 1)
+"""When in a bar the market trades; the last one is its close."""
+NO_BASIS = Basis(Decimal(0), 0)
 RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
 """Deribit's names of the candles that are drawn, and how many minutes each is."""
 MAX_CHART_BARS = 5_000
@@ -30,6 +35,13 @@ TICK = Decimal("0.5")
 
 
 Points = tuple[Decimal, Decimal, Decimal, Decimal]
+
+
+class Stand(NamedTuple):
+    """Where a market stands, by index and mark."""
+
+    price: Decimal
+    mark: Decimal
 
 
 class Turns(msgspec.Struct, frozen=True):
@@ -46,9 +58,13 @@ class TapeState(msgspec.Struct, kw_only=True):
     now_ms: int
     bar: int
     leg: int
+    moved_ms: int = 0
+    """When the market last moved within the running bar."""
     price: Decimal
     high: Decimal
     low: Decimal
+    settlement_price: Decimal | None = None
+    """Of the last daily settlement, None before the first."""
     shocks: list[tuple[int, Decimal]] = []
     shocked: dict[int, Candle] = {}
 
@@ -56,16 +72,32 @@ class TapeState(msgspec.Struct, kw_only=True):
 class Tape:
     """The running bar: ``leg`` 0, 1, 2 leads to the next turning point; 3 means it is complete."""
 
-    def __init__(self, market: Market, state: TapeState | None = None) -> None:
+    def __init__(
+        self, market: Market, state: TapeState | None = None, basis: Basis = NO_BASIS
+    ) -> None:
         self.market = market
+        self._basis = basis
         self.state = state if state is not None else _first_state(market)
         self._points = self._turning_points()
-        self._moved_ms = 0
 
     @property
     def price(self) -> Decimal:
-        """Return the last price, which is mark and index as well."""
+        """Return the index price, at which the market trades."""
         return self.state.price
+
+    @property
+    def mark(self) -> Decimal:
+        """Return the mark price."""
+        return self.mark_of(self.price, self.reached_ms)
+
+    @property
+    def stand(self) -> Stand:
+        """Return index and mark."""
+        return Stand(self.price, self.mark)
+
+    def mark_of(self, price: Decimal, at_ms: int) -> Decimal:
+        """Return the mark price while the index is at ``price``."""
+        return self._basis.mark(price, at_ms - self.state.start_ms)
 
     @property
     def bid(self) -> Decimal:
@@ -85,7 +117,7 @@ class Tape:
     @property
     def reached_ms(self) -> int:
         """Return how far the market has come on its path; time may have passed since."""
-        reached_ms = max(self._moved_ms, self.open_ms + self.state.leg * LEG_MS)
+        reached_ms = max(self.state.moved_ms, self.open_ms + self.state.leg * LEG_MS)
         return min(reached_ms, self.open_ms + MINUTE_MS - 1)
 
     @property
@@ -108,9 +140,36 @@ class Tape:
         inside = at_ms - (self.open_ms + state.leg * LEG_MS)
         return _on_leg(start, end, inside)
 
+    def last_print(self) -> tuple[Decimal, int]:
+        """Return the price and time of what the market traded last."""
+        if self._points is None:
+            return on_tick(self.price), self.open_ms
+        inside_ms = self.reached_ms - self.open_ms
+        inside_ms = PRINTS_MS[bisect_right(PRINTS_MS, inside_ms) - 1]
+        return on_tick(price_between(self._points, inside_ms)), self.open_ms + inside_ms
+
+    def next_print_ms(self) -> int:
+        """Return when the market trades next; it does so within every leg."""
+        inside_ms = self.reached_ms - self.open_ms
+        later = bisect_right(PRINTS_MS, inside_ms)
+        return self.open_ms + (PRINTS_MS[later] if later < len(PRINTS_MS) else MINUTE_MS)
+
+    def price_before(self, at_ms: int) -> Decimal:
+        """Return where the bar before a moment closed; where the market began, or has got to, if it
+        has none so early or late."""
+        number = self.number(at_ms) - 1
+        if number >= self.state.bar:
+            return self.price
+        bar = self.candle(number)
+        if bar is not None:
+            return bar.close
+        oldest = self.candle(self.market.first)
+        assert oldest is not None, "a market has at least one bar"
+        return oldest.open
+
     def turns(self, number: int) -> Turns | None:
         """Return how a bar runs, or None where there is none."""
-        bar = self.market.bar(number) if number == self.state.bar else self._bar(number)
+        bar = self.market.bar(number) if number == self.state.bar else self.candle(number)
         if bar is None:
             return None
         if number == self.state.bar and self._points is not None:
@@ -127,8 +186,8 @@ class Tape:
 
     def move(self, price: Decimal, at_ms: int) -> None:
         """Put the market at ``price`` within the running bar, where it is at ``at_ms``."""
-        self._moved_ms = max(self._moved_ms, at_ms)
         state = self.state
+        state.moved_ms = max(state.moved_ms, at_ms)
         state.price = price
         state.high = max(state.high, price)
         state.low = min(state.low, price)
@@ -139,7 +198,7 @@ class Tape:
 
     def next_open(self) -> Decimal:
         """Return the price that the bar after this one opens at (its own close, after the last)."""
-        following = self._bar(self.state.bar + 1)
+        following = self.candle(self.state.bar + 1)
         return self.state.price if following is None else following.open
 
     def open_next(self) -> None:
@@ -161,8 +220,15 @@ class Tape:
             self.end_leg()
             if self.state.leg == 3:
                 self.close_bar()
+                self._leap(to_ms)
                 self.state.price = self.next_open()
                 self.open_next()
+
+    def _leap(self, to_ms: int) -> None:
+        """Pass over the bars that are whole by ``to_ms``, if the market goes on beyond them."""
+        last = self.number(to_ms) - 1
+        if last > self.state.bar and self.market.bar(last + 1) is not None:
+            self.state.bar = last
 
     def shock(self, price: Decimal) -> None:
         """Jump to ``price`` and shift every later price of the source by as much."""
@@ -239,7 +305,7 @@ class Tape:
         while state.shocked and (first := next(iter(state.shocked))) <= oldest:
             del state.shocked[first]
 
-    def _bar(self, number: int) -> Candle | None:
+    def candle(self, number: int) -> Candle | None:
         """Return a whole bar as the market shows it: the source, shifted."""
         if number in self.state.shocked:
             return self.state.shocked[number]
@@ -269,7 +335,7 @@ class Tape:
 
     def _merged(self, first: int, last: int) -> Candle:
         bars = [
-            self.running() if number == self.state.bar else self._bar(number)
+            self.running() if number == self.state.bar else self.candle(number)
             for number in range(max(first, self.market.first), last + 1)
         ]
         known = [bar for bar in bars if bar is not None]
@@ -290,6 +356,12 @@ def price_between(points: Points, inside_ms: int) -> Decimal:
         return points[3]
     leg, inside_ms = divmod(inside_ms, LEG_MS)
     return _on_leg(points[leg], points[leg + 1], inside_ms)
+
+
+def coins(candle: Candle) -> Decimal:
+    """Return how many coins were traded in a candle."""
+    with localcontext(CONTEXT):
+        return (candle.cost / candle.close).quantize(Decimal("1E-8"))
 
 
 def _on_leg(start: Decimal, end: Decimal, inside_ms: int) -> Decimal:
@@ -313,14 +385,12 @@ def _first_state(market: Market) -> TapeState:
 
 
 def _candle_wire(tick: int, candle: Candle) -> Wire:
-    with localcontext(CONTEXT):
-        volume = (candle.cost / candle.close).quantize(Decimal("1E-8"))
     return {
         "tick": tick,
         "open": candle.open,
         "high": candle.high,
         "low": candle.low,
         "close": candle.close,
-        "volume": volume,
+        "volume": coins(candle),
         "cost": candle.cost,
     }

@@ -1,15 +1,19 @@
 """The market as Deribit shows it: ticker, order book, index (protocol section 7.2)."""
 
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 from tradebaas.paper.books import Book, Side, listed
+from tradebaas.paper.day import Day
+from tradebaas.paper.desk import Desk
 from tradebaas.paper.instruments import CONTEXT, Instrument, Wire
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.tape import Tape
 from tradebaas.paper.terms import Terms
 
 BAND = Decimal("0.015")
-"""Limit prices further than this beyond the index are refused."""
+"""Limit prices further than this beyond the mark, the smoothed price, are refused."""
 NOTHING = (None, Decimal(0))
 """Best price and amount of an empty side."""
 
@@ -17,34 +21,36 @@ NOTHING = (None, Decimal(0))
 def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
     """Return the lowest sell and the highest buy limit that are accepted."""
     with localcontext(CONTEXT):
-        return on_tick(tape.price * (1 - BAND)), on_tick(tape.price * (1 + BAND))
+        return on_tick(tape.mark * (1 - BAND)), on_tick(tape.mark * (1 + BAND))
 
 
-def ticker_wire(item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms) -> Wire:
+class Trading(NamedTuple):
+    """What was traded in an instrument, and is held."""
+
+    day: Day
+    open_interest: Decimal
+    last: Decimal
+
+
+def ticker_wire(
+    item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms, trading: Trading
+) -> Wire:
     """Return ``public/ticker``."""
     now_ms, funding = tape.state.now_ms, terms.funding
     low, high = price_band(tape)
-    running = tape.running()
     return {
         "instrument_name": item.name,
         "timestamp": now_ms,
         "state": terms.state(now_ms),
-        "stats": {
-            "high": running.high,
-            "low": running.low,
-            "price_change": None,
-            "volume": Decimal(0),
-            "volume_usd": running.cost,
-            "volume_notional": running.cost,
-        },
-        "open_interest": Decimal(0),
+        "stats": trading.day.wire(),
+        "open_interest": trading.open_interest,
         **_best(*sides),
-        "last_price": tape.price,
-        "mark_price": tape.price,
+        "last_price": trading.last,
+        "mark_price": tape.mark,
         "index_price": tape.price,
         "min_price": low,
         "max_price": high,
-        "settlement_price": tape.price,
+        "settlement_price": settlement_price(tape, terms),
         "estimated_delivery_price": tape.price,
         "current_funding": funding.rate(now_ms),
         "funding_8h": funding.eight_hours(now_ms),
@@ -56,6 +62,25 @@ def interest(tape: Tape, terms: Terms) -> Decimal:
     """Return what this session has taken so far for holding a position, as a share of it."""
     now_ms = tape.state.now_ms
     return terms.funding.between(terms.last_settlement(now_ms), now_ms)
+
+
+def settlement_price(tape: Tape, terms: Terms) -> Decimal:
+    """Return the price of the last settlement; where there was none yet, where the market stood at
+    its time, or began."""
+    if tape.state.settlement_price is not None:
+        return tape.state.settlement_price
+    settled_ms = terms.last_settlement(tape.state.now_ms)
+    return tape.mark_of(tape.price_before(settled_ms), settled_ms)
+
+
+def open_interest(desks: Iterable[Desk], name: str) -> Decimal:
+    """Return how much of an instrument is held: what one side holds, the other owes.
+
+    Whom the accounts traded with outside holds what they are short of among themselves.
+    """
+    sizes = [desk.account.positions[name].size for desk in desks]
+    longs = sum((size for size in sizes if size > 0), Decimal(0))
+    return max(longs, longs - sum(sizes, Decimal(0)))
 
 
 def book_wire(book: Book, ticker: Wire, depth: int) -> Wire:

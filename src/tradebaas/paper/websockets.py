@@ -39,8 +39,8 @@ class WebSockets:
         self._seats = seats
         self._nursery = nursery
 
-    async def serve(self, stream: trio.abc.Stream) -> None:
-        """Talk to one client until it goes or is cut off."""
+    async def serve(self, stream: trio.abc.Stream, peer: str) -> None:
+        """Talk to one client, who is at an address, until it goes or is cut off."""
         # The library works on any stream, though its annotation names two.
         carrier = cast(trio.SocketStream, stream)
         exchange = self._steps.exchange
@@ -60,15 +60,15 @@ class WebSockets:
                         with self._seats.taken():
                             websocket = await request.accept()
                             handshake.deadline = float("inf")
-                            await self._converse(websocket)
+                            await self._converse(websocket, peer)
                 nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, ConnectionClosed, Stopped):
             # The client went away, and the books were told in _converse; or the failed step,
             # wherever it was, is ending the exchange already.
             pass
 
-    async def _converse(self, websocket: WebSocketConnection) -> None:
-        connection = await self._steps.join()
+    async def _converse(self, websocket: WebSocketConnection, peer: str) -> None:
+        connection = await self._steps.join(peer)
         try:
             with connection.scope:
                 async with trio.open_nursery() as nursery:

@@ -10,12 +10,13 @@ CURRENT = HOME / "current"
 SETTINGS = Path("/etc/tradebaas")
 CONFIG = SETTINGS / "tradebaas.toml"
 SECRET = SETTINGS / "client-secret"
+NOTICES = SETTINGS / "notice-urls"
 DATA = Path("/var/lib/tradebaas")
 LOGS = Path("/var/log/tradebaas")
 UNITS = Path("/etc/systemd/system")
 DAEMON = "tradebaas.service"
 EXCHANGE = "tradebaas-exchange.service"
-TIMERS = ("tradebaas-verify.timer",)
+TIMERS = ("tradebaas-verify.timer", "tradebaas-drill.timer")
 """What is enabled with the daemon; the audit's timer needs a key of its own first."""
 PLAY_URL = "ws://127.0.0.1:8022/ws/api/v2"
 """Where the unit of the embedded exchange listens."""

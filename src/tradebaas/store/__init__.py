@@ -14,5 +14,6 @@ the core. Who runs these calls in which thread is decided elsewhere (``actors.pe
     rows        the queries                           log          the writer: open, recover, append
     reader      read a live store or a backup         verify       walk the chain
     catalogue   which backups there are               backup, restore
+    retention   which backups stay                    second     copies of them on another disk
     codec       events to and from records            folding      states to and from snapshots
 """

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from itertools import pairwise, takewhile
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from tradebaas.names import command
-from tradebaas.store import ballast, catalogue, copying, schema
+from tradebaas.store import catalogue, copying, retention, schema
 from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.disk import Disk
 from tradebaas.store.head import read_head
@@ -25,7 +26,7 @@ from tradebaas.store.reader import Reader, open_reader, reading
 from tradebaas.store.records import EMPTY, Head, Record, Snapshot
 from tradebaas.store.verify import Progress, verify_reader
 
-KEEP = 24
+STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class BackupFailed(Exception):
@@ -54,12 +55,16 @@ def create_backup(
     fold: Fold,
     expected: Mark | None = None,
     full: bool = False,
+    before: str = "",
+    leave_free: int = 0,
     progress: Progress | None = None,
 ) -> BackupInfo:
     """Make and verify a backup of a live or a stopped store.
 
     ``expected`` is what the daemon holds in memory, asked for before this call. ``full`` walks and
     folds from the first record; otherwise from the last verified backup and the oldest snapshot.
+    ``before`` says what it is made before ("upgrade"). Older ones make room for it where less than
+    ``leave_free`` bytes would stay free.
 
     Raises:
         BackupFailed: Another one is being made, or this one did not pass.
@@ -69,15 +74,19 @@ def create_backup(
     disk, temporary = place.disk, place.backups / ".partial"
     with reading(place, place.db), open_reader(place) as reader:
         disk.mkdir(place.backups)
-        with _only_one(place):
+        with only_one(place):
             stated = read_head(place)
-            ballast.require_free(disk, place.backups, _bytes_in(reader))
+            made_room = retention.make_room(place, _bytes_in(reader), leave_free, now_ms)
             copying.copy_database(disk, reader.connection, temporary)
             since = EMPTY if full else _last_verified(place)
             checks = _Checks(fold, expected, since, stated, full, progress)
             facts = _verify(place, temporary, checks)
             path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
-            info = _describe(path.name, now_ms, disk, temporary, facts, fold)
+            info = msgspec.structs.replace(
+                _describe(path.name, now_ms, disk, temporary, facts, fold),
+                before=before,
+                made_room=made_room,
+            )
             catalogue.write_sidecar(disk, path, info)
             disk.rename(temporary, path)
             disk.sync_directory(place.backups)
@@ -99,29 +108,9 @@ def verify_backup(
     return info
 
 
-def prune(place: Place, keep: int = KEEP) -> list[str]:
-    """Remove all but the newest ``keep`` verified backups; returns the names removed.
-
-    Copies from before a migration, and files that were never verified, are left alone.
-
-    Raises:
-        ValueError: ``keep`` is less than 1.
-        OSError: A file cannot be removed.
-    """
-    if keep < 1:
-        raise ValueError("at least one backup must be kept")
-    surplus = [info.name for info in catalogue.verified_backups(place)[keep:]]
-    for name in surplus:
-        path = place.backups / name
-        place.disk.unlink(path)
-        place.disk.unlink(catalogue.sidecar(path))
-    place.disk.sync_directory(place.backups)
-    return surplus
-
-
 def stamp(now_ms: int) -> str:
     """Wall time for a file name, UTC."""
-    return f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+    return f"{datetime.fromtimestamp(now_ms / 1000, UTC):{STAMP}}"
 
 
 class _Checks(Struct, frozen=True):
@@ -144,7 +133,7 @@ def _verify(place: Place, file: Path, checks: _Checks) -> _Facts:
     with open_reader(place, file) as reader:
         known = reader.head_at(checks.since.seq) == checks.since  # not so after a restore
         since = checks.since if known else EMPTY
-        result = verify_reader(reader, since, checks.stated, checks.progress)
+        result = verify_reader(reader, since, checks.stated, checks.progress, integrity=True)
         if result.problem:
             raise BackupFailed(f"the backup of the store did not pass: {result.problem}")
         state = _folded(reader, result.good, checks)
@@ -212,13 +201,18 @@ def _bytes_in(reader: Reader) -> int:
 
 
 @contextmanager
-def _only_one(place: Place) -> Iterator[None]:
-    """One backup at a time: the child of a daemon that died may still be at work."""
-    file = place.disk.open(place.backups / "lock", "create")
+def only_one(place: Place, what: str = "backup") -> Iterator[None]:
+    """One at a time: the child of a daemon that died may still be at work.
+
+    Raises:
+        BackupFailed: Another process is at it.
+    """
+    name = "lock" if what == "backup" else f"{what}.lock"
+    file = place.disk.open(place.backups / name, "create")
     try:
         file.lock()
         yield
     except BlockingIOError:
-        raise BackupFailed(f"another backup is being made in {place.backups}") from None
+        raise BackupFailed(f"another {what} is being made in {place.backups}") from None
     finally:
         file.close()

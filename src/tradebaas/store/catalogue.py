@@ -25,6 +25,8 @@ class BackupInfo(Struct, frozen=True, kw_only=True):
     ``verified_from`` is the seq from which the chain was walked (0: in full). ``state_seq`` and
     ``state_digest`` are where and to what the fold came, 0 and "" for a copy that was not folded.
     Digests are hexadecimal; ``file_digest`` is BLAKE2b-256 of the file. ``made_ms`` is wall time.
+    ``before`` is what it was made before, such as "upgrade"; "" for a scheduled one. ``made_room``
+    is how many older ones had to go for it because the disk was low.
     """
 
     name: str
@@ -37,6 +39,8 @@ class BackupInfo(Struct, frozen=True, kw_only=True):
     state_digest: str
     size: int
     file_digest: str
+    before: str = ""
+    made_room: int = 0
 
 
 class Backup(Struct, frozen=True, kw_only=True):
@@ -45,6 +49,18 @@ class Backup(Struct, frozen=True, kw_only=True):
     path: Path
     info: BackupInfo | None
     problem: str = ""
+
+
+class Note(Struct, frozen=True):
+    """When something was last done well, in wall ms."""
+
+    at_ms: int
+
+
+SECOND = "second.json"
+"""Of when the newest backup is that the second place has."""
+DRILL = "drill.json"
+"""Of when a backup was last restored and started, on trial."""
 
 
 def list_backups(place: Place) -> list[Backup]:
@@ -154,14 +170,39 @@ def write_sidecar(disk: Disk, path: Path, info: BackupInfo) -> None:
     Raises:
         OSError: They cannot be written.
     """
-    temporary = path.with_name(path.name + ".json.new")
+    _write(disk, sidecar(path), info)
+
+
+def read_note(place: Place, name: str) -> Note | None:
+    """What was done last of ``SECOND`` or ``DRILL``; None when it never was, or cannot be read.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    try:
+        return msgspec.json.decode(place.disk.read(place.backups / name), type=Note)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def write_note(place: Place, name: str, note: Note) -> None:
+    """Write it durably.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _write(place.disk, place.backups / name, note)
+
+
+def _write(disk: Disk, path: Path, content: Struct) -> None:
+    temporary = path.with_name(path.name + ".new")
     file = disk.open(temporary, "fresh", 0o644)
     try:
-        file.pwrite(msgspec.json.format(msgspec.json.encode(info), indent=2) + b"\n", 0)
+        file.pwrite(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n", 0)
         file.sync()
     finally:
         file.close()
-    disk.rename(temporary, sidecar(path))
+    disk.rename(temporary, path)
     disk.sync_directory(path.parent)
 
 
@@ -170,7 +211,7 @@ def _look_up(disk: Disk, path: Path) -> Backup:
         info = msgspec.json.decode(disk.read(sidecar(path)), type=BackupInfo)
     except FileNotFoundError:
         return Backup(path=path, info=None, problem="it was never verified")
-    except (msgspec.DecodeError, PermissionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, PermissionError) as error:
         return Backup(path=path, info=None, problem=f"its .json cannot be read: {error}")
     size = disk.size(path)
     if size != info.size:

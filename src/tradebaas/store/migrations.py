@@ -60,6 +60,7 @@ def keep_copy(connection: apsw.Connection, place: Place, version: int, now_ms: i
         state_digest="",
         size=place.disk.size(temporary),
         file_digest=catalogue.file_digest(place.disk, temporary),
+        before="migration",
     )
     catalogue.write_sidecar(place.disk, path, info)
     place.disk.rename(temporary, path)

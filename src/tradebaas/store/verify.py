@@ -56,14 +56,21 @@ def verify(
 
 
 def verify_reader(
-    reader: Reader, since: Head, stated: Head | None, progress: Progress | None
+    reader: Reader,
+    since: Head,
+    stated: Head | None,
+    progress: Progress | None,
+    *,
+    integrity: bool = False,
 ) -> Verification:
-    """As ``verify``, of an open store."""
+    """As ``verify``, of an open store; with ``integrity`` SQLite's check runs in any case."""
     result = _walk(reader, since, progress)
-    for check in (_snapshots_problem, _integrity_problem):
+    checks = [_snapshots_problem]
+    if integrity or since == EMPTY:
+        checks.append(_integrity_problem)
+    for check in checks:
         if not result.problem:
-            problem = check(reader, since)
-            result = msgspec.structs.replace(result, problem=problem)
+            result = msgspec.structs.replace(result, problem=check(reader))
     if not result.problem and stated is not None and reader.head_at(stated.seq) != stated:
         problem = f"the log must hold record {stated.seq} of data/head and does not: it was cut"
         result = msgspec.structs.replace(result, problem=problem, bad_seq=stated.seq)
@@ -96,7 +103,7 @@ def _walk(reader: Reader, since: Head, progress: Progress | None) -> Verificatio
     return Verification(start=since, good=good)
 
 
-def _snapshots_problem(reader: Reader, _since: Head) -> str:
+def _snapshots_problem(reader: Reader) -> str:
     try:
         for snapshot, sealed in rows.read_snapshots(reader.connection):
             if not sealed or rows.head_at(reader.connection, snapshot.seq) != snapshot.head:
@@ -106,9 +113,7 @@ def _snapshots_problem(reader: Reader, _since: Head) -> str:
     return ""
 
 
-def _integrity_problem(reader: Reader, since: Head) -> str:
-    if since != EMPTY:
-        return ""
+def _integrity_problem(reader: Reader) -> str:
     try:
         answer = reader.connection.execute("PRAGMA integrity_check(1)").get
     except apsw.Error as error:

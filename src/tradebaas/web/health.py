@@ -15,7 +15,7 @@ from typing import final
 
 from msgspec import Struct
 
-from tradebaas.board import ClockStatus, LinkStatus, Vitals
+from tradebaas.board import BackupStatus, ClockStatus, LinkStatus, Vitals
 from tradebaas.core import elsewhere
 from tradebaas.core.messages import Ping
 from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
@@ -90,10 +90,13 @@ class Facts:
     @property
     def backup_age(self) -> float | None:
         """Seconds since the newest verified backup, None when there is none."""
+        return self.age_of(lambda status: status.last_ms)
+
+    def age_of(self, made: Callable[[BackupStatus], int | None]) -> float | None:
+        """Seconds since something of the backups was done; None when it never was."""
         status = self.shell.board.backup.value
-        if status is None or status.last_ms is None:
-            return None
-        return max(self.wall_ms - status.last_ms, 0) / 1000
+        made_ms = None if status is None else made(status)
+        return None if made_ms is None else max(self.wall_ms - made_ms, 0) / 1000
 
     @property
     def permit(self) -> bool:
@@ -198,6 +201,10 @@ def _backup(facts: Facts, _view: State) -> str:
     status = facts.shell.board.backup.value
     if status is not None and status.failure:
         return f"the last backup failed: {status.failure}"
+    if status is not None and status.second_failure:
+        return status.second_failure
+    if status is not None and status.made_room:
+        return f"the disk is low: {status.made_room} backups were removed early for the newest"
     age = facts.uptime if facts.backup_age is None else facts.backup_age
     if age <= BACKUPS_MISSED * facts.shell.config.backups.interval_seconds:
         return ""

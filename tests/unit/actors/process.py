@@ -37,6 +37,7 @@ data = {data}
 
 [exchange]
 url = {url}
+client_id = {client}
 
 [embedded]
 speed = 300
@@ -65,10 +66,13 @@ period_seconds = 60.0
 port = {port}
 """
 
+OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "SSL_CERT_FILE")
+"""What a child must not inherit; besides, everything of ``TRADEBAAS_``."""
+
 
 def environment(**more: str) -> dict[str, str]:
-    """For children: they import this tree, and no notifier of ours."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")}
+    """For children: they import this tree, and have no notifier, key or trust of ours."""
+    kept = {k: v for k, v in os.environ.items() if k not in OURS and not k.startswith("TRADEBAAS_")}
     return kept | {"PYTHONPATH": str(SOURCE)} | more
 
 
@@ -96,6 +100,9 @@ class Run:
     deaths: int = 4
     port: int = 0
     chaos: bool = False
+    client: str = "paper"
+    strategy: str = EAGER
+    more: str = ""
     program: tuple[str, ...] = ("-m", "tradebaas")
     process: "subprocess.Popen[bytes] | None" = None
     others: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -116,20 +123,23 @@ class Run:
     def configure(self) -> Path:
         path = self.home / "tradebaas.toml"
         text = CONFIG.format(
-            data=json.dumps(str(self.data)), url=json.dumps(self.url), name=json.dumps(EAGER),
+            data=json.dumps(str(self.data)), url=json.dumps(self.url),
+            name=json.dumps(self.strategy), client=json.dumps(self.client),
             active=self.active, broken=self.broken, deaths=self.deaths, port=self.port,
         )  # fmt: skip
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + self.more, encoding="utf-8")
         return path
 
-    def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
+    def spawn(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> "subprocess.Popen[bytes]":
         """Start a process; it is not waited for. ``program`` is what Python runs."""
         command = [sys.executable, *self.program, "run", "--config", str(self.configure())]
         command += ["--chaos"] if self.chaos else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 cwd=self.home,
@@ -139,8 +149,10 @@ class Run:
         self.others.append(process)
         return process
 
-    def start(self, *, stdout: int | None = None, **env: str) -> None:
-        self.process = self.spawn(stdout=stdout, **env)
+    def start(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> None:
+        self.process = self.spawn(stdin=stdin, stdout=stdout, **env)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -263,12 +275,12 @@ class Books:
 
 
 @contextmanager
-def exchange_process(directory: Path) -> Iterator[str]:
-    """An exchange of its own with the admin methods; gives its URL."""
+def exchange_process(directory: Path, *more: str) -> Iterator[str]:
+    """An exchange of its own with the admin methods, and ``more`` options; gives its URL."""
     directory.mkdir(parents=True)
     command = [
         sys.executable, "-m", "tradebaas", "exchange", "--data", str(directory),
-        "--speed", "300", "--seed", "3", "--idle-exit", "0", "--admin",
+        "--speed", "300", "--seed", "3", "--idle-exit", "0", "--admin", *more,
     ]  # fmt: skip
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -90,7 +91,9 @@ def test_run_imports_nothing_heavy_before_the_daemon() -> None:
 def run_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Config, bool]:
     calls: list[tuple[Config, bool]] = []
 
-    def run(config: Config, *, chaos: bool) -> int:
+    def run(config: Config, *, load: Callable[[], Config], chaos: bool, rehearsal: bool) -> int:
+        assert not rehearsal
+        assert load() == config
         calls.append((config, chaos))
         return 70
 
@@ -141,14 +144,18 @@ def exchange_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ExchangeC
     return configs[0]
 
 
-def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exchange_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    candles = tmp_path / "c.csv"
+    candles.touch()
     plain = exchange_with(monkeypatch)
-    assert plain == ExchangeConfig(directory=Path("data/exchange"), funding=Decimal("0.001"))
+    assert plain == ExchangeConfig(
+        directory=Path("data/exchange"), funding=Decimal("0.001"), basis=Decimal("0.0002")
+    )
     given = exchange_with(
         monkeypatch,
         *("--data", "x", "--port", "5", "--speed", "60.0", "--seed", "7", "--idle-exit", "0"),
-        *("--candles", "c.csv", "--history", "9", "--balance-btc", "2.5", "--admin"),
-        *("--funding", "0.2", "--settlement", "5"),
+        *("--candles", str(candles), "--history", "9", "--balance-btc", "2.5", "--admin"),
+        *("--funding", "0.2", "--basis", "0.1", "--settlement", "5"),
     )
     assert given == ExchangeConfig(
         directory=Path("x"),
@@ -156,15 +163,17 @@ def test_exchange_options(monkeypatch: pytest.MonkeyPatch) -> None:
         speed=60.0,
         seed=7,
         idle_exit_s=0.0,
-        candles=Path("c.csv"),
+        candles=candles,
         history=9,
         balance_btc=Decimal("2.5"),
         admin=True,
         funding=Decimal("0.002"),
+        basis=Decimal("0.001"),
         settlement_ms=5_000,
     )
     lockstep = exchange_with(monkeypatch, "--speed", "lockstep")
-    assert (lockstep.lockstep, lockstep.funding) == (True, Decimal(0))
+    assert lockstep.lockstep
+    assert {lockstep.funding, lockstep.basis} == {Decimal(0)}
 
 
 def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +221,32 @@ def test_exchange_accounts_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NAME:SECRET:BTC[:USDC]" in wrong.output
 
 
-@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--speed 0", "speed 0"), ("--speed nan", "speed nan"), ("--port 70000", "--port"),
+        ("--port -1", "--port"), ("--candles /nowhere/x.csv", "/nowhere/x.csv"),
+        ("--history -1", "history -1"), ("--history 5", "candle file"), ("--seed x", "--seed"),
+        ("--idle-exit -1", "idle_exit -1"), ("--idle-exit nan", "--idle-exit"),
+        ("--balance-btc -1", "balance_btc -1"), ("--balance-usdc inf", "balance_usdc"),
+        ("--funding 5", "funding"), ("--settlement nan", "--settlement"),
+        ("--settlement inf", "--settlement"), ("--settlement 4000", "an hour"),
+        ("--account paper:x:1", "'paper' is given twice"), ("--key a:b:eve:trade:read", "'eve'"),
+        ("--host 0.0.0.0", "--secret"), ("--secret=", "must not be empty"),
+        ("--credits free", "--credits"), ("--bogus", "--bogus"), ("more", "more"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_of_the_exchange_exits_2_and_says_why(options: str, words: str) -> None:
+    result = tradebaas("exchange", *options.split())
+    assert (result.exit_code, words in " ".join(result.output.split())) == (2, True), result.output
+
+
+def test_a_secret_of_its_own_opens_the_exchange_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = exchange_with(monkeypatch, "--host", "0.0.0.0", "--secret", "of my own")
+    assert (given.host, given.client_secret) == ("0.0.0.0", "of my own")
+
+
+@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding", "--basis"])
 def test_exchange_refuses_what_is_no_number(option: str) -> None:
     result = tradebaas("exchange", option, "fast")
     assert result.exit_code == 2

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.cli.stores import HALTED, RESTART, STORY, tradebaas, write_store
 from tradebaas.core.state import State
-from tradebaas.store.folding import snapshot_of
+from tradebaas.store.folding import snapshot_of, state_digest
 from tradebaas.store.place import Place
 
 
@@ -245,11 +245,49 @@ def test_backup_create_list_verify_restore(data: Path) -> None:
     assert json.loads(tradebaas("verify", data, "--json").output)["events"] == state.seq
 
 
+def test_a_backup_is_held_to_the_state_that_was_named(data: Path) -> None:
+    state = write_store(data)
+    digest = state_digest(state).hex()
+    assert (
+        tradebaas("backup", "create", "--data", data, "--state", f"{state.seq}:{digest}").exit_code
+        == 0
+    )
+    wrong = tradebaas("backup", "create", "--data", data, "--state", f"{state.seq}:00")
+    assert wrong.exit_code == 75
+    assert f"but 00 was stated at seq {state.seq}" in wrong.stderr
+    assert tradebaas("backup", "create", "--data", data, "--state", "nine").exit_code == 2
+
+
+def test_a_backup_from_before_an_upgrade_is_listed_as_that_and_not_pruned(data: Path) -> None:
+    write_store(data)
+    tradebaas("backup", "create", "--data", data, "--before", "upgrade")
+    write_store(data, RESTART)
+    tradebaas("backup", "create", "--data", data, "--keep", 1, "--keep-days", 0)
+    listed = tradebaas("backup", "list", "--data", data).output
+    assert "yes, made before: upgrade" in listed
+    assert listed.count("tradebaas-") == 2
+
+
+def test_backups_are_copied_to_a_directory_and_listed_there(data: Path, tmp_path: Path) -> None:
+    write_store(data)
+    tradebaas("backup", "create", "--data", data)
+    mount = tmp_path / "mount"
+    refused = tradebaas("backup", "copy", "--data", data, mount)
+    assert refused.exit_code == 75
+    assert f"there is no directory {mount}" in refused.stderr
+    assert tradebaas("backup", "copy", "--data", data).exit_code == 2
+    mount.mkdir()
+    assert "copied 1 to" in tradebaas("backup", "copy", "--data", data, mount).output
+    assert "copied 0 to" in tradebaas("backup", "copy", "--data", data, mount).output
+    listed = json.loads(tradebaas("backup", "list", "--data", mount, "--json").output)
+    assert [item["verified"] for item in listed] == [True]
+
+
 def test_backup_keep_prunes(data: Path) -> None:
     write_store(data)
     tradebaas("backup", "create", "--data", data)
     write_store(data, RESTART)
-    pruned = tradebaas("backup", "create", "--data", data, "--keep", 1)
+    pruned = tradebaas("backup", "create", "--data", data, "--keep", 1, "--keep-days", 0)
     assert "removed" in pruned.output
     assert len(json.loads(tradebaas("backup", "list", "--data", data, "--json").output)) == 1
 

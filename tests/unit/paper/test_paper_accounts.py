@@ -18,7 +18,7 @@ from tradebaas.paper.faults import Faults
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.keys import AccountConfig, Key, check_keys, read_account, read_key
 from tradebaas.paper.ledger import restore
-from tradebaas.paper.params import Entry
+from tradebaas.paper.order_params import Entry
 
 D = Decimal
 CHANGES = f"user.changes.{BTC}.raw"

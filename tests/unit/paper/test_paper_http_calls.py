@@ -2,6 +2,8 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -115,9 +117,23 @@ def signed(**changed: object) -> str:
     return "deri-hmac-sha256 " + ",".join(f"{name}={value}" for name, value in parts.items())
 
 
-def outcome(authorization: str, target: str = TARGET, wall_ms: int = STAMP, body: str = "") -> int:
+@dataclass
+class At:
+    """An exchange's clock."""
+
+    now_ms: int
+
+
+def gate_of(new_token: Callable[[], str], now_ms: int = 0, rate: float = 1.0) -> Gate:
+    return Gate([Key(client_id=CLIENT, secret=SECRET)], 900, new_token, At(now_ms), rate)
+
+
+def outcome(
+    authorization: str, target: str = TARGET, wall_ms: int = STAMP, body: str = "",
+    now_ms: int = 0, rate: float = 1.0,
+) -> int:  # fmt: skip
     """The code that a private call meets with a header; 0 if it is let through."""
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
+    gate = gate_of(lambda: "token", now_ms, rate)
     proof = visit_of("GET", target, authorization, body.encode()).proof
     try:
         gate.check(Session(number=1, proof=proof), READ, None, wall_ms)
@@ -160,16 +176,26 @@ def test_a_signature_is_for_one_request_at_one_time() -> None:
     assert outcome(signed(), wall_ms=STAMP + 60_001) == 13004
     assert outcome(signed(), target=TARGET + "&x=1") == 13004
     assert outcome(signed(), body="{}") == 13004
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: "token")
+    gate = gate_of(lambda: "token")
     proof = visit_of("GET", TARGET, signed(), b"").proof
     gate.check(Session(number=1, proof=proof), READ, None, STAMP)
     with pytest.raises(Refused, match="13004"):
         gate.check(Session(number=2, proof=proof), READ, None, STAMP)
 
 
+def test_a_signature_may_be_stamped_with_the_exchanges_own_time() -> None:
+    """Whatever real time is: the market may be an old one, or run at another pace."""
+    for now_ms, rate, code in (
+        (STAMP, 1.0, 0), (STAMP + 60_000, 1.0, 0), (STAMP - 60_001, 1.0, 13004),
+        (STAMP + 60_001, 1.0, 13004), (STAMP + 18_000_000, 300.0, 0),
+        (STAMP + 18_000_001, 300.0, 13004),
+    ):  # fmt: skip
+        assert outcome(signed(), wall_ms=0, now_ms=now_ms, rate=rate) == code
+
+
 def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     login = Auth(grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET)
     socket = Session(number=1)
     theirs = str(gate.login(socket, login, STAMP)["access_token"])
@@ -182,7 +208,7 @@ def test_tokens_of_a_connection_are_of_no_use_elsewhere() -> None:
 
 def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     lives = []
     for scope in ("expires:60", "expires:5000", "expires:0", ""):
         login = Auth(
@@ -197,7 +223,7 @@ def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
 
 def test_a_named_session_can_be_forked_and_no_other() -> None:
     tokens = iter(f"t{number}" for number in range(9))
-    gate = Gate([Key(client_id=CLIENT, secret=SECRET)], 900, lambda: next(tokens))
+    gate = gate_of(lambda: next(tokens))
     bound, named = (
         gate.login(
             Session(number=1),
@@ -236,3 +262,42 @@ def fork_of(tokens: dict[str, object]) -> Fork:
 )
 def test_the_status_says_how_it_went(frame: bytes, status: int) -> None:
     assert status_of(frame) == status
+
+
+def test_a_key_has_sixteen_named_sessions_and_one_more_ends_the_oldest() -> None:
+    tokens = iter(f"t{number}" for number in range(99))
+    gate = gate_of(lambda: next(tokens))
+
+    def opened(name: str) -> tuple[Session, dict[str, Any]]:
+        session = Session(number=len(sockets) + 1)
+        scope = f"session:{name}" if name else ""
+        asked = Auth(
+            grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET, scope=scope
+        )
+        return session, gate.login(session, asked, STAMP)
+
+    def lasts(named: tuple[Session, dict[str, Any]]) -> bool:
+        session, granted = named
+        told = []
+        for who, token in ((session, None), (Session(number=90), granted["access_token"])):
+            try:
+                gate.check(who, READ, token, STAMP)
+                told.append("")
+            except Refused as refused:
+                told.append(f"{refused.code} {refused.data}")
+        assert told in ([""] * 2, ["13009 {'reason': 'invalid_token'}"] * 2)
+        return told[0] == ""
+
+    sockets: dict[str, tuple[Session, dict[str, Any]]] = {}
+    for number in range(16):
+        sockets[f"s{number}"] = opened(f"s{number}")
+    unnamed = opened("")  # counts to none, and is ended by none
+    assert all(map(lasts, sockets.values()))
+    opened("s0")  # the oldest is renewed, and the next is the oldest
+    opened("one more")
+    assert [name for name, one in sockets.items() if not lasts(one)] == ["s1"]
+    gate.check(unnamed[0], READ, None, STAMP)
+    with pytest.raises(Refused, match="13004"):
+        gate.fork(Session(number=91), fork_of(sockets["s1"][1]), STAMP)
+    gate.fork(Session(number=91), fork_of(sockets["s5"][1]), STAMP)
+    assert [name for name, one in sockets.items() if not lasts(one)] == ["s1", "s2"]

@@ -268,6 +268,23 @@ def test_it_needs_to_read_the_account() -> None:
     assert refused.value.code == 13021
 
 
+def test_what_an_account_began_with_is_in_its_first_log_and_in_every_later_one(
+    tmp_path: Path,
+) -> None:
+    alice = ALICE["accounts"]
+    wholes = []
+    for accounts in ((), alice, alice):
+        config = ExchangeConfig(directory=tmp_path, start_ms=T0, accounts=accounts)
+        with closing(Journal(tmp_path / "exchange.db")) as journal:
+            exchange = restore(config, journal, lambda: "token", T0, replay(FLAT))
+            journal.commit(exchange.take_step(), exchange.saved)
+        wholes.append({name: desk.transactions for name, desk in exchange.desks.items()})
+    first, second, third = wholes
+    assert [row.change for row in first[""]] == [1, 50_000]
+    assert second == third == first | {"alice": second["alice"]}
+    assert [(row.change, row.user_seq, row.id) for row in second["alice"]] == [(D(2), 1, 61_003)]
+
+
 def test_it_survives_a_restart_and_only_the_newest_are_kept(tmp_path: Path) -> None:
     config = ExchangeConfig(directory=tmp_path, start_ms=T0, remembered=8)
     with closing(Journal(tmp_path / "exchange.db")) as journal:

@@ -19,7 +19,7 @@ from store_kit import (
 )
 
 from tradebaas.store import ballast, catalogue
-from tradebaas.store.backup import BackupFailed, Fold, Mark, create_backup, prune, verify_backup
+from tradebaas.store.backup import BackupFailed, Fold, Mark, create_backup, verify_backup
 from tradebaas.store.catalogue import list_backups, verified_backups
 from tradebaas.store.faults import DiskFull
 from tradebaas.store.log import Log
@@ -135,20 +135,6 @@ def test_a_backup_leaves_the_last_space_to_the_daemon(live: Log, tmp_path: Path)
     disk = TightDisk(ballast.BALLAST_BYTES + 4096)
     with pytest.raises(DiskFull, match="bytes free"):
         create_backup(Place(tmp_path, disk), now_ms=NOW_MS, fold=COUNTING)
-
-
-def test_pruning_keeps_the_newest_and_all_that_it_did_not_make(live: Log, tmp_path: Path) -> None:
-    for hour in range(5):
-        create_backup(Place(tmp_path), now_ms=NOW_MS + hour * HOUR_MS, fold=COUNTING)
-    strange = tmp_path / "backups" / "mine.db"
-    strange.write_bytes(b"x")
-    infos = verified_backups(Place(tmp_path))
-    assert prune(Place(tmp_path), keep=2) == [info.name for info in infos[2:]]
-    assert verified_backups(Place(tmp_path)) == infos[:2]
-    assert strange.exists()
-    assert len(list((tmp_path / "backups").glob("*.json"))) == 2
-    with pytest.raises(ValueError):
-        prune(Place(tmp_path), keep=0)
 
 
 @pytest.mark.parametrize("damage", ["gone", "garbage", "longer"])
