@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from chaos.corrupt.command import corrupt_command
 from chaos.enumerate.command import enumerate_command
 from chaos.fuzz.command import fuzz_command
 from chaos.mutants.command import mutants_command
@@ -26,6 +27,7 @@ main.add_command(sim_command)
 main.add_command(enumerate_command)
 main.add_command(mutants_command)
 main.add_command(fuzz_command)
+main.add_command(corrupt_command)
 main.add_command(real_command)
 main.add_command(fsync_command)
 

@@ -22,8 +22,10 @@ MAX_FUNCTION_LINES = 60
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
+TASKS |= {"settings", "redact"}
 # Parts of the shell that daemon.py has no room for.
-SHELL = {"attendance", "bearer", "console", "embedded"}
+SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "reload"}
+SHELL |= {"unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -31,7 +33,9 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "names": set(),
-    "config": {"errors"},
+    "settings": set(),
+    "redact": set(),
+    "config": {"errors", "settings"},
     "access": {"errors", "config"},
     "core": set(),
     "runtime": {"errors"},
@@ -46,10 +50,14 @@ LAYERS: dict[str, set[str]] = {
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
     "attendance": BASE | {"commands", "lives", "runtime"},
+    "binding": TASKS | {"actors"},
+    "reload": {"config"},
+    "notices": TASKS | {"commands", "console"},
     "bearer": BASE | {"runtime"},
     "console": BASE | {"core", "config", "runtime", "board", "commands"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
+    "unattended": BASE | {"core", "store", "runtime", "board", "console"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,

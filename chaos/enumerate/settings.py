@@ -8,7 +8,6 @@ from pathlib import Path
 
 from chaos.sim.swarm import DATA, strategy_name
 from tradebaas.config import (
-    BackupSection,
     Config,
     ExchangeSection,
     RiskSection,
@@ -16,6 +15,7 @@ from tradebaas.config import (
     StrategySection,
 )
 from tradebaas.core.model import Assignment
+from tradebaas.settings import BackupSection
 
 RATE = 60
 """Exchange seconds per virtual second: an order is valid for 200 ms of the daemon's time."""

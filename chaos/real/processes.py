@@ -132,7 +132,8 @@ class Exchange:
         if self.candles is not None:
             market = ["--speed", "lockstep", "--candles", str(self.candles)]
         command = [
-            *(sys.executable, "-m", "tradebaas", "exchange", "--admin", "--funding", "0", *market),
+            *(sys.executable, "-m", "tradebaas", "exchange", "--admin", "--funding", "0"),
+            *("--basis", "0", *market),  # a driver says where our stops are met
             *("--data", str(self.directory), "--idle-exit", "0", "--port", str(self.port)),
         ]
         log = self.directory / "exchange.log"

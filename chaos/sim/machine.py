@@ -257,9 +257,9 @@ class _Child:
     machine: Machine
     rng: random.Random
 
-    async def run(self, arguments: Sequence[str], within: float) -> None:
+    async def run(self, arguments: Sequence[str], within: float, given: str = "") -> str:
         """``ports.RunSelf`` for the one thing that the daemon has its children do."""
-        assert arguments[:2] == ("backup", "create"), arguments
+        assert (arguments[:2], given) == (("backup", "create"), ""), arguments
         keep = int(arguments[arguments.index("--keep") + 1])
         seq, _, digest = arguments[arguments.index("--state") + 1].partition(":")
         held = Mark(int(seq), bytes.fromhex(digest))
@@ -269,6 +269,7 @@ class _Child:
             await trio.sleep(self.rng.uniform(0.05, 0.5))
         if limit.cancelled_caught:
             raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+        return ""
 
     async def _in_a_commit_or_soon(self, keep: int, held: Mark) -> None:
         """Copy in the middle of the daemon's next commit, if there is one soon."""

@@ -17,7 +17,6 @@ from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
 from tradebaas.board import USUAL, Capacities
 from tradebaas.config import (
-    BackupSection,
     Config,
     ExchangeSection,
     RiskSection,
@@ -27,6 +26,7 @@ from tradebaas.config import (
 )
 from tradebaas.core.model import Assignment
 from tradebaas.paper.readings import CHOICES, Readings, changed
+from tradebaas.settings import BackupSection
 
 FASTEST = 300
 """Exchange seconds per virtual second, at most."""

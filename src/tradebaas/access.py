@@ -16,6 +16,8 @@ SECRET_VARIABLE = "TRADEBAAS_CLIENT_SECRET"
 CREDENTIAL_NAME = "client-secret"
 AUDIT_VARIABLE = "TRADEBAAS_AUDIT_SECRET"
 AUDIT_CREDENTIAL = "audit-secret"
+NOTICE_VARIABLE = "TRADEBAAS_NOTICE_URLS"
+NOTICE_CREDENTIAL = "notice-urls"
 EMBEDDED_SECRET = "paper-secret"
 
 
@@ -81,6 +83,24 @@ def audit_secret(config: Config, environ: Mapping[str, str] = os.environ) -> str
     )
 
 
+def notice_addresses(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Where notices go, one apprise URL each; () when nobody wants any.
+
+    They carry tokens and passwords, so they are given as secrets are: one on each line, and what
+    follows a # at its beginning is for people.
+
+    Raises:
+        ConfigError: the credential cannot be read.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(directory) / NOTICE_CREDENTIAL if directory else None
+    text = environ.get(NOTICE_VARIABLE, "")
+    if path is not None and path.exists():
+        text = _read(path)
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(word for line in lines if not line.startswith("#") for word in line.split())
+
+
 def _secret(
     config: Config, environ: Mapping[str, str], variable: str, credential: str, lacking: str
 ) -> str:
@@ -100,10 +120,14 @@ def _secret(
 
 
 def _credential(path: Path) -> str:
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the credential {path} cannot be read: {error}") from error
+    secret = _read(path)
     if not secret:
         raise ConfigError(f"the credential {path} is empty; put the API secret into it")
     return secret
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the credential {path} cannot be read: {error}") from error

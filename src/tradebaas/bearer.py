@@ -9,7 +9,7 @@ _BYTES = 32
 
 
 def bearer_token(data_dir: Path, entropy: Entropy) -> str:
-    """The token of this data directory, made if there is none.
+    """The token of this data directory, made if there is none that can be read.
 
     Raises:
         OSError: it can be neither read nor written.
@@ -17,7 +17,7 @@ def bearer_token(data_dir: Path, entropy: Entropy) -> str:
     path = data_dir / "token"
     try:
         known = path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):  # one that was spoilt is of use to nobody
         known = ""
     if known:
         return known

@@ -89,6 +89,16 @@ class BackupStatus(Struct, frozen=True, kw_only=True):
     drilled_ms: int | None = None
 
 
+class NoticeStatus(Struct, frozen=True, kw_only=True):
+    """What became of notices in this process. ``failure`` is why the newest attempt failed."""
+
+    sent: int = 0
+    lost: int = 0
+    held: int = 0
+    waiting: int = 0
+    failure: str = ""
+
+
 class Vitals(Struct, frozen=True, kw_only=True):
     """One sample of the process by the metrics actor; ``at`` is monotonic seconds."""
 
@@ -117,6 +127,7 @@ class Board:
     clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
+    notices: Latest[NoticeStatus] = field(default_factory=Latest)
     vitals: Latest[Vitals] = field(default_factory=Latest)
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)

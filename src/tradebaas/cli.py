@@ -38,6 +38,8 @@ class Commands(click.Group):
         "verify": "tradebaas.commands.verify:verify",
         "audit": "tradebaas.commands.audit:audit",
         "backup": "tradebaas.commands.backup:backup",
+        "notify": "tradebaas.commands.notify:notify",
+        "import": "tradebaas.commands.importing:import_",
         "service": "tradebaas.commands.service:service",
     }
 

@@ -1,8 +1,7 @@
 """tradebaas.toml -> one frozen ``Config``, or a clear error that names key, line and the remedy.
 
-Secrets never come from the file (see ``access``). With no file at all the
-daemon trades on the embedded exchange, with a fast market and the built-in strategy, so that a new
-user sees the whole loop at once.
+Secrets never come from the file (see ``access``). With no file at all the daemon trades on the
+embedded exchange, with a fast market and the built-in strategy: a new user sees the whole at once.
 """
 
 import difflib
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
+from tradebaas.settings import BackupSection, NoticesSection, backup_rules, notice_rules
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -128,19 +128,6 @@ class StoreSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     low_disk_mib: int = 128
 
 
-class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Backups under ``data/backups``, one every ``interval_seconds``.
-
-    The newest ``keep`` stay, and the last one of each of the newest ``keep_days``. ``second`` is a
-    directory that gets a copy of each, on another disk or a mount; "" for none.
-    """
-
-    interval_seconds: float = 3600.0
-    keep: int = 24
-    keep_days: int = 7
-    second: str = ""
-
-
 class SupervisorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many crew deaths within ``period_seconds`` end the process (``runtime.supervisor``)."""
 
@@ -170,6 +157,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backups: BackupSection = BackupSection()
     supervisor: SupervisorSection = SupervisorSection()
     http: HttpSection = HttpSection()
+    notices: NoticesSection = NoticesSection()
 
     @property
     def data_dir(self) -> Path:
@@ -349,16 +337,12 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
         yield "foreign", name, possible, f"must be one of {', '.join(FOREIGN)}"
     yield "store", "snapshot_every", config.store.snapshot_every >= 1, "must be at least 1"
     yield "store", "low_disk_mib", config.store.low_disk_mib >= 0, "must be 0 or more"
-    backups = config.backups
-    yield "backups", "interval_seconds", backups.interval_seconds >= 1, "must be at least 1"
-    yield "backups", "keep", backups.keep >= 1, "must be at least 1"
-    yield "backups", "keep_days", backups.keep_days >= 0, "must be 0 or more"
-    absolute = not backups.second or Path(backups.second).is_absolute()
-    yield "backups", "second", absolute, "must be an absolute path, or empty for none"
+    yield from backup_rules(config.backups)
     supervisor = config.supervisor
     yield "supervisor", "deaths", supervisor.deaths >= 0, "must be 0 or more"
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
     yield "supervisor", "forgive_seconds", supervisor.forgive_seconds >= 0, "must be 0 or more"
+    yield from notice_rules(config.notices)
     yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
     loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
     yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

@@ -7,6 +7,8 @@ may also go away (a closed window, ``| head``); then nothing more is written, an
 
 import os
 import sys
+import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -27,6 +29,7 @@ from tradebaas.core.reasons import printable
 from tradebaas.core.state import State
 from tradebaas.names import command
 from tradebaas.runtime.ports import print_line
+from tradebaas.runtime.supervisor import leaves
 
 FEED = 1000
 SETTLE_S = 1.0
@@ -106,3 +109,15 @@ def _hint(config: Config) -> str:
         f"           {command('log', '--data', data)}       every event so far\n"
         "           and kill it with kill -9: the next start carries on where it stood."
     )
+
+
+def tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
+    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
+    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
+    with suppress(OSError):
+        traceback.print_exception(group)
+        print(
+            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
+            "the traceback above says where. Mend that code; a start recovers from the store",
+            file=sys.stderr,
+        )

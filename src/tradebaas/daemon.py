@@ -10,26 +10,27 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import trio
 
 from tradebaas import __version__, embedded
-from tradebaas.access import check_access, client_secret, denial
-from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
+from tradebaas.access import check_access, client_secret, denial, notice_addresses
 from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
-from tradebaas.config import HOSTS, Config, instrument_fault
-from tradebaas.console import narrate, say
+from tradebaas.binding import bind_assignment, check_strategy, configured
+from tradebaas.config import HOSTS, Config
+from tradebaas.console import narrate, say, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import ConfigError, Fatal, StoreFault, Unusable
+from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
 from tradebaas.lives import Lives
+from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
 from tradebaas.runtime.supervisor import (
@@ -43,23 +44,47 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
-from tradebaas.strategies.protocol import BadParameter
+from tradebaas.unattended import restore_newest, resume_by_itself
 
+if TYPE_CHECKING:
+    from tradebaas.notices.watch import Watch
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 HTTP_WAITS_S = 3.0
+LAST_NOTICES_S = 3.0
+"""How long an orderly end may take for its notices; what is not sent then, the next start sends."""
 SPACE_CHECK_S = 2.0
 DEED_S = 20.0
 WORDS_S = 1.0
 
 
-def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
+def run(
+    config: Config, *, load: Callable[[], Config], chaos: bool = False, rehearsal: bool = False
+) -> int:
     """Run the daemon until it is told to stop; the exit code of the process (``errors``).
 
-    With ``chaos`` its actors can be killed; ``rehearsal`` is for ``backup drill``.
+    ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
+    ``rehearsal`` is for ``backup drill``.
     """
-    code = 0
+    ports = system_ports()
+    code, fatal = _run(config, ports, load, chaos, rehearsal)
+    if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
+        problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
+        with suppress(OSError):
+            print(f"tradebaas: {problem or 'restored the newest backup'}", file=sys.stderr)
+        if not problem:
+            code, _ = _run(config, ports, load, chaos, rehearsal)
+    return code
+
+
+def _run(
+    config: Config, ports: Ports, load: Callable[[], Config], chaos: bool, rehearsal: bool
+) -> tuple[int, Fatal | None]:
+    """The exit code, and what it was that ended it."""
+    code, fatal = 0, None
     try:
         trio.run(
-            _Daemon(config, system_ports(), chaos, rehearsal).main,
+            _Daemon(config, ports, load, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
     except* Fatal as group:
@@ -68,21 +93,9 @@ def run(config: Config, *, chaos: bool = False, rehearsal: bool = False) -> int:
             print(f"tradebaas: {fatal}", file=sys.stderr)
         code = fatal.exit_code if fatal else Fatal.exit_code
     except* SystemExit as group:
-        _tell_of_exit(group)
+        tell_of_exit(group)
         code = code or Fatal.exit_code
-    return code
-
-
-def _tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
-    """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
-    actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
-    with suppress(OSError):
-        traceback.print_exception(group)
-        print(
-            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
-            "the traceback above says where. Mend that code; a start recovers from the store",
-            file=sys.stderr,
-        )
+    return code, fatal
 
 
 @final
@@ -92,25 +105,29 @@ class _Daemon:
 
     config: Config
     ports: Ports
+    load: Callable[[], Config]
     chaos: bool
     rehearsal: bool
     lives: Lives = field(init=False)
+    addresses: tuple[str, ...] = field(init=False, repr=False)
     http_down: trio.Event = field(default_factory=trio.Event)
     shell: trio.Nursery | None = None
     acting: bool = False
+    watch: "Watch | None" = None
 
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
+        self.addresses = () if self.rehearsal else notice_addresses()
         self.lives = Lives(
             self.config, self.ports, self._locate(), secret, self._note_death,
             rehearsal=self.rehearsal,
         )  # fmt: skip
 
     async def main(self) -> None:
-        self._check_strategy()
+        check_strategy(self.config)
         self._check_places()
         notifier = Notifier(os.environ, self.ports.send_datagram)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as shell:
                 self.shell = shell
                 shell.start_soon(self._take_signals, signals, notifier)
@@ -119,10 +136,17 @@ class _Daemon:
                 shell.start_soon(narrate, self.lives.board, self.config)
                 shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
                 shell.start_soon(self._autostart)
+                if self.config.backups.auto_restore:
+                    board, door = self.lives.board, self.lives.door
+                    place = Place(self.config.data_dir)
+                    shell.start_soon(resume_by_itself, board, door, self.ports, place)
                 shell.start_soon(self._http)
                 shell.start_soon(self._halt_without_space)
+                shell.start_soon(self._notices)
                 await self._live()
                 self.http_down.set()
+                if self.watch is not None:
+                    await self.watch.drain(LAST_NOTICES_S)
                 shell.cancel_scope.cancel()
         if self.config.embedded_exchange:
             embedded.stop(self.config)
@@ -220,9 +244,31 @@ class _Daemon:
         await embedded.keep(self.config)
 
     async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
-        async for _ in signals:
+        """End in order, or take the configuration anew.
+
+        A terminal that hangs up ends what runs in it; else a hangup asks for a reload.
+        """
+        for_reload = None if os.isatty(0) else signal.SIGHUP
+        async for number in signals:
+            if number == for_reload:
+                assert self.shell is not None
+                self.shell.start_soon(self._reload, notifier)
+                continue
             notifier.stopping()
             self.lives.drain.ask()
+
+    async def _reload(self, notifier: Notifier) -> None:
+        """Take what can be changed while it runs; a configuration that is wrong changes nothing."""
+        notifier.reloading(self.ports.clock.monotonic())
+        try:
+            async with self.ports.open_blocking("configuration") as worker:
+                found = await worker.run(self.load)
+        except Unusable as error:
+            await say(f"the new configuration is refused, the old one stays: {error}")
+        else:
+            self.config, words = taken(self.config, found)
+            await say(words)
+        notifier.ready()
 
     async def _autostart(self) -> None:
         """Arm the configured strategy if this store was never told what to trade."""
@@ -230,7 +276,7 @@ class _Daemon:
         view, _ = await self.lives.board.view.wait_newer(0)
         if not settings.autostart or view.assignment is not None:
             return
-        assignment = bind_assignment(self.config, self._configured())
+        assignment = bind_assignment(self.config, configured(self.config))
         assert isinstance(assignment, Assignment)  # main has checked it
         while True:
             try:
@@ -238,17 +284,6 @@ class _Daemon:
                 return
             except (AskTimeout, LifeEnded):
                 await trio.sleep(0.1)
-
-    def _check_strategy(self) -> None:
-        """Refuse a configured strategy that could never be armed.
-
-        Raises:
-            ConfigError: naming what is wrong with it and what would be right.
-        """
-        judged = _judge(self.config, self._configured())
-        if isinstance(judged, BadParameter):
-            place = self.config.strategy.place(judged.name)
-            raise ConfigError(f"{place}: [strategy]: {judged.reason}")
 
     def _check_places(self) -> None:
         """Refuse a data directory of another user before anything is made in it.
@@ -264,33 +299,44 @@ class _Daemon:
         for place in places:
             check_access(place)
 
-    def _configured(self) -> Assignment:
-        settings = self.config.strategy
-        return Assignment(
-            strategy=settings.name,
-            parameters={name: str(value) for name, value in settings.parameters.items()},
-            instrument=settings.instrument,
-            timeframe=settings.timeframe,
-        )
+    # -------------------------------------------------------------------------------- HTTP
+
+    async def _notices(self) -> None:
+        """Tell those who want to be told."""
+        if self.addresses:
+            await self._keep("Notices", self._watch)
+
+    async def _watch(self, _plan: LifePlan) -> None:
+        from tradebaas.notices.watch import Watch
+
+        self.watch = Watch(lambda: self.config, self.lives.board, self.ports, self.addresses)
+        try:
+            await self.watch.run()
+        finally:
+            self.watch = None
+
+    async def _keep(self, name: str, start: Callable[[LifePlan], Awaitable[None]]) -> None:
+        """Run a part of the shell under a budget of its own; it never takes the crew down."""
+        budget = Budget(deaths=20, period=600.0)
+        try:
+            await supervise(
+                start,
+                clock=self.ports.clock,
+                entropy=self.ports.entropy,
+                budget=budget,
+                on_death=partial(self._note_part_death, name),
+                stop=self.http_down,
+            )
+        except Fatal as fatal:
+            self._say(f"{name} ended, the crew goes on: {fatal}")
 
     # -------------------------------------------------------------------------------- HTTP
 
     async def _http(self) -> None:
-        """Serve once trading is possible, under a budget of its own; never takes the crew down."""
+        """Serve once trading is possible."""
         with trio.move_on_after(HTTP_WAITS_S):
             await self._recovered()
-        budget = Budget(deaths=20, period=600.0)
-        try:
-            await supervise(
-                self._serve_http,
-                clock=self.ports.clock,
-                entropy=self.ports.entropy,
-                budget=budget,
-                on_death=self._note_http_death,
-                stop=self.http_down,
-            )
-        except Fatal as fatal:
-            self._say(f"HTTP is not served, the crew goes on: {fatal}")
+        await self._keep("HTTP", self._serve_http)
 
     async def _recovered(self) -> None:
         """Until the first life has reconciled, proven and protected everything."""
@@ -342,26 +388,7 @@ class _Daemon:
         except PermissionError as error:
             raise Unusable(denial(self.config.data_dir / "token")) from error
 
-    def _note_http_death(self, report: DeathReport) -> None:
+    def _note_part_death(self, name: str, report: DeathReport) -> None:
         fatal = find_fatal(report.error)
         if fatal is None:
-            self._say("HTTP died\n" + "".join(traceback.format_exception(report.error)).rstrip())
-
-
-def bind_assignment(config: Config, assignment: Assignment) -> Assignment | str:
-    """The assignment with every parameter spelled out, or why it cannot be armed."""
-    judged = _judge(config, assignment)
-    return judged.reason if isinstance(judged, BadParameter) else judged
-
-
-def _judge(config: Config, assignment: Assignment) -> Assignment | BadParameter:
-    """Likewise; what is wrong is named as the section [strategy] names it."""
-    fault = instrument_fault(config, assignment.instrument)
-    if fault:
-        return BadParameter("instrument", fault)
-    try:
-        return bound_strategy(assignment).assignment
-    except StrategyUnusable as unusable:
-        own = unusable.key in ("name", "timeframe", "parameters")
-        key = unusable.key if own else f"parameters.{unusable.key}"
-        return BadParameter(key, str(unusable))
+            self._say(f"{name} died\n" + "".join(traceback.format_exception(report.error)).rstrip())

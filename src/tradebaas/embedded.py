@@ -51,7 +51,7 @@ def find(config: Config) -> Address | None:
         try:
             raw = json.loads((home / "address").read_text(encoding="utf-8"))
             address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
-        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        except (FileNotFoundError, ValueError, TypeError, KeyError):  # spoilt, it names nobody
             return None
         return address if _holder(home / "lock") == address.pid else None
 

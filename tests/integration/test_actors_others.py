@@ -11,13 +11,14 @@ from tests.unit.actors.world import World, bounded, new_world
 from tradebaas.actors import backups
 from tradebaas.actors.causes import COD
 from tradebaas.board import BackupStatus, Evaluated
-from tradebaas.config import BackupSection, SupervisorSection
+from tradebaas.config import SupervisorSection
 from tradebaas.core.messages import Disarm, Refused
 from tradebaas.core.model import Phase
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
 from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import open_link
 from tradebaas.runtime.ports import system_ports
+from tradebaas.settings import BackupSection
 from tradebaas.store.place import Place
 
 CRASH_LOOP = "crash loop"

@@ -89,6 +89,9 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"tradebaas_last_commit_seconds": "0.01x9 2 0.01x10"},
         "12m",
     ),
+    "NoticesLost": (
+        {"tradebaas_notices_lost_total": "0x5 1x5"}, {"tradebaas_notices_lost_total": "3x10"}, "8m",
+    ),
 }  # fmt: skip
 """By alert: series, a sample a minute, with which it fires; others with which it does not; when."""
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from chaos.real.fault import Need
 from chaos.real.permitted import refusal
 from chaos.real.volume import Volume
 from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
-from tradebaas.core.events import LifeEnded, LifeStarted
+from tradebaas.core.events import Halted, LifeEnded, LifeStarted, Recovered, Resumed
 from tradebaas.core.model import Phase
-from tradebaas.store.halt import read_halt
+from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.place import Place
 
 
@@ -212,6 +213,78 @@ def test_a_damaged_store_ends_with_75_and_its_advice_works(
     assert read_halt(Place(run.data)) == ""
     run.covered()
     assert exchange.protected()
+
+
+AUTO = "\n[backups]\nauto_restore = true\n"
+
+
+def _damaged_with_a_position(run: Run, tmp_path: Path) -> None:
+    """A position is open, and the store that has a backup is cut."""
+    run.start()
+    run.covered()
+    made = tradebaas("backup", "create", "--data", str(run.data), cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    _cut(run)
+
+
+def _cut(run: Run) -> None:
+    run.signal(signal.SIGTERM)
+    assert run.wait_end() == 0
+    with (run.data / "tradebaas.db").open("r+b") as file:
+        file.truncate(5_000)
+
+
+def test_a_damaged_store_is_restored_and_resumed_once_a_day_where_that_is_wanted(
+    run: Run, exchange: Books, tmp_path: Path
+) -> None:
+    run.more = AUTO
+    _damaged_with_a_position(run, tmp_path)
+    run.start()
+    state = run.until(lambda s: s.halted is not None and s.position is None, "halted and flat")
+    assert state.halted is not None
+    assert state.halted.reason.startswith("restored unattended from tradebaas-")
+    run.until(lambda s: s.halted is None, "the end of the halt")
+    told = [event for event in run.events() if isinstance(event, Halted | Resumed | Recovered)]
+    assert [type(event) for event in told][-3:] == [Halted, Recovered, Resumed]
+    run.poll(lambda: read_halt(Place(run.data)) == "", "the end of the halt file")
+    run.covered()
+    assert exchange.protected()
+    _cut(run)
+    run.start()
+    assert run.wait_end() == 75
+    assert "nothing is restored by itself twice a day" in run.words()
+
+
+def test_an_operators_halt_outlives_an_unattended_restore(
+    run: Run, exchange: Books, tmp_path: Path
+) -> None:
+    run.more = AUTO
+    _damaged_with_a_position(run, tmp_path)
+    write_halt(Place(run.data), "operator: weekend")
+    run.start()
+    run.until(lambda s: s.halted is not None and s.position is None, "halted and flat")
+    time.sleep(3)  # five candles
+    state = run.state()
+    assert state.halted is not None
+    assert state.halted.reason == "operator: weekend"
+    assert read_halt(Place(run.data)) == "operator: weekend"
+    assert exchange.position() == 0
+
+
+def test_a_halt_that_comes_after_an_unattended_restore_stays(
+    run: Run, exchange: Books, tmp_path: Path
+) -> None:
+    run.more = AUTO
+    _damaged_with_a_position(run, tmp_path)
+    run.start()
+    run.until(lambda s: s.halted is not None, "halted")
+    write_halt(Place(run.data), "by hand")
+    run.until(lambda s: s.position is None and s.last_recovery is not None, "flat")
+    time.sleep(3)
+    state = run.state()
+    assert state.halted is not None
+    assert "by hand" in read_halt(Place(run.data))
+    assert exchange.position() == 0
 
 
 def test_a_port_in_use_is_said_and_the_crew_goes_on(run: Run, exchange: Books) -> None:

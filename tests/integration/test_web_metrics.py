@@ -205,6 +205,14 @@ async def test_a_strategy_that_a_crash_loop_keeps_out_is_not_active() -> None:
     assert value(families, "tradebaas_strategies_active") == 0
 
 
+async def test_what_became_of_notices_is_told_where_somebody_wants_any() -> None:
+    _, families = await scrape(well())
+    names = ("sent_total", "lost_total", "held_total", "waiting")
+    assert [value(families, f"tradebaas_notices_{name}") for name in names] == [4, 1, 2, 3]
+    text, _ = await scrape(World())
+    assert "\ntradebaas_notices_sent_total " not in text
+
+
 async def test_the_alert_rules_ask_for_what_is_published() -> None:
     text, _ = await scrape(well())
     asked = re.findall(r"(tradebaas_\w+)(?:{(\w+)=~?\"([^\"]+)\"})?", RULES.read_text())

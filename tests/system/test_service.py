@@ -3,7 +3,9 @@ person can mend leaves it down."""
 
 import json
 import re
+import shlex
 import signal
+import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +20,26 @@ DAEMON, EXCHANGE = "tradebaas.service", "tradebaas-exchange.service"
 DATA = "/var/lib/tradebaas"
 SECONDS = {"s": 1, "min": 60, "h": 3600, "ms": 0.001}
 RECOVERED = re.compile(r"recovered life (\d+) \((.+), in ([A-Z_]+)\)")
+
+
+FAILED = f"tradebaas-failed@{DAEMON}.service"
+SECRET = "hunter2-and-more"
+RECEIVED = "/tmp/received"
+PYTHON = f"/opt/test/python/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+LIBRARY = "LD_LIBRARY_PATH=/opt/test/python/lib"
+RECEIVER = f"""\
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open({RECEIVED!r}, "ab") as file:
+            file.write(body + b"\\n")
+        self.send_response(200)
+        self.end_headers()
+
+HTTPServer(("127.0.0.1", 8030), Receiver).serve_forever()
+"""
 
 
 def start(box: Box) -> None:
@@ -68,7 +90,7 @@ def test_a_killed_daemon_trades_again_by_itself(box: Box, number: signal.Signals
     began = time.time()
     box.kill(DAEMON, number)
     (_, first), (again, second) = recovered(box, 2)
-    print(f"\n{number.name}: {again - began:.2f} s from the signal to recovered ({second})")
+    print(f"\n{number.name}: {again - began:.2f} s from the signal to trading again ({second})")
     assert "clean start" in first
     assert "life 2" in second
     assert box.show(DAEMON, "NRestarts") == "1"
@@ -143,6 +165,74 @@ def _limit() -> tuple[int, float]:
     assert burst
     assert interval
     return int(burst[1]), int(interval[1]) * SECONDS[interval[2]]
+
+
+def told(box: Box, count: int, within: float = 30.0) -> list[dict[str, str]]:
+    """The notices that the receiver inside the box was sent, once there are so many."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        got = [json.loads(line) for line in box.run("cat", RECEIVED, check=False).splitlines()]
+        if len(got) >= count:
+            return got
+        time.sleep(0.1)
+    raise AssertionError(f"{count} notices did not come, but {got}:\n{box.tell(FAILED)}")
+
+
+def test_a_unit_that_is_given_up_is_told_of(tmp_path: Path) -> None:
+    """The one whose configuration is wrong, and the one that crashes for ever."""
+    box = new_box(tmp_path / "box", config='[exchange]\nenvironment = "mars"\n')
+    box.put("/etc/tradebaas/notice-urls", f"# mine\njson://me:{SECRET}@127.0.0.1:8030/\n", 0o600)
+    box.put("/opt/receiver.py", RECEIVER)
+    with _booted(box):
+        box.run("systemd-run", "--unit=receiver", "-E", LIBRARY, PYTHON, "/opt/receiver.py")
+        box.run("systemctl", "start", DAEMON, check=False)
+        (notice,) = told(box, 1)
+        assert notice["title"] == f"TradeBaas: {DAEMON} has FAILED"
+        assert "exit-code, exit status 78. The configuration is wrong" in notice["message"]
+        box.run("mkdir", "-p", f"/run/systemd/system/{DAEMON}.d")
+        crash = f"printf %s {shlex.quote(CRASHES)} >/run/systemd/system/{DAEMON}.d/crash.conf"
+        box.run("sh", "-c", crash + " && systemctl daemon-reload")
+        box.run("systemctl", "start", DAEMON, check=False)
+        _, notice = told(box, 2, within=60)
+        assert "exit status 70. Its crew died again and again" in notice["message"]
+        assert SECRET not in box.run("journalctl", "--no-pager", "-o", "verbose")
+
+
+def test_where_nobody_is_told_it_starts_all_the_same_and_a_failure_is_no_second_one(
+    tmp_path: Path,
+) -> None:
+    box = new_box(tmp_path / "box", config='[exchange]\nenvironment = "mars"\n')
+    with _booted(box):
+        box.run("systemctl", "start", DAEMON, check=False)
+        box.until(DAEMON, "ActiveState", "failed")
+        box.until(FAILED, "Result", "success")
+        deadline = time.monotonic() + 20
+        while "nobody is told" not in box.journal(FAILED):
+            assert time.monotonic() < deadline, box.tell(FAILED)
+            time.sleep(0.1)
+
+
+def test_a_reload_takes_what_may_change_and_refuses_what_is_wrong(box: Box) -> None:
+    start(box)
+    pid = box.show(DAEMON, "MainPID")
+    config = "/etc/tradebaas/tradebaas.toml"
+    box.run("sh", "-c", f"printf '\\n[notices]\\nopened = false\\n' >> {config}")
+    box.run("systemctl", "reload", DAEMON)
+    says(box, "taken: [notices]")
+    box.run("sh", "-c", f"echo 'opend = true' >> {config}")
+    box.run("systemctl", "reload", DAEMON)
+    says(box, "the new configuration is refused, the old one stays")
+    box.until(DAEMON, "SubState", "running")
+    assert box.show(DAEMON, "MainPID") == pid
+    assert box.show(DAEMON, "NRestarts") == "0"
+
+
+def says(box: Box, text: str, within: float = 20.0) -> None:
+    """Wait until the daemon has said so."""
+    deadline = time.monotonic() + within
+    while text not in box.journal(DAEMON):
+        assert time.monotonic() < deadline, box.tell(DAEMON)
+        time.sleep(0.1)
 
 
 def test_it_stops_in_time_with_a_position_open_and_its_stop_stays(box: Box) -> None:

@@ -31,17 +31,24 @@ Command = Callable[..., None]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def with_config(command: Command) -> Command:
-    """Add --config and --data, and pass what they lead to as ``config``."""
-
-    @click.option(
+def config_options(command: Command) -> Command:
+    """Add --config and --data, passed as ``file`` and ``data``; see ``resolve``."""
+    command = click.option(
+        "--data", help="Data directory.  [default: that of the configuration, ./data]"
+    )(command)
+    return click.option(
         "--config",
         "file",
         type=click.Path(path_type=Path),
         help=f"Configuration file.  [default: ./{CONFIG_FILE} if there is one, else a demo on "
         "the embedded exchange]",
-    )
-    @click.option("--data", help="Data directory.  [default: that of the configuration, ./data]")
+    )(command)
+
+
+def with_config(command: Command) -> Command:
+    """Add --config and --data, and pass what they lead to as ``config``."""
+
+    @config_options
     @functools.wraps(command)
     def configured(*args: object, file: Path | None, data: str | None, **more: object) -> None:
         command(*args, config=resolve(file, data), **more)

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from tradebaas.access import EMBEDDED_SECRET
-from tradebaas.commands.common import with_config
+from tradebaas.commands.common import config_options, resolve
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCKSTEP = "lockstep"
 USUAL_PREMIUM = Decimal("0.001")
+USUAL_BASIS = Decimal("0.0002")
 CREDITS = {f"tier{tier}": tier for tier in (1, 2, 3, 4)} | {"off": 0}
 FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\n".join(
     f"  {name:13} {mishap.says}" for name, mishap in MISHAPS.items()
@@ -31,26 +32,39 @@ FAULTS = "Faults, each with a chance to meet a call that changes orders:\n" + "\
 
 
 @click.command()
-@with_config
+@config_options
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of HTTP; 0 takes a free one.")
 @click.option("--chaos", is_flag=True, help="Let POST /chaos/kill/ACTOR kill actors (for tests).")
 @click.option("--rehearse", is_flag=True, hidden=True)
 @click.pass_context
-def run(ctx: click.Context, config: Config, port: int | None, chaos: bool, rehearse: bool) -> None:
+def run(
+    ctx: click.Context,
+    file: Path | None,
+    data: str | None,
+    port: int | None,
+    chaos: bool,
+    rehearse: bool,
+) -> None:
     """Run the daemon until SIGTERM or Ctrl-C.
 
-    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise.
+    Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise. SIGHUP
+    takes what it tells, [notices], from the configuration anew.
     """
     from tradebaas import daemon
 
-    if port is not None:
+    def load() -> Config:
+        config = resolve(file, data)
+        if port is None:
+            return config
         http = msgspec.structs.replace(config.http, port=port)
-        config = msgspec.structs.replace(config, http=http)
+        return msgspec.structs.replace(config, http=http)
+
+    config = load()
     if rehearse:
         from tradebaas.commands.rehearsal import check_rehearsal
 
         check_rehearsal(config)
-    ctx.exit(daemon.run(config, chaos=chaos, rehearsal=rehearse))
+    ctx.exit(daemon.run(config, load=load, chaos=chaos, rehearsal=rehearse))
 
 
 def _speed(_ctx: click.Context, _option: click.Parameter, text: str) -> float | str:
@@ -108,11 +122,11 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         raise click.BadParameter(str(error)) from error
 
 
-def _funding(asked: Decimal | None, *, lockstep: bool) -> Decimal:
+def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
     if asked is not None:
         return asked
-    return Decimal(0) if lockstep else USUAL_PREMIUM
+    return Decimal(0) if lockstep else usual
 
 
 def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Readings:
@@ -179,6 +193,12 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
     help="Largest premium that funding is made of; 0 for none.  [default: 0.1, in lockstep 0]",
 )
 @click.option(
+    "--basis",
+    callback=_percent,
+    metavar="PERCENT",
+    help="How far the mark may be from the index; 0: they are one.  [default: 0.02, in lockstep 0]",
+)
+@click.option(
     "--settlement",
     callback=_seconds,
     default=0.0,
@@ -241,6 +261,7 @@ def exchange(
     balance_btc: Decimal,
     balance_usdc: Decimal,
     funding: Decimal | None,
+    basis: Decimal | None,
     settlement: float,
     accounts: "list[tuple[AccountConfig, Key]]",
     keys: "list[Key]",
@@ -271,7 +292,8 @@ def exchange(
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,
         balance_usdc=balance_usdc,
-        funding=_funding(funding, lockstep=speed == LOCKSTEP),
+        funding=_share(funding, USUAL_PREMIUM, lockstep=speed == LOCKSTEP),
+        basis=_share(basis, USUAL_BASIS, lockstep=speed == LOCKSTEP),
         settlement_ms=round(settlement * 1000),
         accounts=tuple(account for account, _ in accounts),
         keys=(*(key for _, key in accounts), *keys),

@@ -229,8 +229,11 @@ def _stay_halted(draft: Draft) -> None:
 
 
 def _resume(draft: Draft, request: Resume) -> Refused | None:
-    if draft.state.halted is None:
+    halted = draft.state.halted
+    if halted is None:
         return Refused(reason="nothing is halted")
+    if request.only and request.only != halted.reason:
+        return Refused(reason=f"it is halted by {halted.by} as well: {halted.reason}")
     draft.emit(Resumed(by=request.by))
     return None
 

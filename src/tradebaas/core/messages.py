@@ -116,9 +116,10 @@ class Halt(Struct, frozen=True, kw_only=True):
 
 
 class Resume(Struct, frozen=True, kw_only=True):
-    """Operator: lift the halt."""
+    """Operator: lift the halt; with ``only`` that one alone, by its reason."""
 
     by: str
+    only: str = ""
 
 
 class Guard(Struct, frozen=True, kw_only=True):

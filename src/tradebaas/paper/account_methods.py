@@ -118,7 +118,7 @@ def _order_margins(call: Call, asked: report.ListedOrders) -> list[Wire]:
 def _order_margin(call: Call, order: Order) -> Decimal:
     if order.reduce_only or order.is_secondary:
         return ZERO
-    price = order.price or call.exchange.tape.price
+    price = order.price or call.exchange.tape.mark
     return call.exchange.terms.margin.of(order.instrument, order.remaining, price)[0]
 
 

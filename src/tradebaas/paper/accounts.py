@@ -16,6 +16,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from tradebaas.paper.basis import MARK_STEP
 from tradebaas.paper.candles import HIGHEST_PRICE, LOWEST_PRICE
 from tradebaas.paper.instruments import (
     COIN_STEP,
@@ -28,7 +29,6 @@ from tradebaas.paper.instruments import (
 
 ZERO = Decimal(0)
 FUNDING_STEP = Decimal("1E-24")
-MARK_STEP = Decimal("0.01")
 
 
 class Position(msgspec.Struct, kw_only=True):

@@ -210,7 +210,7 @@ def _frame(call: Call, asked: Frame) -> int:
 
 def _ledger(call: Call, asked: Ledger) -> Wire:
     exchange, desk = call.exchange, call.desk
-    price = exchange.tape.price
+    price = exchange.tape.mark
     trades = [t for t in desk.trades if t.trade_seq > asked.after_seq]
     wire: Wire = {
         "n": exchange.saved.next_record - 1,

@@ -8,6 +8,7 @@ import msgspec
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.instruments import plain
 from tradebaas.paper.orders import Order
+from tradebaas.paper.tape import Stand, Tape
 from tradebaas.paper.transactions import Filled, Held, of_fill
 
 LIQUIDATION_FEE = Decimal("0.01")
@@ -15,23 +16,24 @@ LIQUIDATION_FEE = Decimal("0.01")
 
 
 class Execution(NamedTuple):
-    """What both sides of a trade share; ``liquidation`` says whose side was liquidated, if any."""
+    """What both sides of a trade share; ``liquidation`` says whose side was liquidated, if any,
+    ``stood`` where the market stood."""
 
     trade_id: str
     trade_seq: int
     amount: Decimal
     price: Decimal
-    mark: Decimal
+    stood: Stand
     liquidation: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def execution(
-    desk: Desk, order: Order, amount: Decimal, price: Decimal, mark: Decimal, liquidated: str
+    desk: Desk, order: Order, amount: Decimal, price: Decimal, tape: Tape, liquidated: str
 ) -> Execution:
-    """Return a new execution; ``liquidated`` has the letters of the sides that were."""
+    """Return a new execution, now; ``liquidated`` has the letters of the sides that were."""
     trade_id = f"{order.instrument.id_prefix}{desk.number('trade')}"
     whose = liquidated or msgspec.UNSET
-    return Execution(trade_id, desk.trade_seq(), amount, price, mark, whose)
+    return Execution(trade_id, desk.trade_seq(), amount, price, tape.stand, whose)
 
 
 def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decimal) -> None:
@@ -55,8 +57,8 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
             order_id=order.order_id,
             direction=order.direction,
             tick_direction=0 if order.is_buy else 2,
-            index_price=done.mark,
-            mark_price=done.mark,
+            index_price=done.stood.price,
+            mark_price=done.stood.mark,
             price=price,
             amount=amount,
             contracts=plain(amount / item.contract_size),
@@ -73,4 +75,4 @@ def book(desk: Desk, order: Order, done: Execution, liquidity: str, rate: Decima
         )
     )
     fill = Filled(done.trade_id, amount, price, fee, liquidity)
-    desk.add_transaction(of_fill(desk.stamp(), desk.account, order, fill, before, done.mark))
+    desk.add_transaction(of_fill(desk.stamp(), desk.account, order, fill, before, done.stood))

@@ -189,7 +189,7 @@ def price_of(item: Instrument, name: str, price: Decimal | None) -> Decimal:
 
 
 def check_band(call: Call, order: Order) -> None:
-    """Refuse a limit that is too far on the wrong side of the index, or move it to the edge."""
+    """Refuse a limit that is too far on the wrong side of the mark, or move it to the edge."""
     if order.order_type != "limit":
         return
     assert order.price is not None
@@ -231,7 +231,7 @@ def check_funds(call: Call, order: Order) -> None:
     reach = held + bought + order.amount if order.is_buy else held - sold - order.amount
     if abs(reach) <= abs(held):
         return
-    price = call.exchange.tape.price
+    price = call.exchange.tape.mark
     needed, _ = call.exchange.terms.margin.of(item, reach, price)
     if needed > desk.account.equity(item.settlement_currency, price):
         raise Refused(10009, "not_enough_funds")

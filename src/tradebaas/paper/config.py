@@ -56,6 +56,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``remembered`` is how many ended orders, and how many trades, can be asked for, and ``windows``
     in which store. ``settlement_ms`` is how long the books are closed from 08:00 UTC on; 0 = never.
     ``funding`` is the largest premium that a perpetual's funding is made of, a share; 0 = none.
+    ``basis`` is how far the mark price may be from the index, a share; 0 = they are one.
     ``rate_limits`` ends the sessions of those who call too often for their ``tier``; never in
     lockstep, where time stands still. ``faults`` are those of ``mishaps`` by name, and the chance
     of each to meet a call that changes orders. ``accounts`` and ``keys`` are those beside the main
@@ -86,6 +87,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     windows: Windows = Windows()
     settlement_ms: int = 0
     funding: Decimal = Decimal(0)
+    basis: Decimal = Decimal(0)
     rate_limits: bool = True
     tier: int = LOWEST_TIER
     faults: dict[str, float] = {}
@@ -181,8 +183,10 @@ def _check_money(config: ExchangeConfig) -> None:
                 raise ConfigError(
                     f"{whose}{name} {balance} is not a number from 0 to {MAX_BALANCE}"
                 )
-    if not config.funding.is_finite() or not 0 <= config.funding <= MAX_PREMIUM:
-        raise ConfigError(f"funding {config.funding} is not a share from 0 to {MAX_PREMIUM}")
+    for name in ("funding", "basis"):
+        share: Decimal = getattr(config, name)
+        if not share.is_finite() or not 0 <= share <= MAX_PREMIUM:
+            raise ConfigError(f"{name} {share} is not a share from 0 to {MAX_PREMIUM}")
     for name in ("maker_fee", "taker_fee"):
         fee: Decimal = getattr(config, name)
         if not fee.is_finite() or not -MAX_FEE <= fee <= MAX_FEE:

@@ -13,7 +13,7 @@ from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.sessions import Session
-from tradebaas.paper.statements import position_wire, summary_wire
+from tradebaas.paper.statements import Prices, position_wire, summary_wire
 from tradebaas.paper.terms import Terms
 from tradebaas.paper.views import interest, settlement_price
 
@@ -32,13 +32,14 @@ class Display:
     def position(self, desk: Desk, name: str) -> Wire:
         """Return an account's position in an instrument."""
         held, terms = desk.account.positions[name], self._terms
-        shares, settled = interest(self._tape, terms), settlement_price(self._tape, terms)
-        return position_wire(desk, held, self._tape.price, settled, terms, shares)
+        tape = self._tape
+        prices = Prices(tape.price, tape.mark, settlement_price(tape, terms))
+        return position_wire(desk, held, prices, terms, interest(tape, terms))
 
     def summary(self, desk: Desk, currency: str) -> Wire:
         """Return the summary of a currency of an account."""
         terms = self._terms
-        return summary_wire(desk, currency, self._tape.price, terms.margin, terms.limits)
+        return summary_wire(desk, currency, self._tape.mark, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
 

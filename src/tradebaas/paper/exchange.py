@@ -12,6 +12,7 @@ from decimal import Decimal, localcontext
 
 from tradebaas.paper import families, liquidation
 from tradebaas.paper.accounts import Account, account_number, overdrawn
+from tradebaas.paper.basis import Basis
 from tradebaas.paper.candles import MINUTE_MS
 from tradebaas.paper.config import ExchangeConfig
 from tradebaas.paper.desk import Desk
@@ -20,12 +21,12 @@ from tradebaas.paper.instruments import CONTEXT, Wire
 from tradebaas.paper.keys import AccountConfig
 from tradebaas.paper.market import Market
 from tradebaas.paper.matching import Matching
-from tradebaas.paper.orders import FIRST_USER_ID, Order
+from tradebaas.paper.orders import FIRST_USER_ID
 from tradebaas.paper.outbox import Outbox
 from tradebaas.paper.recorder import Recorder, Step
 from tradebaas.paper.saved import MAIN, SavedAccount, SavedState
 from tradebaas.paper.sessions import LOOPBACK, Gate, Proof, Session
-from tradebaas.paper.tape import Tape
+from tradebaas.paper.tape import Stand, Tape
 from tradebaas.paper.terms import Terms
 
 MAX_EVENTS_PER_MOVE = 10_000
@@ -44,7 +45,10 @@ class Exchange:
         new_token: Callable[[], str],
     ) -> None:  # fmt: skip
         self.config = config
-        self.tape = Tape(market, saved.tape if saved else None)
+        first = market.bar(market.live)
+        assert first is not None, "a market has at least one bar"
+        basis = Basis(config.basis * first.open, config.seed)
+        self.tape = Tape(market, saved.tape if saved else None, basis)
         if saved is None:
             saved = SavedState(source=market.name, tape=self.tape.state)
         known = {account.name for account in saved.accounts}
@@ -89,7 +93,7 @@ class Exchange:
             share = self.terms.funding.between(before_ms, now_ms)
             for desk in self.desks.values():
                 for position in desk.account.positions.values():
-                    position.accrue(share, self.tape.price)
+                    position.accrue(share, self.tape.mark)
         self.tape.state.now_ms = now_ms
 
     def advance(self, to_ms: int) -> None:
@@ -150,21 +154,17 @@ class Exchange:
 
     def shock(self, price: Decimal) -> None:
         """Gap the market to ``price``; it goes on from there."""
-        crossed = self._crossed_in_gap(price)
+        before = self.tape.stand
         self.tape.shock(price)
-        self._execute_gap(crossed)
+        self._execute_gap(before)
         self.display.feeds.tell()
 
     def _reopen(self, to_ms: int) -> None:
         """Gap to where the market has got to while the books were closed."""
-        here = self.tape.price
+        before = self.tape.stand
         self.tape.skip(to_ms)
-        there = self.tape.price
-        self.tape.state.price = here
-        crossed = self._crossed_in_gap(there)
-        self.tape.state.price = there
         self.set_now(to_ms)
-        self._execute_gap(crossed)
+        self._execute_gap(before)
         self.display.feeds.tell()
 
     def check_margin(self, only: Desk | None = None) -> bool:
@@ -175,7 +175,7 @@ class Exchange:
         due = [
             (desk, currency)
             for desk in ([only] if only is not None else self.desks.values())
-            for currency in overdrawn(desk.account, self.tape.price, self.terms.margin)
+            for currency in overdrawn(desk.account, self.tape.mark, self.terms.margin)
         ]
         for desk, currency in due:
             liquidation.liquidate(self.matching, desk, currency)
@@ -193,28 +193,38 @@ class Exchange:
     def _open_next_bar(self) -> None:
         self.tape.close_bar()
         self._end_day()
-        opened = self.tape.next_open()
-        crossed = self._crossed_in_gap(opened)
-        self.tape.state.price = opened
+        before = self.tape.stand
+        self.tape.state.price = self.tape.next_open()
         self.tape.open_next()
-        self._execute_gap(crossed)
+        self._execute_gap(before)
         self.display.feeds.tell()
 
     def _move(self, to: Decimal, end_ms: int) -> None:
+        """Move to the end of a way; trade by trade while the last one's price is waited for."""
+        while self.matching.watches_last() and self.tape.next_print_ms() < end_ms:
+            print_ms = self.tape.next_print_ms()
+            self._go(self.tape.price_at(print_ms), print_ms)
+        self._go(to, end_ms)
+
+    def _go(self, to: Decimal, end_ms: int) -> None:
         """Move in a straight line of time, executing what is met in the order it is met."""
         start, start_ms = self.tape.price, self.now_ms
+        there = Stand(to, self.tape.mark_of(to, end_ms))
         for _ in range(MAX_EVENTS_PER_MOVE):
-            hit = self.matching.next_crossed(to)
+            hit = self.matching.next_crossed(there)
             if hit is None:
                 break
-            order, at = hit
-            if at != self.tape.price:
+            order, at = hit.order, hit.at
+            if hit.way:
                 with localcontext(CONTEXT):
-                    way = abs(at - start) / abs(to - start)
-                    self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
+                    if hit.exact:
+                        way = abs(at - start) / abs(to - start)
+                        self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
+                    else:
+                        self.set_now(self.now_ms + int(hit.way * max(0, end_ms - self.now_ms)))
                 self.matching.price_moved()
                 self.tape.move(at, self.now_ms)
-            exact = at if at == order.level else None
+            exact = at if hit.exact and at == order.level else None
             self.matching.execute(order, exact, through=to != order.level)
             self.settle()
         else:
@@ -224,11 +234,10 @@ class Exchange:
         self.set_now(end_ms)
         self._serve_waiting()
 
-    def _crossed_in_gap(self, to: Decimal) -> list[tuple[Order, bool]]:
-        crossed = self.matching.crossed(to)
-        return [(order, order.level != to) for order, _ in crossed]
-
-    def _execute_gap(self, crossed: list[tuple[Order, bool]]) -> None:
+    def _execute_gap(self, before: Stand) -> None:
+        """Execute what is set off by the jump from ``before`` to where the market stands now."""
+        there = self.tape.stand
+        crossed = [(o, o.level != there.price) for o in self.matching.crossed(before, there)]
         self.matching.price_moved()
         for order, through in crossed:
             if order.is_live:
@@ -240,14 +249,16 @@ class Exchange:
         trailed = self.matching.trail()
         if self.matching.serve_waiting() or trailed:
             self.settle()
+        else:
+            self._fire_by_last()
 
     def _end_day(self) -> None:
         """Settle if a day is over, and cancel the orders that were for it."""
         due_ms = self.terms.last_settlement(self.now_ms)
         settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
         if settled_ms is not None and settled_ms < due_ms:
-            self.recorder.settle_day(self.tape.price)
-            self.tape.state.settlement_price = self.tape.price
+            self.tape.state.settlement_price = self.tape.mark
+            self.recorder.settle_day(self.tape.stand)
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]
         over = [o for o in live if self.terms.day_end(o.creation_ms) <= self.now_ms]
         for order in over:
@@ -258,7 +269,16 @@ class Exchange:
     # -- events -------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """End an event: settle families, record and tell what changed."""
+        """End an event: settle families, record and tell what changed; a trade may set off more."""
+        self._end_event()
+        self._fire_by_last()
+
+    def _fire_by_last(self) -> None:
+        while (order := self.matching.due_by_last()) is not None:
+            self.matching.execute(order, None, through=False)
+            self._end_event()
+
+    def _end_event(self) -> None:
         families.settle(self.matching)
         self.recorder.end_event()
 

@@ -16,10 +16,10 @@ from tradebaas.paper.desk import SEQ_PER_MS, Trade
 from tradebaas.paper.instruments import INSTRUMENTS, Wire
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.outbox import Outbox
-from tradebaas.paper.prints import account_trade, market_trades
+from tradebaas.paper.prints import account_trade, last_price, market_trades
 from tradebaas.paper.shown import sides
 from tradebaas.paper.terms import Terms
-from tradebaas.paper.views import index_wire, open_interest, quote_wire, ticker_wire
+from tradebaas.paper.views import Trading, index_wire, open_interest, quote_wire, ticker_wire
 
 MAX_PRINTS = 1_000
 """How many trades a channel is told at once of a market that went on unseen."""
@@ -56,8 +56,10 @@ class Feeds:
         """Return the ticker of an instrument."""
         item = INSTRUMENTS[name]
         best = sides(item, self._matching, levels=1)
-        held = open_interest(self._matching.desks.values(), name)
-        return ticker_wire(item, self._tape, best, self._terms, self.day.now(), held)
+        desks = self._matching.desks.values()
+        last = last_price(self._tape, desks, name)
+        trading = Trading(self.day.now(), open_interest(desks, name), last)
+        return ticker_wire(item, self._tape, best, self._terms, trading)
 
     def book(self, name: str) -> Book:
         """Return the book of an instrument as it is now, which all who hear it are told first."""

@@ -1,9 +1,9 @@
 """What holding a perpetual costs or earns (protocol section 13).
 
 The rate is for eight hours and holds for an hour. It is made as Deribit's is, from the premium at
-which the perpetual trades: none up to the damper, then what is beyond it, within a cap. Here mark
-and index are one price, so the premium is drawn instead: a function of seed and hour, which needs
-no memory. Who is long pays when the rate is positive, who is short when it is negative, for every
+which the perpetual trades: none up to the damper, then what is beyond it, within a cap. Here it
+trades at the index, so the premium is drawn instead: a function of seed and hour, which needs no
+memory. Who is long pays when the rate is positive, who is short when it is negative, for every
 millisecond.
 """
 

@@ -1,4 +1,4 @@
-"""Executes orders against the one market price, and against each other.
+"""Executes orders where the market stands, and against each other.
 
 Most of the book is imaginary: the best bid is the price rounded down to the tick, the best ask one
 tick above, and ``depth`` (unlimited unless set) is what each price level holds until the price
@@ -29,9 +29,11 @@ from typing import Literal
 import msgspec
 
 from tradebaas.paper.booking import book, execution
+from tradebaas.paper.crossing import Hit, hits, passed, turn, waits_for_last
 from tradebaas.paper.desk import Desk
 from tradebaas.paper.orders import MARKET_TYPES, Order, State
-from tradebaas.paper.tape import Tape
+from tradebaas.paper.prints import last_price
+from tradebaas.paper.tape import Stand, Tape
 from tradebaas.paper.terms import Terms
 from tradebaas.paper.trailing import follow
 from tradebaas.paper.views import price_band
@@ -101,25 +103,33 @@ class Matching:
                 self._close_if_done(order)
         return bool(waiting)
 
-    def next_crossed(self, to: Decimal) -> tuple[Order, Decimal] | None:
-        """Return the first order that a move to ``to`` sets off, and the price where it does."""
-        return min(self._met(to), key=self._turn, default=None)
+    def next_crossed(self, there: Stand) -> Hit | None:
+        """Return the first order that a move of the market sets off."""
+        return min(hits(self.live(), self.tape.stand, there), key=turn, default=None)
 
-    def crossed(self, to: Decimal) -> list[tuple[Order, Decimal]]:
-        """Return all orders that a jump to ``to`` sets off, in the order of their levels."""
-        return sorted(self._met(to), key=self._turn)
+    def crossed(self, here: Stand, there: Stand) -> list[Order]:
+        """Return all orders that a jump sets off, in the order of their levels."""
+        return [hit.order for hit in sorted(hits(self.live(), here, there), key=turn)]
 
-    def _turn(self, hit: tuple[Order, Decimal]) -> tuple[Decimal, int]:
-        order, at = hit
-        return abs(at - self.tape.price), order.queue
+    def watches_last(self) -> bool:
+        """Return whether an order waits for the price of the last trade."""
+        return any(map(waits_for_last, self.live()))
 
-    def _met(self, to: Decimal) -> Iterator[tuple[Order, Decimal]]:
-        here = self.tape.price
-        low, high = min(here, to), max(here, to)
-        for order in self.live():
-            level = order.level
-            if level is not None and order.is_reached(level, here, to):
-                yield order, min(max(level, low), high)
+    def due_by_last(self) -> Order | None:
+        """Return the next order that the price of the last trade fires, if there is one."""
+        waiting = filter(waits_for_last, self.live())
+        due = (order for order in waiting if passed(order, self.reference(order)))
+        return min(due, key=attrgetter("queue"), default=None)
+
+    def reference(self, order: Order) -> Decimal:
+        """Return the price, as it is now, that a trigger order waits for."""
+        match order.trigger:
+            case "mark_price":
+                return self.tape.mark
+            case "last_price":
+                return last_price(self.tape, self.desks.values(), order.instrument_name)
+            case _:
+                return self.tape.price
 
     def execute(self, order: Order, at: Decimal | None, through: bool) -> None:
         """Execute an order that the market reached.
@@ -135,11 +145,11 @@ class Matching:
     def activate(self, order: Order) -> None:
         """Let a new or edited order do at once what it can."""
         if order.is_trigger:
-            if order.trigger_offset is not None and follow(order, self.tape.price):
+            if order.trigger_offset is not None and follow(order, self.reference(order)):
                 self.desk_of(order).touch(order)
             if self.refuses_trigger(order):
                 self.end_as_read(order, "rejected", WRONG_SIDE)
-            elif self._is_passed(order):
+            elif passed(order, self.reference(order)):
                 self.fire(order, None)
         else:
             self.enter(order, None)
@@ -147,19 +157,13 @@ class Matching:
     def refuses_trigger(self, order: Order) -> bool:
         """Return whether a trigger order comes too late to be taken, if that is how it is read."""
         fires = self.terms.readings.wrong_side == "fire"
-        return not fires and order.is_trigger and self._is_passed(order)
-
-    def _is_passed(self, order: Order) -> bool:
-        level, price = order.trigger_price, self.tape.price
-        if level is None:
-            return False
-        return price >= level if order.waits_for_rise else price <= level
+        return not fires and order.is_trigger and passed(order, self.reference(order))
 
     def trail(self) -> bool:
         """Let the trailing stops follow the market; return whether any moved."""
         trailing = (order for order in self.live() if order.trigger_offset is not None)
         live = [order for order in trailing if not order.is_secondary]
-        moved = [order for order in live if follow(order, self.tape.price)]
+        moved = [order for order in live if follow(order, self.reference(order))]
         for order in moved:
             self.desk_of(order).touch(order)
         return bool(moved)
@@ -364,7 +368,7 @@ class Matching:
         level = (order.instrument_name, order.direction, price)
         self._taken[level] = self._taken.get(level, Decimal(0)) + amount
         whose = liquidity if order.is_liquidation else ""
-        done = execution(self.desk_of(order), order, amount, price, self.tape.price, whose)
+        done = execution(self.desk_of(order), order, amount, price, self.tape, whose)
         book(self.desk_of(order), order, done, liquidity, self._rates[liquidity])
 
     def _meet(self, taker: Order, maker: Order, price: Decimal) -> None:
@@ -373,7 +377,7 @@ class Matching:
         if not amount:
             return
         whose = "M" * maker.is_liquidation + "T" * taker.is_liquidation
-        done = execution(self.desk_of(taker), taker, amount, price, self.tape.price, whose)
+        done = execution(self.desk_of(taker), taker, amount, price, self.tape, whose)
         for order, liquidity in ((taker, "T"), (maker, "M")):
             book(self.desk_of(order), order, done, liquidity, self._rates[liquidity])
         self._close_if_done(maker)

@@ -116,7 +116,7 @@ def _delivery_prices(call: Call, asked: report.DeliveryPrices) -> Wire:
     """Return what each day was settled at, the newest first."""
     check_index(asked.index_name)
     days = [
-        {"date": _date(row.at_ms), "delivery_price": row.mark}
+        {"date": _date(row.at_ms), "delivery_price": row.index}
         for row in reversed(call.exchange.saved.settlements)
         if INSTRUMENTS[row.instrument_name].price_index == asked.index_name
     ]
@@ -155,7 +155,7 @@ def _settlement_wire(row: Settlement) -> Wire:
         "timestamp": row.at_ms,
         "instrument_name": row.instrument_name,
         "mark_price": row.mark,
-        "index_price": row.mark,
+        "index_price": row.index,
         "position": row.position,
         "session_profit_loss": row.profit,
         "profit_loss": row.profit,

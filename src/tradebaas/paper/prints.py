@@ -11,17 +11,15 @@ one order: ``SEQ_PER_MS`` numbers a millisecond, of which the market takes the f
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
+from operator import attrgetter
 
 import msgspec
 
-from tradebaas.paper.candles import MINUTE_MS
 from tradebaas.paper.desk import SEQ_PER_MS, Desk, Trade
 from tradebaas.paper.instruments import Instrument, plain
 from tradebaas.paper.market import on_tick
-from tradebaas.paper.tape import Tape, Turns, price_between
+from tradebaas.paper.tape import PRINTS_MS, Tape, Turns, price_between
 
-OFFSETS_MS = (*range(0, MINUTE_MS, 5_000), MINUTE_MS - 1)
-"""When in a bar the market trades; the last one is its close."""
 RISES, STAYS_HIGH, FALLS, STAYS_LOW = range(4)
 """Deribit's ``tick_direction``."""
 
@@ -73,15 +71,15 @@ def market_trades(
         turns = tape.turns(number)
         if turns is None:
             continue
-        trades = _of_bar(item, tape.tick(number), turns)
+        trades = _of_bar(item, tape, tape.tick(number), turns)
         reached = [trade for trade in trades if trade.trade_seq in span]
         yield from reversed(reached) if newest_first else reached
 
 
-def _of_bar(item: Instrument, open_ms: int, turns: Turns) -> Iterator[PublicTrade]:
+def _of_bar(item: Instrument, tape: Tape, open_ms: int, turns: Turns) -> Iterator[PublicTrade]:
     before, tick = turns.points[0], RISES
     left = turns.cost
-    for number, offset_ms in enumerate(OFFSETS_MS):
+    for number, offset_ms in enumerate(PRINTS_MS):
         exact = price_between(turns.points, offset_ms)
         if exact != before:
             tick = RISES if exact > before else FALLS
@@ -89,7 +87,7 @@ def _of_bar(item: Instrument, open_ms: int, turns: Turns) -> Iterator[PublicTrad
             tick = STAYS_HIGH if tick in {RISES, STAYS_HIGH} else STAYS_LOW
         before = exact
         price = on_tick(exact)
-        share = left / (len(OFFSETS_MS) - number)
+        share = left / (len(PRINTS_MS) - number)
         left -= share
         amount = item.floor_amount(share if item.inverse or not price else share / price)
         if not amount or not price:
@@ -106,8 +104,16 @@ def _of_bar(item: Instrument, open_ms: int, turns: Turns) -> Iterator[PublicTrad
             amount=amount,
             contracts=plain(amount / item.contract_size),
             index_price=exact,
-            mark_price=exact,
+            mark_price=tape.mark_of(exact, at_ms),
         )
+
+
+def last_price(tape: Tape, desks: Iterable[Desk], name: str) -> Decimal:
+    """Return the price of the last trade in an instrument, the market's or an account's."""
+    price, at_ms = tape.last_print()
+    since = (trade for desk in desks for trade in desk.trades_between(at_ms, desk.now_ms))
+    mine = [trade for trade in since if trade.instrument_name == name]
+    return max(mine, key=attrgetter("trade_seq")).price if mine else price
 
 
 def account_trade(trade: Trade) -> PublicTrade:

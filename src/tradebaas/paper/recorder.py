@@ -17,6 +17,7 @@ from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.saved import MAIN, SavedState, Settlement
+from tradebaas.paper.tape import Stand
 from tradebaas.paper.transactions import Held, Moved, Transaction, of_settlement, of_start
 
 MAX_SETTLEMENTS = 2 * 31
@@ -108,28 +109,29 @@ class Recorder:
         read = (o for o in self._matching.ended_as_read if o.user_id == desk.user_id)
         self._blame(read, "admin/reading")
 
-    def settle_day(self, mark: Decimal) -> None:
+    def settle_day(self, stood: Stand) -> None:
         """Move what the session has brought to each account's balance."""
         saved = self._saved
         for name in INSTRUMENTS:
             held = [(desk, desk.account.positions[name]) for desk in self._matching.desks.values()]
-            moved = [self._settle(desk, position, mark) for desk, position in held]
+            moved = [self._settle(desk, position, stood) for desk, position in held]
             settlement = Settlement(
                 instrument_name=name,
                 at_ms=saved.tape.now_ms,
-                mark=mark,
+                mark=stood.mark,
+                index=stood.price,
                 position=plain(sum((position.size for _, position in held), ZERO)),
                 profit=plain(sum((each.profit for each in moved), ZERO)),
                 funding=plain(sum((each.funding for each in moved), ZERO)),
             )
             saved.settlements = [*saved.settlements, settlement][-MAX_SETTLEMENTS:]
 
-    def _settle(self, desk: Desk, position: Position, mark: Decimal) -> Moved:
+    def _settle(self, desk: Desk, position: Position, stood: Stand) -> Moved:
         """Settle one position of an account."""
         before = Held.of(position)
-        moved = Moved(*desk.account.settle(position, mark))
+        moved = Moved(*desk.account.settle(position, stood.mark))
         if before.size or any(moved):
-            row = of_settlement(desk.stamp(), desk.account, position, before, moved, mark)
+            row = of_settlement(desk.stamp(), desk.account, position, before, moved, stood)
             desk.add_transaction(row)
         if any(moved):
             currency = position.instrument.settlement_currency

@@ -68,6 +68,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     instrument_name: str
     at_ms: int
     mark: Decimal
+    index: Decimal
     position: Decimal
     profit: Decimal
     funding: Decimal

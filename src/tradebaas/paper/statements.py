@@ -1,6 +1,7 @@
 """What an account is told of its positions and its money (protocol section 11)."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from tradebaas.paper.accounts import ZERO, Margin, Position, liquidation_price
 from tradebaas.paper.credits import Limits
@@ -19,14 +20,19 @@ def orders_margin(desk: Desk, item: Instrument, mark: Decimal, margin: Margin) -
     return margin.of(item, reach, mark)[0] - margin.of(item, held, mark)[0]
 
 
-def position_wire(
-    desk: Desk, position: Position, mark: Decimal, settled: Decimal, terms: Terms,
-    interest: Decimal,
-) -> Wire:  # fmt: skip
-    """Return the position as Deribit shows it (protocol section 11).
+class Prices(NamedTuple):
+    """Of an instrument, now and at the last settlement."""
 
-    ``settled`` is the price of the last settlement.
-    """
+    index_price: Decimal
+    mark_price: Decimal
+    settlement_price: Decimal
+
+
+def position_wire(
+    desk: Desk, position: Position, prices: Prices, terms: Terms, interest: Decimal
+) -> Wire:
+    """Return the position as Deribit shows it (protocol section 11)."""
+    mark = prices.mark_price
     item = position.instrument
     value, floating = position.value(mark), position.floating(mark)
     signed = value if position.size >= 0 else -value
@@ -42,8 +48,8 @@ def position_wire(
         "size_currency": coins,
         "average_price": position.average_price,
         "mark_price": mark,
-        "index_price": mark,
-        "settlement_price": settled,
+        "index_price": prices.index_price,
+        "settlement_price": prices.settlement_price,
         "initial_margin": initial,
         "maintenance_margin": maintenance,
         "open_orders_margin": plain(orders_margin(desk, item, mark, margin)),

@@ -9,14 +9,19 @@ that the market goes on from there instead of jumping back.
 from bisect import bisect_right
 from decimal import Decimal, localcontext
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
+from tradebaas.paper.basis import Basis
 from tradebaas.paper.candles import MINUTE_MS, Candle
 from tradebaas.paper.instruments import CONTEXT, Wire
 from tradebaas.paper.market import Market, on_tick, path
 
 LEG_MS = MINUTE_MS // 3
+PRINTS_MS = (*range(0, MINUTE_MS, 5_000), MINUTE_MS - 1)
+"""When in a bar the market trades; the last one is its close."""
+NO_BASIS = Basis(Decimal(0), 0)
 RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
 """Deribit's names of the candles that are drawn, and how many minutes each is."""
 MAX_CHART_BARS = 5_000
@@ -30,6 +35,13 @@ TICK = Decimal("0.5")
 
 
 Points = tuple[Decimal, Decimal, Decimal, Decimal]
+
+
+class Stand(NamedTuple):
+    """Where a market stands, by index and mark."""
+
+    price: Decimal
+    mark: Decimal
 
 
 class Turns(msgspec.Struct, frozen=True):
@@ -46,6 +58,8 @@ class TapeState(msgspec.Struct, kw_only=True):
     now_ms: int
     bar: int
     leg: int
+    moved_ms: int = 0
+    """When the market last moved within the running bar."""
     price: Decimal
     high: Decimal
     low: Decimal
@@ -58,16 +72,32 @@ class TapeState(msgspec.Struct, kw_only=True):
 class Tape:
     """The running bar: ``leg`` 0, 1, 2 leads to the next turning point; 3 means it is complete."""
 
-    def __init__(self, market: Market, state: TapeState | None = None) -> None:
+    def __init__(
+        self, market: Market, state: TapeState | None = None, basis: Basis = NO_BASIS
+    ) -> None:
         self.market = market
+        self._basis = basis
         self.state = state if state is not None else _first_state(market)
         self._points = self._turning_points()
-        self._moved_ms = 0
 
     @property
     def price(self) -> Decimal:
-        """Return the last price, which is mark and index as well."""
+        """Return the index price, at which the market trades."""
         return self.state.price
+
+    @property
+    def mark(self) -> Decimal:
+        """Return the mark price."""
+        return self.mark_of(self.price, self.reached_ms)
+
+    @property
+    def stand(self) -> Stand:
+        """Return index and mark."""
+        return Stand(self.price, self.mark)
+
+    def mark_of(self, price: Decimal, at_ms: int) -> Decimal:
+        """Return the mark price while the index is at ``price``."""
+        return self._basis.mark(price, at_ms - self.state.start_ms)
 
     @property
     def bid(self) -> Decimal:
@@ -87,7 +117,7 @@ class Tape:
     @property
     def reached_ms(self) -> int:
         """Return how far the market has come on its path; time may have passed since."""
-        reached_ms = max(self._moved_ms, self.open_ms + self.state.leg * LEG_MS)
+        reached_ms = max(self.state.moved_ms, self.open_ms + self.state.leg * LEG_MS)
         return min(reached_ms, self.open_ms + MINUTE_MS - 1)
 
     @property
@@ -109,6 +139,20 @@ class Tape:
         start, end = self._points[state.leg], self._points[state.leg + 1]
         inside = at_ms - (self.open_ms + state.leg * LEG_MS)
         return _on_leg(start, end, inside)
+
+    def last_print(self) -> tuple[Decimal, int]:
+        """Return the price and time of what the market traded last."""
+        if self._points is None:
+            return on_tick(self.price), self.open_ms
+        inside_ms = self.reached_ms - self.open_ms
+        inside_ms = PRINTS_MS[bisect_right(PRINTS_MS, inside_ms) - 1]
+        return on_tick(price_between(self._points, inside_ms)), self.open_ms + inside_ms
+
+    def next_print_ms(self) -> int:
+        """Return when the market trades next; it does so within every leg."""
+        inside_ms = self.reached_ms - self.open_ms
+        later = bisect_right(PRINTS_MS, inside_ms)
+        return self.open_ms + (PRINTS_MS[later] if later < len(PRINTS_MS) else MINUTE_MS)
 
     def price_before(self, at_ms: int) -> Decimal:
         """Return where the bar before a moment closed; where the market began, or has got to, if it
@@ -142,8 +186,8 @@ class Tape:
 
     def move(self, price: Decimal, at_ms: int) -> None:
         """Put the market at ``price`` within the running bar, where it is at ``at_ms``."""
-        self._moved_ms = max(self._moved_ms, at_ms)
         state = self.state
+        state.moved_ms = max(state.moved_ms, at_ms)
         state.price = price
         state.high = max(state.high, price)
         state.low = min(state.low, price)

@@ -15,6 +15,7 @@ import msgspec
 from tradebaas.paper.accounts import ZERO, Account, Position
 from tradebaas.paper.instruments import CONTEXT, plain
 from tradebaas.paper.orders import Order
+from tradebaas.paper.tape import Stand
 
 UNSET = msgspec.UNSET
 Maybe = msgspec.UnsetType
@@ -101,7 +102,7 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 def of_fill(
-    stamp: Stamp, account: Account, order: Order, fill: Filled, before: Held, mark: Decimal
+    stamp: Stamp, account: Account, order: Order, fill: Filled, before: Held, stood: Stand
 ) -> Transaction:
     """Return the row of a fill that is booked already."""
     position, item = account.positions[order.instrument_name], order.instrument
@@ -111,7 +112,7 @@ def of_fill(
         stamp,
         account,
         position,
-        mark,
+        stood,
         type="liquidation" if order.is_liquidation else "trade",
         change=plain(-fill.fee),
         cashflow=plain(position.session - before.session),
@@ -123,7 +124,7 @@ def of_fill(
         price=fill.price,
         interest_pl=plain(position.tell_funding()),
         session_rpl=plain(position.session),
-        session_upl=plain(position.floating(mark) - position.settled),
+        session_upl=plain(position.floating(stood.mark) - position.settled),
         total_interest_pl=plain(position.funding_due),
         profit_as_cashflow=position.session != before.session,
         trade_id=fill.trade_id,
@@ -134,15 +135,15 @@ def of_fill(
 
 
 def of_settlement(
-    stamp: Stamp, account: Account, position: Position, before: Held, moved: Moved, mark: Decimal
+    stamp: Stamp, account: Account, position: Position, before: Held, moved: Moved, stood: Stand
 ) -> Transaction:
-    """Return the row of a position that has been settled at the price ``mark``."""
+    """Return the row of a position that has been settled where the market stood."""
     total = plain(moved.profit + moved.funding)
     return _row(
         stamp,
         account,
         position,
-        mark,
+        stood,
         type="settlement",
         change=total,
         cashflow=total,
@@ -150,8 +151,8 @@ def of_settlement(
         amount=abs(before.size),
         contracts=plain(abs(before.size) / position.instrument.contract_size),
         side=SIDES[position.direction],
-        price=mark,
-        settlement_price=mark,
+        price=stood.mark,
+        settlement_price=stood.mark,
         interest_pl=plain(moved.funding - before.funding_told),
         session_rpl=plain(before.session),
         session_upl=plain(moved.profit - before.session),
@@ -177,18 +178,18 @@ def of_start(stamp: Stamp, account: Account, currency: str) -> Transaction:
 
 
 def _row(
-    stamp: Stamp, account: Account, position: Position, mark: Decimal, **fields: object
+    stamp: Stamp, account: Account, position: Position, stood: Stand, **fields: object
 ) -> Transaction:
     item = position.instrument
     currency = item.settlement_currency
     with localcontext(CONTEXT):
-        balance, equity = account.cash(currency), account.equity(currency, mark)
+        balance, equity = account.cash(currency), account.equity(currency, stood.mark)
     shown = {
         "currency": currency,
         "instrument_name": item.name,
         "price_currency": item.quote_currency,
-        "mark_price": mark,
-        "index_price": mark,
+        "mark_price": stood.mark,
+        "index_price": stood.price,
         "position": plain(position.size),
         "balance": plain(balance),
         "equity": plain(equity),

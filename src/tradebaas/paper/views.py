@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 from tradebaas.paper.books import Book, Side, listed
 from tradebaas.paper.day import Day
@@ -12,7 +13,7 @@ from tradebaas.paper.tape import Tape
 from tradebaas.paper.terms import Terms
 
 BAND = Decimal("0.015")
-"""Limit prices further than this beyond the index are refused."""
+"""Limit prices further than this beyond the mark, the smoothed price, are refused."""
 NOTHING = (None, Decimal(0))
 """Best price and amount of an empty side."""
 
@@ -20,24 +21,32 @@ NOTHING = (None, Decimal(0))
 def price_band(tape: Tape) -> tuple[Decimal, Decimal]:
     """Return the lowest sell and the highest buy limit that are accepted."""
     with localcontext(CONTEXT):
-        return on_tick(tape.price * (1 - BAND)), on_tick(tape.price * (1 + BAND))
+        return on_tick(tape.mark * (1 - BAND)), on_tick(tape.mark * (1 + BAND))
+
+
+class Trading(NamedTuple):
+    """What was traded in an instrument, and is held."""
+
+    day: Day
+    open_interest: Decimal
+    last: Decimal
 
 
 def ticker_wire(
-    item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms, day: Day, held: Decimal
+    item: Instrument, tape: Tape, sides: tuple[Side, Side], terms: Terms, trading: Trading
 ) -> Wire:
-    """Return ``public/ticker``; ``held`` is the open interest."""
+    """Return ``public/ticker``."""
     now_ms, funding = tape.state.now_ms, terms.funding
     low, high = price_band(tape)
     return {
         "instrument_name": item.name,
         "timestamp": now_ms,
         "state": terms.state(now_ms),
-        "stats": day.wire(),
-        "open_interest": held,
+        "stats": trading.day.wire(),
+        "open_interest": trading.open_interest,
         **_best(*sides),
-        "last_price": tape.price,
-        "mark_price": tape.price,
+        "last_price": trading.last,
+        "mark_price": tape.mark,
         "index_price": tape.price,
         "min_price": low,
         "max_price": high,
@@ -60,7 +69,8 @@ def settlement_price(tape: Tape, terms: Terms) -> Decimal:
     its time, or began."""
     if tape.state.settlement_price is not None:
         return tape.state.settlement_price
-    return tape.price_before(terms.last_settlement(tape.state.now_ms))
+    settled_ms = terms.last_settlement(tape.state.now_ms)
+    return tape.mark_of(tape.price_before(settled_ms), settled_ms)
 
 
 def open_interest(desks: Iterable[Desk], name: str) -> Decimal:

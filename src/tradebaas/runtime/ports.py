@@ -311,8 +311,10 @@ class ChildFailed(Exception):
 class RunSelf(Protocol):
     """Runs this program again, as a child process."""
 
-    async def __call__(self, arguments: Sequence[str], within: float) -> None:
-        """Run ``tradebaas ARGUMENTS`` to its end; it is stopped after ``within`` seconds.
+    async def __call__(self, arguments: Sequence[str], within: float, given: str = "") -> str:
+        """Run ``tradebaas ARGUMENTS`` to its end and return what it printed.
+
+        It reads ``given`` on its standard input and is stopped after ``within`` seconds.
 
         Raises:
             ChildFailed: It could not be started, took too long, or did not exit with 0.
@@ -320,21 +322,26 @@ class RunSelf(Protocol):
         ...
 
 
-async def run_self(arguments: Sequence[str], within: float) -> None:
+async def run_self(arguments: Sequence[str], within: float, given: str = "") -> str:
     """The real ``RunSelf``."""
     command = [sys.executable, "-m", "tradebaas", *arguments]
     try:
         with trio.move_on_after(within) as limit:
             done = await trio.run_process(
-                command, check=False, capture_stdout=True, stderr=subprocess.STDOUT
+                command,
+                stdin=given.encode(),
+                check=False,
+                capture_stdout=True,
+                stderr=subprocess.STDOUT,
             )
     except OSError as error:
         raise ChildFailed(f"it could not be started: {error}") from error
     if limit.cancelled_caught:
         raise ChildFailed(f"it took longer than {within:g} s and was stopped")
+    text = done.stdout.decode(errors="replace").strip()
     if done.returncode != 0:
-        text = done.stdout.decode(errors="replace").strip()
         raise ChildFailed(f"it exited {done.returncode}: {text[-500:]}")
+    return text
 
 
 # --- the bundle ----------------------------------------------------------------------------------

@@ -29,6 +29,11 @@ environment = "embedded"
 url = "{places.PLAY_URL}"
 """
 
+NOBODY = """\
+# Where notices go: one apprise URL on each line. docs/notices.md has examples; after a change
+# `systemctl restart tradebaas`.
+"""
+
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What to install: the interpreter, and files to take settings and secret from."""
@@ -83,6 +88,7 @@ def _make_settings(wish: Wish, tell: Tell) -> None:
     _put_once(places.CONFIG, config, 0o644, wish.config is not None, tell)
     secret = wish.secret.read_text(encoding="utf-8") if wish.secret else places.PLAY_SECRET + "\n"
     _put_once(places.SECRET, secret, 0o600, wish.secret is not None, tell)
+    _put_once(places.NOTICES, NOBODY, 0o600, False, tell)
 
 
 def _put_once(place: Path, text: str, mode: int, given: bool, tell: Tell) -> None:

@@ -10,6 +10,7 @@ CURRENT = HOME / "current"
 SETTINGS = Path("/etc/tradebaas")
 CONFIG = SETTINGS / "tradebaas.toml"
 SECRET = SETTINGS / "client-secret"
+NOTICES = SETTINGS / "notice-urls"
 DATA = Path("/var/lib/tradebaas")
 LOGS = Path("/var/log/tradebaas")
 UNITS = Path("/etc/systemd/system")

@@ -26,6 +26,8 @@ from tradebaas.store.reader import Reader, open_reader, reading
 from tradebaas.store.records import EMPTY, Head, Record, Snapshot
 from tradebaas.store.verify import Progress, verify_reader
 
+STAMP = "%Y%m%dT%H%M%SZ"
+
 
 class BackupFailed(Exception):
     """A backup was not made, or is not what it must be. Trading goes on all the same."""
@@ -108,7 +110,7 @@ def verify_backup(
 
 def stamp(now_ms: int) -> str:
     """Wall time for a file name, UTC."""
-    return f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%dT%H%M%SZ}"
+    return f"{datetime.fromtimestamp(now_ms / 1000, UTC):{STAMP}}"
 
 
 class _Checks(Struct, frozen=True):

@@ -181,7 +181,7 @@ def read_note(place: Place, name: str) -> Note | None:
     """
     try:
         return msgspec.json.decode(place.disk.read(place.backups / name), type=Note)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -211,7 +211,7 @@ def _look_up(disk: Disk, path: Path) -> Backup:
         info = msgspec.json.decode(disk.read(sidecar(path)), type=BackupInfo)
     except FileNotFoundError:
         return Backup(path=path, info=None, problem="it was never verified")
-    except (msgspec.DecodeError, PermissionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, PermissionError) as error:
         return Backup(path=path, info=None, problem=f"its .json cannot be read: {error}")
     size = disk.size(path)
     if size != info.size:

@@ -101,7 +101,7 @@ def had_store(place: Place) -> bool:
 def _read(text: bytes) -> Holder | None:
     try:
         return msgspec.json.decode(text.partition(b"\n")[0], type=Holder)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

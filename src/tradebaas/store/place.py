@@ -13,6 +13,8 @@ from msgspec import Struct
 from tradebaas.store.disk import SYSTEM_DISK, Disk
 
 DATABASE = "tradebaas.db"
+DAMAGED = "damaged-"
+"""How the directories begin that restores move things aside to."""
 
 
 class Place(Struct, frozen=True):
@@ -82,4 +84,4 @@ def moved_aside(place: Place) -> list[Path]:
         OSError: The directory cannot be read.
     """
     names = place.disk.names(place.root)
-    return [place.root / name for name in names if name.startswith("damaged-")]
+    return [place.root / name for name in names if name.startswith(DAMAGED)]

@@ -18,7 +18,7 @@ from tradebaas.store.catalogue import BackupInfo
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.head import HeadFile
 from tradebaas.store.lock import Lock
-from tradebaas.store.place import Place, moved_aside
+from tradebaas.store.place import DAMAGED, Place, moved_aside
 from tradebaas.store.records import Head
 
 
@@ -29,7 +29,11 @@ class Restored(Struct, frozen=True):
     moved_to: Path | None
 
 
-def restore(place: Place, name: str, *, now_ms: int) -> Restored:
+UNATTENDED = "restored unattended"
+"""How the reason of a halt begins that nobody asked for, so that it may be lifted by itself."""
+
+
+def restore(place: Place, name: str, *, now_ms: int, unattended: bool = False) -> Restored:
     """Restore the backup ``name`` of ``place``; ``now_ms`` is wall time.
 
     Raises:
@@ -49,7 +53,8 @@ def restore(place: Place, name: str, *, now_ms: int) -> Restored:
                 disk.unlink(ready)
                 raise
             if not read_halt(place):
-                write_halt(place, f"restored from {name} at {stamp(now_ms)}")
+                how = UNATTENDED if unattended else "restored"
+                write_halt(place, f"{how} from {name} at {stamp(now_ms)}")
             moved_to = _move_aside(place, now_ms)
             disk.rename(ready, place.db)
             HeadFile.create(place, head).close()
@@ -108,11 +113,11 @@ def _move_aside(place: Place, now_ms: int) -> Path | None:
     present = [p for p in (place.db, place.wal, place.shm, place.head) if disk.exists(p)]
     if not present:
         return None
-    target = place.root / f"damaged-{stamp(now_ms)}"
+    target = place.root / f"{DAMAGED}{stamp(now_ms)}"
     number = 1
     while disk.exists(target):
         number += 1
-        target = place.root / f"damaged-{stamp(now_ms)}-{number}"
+        target = place.root / f"{DAMAGED}{stamp(now_ms)}-{number}"
     disk.mkdir(target)
     for path in present:
         disk.rename(path, target / path.name)

@@ -26,7 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from tradebaas.board import StoreStatus, Vitals
+from tradebaas.board import NoticeStatus, StoreStatus, Vitals
 from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, State, naked_amount
 from tradebaas.web.health import Facts, Status, findings, verdict
 from tradebaas.web.status import recovered
@@ -90,6 +90,16 @@ def _of_store(read: Callable[[StoreStatus], float]) -> Callable[[Facts], Number]
     def value(facts: Facts) -> Number:
         store = facts.shell.board.store.value
         return None if store is None else read(store)
+
+    return value
+
+
+def _of_notices(read: Callable[[NoticeStatus], float]) -> Callable[[Facts], Number]:
+    """None where nobody wants notices."""
+
+    def value(facts: Facts) -> Number:
+        notices = facts.shell.board.notices.value
+        return None if notices is None else read(notices)
 
     return value
 
@@ -177,6 +187,8 @@ GAUGES: tuple[Row, ...] = (
         _of_view(lambda v: bool(v.protect))),
     Row("foreign", "Orders and positions on the account that are not ours.",
         _of_view(lambda v: len(v.foreign))),
+    Row("notices_waiting", "Notices that are not delivered yet.",
+        _of_notices(lambda n: n.waiting)),
     Row("event_seq", "Number of the last durable event.", _of_view(lambda v: v.seq)),
     Row("life", "Number of the present life of the crew.", _of_view(lambda v: v.life)),
 )  # fmt: skip
@@ -196,6 +208,12 @@ COUNTERS: tuple[Row, ...] = (
         lambda f: f.link.reconnects),
     Row("feed_dropped_total", "Events that readers of the feed were too slow for.",
         lambda f: f.shell.board.events.dropped),
+    Row("notices_sent_total", "Notices delivered by this process, for each address.",
+        _of_notices(lambda n: n.sent)),
+    Row("notices_lost_total", "Notices given up after failing for too long, for each address.",
+        _of_notices(lambda n: n.lost)),
+    Row("notices_held_total", "Notices that were held back and only counted.",
+        _of_notices(lambda n: n.held)),
 )  # fmt: skip
 
 

@@ -99,6 +99,7 @@ class Run:
     deaths: int = 4
     port: int = 0
     chaos: bool = False
+    more: str = ""
     program: tuple[str, ...] = ("-m", "tradebaas")
     process: "subprocess.Popen[bytes] | None" = None
     others: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -122,17 +123,19 @@ class Run:
             data=json.dumps(str(self.data)), url=json.dumps(self.url), name=json.dumps(EAGER),
             active=self.active, broken=self.broken, deaths=self.deaths, port=self.port,
         )  # fmt: skip
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + self.more, encoding="utf-8")
         return path
 
-    def spawn(self, *, stdout: int | None = None, **env: str) -> "subprocess.Popen[bytes]":
+    def spawn(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> "subprocess.Popen[bytes]":
         """Start a process; it is not waited for. ``program`` is what Python runs."""
         command = [sys.executable, *self.program, "run", "--config", str(self.configure())]
         command += ["--chaos"] if self.chaos else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 cwd=self.home,
@@ -142,8 +145,10 @@ class Run:
         self.others.append(process)
         return process
 
-    def start(self, *, stdout: int | None = None, **env: str) -> None:
-        self.process = self.spawn(stdout=stdout, **env)
+    def start(
+        self, *, stdin: int = subprocess.DEVNULL, stdout: int | None = None, **env: str
+    ) -> None:
+        self.process = self.spawn(stdin=stdin, stdout=stdout, **env)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None

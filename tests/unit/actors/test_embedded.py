@@ -54,5 +54,13 @@ def test_an_unreadable_address_is_none(config: Config, text: str) -> None:
     assert embedded.find(config) is None
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"url": "\xee", "pid": 1}', b'{"url": "x", "pid": "y"}', b"[]"]
+)
+def test_a_spoilt_address_is_none(config: Config, content: bytes) -> None:
+    (embedded.directory(config) / "address").write_bytes(content)
+    assert embedded.find(config) is None
+
+
 def test_without_a_directory_there_is_none(tmp_path: Path) -> None:
     assert embedded.find(Config(data=str(tmp_path / "nothing"))) is None

@@ -21,7 +21,6 @@ from tradebaas.access import client_secret
 from tradebaas.actors.strategy import bound_strategy
 from tradebaas.board import Board, LinkStatus
 from tradebaas.config import (
-    BackupSection,
     Config,
     ExchangeSection,
     RiskSection,
@@ -36,6 +35,7 @@ from tradebaas.core.state import State
 from tradebaas.errors import Fatal
 from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import Ask
+from tradebaas.settings import BackupSection
 from tradebaas.store import codec
 from tradebaas.store.folding import fold, state_digest
 from tradebaas.store.place import Place

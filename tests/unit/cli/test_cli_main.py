@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -90,8 +91,9 @@ def test_run_imports_nothing_heavy_before_the_daemon() -> None:
 def run_with(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Config, bool]:
     calls: list[tuple[Config, bool]] = []
 
-    def run(config: Config, *, chaos: bool, rehearsal: bool) -> int:
+    def run(config: Config, *, load: Callable[[], Config], chaos: bool, rehearsal: bool) -> int:
         assert not rehearsal
+        assert load() == config
         calls.append((config, chaos))
         return 70
 
@@ -146,12 +148,14 @@ def test_exchange_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     candles = tmp_path / "c.csv"
     candles.touch()
     plain = exchange_with(monkeypatch)
-    assert plain == ExchangeConfig(directory=Path("data/exchange"), funding=Decimal("0.001"))
+    assert plain == ExchangeConfig(
+        directory=Path("data/exchange"), funding=Decimal("0.001"), basis=Decimal("0.0002")
+    )
     given = exchange_with(
         monkeypatch,
         *("--data", "x", "--port", "5", "--speed", "60.0", "--seed", "7", "--idle-exit", "0"),
         *("--candles", str(candles), "--history", "9", "--balance-btc", "2.5", "--admin"),
-        *("--funding", "0.2", "--settlement", "5"),
+        *("--funding", "0.2", "--basis", "0.1", "--settlement", "5"),
     )
     assert given == ExchangeConfig(
         directory=Path("x"),
@@ -164,10 +168,12 @@ def test_exchange_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         balance_btc=Decimal("2.5"),
         admin=True,
         funding=Decimal("0.002"),
+        basis=Decimal("0.001"),
         settlement_ms=5_000,
     )
     lockstep = exchange_with(monkeypatch, "--speed", "lockstep")
-    assert (lockstep.lockstep, lockstep.funding) == (True, Decimal(0))
+    assert lockstep.lockstep
+    assert {lockstep.funding, lockstep.basis} == {Decimal(0)}
 
 
 def test_exchange_faults_and_credits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +246,7 @@ def test_a_secret_of_its_own_opens_the_exchange_to_others(monkeypatch: pytest.Mo
     assert (given.host, given.client_secret) == ("0.0.0.0", "of my own")
 
 
-@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding"])
+@pytest.mark.parametrize("option", ["--speed", "--balance-btc", "--funding", "--basis"])
 def test_exchange_refuses_what_is_no_number(option: str) -> None:
     result = tradebaas("exchange", option, "fast")
     assert result.exit_code == 2

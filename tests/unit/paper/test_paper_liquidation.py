@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from paper_kit import ALICE, BTC, FLAT, LINEAR, T0, Guest, Lab, replay
 
-from tradebaas.paper.accounts import MARK_STEP
+from tradebaas.paper.basis import MARK_STEP
 from tradebaas.paper.market import GeneratedMarket
 
 D = Decimal
@@ -20,9 +20,10 @@ def position(lab: Lab, name: str = BTC) -> dict[str, Any]:
 
 
 def carried_at(lab: Lab, price: Decimal, name: str) -> bool:
-    """Whether the account keeps its position when the market jumps to a price."""
-    before = lab.size(name)
-    lab.exchange.shock(price)
+    """Whether the account keeps its position when the mark jumps to a price."""
+    before, tape = lab.size(name), lab.exchange.tape
+    lab.exchange.shock(price - (tape.mark - tape.price))
+    assert tape.mark == price
     lab.exchange.check_margin()
     lab.drain()
     return lab.size(name) == before
@@ -30,10 +31,13 @@ def carried_at(lab: Lab, price: Decimal, name: str) -> bool:
 
 @pytest.mark.parametrize("name, amount", [(BTC, 2_000_000), (LINEAR, 20), (LINEAR, 0.7)])
 @pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize("basis", [D(0), D("0.001")])
 def test_a_position_is_taken_at_the_price_that_was_told_and_not_before(
-    name: str, amount: float, side: str
+    name: str, amount: float, side: str, basis: Decimal
 ) -> None:
-    lab = Lab(replay(FLAT, FLAT), balance_usdc=D(40_000), funding=D("0.005"))
+    settings = {"balance_usdc": D(40_000), "funding": D("0.005"), "basis": basis}
+    lab = Lab(replay(FLAT, FLAT), lockstep=False, **settings)
+    lab.exchange.advance(T0 + 17_000)
     lab.enter(f"private/{side}", str(amount), {"instrument_name": name})
     lab.exchange.set_now(T0 + HOUR_MS)  # funding is part of what is left
     told = position(lab, name)[FIELD]

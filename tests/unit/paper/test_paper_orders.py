@@ -192,7 +192,8 @@ def test_take_market_fires_upwards_for_a_sell() -> None:
     lab.buy(1000)
     lab.sell(1000, type="take_market", trigger="last_price", trigger_price=80300, reduce_only=True)
     lab.play(2)
-    assert prices(lab.trades())[1:] == [80300]
+    # Between two trades of the market, five seconds apart, nobody sees where it goes through.
+    assert prices(lab.trades())[1:] == [80500]
 
 
 def test_reduce_only_clips_refuses_and_never_opens() -> None:

@@ -11,6 +11,7 @@ from test_paper_transactions import advance, paced
 from tradebaas.paper.funding import HOUR_MS
 from tradebaas.paper.keys import Key
 from tradebaas.paper.recorder import MAX_SETTLEMENTS
+from tradebaas.paper.tape import Stand
 
 D = Decimal
 EIGHT = T0 + 8 * HOUR_MS
@@ -118,7 +119,7 @@ def test_delivery_prices_are_those_of_the_settlements() -> None:
 def test_only_a_month_of_settlements_is_kept() -> None:
     lab = Lab(replay(FLAT))
     for _ in range(40):
-        lab.exchange.recorder.settle_day(D(80_000))
+        lab.exchange.recorder.settle_day(Stand(D(80_000), D(80_000)))
     assert len(lab.exchange.saved.settlements) == MAX_SETTLEMENTS
 
 

@@ -264,7 +264,7 @@ def test_send_datagram_never_blocks_on_a_full_queue(tmp_path: Path) -> None:
 
 
 async def test_the_program_can_run_itself() -> None:
-    await run_self(("--version",), 20.0)
+    assert "tradebaas" in await run_self(("--version",), 20.0)
 
 
 async def test_a_child_that_fails_says_why() -> None:

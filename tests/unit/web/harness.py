@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import trio
 
-from tradebaas.board import Board, LinkStatus, StoreStatus, Vitals
+from tradebaas.board import Board, LinkStatus, NoticeStatus, StoreStatus, Vitals
 from tradebaas.config import Config, StrategySection
 from tradebaas.core.decide import decide
 from tradebaas.core.messages import Answer, Committed, Refused, Request, StartLife
@@ -125,6 +125,7 @@ class World:
         self.show(life=1, life_open=True, connection=1, reconciled=1)
         self.board.link.set(LinkStatus(up=True, connection=1, url="ws://x", reconciled_at=NOW - 5))
         self.board.store.set(StoreStatus(commits=7, last_commit_seconds=0.002))
+        self.board.notices.set(NoticeStatus(sent=4, lost=1, held=2, waiting=3))
         self.board.vitals.set(
             Vitals(
                 at=0.0,

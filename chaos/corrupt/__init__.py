@@ -1,0 +1,1 @@
+"""Files of a data directory, spoilt one at a time: is each start right or refused?"""

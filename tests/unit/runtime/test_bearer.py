@@ -1,0 +1,19 @@
+"""The token of the API: made once, kept, and made anew when what is there is of no use."""
+
+from pathlib import Path
+
+import pytest
+
+from tradebaas.bearer import bearer_token
+from tradebaas.runtime.ports import SeededEntropy
+
+
+@pytest.mark.parametrize("spoilt", [b"\x9etoken", b""])
+def test_a_token_is_kept_unless_it_cannot_be_read(tmp_path: Path, spoilt: bytes) -> None:
+    made = bearer_token(tmp_path, SeededEntropy(1))
+    assert bearer_token(tmp_path, SeededEntropy(2)) == made
+    (tmp_path / "token").write_bytes(spoilt)
+    anew = bearer_token(tmp_path, SeededEntropy(2))
+    assert anew != made
+    assert bearer_token(tmp_path, SeededEntropy(3)) == anew
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
