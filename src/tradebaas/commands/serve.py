@@ -20,6 +20,7 @@ READINGS = "What nobody knows of Deribit, each with its values, the usual one fi
 )
 
 if TYPE_CHECKING:
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.keys import AccountConfig, Key
 
 LOCKSTEP = "lockstep"
@@ -276,7 +277,7 @@ def exchange(
     daemon is dead.
     """
     from tradebaas.paper import process
-    from tradebaas.paper.config import ExchangeConfig, check
+    from tradebaas.paper.config import ExchangeConfig
     from tradebaas.paper.credits import LOWEST_TIER
 
     config = ExchangeConfig(
@@ -303,8 +304,15 @@ def exchange(
         readings=readings,
         admin=admin,
     )
+    _check(config)
+    ctx.exit(process.main(config))
+
+
+def _check(config: "ExchangeConfig") -> None:
+    """Refuse settings that do not go together as wrong usage."""
+    from tradebaas.paper.config import check
+
     try:
         check(config)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    ctx.exit(process.main(config))
