@@ -118,6 +118,12 @@ class Position(msgspec.Struct, kw_only=True):
         """Return what it is worth at ``mark`` in the settlement currency, always positive."""
         return self.instrument.value(abs(self.size), mark) if self.size else ZERO
 
+    def coins(self, mark: Decimal) -> Decimal:
+        """Return how many coins it moves with, negative when short (``delta``)."""
+        if not self.instrument.inverse:
+            return plain(self.size)
+        return plain(self.value(mark) if self.size >= 0 else -self.value(mark))
+
     def accrue(self, share: Decimal, mark: Decimal) -> None:
         """Pay or receive funding, which is a share of what is held."""
         if self.size:

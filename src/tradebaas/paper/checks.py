@@ -6,6 +6,7 @@ Nothing here changes the books.
 import re
 from decimal import Decimal
 
+from tradebaas.paper.accounts import ZERO
 from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument
 from tradebaas.paper.order_params import Entry, Foreign, Leg
@@ -217,8 +218,10 @@ def clip_or_refuse(call: Call, order: Order) -> None:
     order.amount = min(order.amount, reducible)
 
 
-def check_funds(call: Call, order: Order) -> None:
+def check_funds(call: Call, order: Order, waits: Decimal = ZERO) -> None:
     """Refuse an order whose initial margin, with all else that is held and waits, is not there.
+
+    ``waits`` is how much of the order itself is among what waits, when it is edited.
 
     Raises:
         Refused: 10009.
@@ -228,7 +231,10 @@ def check_funds(call: Call, order: Order) -> None:
     item, desk = order.instrument, call.desk
     held = desk.account.positions[item.name].size
     bought, sold = desk.pending(item.name)
-    reach = held + bought + order.amount if order.is_buy else held - sold - order.amount
+    more = order.remaining - waits
+    if more <= 0:
+        return
+    reach = held + bought + more if order.is_buy else held - sold - more
     if abs(reach) <= abs(held):
         return
     price = call.exchange.tape.mark

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from tradebaas.paper import checks, families, params
+from tradebaas.paper.accounts import ZERO
 from tradebaas.paper.calls import Call
 from tradebaas.paper.instruments import Instrument, Wire
 from tradebaas.paper.order_params import Change, Close, Edit, EditByLabel, Entry
@@ -101,9 +102,15 @@ def _edit(call: Call, order: Order, asked: Change) -> Wire:
     trigger_price = _edited_price(order, "trigger_price", order.trigger_price, asked.trigger_price)
     offset = _edited_price(order, "trigger_offset", order.trigger_offset, asked.trigger_offset)
     post_only = order.post_only if asked.post_only is None else asked.post_only
+    reduce_only = order.reduce_only if asked.reduce_only is None else asked.reduce_only
     becomes = msgspec.structs.replace(
-        order, amount=amount, price=price, trigger_price=trigger_price
+        order, amount=amount, price=price, trigger_price=trigger_price, reduce_only=reduce_only
     )
+    if order.rests and asked.price is not None:
+        checks.check_band(call, becomes)
+        price = becomes.price
+    if not order.is_secondary:
+        checks.check_funds(call, becomes, ZERO if order.reduce_only else order.remaining)
     if order.rests and not post_only:
         checks.check_overlap(call, becomes)
     if not order.is_secondary:

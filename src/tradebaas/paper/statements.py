@@ -9,6 +9,13 @@ from tradebaas.paper.desk import Desk
 from tradebaas.paper.instruments import Instrument, Wire, plain
 from tradebaas.paper.terms import Terms
 
+NO_OPTIONS: Wire = {
+    **{f"options_{name}": ZERO for name in ("pl", "session_rpl", "session_upl", "value")},
+    **{f"options_{name}": ZERO for name in ("delta", "gamma", "theta", "vega")},
+    **{f"options_{name}_map": {} for name in ("gamma", "theta", "vega")},
+}
+"""What a summary says of options, of which there are none."""
+
 
 def orders_margin(desk: Desk, item: Instrument, mark: Decimal, margin: Margin) -> Decimal:
     """Return what an account's orders reserve beside its position: enough for the worse side."""
@@ -37,7 +44,7 @@ def position_wire(
     value, floating = position.value(mark), position.floating(mark)
     signed = value if position.size >= 0 else -value
     dollars = not item.inverse and terms.readings.linear_size == "dollars"
-    coins = plain(signed) if item.inverse else plain(position.size)
+    coins = position.coins(mark)
     margin = terms.margin
     initial, maintenance = margin.of(item, position.size, mark)
     wire: Wire = {
@@ -76,6 +83,8 @@ def summary_wire(desk: Desk, currency: str, mark: Decimal, margin: Margin, limit
     maintenance = plain(sum((both[1] for both in needed), ZERO))
     free = equity - initial
     balance = account.cash(currency)
+    deltas = {p.instrument.price_index: p.coins(mark) for p in held if p.size}
+    delta = plain(sum(deltas.values(), ZERO))
     realized = plain(sum((p.session + p.funding_due for p in held), ZERO))
     unrealized = plain(equity - balance - realized)
     wire: Wire = {
@@ -95,6 +104,10 @@ def summary_wire(desk: Desk, currency: str, mark: Decimal, margin: Margin, limit
         "futures_pl": plain(realized + unrealized),
         "futures_session_rpl": realized,
         "futures_session_upl": unrealized,
+        **NO_OPTIONS,
+        "delta_total": delta,
+        "delta_total_map": deltas,
+        "projected_delta_total": delta,
         "spot_reserve": ZERO,
         "additional_reserve": ZERO,
         "locked_balance": ZERO,

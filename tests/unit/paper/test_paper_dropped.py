@@ -148,6 +148,35 @@ def test_all_summaries_tell_of_the_account_when_asked_to(lab: Lab) -> None:
     assert {name: whole[name] for name in own} == {name: one[name] for name in own}
 
 
+# ------------------------------------------------------------ what an edit must not get around
+
+
+@pytest.mark.parametrize("way", ["edit", "edit_by_label"])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"price": 90_000}, 10007), ({"amount": 4_000_000}, 10009), ({"amount": 20}, 0)],
+)
+def test_an_edit_meets_the_band_and_the_funds(
+    lab: Lab, way: str, change: dict[str, Any], code: int
+) -> None:
+    (before,) = lab.by_label("rests")
+    whole = {"order_id": before["order_id"], "label": "rests", "instrument_name": BTC} | change
+    if not code:
+        assert lab.call(f"private/{way}", **whole)["order"]["amount"] == 20
+        return
+    assert refused(lab, f"private/{way}", **whole)[0] == code
+    assert lab.by_label("rests") == [before]
+
+
+def test_an_edit_pays_for_what_it_adds_and_not_for_what_waits_already(lab: Lab) -> None:
+    order_id = lab.buy(2_000_000, price=79_000)["order"]["order_id"]
+    lab.call("private/edit", order_id=order_id, amount=2_010_000)
+    lab.call("private/edit", order_id=order_id, amount=1_000_000)
+    reducing = lab.sell(1_000, price=81_000, reduce_only=True)["order"]["order_id"]
+    lab.call("private/edit", order_id=reducing, amount=900_000_000)
+    assert refused(lab, "private/edit", order_id=reducing, reduce_only=False)[0] == 10009
+
+
 # ------------------------------------------------------------------------------- what is no call
 
 

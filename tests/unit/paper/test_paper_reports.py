@@ -203,6 +203,21 @@ def test_what_each_order_reserves() -> None:
     assert refusal(lab, "private/get_order_margin_by_ids", ids="x") == (-32602, "ids")
 
 
+def test_a_summary_tells_by_how_many_coins_it_moves_with_the_market() -> None:
+    lab = Lab(replay(FLAT))
+    lab.sell(8_000)
+    lab.buy("0.3", instrument_name=LINEAR)
+    lab.buy(10, price=79_000)
+    for currency, index, name in (("BTC", "btc_usd", BTC), ("USDC", "btc_usdc", LINEAR)):
+        summary = lab.call("private/get_account_summary", currency=currency)
+        delta = lab.call("private/get_position", instrument_name=name)["delta"]
+        assert summary["delta_total"] == summary["projected_delta_total"] == delta
+        assert summary["delta_total_map"] == {index: delta}
+        assert (summary["options_value"], summary["options_gamma_map"]) == (0, {})
+    nothing = lab.call("private/get_account_summary", currency="ETH")
+    assert (nothing["delta_total"], nothing["delta_total_map"]) == (0, {})
+
+
 # --------------------------------------------------------------------------------- the account
 
 
