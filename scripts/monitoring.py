@@ -30,6 +30,9 @@ cd deploy/prometheus
 prometheus-alertmanager --config.file=alertmanager.yml --cluster.listen-address= &
 prometheus --config.file=prometheus.yml
 ```
+
+`deploy/grafana/tradebaas.json` is a dashboard for Grafana: import it and choose Prometheus and
+daemon. What reaches a person without any of this is in [notices](notices.md).
 """
 ALERTS = """\
 ## Alerts

@@ -22,10 +22,10 @@ MAX_FUNCTION_LINES = 60
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
 BASE = {"__init__", "errors", "names"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
-TASKS |= {"settings", "redact"}
+TASKS |= {"settings", "redact", "logs"}
 # Parts of the shell that daemon.py has no room for.
-SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "reload"}
-SHELL |= {"unattended"}
+SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "output", "reload"}
+SHELL |= {"threads", "unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -35,6 +35,9 @@ LAYERS: dict[str, set[str]] = {
     "names": set(),
     "settings": set(),
     "redact": set(),
+    "logs": {"redact", "settings"},
+    "output": {"logs", "runtime", "settings"},
+    "threads": {"core"},
     "config": {"errors", "settings"},
     "access": {"errors", "config"},
     "core": set(),
@@ -52,12 +55,12 @@ LAYERS: dict[str, set[str]] = {
     "attendance": BASE | {"commands", "lives", "runtime"},
     "binding": TASKS | {"actors"},
     "reload": {"config"},
-    "notices": TASKS | {"commands", "console"},
+    "notices": TASKS | {"commands", "output"},
     "bearer": BASE | {"runtime"},
-    "console": BASE | {"core", "config", "runtime", "board", "commands"},
+    "console": BASE | {"core", "config", "board", "commands", "output", "runtime", "threads"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
-    "unattended": BASE | {"core", "store", "runtime", "board", "console"},
+    "unattended": BASE | {"core", "store", "runtime", "board", "output"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},
     "commands": TASKS | SHELL | COMMANDED,

@@ -17,7 +17,14 @@ import msgspec
 from msgspec import Struct
 
 from tradebaas.errors import ConfigError
-from tradebaas.settings import BackupSection, NoticesSection, backup_rules, notice_rules
+from tradebaas.settings import (
+    BackupSection,
+    LogSection,
+    NoticesSection,
+    backup_rules,
+    log_rules,
+    notice_rules,
+)
 
 EMBEDDED = "embedded"
 HOSTS = {
@@ -158,6 +165,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     supervisor: SupervisorSection = SupervisorSection()
     http: HttpSection = HttpSection()
     notices: NoticesSection = NoticesSection()
+    log: LogSection = LogSection()
 
     @property
     def data_dir(self) -> Path:
@@ -343,6 +351,7 @@ def _rules(config: Config) -> Iterator[tuple[str, str, bool, str]]:
     yield "supervisor", "period_seconds", supervisor.period_seconds > 0, "must be above 0"
     yield "supervisor", "forgive_seconds", supervisor.forgive_seconds >= 0, "must be 0 or more"
     yield from notice_rules(config.notices)
+    yield from log_rules(config.log)
     yield "http", "port", 0 <= config.http.port <= 65_535, "must be 0 to 65535"
     loopback = config.http.host in ("127.0.0.1", "::1", "localhost")
     yield "http", "host", loopback, "must be a loopback address (127.0.0.1, ::1, localhost)"

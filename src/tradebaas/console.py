@@ -1,14 +1,9 @@
 """What a person at the terminal sees: one line for each event that matters, and where to look next.
 
-A terminal may stall (a stopped pager, a full pipe), so lines are written from a thread that the
-loop never waits for, out of a bounded feed that drops and counts what it cannot keep up with. It
-may also go away (a closed window, ``| head``); then nothing more is written, and nobody minds.
+Events come out of a bounded feed, which drops and counts what the output cannot keep up with.
 """
 
-import os
-import sys
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -17,27 +12,46 @@ from tradebaas.board import Board
 from tradebaas.commands.describe import describe
 from tradebaas.config import Config
 from tradebaas.core.events import (
+    Event,
+    ForeignFound,
     FrameRefused,
+    Halted,
     Linked,
+    LinkLost,
+    Liquidated,
+    OrderNotSent,
+    OrderRejected,
+    OrderUnknown,
     OrderUpdated,
     PhaseChanged,
+    PositionCorrected,
+    PositionElsewhere,
+    ProtectOnlyEntered,
     Reconciled,
     Recovered,
+    StopStalled,
     TradeClosed,
 )
 from tradebaas.core.reasons import printable
 from tradebaas.core.state import State
 from tradebaas.names import command
-from tradebaas.runtime.ports import print_line
+from tradebaas.output import say, say_last
 from tradebaas.runtime.supervisor import leaves
+from tradebaas.threads import Threads
 
 FEED = 1000
 SETTLE_S = 1.0
 """How long a lost connection may take to come back before anyone is told."""
 ORDERLY = ("", "not connected yet", "closed", "asked to stop")
 """What a link that is down says when nothing is wrong: before its first try, and at the end."""
-QUIET = (OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused)
-"""Kinds that only ``tradebaas log`` shows."""
+LEVELS: dict[type, str] = {
+    **dict.fromkeys((OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused), "debug"),
+    **dict.fromkeys((LinkLost, OrderRejected, OrderUnknown, OrderNotSent), "warning"),
+    **dict.fromkeys((ForeignFound, PositionCorrected, PositionElsewhere), "warning"),
+    **dict.fromkeys((Halted, ProtectOnlyEntered), "warning"),
+    **dict.fromkeys((Liquidated, StopStalled), "error"),
+}
+"""The levels of kinds of events; all others are "info"."""
 
 
 async def narrate(board: Board, config: Config) -> None:
@@ -55,29 +69,36 @@ async def _narrate_link(board: Board) -> None:
         if status.up:
             if told and status.reconciled_at is not None:
                 told = ""
-                await say("         connected")
+                await say("         connected", actor="reconciler")
             continue
         await trio.sleep(SETTLE_S)
         now = board.link.value
         if now is not None and not now.up and now.detail not in (*ORDERLY, told):
             told = now.detail
-            await say(f"         not connected: {told}; trying again")
+            text = f"         not connected: {told}; trying again"
+            await say(text, "warning", actor="reconciler")
 
 
 async def _narrate_events(board: Board, config: Config) -> None:
-    hinted = False
+    hinted, threads = False, Threads()
     with board.events.subscribe(FEED) as feed:
         async for seq, event in feed:
-            if isinstance(event, QUIET):
-                continue
-            await say(f"{seq:>7}  {describe(event)}")
-            if isinstance(event, Recovered) and board.view.value is not None:
-                standing = _standing(board.view.value)
-                if standing:
-                    await say(standing)
+            state = board.view.value or State()
+            fields = threads.of(event, state)
+            level = LEVELS.get(type(event), "info")
+            await say(_text(event), level, seq=seq, actor="persister", **fields)
+            if isinstance(event, Recovered) and _standing(state):
+                await say(_standing(state))
             if isinstance(event, TradeClosed) and not hinted:
                 hinted = True
                 await say(_hint(config))
+
+
+def _text(event: Event) -> str:
+    """What a frame was is not repeated: it may hold what must not be written."""
+    if isinstance(event, FrameRefused):
+        return f"frame not understood: {event.reason}"
+    return describe(event)
 
 
 def _standing(state: State) -> str:
@@ -88,16 +109,6 @@ def _standing(state: State) -> str:
     if not state.armed:
         return f"         no strategy is started ({command('start')})"
     return ""
-
-
-async def say(text: str) -> None:
-    """Print lines for a person who may no longer be there."""
-    try:
-        await print_line(text)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # else the exit code would tell of the lost lines
-        os.close(nowhere)
 
 
 def _hint(config: Config) -> str:
@@ -114,10 +125,8 @@ def _hint(config: Config) -> str:
 def tell_of_exit(group: BaseExceptionGroup[SystemExit]) -> None:
     """Nothing in here may end the process: code that tries (a strategy's) has crashed it."""
     actors = ", ".join(dict.fromkeys(actor for actor, _ in leaves(group)))
-    with suppress(OSError):
-        traceback.print_exception(group)
-        print(
-            f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
-            "the traceback above says where. Mend that code; a start recovers from the store",
-            file=sys.stderr,
-        )
+    say_last("".join(traceback.format_exception(group)).rstrip())
+    say_last(
+        f"tradebaas: something in here ({actors}) tried to exit the process with SystemExit; "
+        "the traceback above says where. Mend that code; a start recovers from the store"
+    )

@@ -8,10 +8,9 @@ decides about trading; it wires, starts and stops.
 
 import os
 import signal
-import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -25,11 +24,13 @@ from tradebaas.attendance import attend
 from tradebaas.bearer import bearer_token
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import HOSTS, Config
-from tradebaas.console import narrate, say, tell_of_exit
+from tradebaas.console import narrate, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
 from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
 from tradebaas.lives import Lives
+from tradebaas.output import OUTPUT, say, say_last
+from tradebaas.redact import secrets_of
 from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
@@ -70,8 +71,7 @@ def run(
     code, fatal = _run(config, ports, load, chaos, rehearsal)
     if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
         problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
-        with suppress(OSError):
-            print(f"tradebaas: {problem or 'restored the newest backup'}", file=sys.stderr)
+        say_last(f"tradebaas: {problem or 'restored the newest backup'}")
         if not problem:
             code, _ = _run(config, ports, load, chaos, rehearsal)
     return code
@@ -89,8 +89,7 @@ def _run(
         )
     except* Fatal as group:
         fatal = find_fatal(group)
-        with suppress(OSError):
-            print(f"tradebaas: {fatal}", file=sys.stderr)
+        say_last(f"tradebaas: {fatal}")
         code = fatal.exit_code if fatal else Fatal.exit_code
     except* SystemExit as group:
         tell_of_exit(group)
@@ -118,6 +117,8 @@ class _Daemon:
     def __post_init__(self) -> None:
         secret = client_secret(self.config)
         self.addresses = () if self.rehearsal else notice_addresses()
+        addressed = (word for address in self.addresses for word in secrets_of(address))
+        OUTPUT.configure(self.config.log, (secret, *addressed))
         self.lives = Lives(
             self.config, self.ports, self._locate(), secret, self._note_death,
             rehearsal=self.rehearsal,
@@ -219,15 +220,15 @@ class _Daemon:
             return  # its message is the last word of the process
         text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}\n"
         text += "".join(traceback.format_exception(report.error)).rstrip()
-        self._say(text, last=report.backoff is None)
+        died = ", ".join(dict.fromkeys(cause.actor for cause in report.causes))
+        self._say(text, last=report.backoff is None, actor=died)
 
-    def _say(self, text: str, *, last: bool = False) -> None:
-        """Tell a person, without waiting for a terminal unless these are the last words."""
+    def _say(self, text: str, *, last: bool = False, actor: str = "shell") -> None:
+        """Tell of a fault, without waiting for a terminal unless these are the last words."""
         if self.shell is None or last:
-            with suppress(OSError):
-                print(text, file=sys.stderr)
+            say_last(text)
         else:
-            self.shell.start_soon(say, text)
+            self.shell.start_soon(partial(say, text, "error", actor=actor))
 
     def _locate(self) -> Callable[[], str]:
         exchange = self.config.exchange
@@ -259,15 +260,18 @@ class _Daemon:
 
     async def _reload(self, notifier: Notifier) -> None:
         """Take what can be changed while it runs; a configuration that is wrong changes nothing."""
+        await self.lives.board.view.wait_newer(0)  # sooner it must not say that it is ready
         notifier.reloading(self.ports.clock.monotonic())
         try:
             async with self.ports.open_blocking("configuration") as worker:
                 found = await worker.run(self.load)
         except Unusable as error:
-            await say(f"the new configuration is refused, the old one stays: {error}")
+            text = f"the new configuration is refused, the old one stays: {error}"
+            await say(text, "error", actor="shell")
         else:
             self.config, words = taken(self.config, found)
-            await say(words)
+            OUTPUT.configure(self.config.log)
+            await say(words, actor="shell")
         notifier.ready()
 
     async def _autostart(self) -> None:
@@ -373,7 +377,7 @@ class _Daemon:
             )
             async with trio.open_nursery() as telling:
                 await telling.start(keep_address, self.config.data_dir / "address", str(url))
-                await say(f"HTTP on {url} (health, metrics, API)")
+                await say(f"HTTP on {url} (health, metrics, API)", actor="http")
                 await self.http_down.wait()
                 telling.cancel_scope.cancel()
 
@@ -384,9 +388,11 @@ class _Daemon:
 
     def _token(self) -> str:
         try:
-            return bearer_token(self.config.data_dir, self.ports.entropy)
+            token = bearer_token(self.config.data_dir, self.ports.entropy)
         except PermissionError as error:
             raise Unusable(denial(self.config.data_dir / "token")) from error
+        OUTPUT.log.secrets.add(token)
+        return token
 
     def _note_part_death(self, name: str, report: DeathReport) -> None:
         fatal = find_fatal(report.error)

@@ -12,6 +12,9 @@ from urllib.parse import quote, unquote
 HIDDEN = "[secret]"
 SHORTEST = 4
 """Shorter words are part of too many others; and no secret is that short."""
+LONG = 6
+"""What is neither a user nor a password and shorter than this is no token."""
+NEAR = re.compile(r"localhost|[0-9.]+|\[[0-9a-f:]*\]")
 SEPARATORS = re.compile(r"[/:@?&=,\s]+")
 
 
@@ -38,12 +41,18 @@ class Redactor:
 
 
 def secrets_of(address: str) -> Iterator[str]:
-    """What of an address for notices may be a secret: all but its scheme.
+    """What of an address for notices may be a secret: not its scheme, its keys, this machine.
 
-    Where each service keeps its token differs, so whatever stands between two separators counts.
+    Where each service keeps its token differs: in the user, the host, the path or a value.
     """
+    _, _, rest = address.partition("://")
+    place, _, query = rest.partition("?")
+    user, at, hosted = place.rpartition("@")
+    values = (pair.partition("=")[2] for pair in query.split("&"))
+    words = [word for part in (hosted, *values) for word in SEPARATORS.split(part)]
     yield address
-    yield from SEPARATORS.split(address.partition("://")[2])
+    yield from SEPARATORS.split(user) if at else ()
+    yield from (word for word in words if len(word) >= LONG and not NEAR.fullmatch(word))
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from msgspec.structs import fields, replace
 
 from tradebaas.config import Config
 
-RELOADED = ("notices",)
+RELOADED = ("notices", "log")
 """The sections that are taken."""
 
 

@@ -37,6 +37,13 @@ class NoticesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     give_up_seconds: float = 3600.0
 
 
+class LogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written and how (``logs``). ``auto``: the journal under systemd, else console."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
 class BackupSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Backups under ``data/backups``, one every ``interval_seconds``.
 
@@ -61,6 +68,16 @@ def notice_rules(notices: NoticesSection) -> Rules:
     yield "notices", "at_most", notices.at_most >= 1, "must be at least 1"
     yield "notices", "within_seconds", notices.within_seconds > 0, "must be above 0"
     yield "notices", "give_up_seconds", notices.give_up_seconds >= 0, "must be 0 or more"
+
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("auto", "console", "json", "journal")
+
+
+def log_rules(log: LogSection) -> Rules:
+    """What must hold of ``[log]``."""
+    yield "log", "level", log.level in LEVELS, f"must be one of {', '.join(LEVELS)}"
+    yield "log", "format", log.format in FORMATS, f"must be one of {', '.join(FORMATS)}"
 
 
 def backup_rules(backups: BackupSection) -> Rules:

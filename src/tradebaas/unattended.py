@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import trio
 
 from tradebaas.board import Board
-from tradebaas.console import say
 from tradebaas.core.messages import Answer, Refused, Request, Resume
 from tradebaas.core.state import State, flat
 from tradebaas.errors import Fatal
+from tradebaas.output import say
 from tradebaas.runtime.mailbox import AskTimeout, Door, LifeEnded
 from tradebaas.runtime.ports import Ports
 from tradebaas.store import catalogue

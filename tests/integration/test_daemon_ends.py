@@ -372,7 +372,8 @@ from tradebaas.config import Config
 os.chmod(sys.argv[1], 0o555)
 if os.geteuid() == 0:
     os.seteuid(65534)
-sys.exit(daemon.run(Config(data=sys.argv[1])))
+config = Config(data=sys.argv[1])
+sys.exit(daemon.run(config, load=lambda: config))
 """
 
 

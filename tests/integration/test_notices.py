@@ -21,7 +21,15 @@ from tradebaas import board as boards
 from tradebaas.access import NOTICE_VARIABLE
 from tradebaas.commands.notify import failure
 from tradebaas.config import Config
-from tradebaas.core.events import Event, Halted, LifeEnded, LifeStarted, Resumed, TradeClosed
+from tradebaas.core.events import (
+    Event,
+    Halted,
+    LifeEnded,
+    LifeStarted,
+    Linked,
+    Resumed,
+    TradeClosed,
+)
 from tradebaas.notices import watch as watching
 from tradebaas.notices.memory import Told, load, save
 from tradebaas.notices.watch import BATCH, Watch
@@ -224,6 +232,21 @@ async def test_what_the_feed_dropped_is_read_from_the_log(
     assert web.titles == ["started", "HALTED", "stopped", "resumed"]
 
 
+async def test_a_long_quiet_stretch_is_not_read_again(
+    web: Service, addressed: Give, tmp_path: Path
+) -> None:
+    scene = Scene(tmp_path, *addressed(web.address()))
+    many = watching.CHUNK + 10
+    async with scene.running():
+        for seq in range(1, many + 1):
+            scene.commit(seq, Linked(connection=seq, account="a"))
+        await scene.until(lambda: load(tmp_path) is not None)
+    told = load(tmp_path)
+    assert told is not None
+    assert told.seq >= watching.CHUNK
+    assert web.got == []
+
+
 async def test_a_service_that_fails_is_tried_again(
     web: Service, addressed: Give, tmp_path: Path, soon: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -342,7 +365,9 @@ def test_a_daemon_that_is_killed_tells_everything_and_little_twice(
         run.poll(lambda: any(last in n["message"] for n in web.got), "the notice of the recovery")
         run.signal(signal.SIGTERM)
         assert run.wait_end() == 0
-        assert web.titles[-1] == "stopped"
+        run.start(TRADEBAAS_NOTICE_URLS=address)  # what had no time to leave, this one tells
+        lives = KILLS + 2
+        run.poll(lambda: web.titles.count("started") >= lives, "the notice of each start")
     finally:
         run.end()
     events = run.events()
@@ -350,8 +375,9 @@ def test_a_daemon_that_is_killed_tells_everything_and_little_twice(
     told = Counter(message for title, message in _closed(web))
     assert len(told) == len(trades)
     assert sum(told.values()) - len(trades) <= KILLS * BATCH
-    assert web.titles.count("started") >= sum(isinstance(e, LifeStarted) for e in events)
+    assert sum(isinstance(e, LifeStarted) for e in events) == lives
     assert sum(isinstance(e, LifeEnded) for e in events) == 1
+    assert "stopped" in web.titles
     assert SECRET not in run.log.read_text(encoding="utf-8")
 
 

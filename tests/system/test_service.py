@@ -235,6 +235,25 @@ def says(box: Box, text: str, within: float = 20.0) -> None:
         time.sleep(0.1)
 
 
+def test_the_journal_has_the_fields_of_each_line(box: Box) -> None:
+    start(box)
+    in_position(box)
+    entries = [json.loads(line) for line in box.run(
+        "journalctl", "-u", DAEMON, "-o", "json", "--no-pager", "TRADEBAAS_KIND=Filled"
+    ).splitlines()]  # fmt: skip
+    entry = entries[0]
+    assert entry["MESSAGE"].startswith("entry filled: ")
+    assert (entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]) == ("6", "tradebaas")
+    assert entry["TRADEBAAS_ACTOR"] == "persister"
+    assert entry["TRADEBAAS_LIFE"] == "1"
+    thread = f"TRADEBAAS_SIGNAL={entry['TRADEBAAS_SIGNAL']}"
+    words = box.run("journalctl", "--no-pager", "-o", "cat", thread)
+    assert words.splitlines()[0].startswith("signal to ")
+    assert "entry intended: " in words
+    warned = box.run("journalctl", "-u", DAEMON, "-o", "cat", "--no-pager", "-p", "warning")
+    assert "entry filled" not in warned
+
+
 def test_it_stops_in_time_with_a_position_open_and_its_stop_stays(box: Box) -> None:
     start(box)
     in_position(box)

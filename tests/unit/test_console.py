@@ -2,12 +2,14 @@
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from tradebaas import console
 from tradebaas.board import Board, LinkStatus
 from tradebaas.config import Config
 from tradebaas.console import narrate
+from tradebaas.core.events import FrameRefused, Halted
 
 
 async def test_a_lost_connection_is_told_once_for_each_reason(
@@ -15,7 +17,7 @@ async def test_a_lost_connection_is_told_once_for_each_reason(
 ) -> None:
     said: list[str] = []
 
-    async def say(text: str) -> None:
+    async def say(text: str, _level: str = "info", **_fields: str) -> None:
         said.append(text.strip())
 
     monkeypatch.setattr(console, "say", say)
@@ -35,3 +37,24 @@ async def test_a_lost_connection_is_told_once_for_each_reason(
         "not connected: wrong key; trying again",
         "connected",
     ]
+
+
+async def test_an_event_is_written_with_its_level_and_what_a_frame_held_is_not(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, nursery: trio.Nursery
+) -> None:
+    said: list[tuple[str, str, dict[str, object]]] = []
+
+    async def say(text: str, level: str = "info", **fields: object) -> None:
+        said.append((text, level, fields))
+
+    monkeypatch.setattr(console, "say", say)
+    board = Board()
+    nursery.start_soon(narrate, board, Config())
+    await trio.testing.wait_all_tasks_blocked()
+    board.events.publish((7, FrameRefused(at_ms=1, raw="a token", reason="no JSON")))
+    board.events.publish((8, Halted(by="operator", reason="lunch")))
+    await trio.sleep(1)
+    nursery.cancel_scope.cancel()
+    (refused, quiet, fields), (_, loud, _) = said
+    assert (refused, quiet, loud) == ("frame not understood: no JSON", "debug", "warning")
+    assert fields == {"seq": 7, "actor": "persister", "kind": "FrameRefused", "life": 0}

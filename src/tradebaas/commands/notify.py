@@ -33,6 +33,7 @@ DOWN = (
 )
 LEFT = {
     "tradebaas-audit": "The daemon trades on. The audit is run again by its timer.",
+    "tradebaas-drill": "The daemon trades on. The drill is played again by its timer.",
     "tradebaas-verify": "The daemon trades on. The check is run again by its timer.",
 }
 """How things stand after the failure of a unit that is not the daemon's."""

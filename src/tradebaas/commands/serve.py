@@ -49,7 +49,7 @@ def run(
     """Run the daemon until SIGTERM or Ctrl-C.
 
     Health, metrics and the API are on http://127.0.0.1:3000 unless configured otherwise. SIGHUP
-    takes what it tells, [notices], from the configuration anew.
+    takes what it tells, [notices] and [log], from the configuration anew.
     """
     from tradebaas import daemon
 
@@ -121,6 +121,15 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         return [read_key(text) for text in texts]
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _check(config: "ExchangeConfig") -> None:
+    from tradebaas.paper.config import check
+
+    try:
+        check(config)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
@@ -306,13 +315,3 @@ def exchange(
     )
     _check(config)
     ctx.exit(process.main(config))
-
-
-def _check(config: "ExchangeConfig") -> None:
-    """Refuse settings that do not go together as wrong usage."""
-    from tradebaas.paper.config import check
-
-    try:
-        check(config)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from tradebaas.board import Board, NoticeStatus
 from tradebaas.config import Config
-from tradebaas.console import say
 from tradebaas.core.events import Event
 from tradebaas.errors import Fatal
 from tradebaas.notices.conditions import Conditions, summary
@@ -28,6 +27,7 @@ from tradebaas.notices.memory import Told, load, save
 from tradebaas.notices.model import Notice, Outcome, Parcel, Post
 from tradebaas.notices.queues import Queues, Waiting, waiting
 from tradebaas.notices.words import NAMES, Teller
+from tradebaas.output import say
 from tradebaas.redact import Redactor, secrets_of
 from tradebaas.runtime.mailbox import Fanout
 from tradebaas.runtime.ports import Blocking, ChildFailed, Ports
@@ -79,7 +79,7 @@ class Watch:
             self._ports.open_blocking("notices") as worker,
             trio.open_nursery() as nursery,
         ):
-            nursery.start_soon(self._look)
+            nursery.start_soon(self._look, worker)
             for address in range(len(self._addresses)):
                 nursery.start_soon(self._send_all, address, worker)
             await self._read(self._board.events, worker)
@@ -112,7 +112,8 @@ class Watch:
             try:
                 found = await worker.run(self._fetch, after, min(CHUNK, seq - 1 - after))
             except (Fatal, DiskFull, StoreLocked) as error:
-                await say(f"notices: events {after + 1} to {seq - 1} are not told: {error}")
+                text = f"notices: events {after + 1} to {seq - 1} are not told: {error}"
+                await say(text, "error", actor="notices")
                 break
             for number, at_ms, event in found:
                 self._take(number, event, at_ms)
@@ -144,8 +145,11 @@ class Watch:
 
     # ------------------------------------------------------------------------ looking
 
-    async def _look(self) -> None:
-        """Tell of what lasts, of days that are over, and of what was held back."""
+    async def _look(self, worker: Blocking) -> None:
+        """Tell of what lasts, of days that are over, and of what was held back.
+
+        Long quiet stretches are remembered as well, so that a start has little to read again.
+        """
         conditions = Conditions(self._config(), self._board)
         while True:
             now, wall_ms = self._ports.clock.monotonic(), self._ports.clock.wall_ms()
@@ -157,6 +161,8 @@ class Watch:
             digest = self._gate.digest(self._config().notices, now)
             if digest is not None:
                 self._queue(digest, 0, wall_ms)
+            if self._queues.told - self._told.seq >= CHUNK:
+                await self._remember(worker)
             await trio.sleep(LOOK_EVERY_S)
 
     # ------------------------------------------------------------------------ sending
@@ -177,7 +183,8 @@ class Watch:
                 await self._remember(worker)
             self._note(sent, lost, reason)
             if failures == 1 or lost:
-                await say(_complaint(items[sent], address, reason, lost=lost))
+                words = _complaint(items[sent], address, reason, lost=lost)
+                await say(words, "error" if lost else "warning", actor="notices")
             if lost:
                 failures = 0
             elif failures:
@@ -200,7 +207,8 @@ class Watch:
         try:
             await worker.run(save, self._config().data_dir, self._told)
         except OSError as error:
-            await say(f"notices: what was told cannot be remembered: {error}")
+            text = f"notices: what was told cannot be remembered: {error}"
+            await say(text, "error", actor="notices")
 
     # ------------------------------------------------------------------------ the figures
 

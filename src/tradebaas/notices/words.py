@@ -35,6 +35,7 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.model import Intent, Phase, Role, role_of
+from tradebaas.core.reasons import printable
 from tradebaas.names import command
 from tradebaas.notices.model import Notice
 
@@ -247,7 +248,7 @@ class Teller:
         return Notice(
             kind="halted",
             title="HALTED",
-            happened=f"Trading is halted by {event.by}: {event.reason}.",
+            happened=f"Trading is halted by {event.by}: {printable(event.reason)}.",
             did="It cancelled what would add risk and closes what is open. It opens nothing, "
             "restarts included.",
             todo=f"Find out why, then: {self._command('resume')}",

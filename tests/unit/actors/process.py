@@ -37,6 +37,7 @@ data = {data}
 
 [exchange]
 url = {url}
+client_id = {client}
 
 [embedded]
 speed = 300
@@ -99,6 +100,8 @@ class Run:
     deaths: int = 4
     port: int = 0
     chaos: bool = False
+    client: str = "paper"
+    strategy: str = EAGER
     more: str = ""
     program: tuple[str, ...] = ("-m", "tradebaas")
     process: "subprocess.Popen[bytes] | None" = None
@@ -120,7 +123,8 @@ class Run:
     def configure(self) -> Path:
         path = self.home / "tradebaas.toml"
         text = CONFIG.format(
-            data=json.dumps(str(self.data)), url=json.dumps(self.url), name=json.dumps(EAGER),
+            data=json.dumps(str(self.data)), url=json.dumps(self.url),
+            name=json.dumps(self.strategy), client=json.dumps(self.client),
             active=self.active, broken=self.broken, deaths=self.deaths, port=self.port,
         )  # fmt: skip
         path.write_text(text + self.more, encoding="utf-8")
@@ -271,12 +275,12 @@ class Books:
 
 
 @contextmanager
-def exchange_process(directory: Path) -> Iterator[str]:
-    """An exchange of its own with the admin methods; gives its URL."""
+def exchange_process(directory: Path, *more: str) -> Iterator[str]:
+    """An exchange of its own with the admin methods, and ``more`` options; gives its URL."""
     directory.mkdir(parents=True)
     command = [
         sys.executable, "-m", "tradebaas", "exchange", "--data", str(directory),
-        "--speed", "300", "--seed", "3", "--idle-exit", "0", "--admin",
+        "--speed", "300", "--seed", "3", "--idle-exit", "0", "--admin", *more,
     ]  # fmt: skip
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(
