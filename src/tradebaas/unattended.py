@@ -95,7 +95,8 @@ async def resume_when_clean(
             if not isinstance(answer, Refused):
                 return f"resumed after the unattended restore: {reason}"
         with trio.move_on_after(LOOK_S):
-            view, version = await board.view.wait_newer(version)
+            _, version = await board.view.wait_newer(version)
+        view = board.view.value or view  # what came with the market, not what was before it
     return ""
 
 

@@ -99,7 +99,7 @@ def test_an_installation_from_nothing_to_nothing(box: Box) -> None:
     second = box.run("readlink", "/opt/tradebaas/current")
     assert second != first
     assert "made and verified" in upgraded
-    assert "tradebaas-" in ask(box, "backup", "list")
+    assert "made before: upgrade" in ask(box, "backup", "list")
     assert box.show(DAEMON, "MainPID") not in ("0", pid)
 
     box.run("sh", "-c", "echo 'raise SystemExit(3)' >> /opt/test/checkout/src/tradebaas/daemon.py")
