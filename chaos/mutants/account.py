@@ -8,9 +8,23 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
 from tradebaas.actors.session import Session
-from tradebaas.core import accounts, admission, correct, owners, position, reconcile, risk, state
+from tradebaas.core import (
+    accounts,
+    admission,
+    charges,
+    correct,
+    funding,
+    owners,
+    position,
+    reconcile,
+    risk,
+    state,
+)
 from tradebaas.core.accounts import Accounts
 from tradebaas.core.draft import Draft
+from tradebaas.core.facts import FundingFact
+from tradebaas.core.funding import Funding
+from tradebaas.core.funding_events import FundingRow
 from tradebaas.core.model import ZERO, ContractKind, Direction, Fill, Instrument, Market
 from tradebaas.core.risk import Limits, NoSize, Policy, size_entry
 from tradebaas.core.state import State
@@ -52,6 +66,38 @@ def late_fill_dropped(patch: Patch) -> None:
             honest(draft, fill, at_ms)
 
     patch.set(reconcile, "_fill", fill)
+
+
+@mutant(
+    "funding-dropped",
+    breaks="what holding a position has cost is read and not booked",
+    costs="every trade seems to have brought more than it did, and so does the day",
+    by="Same",
+    needs="an exchange that takes funding",
+    profile="charged",
+)
+def funding_dropped(patch: Patch) -> None:
+    honest = charges.absorb
+
+    def absorb(draft: Draft, fact: FundingFact) -> None:
+        honest(draft, replace(fact, rows=()))
+
+    patch.set(charges, "absorb", absorb)
+
+
+@mutant(
+    "funding-twice",
+    breaks="a row of funding that is read again is booked again",
+    costs="results are wrong by as much as was read twice, more with every reconnect",
+    by="Same",
+    needs="an exchange that takes funding",
+    profile="charged",
+)
+def funding_twice(patch: Patch) -> None:
+    def is_known(_funding: Funding, _row: FundingRow) -> bool:
+        return False
+
+    patch.set(funding, "is_known", is_known)
 
 
 @mutant(

@@ -27,7 +27,9 @@ from chaos.world.ledger import (
 )
 from chaos.world.mark import START
 from chaos.world.oracle import Violation, Witness
+from chaos.world.permits import Permits
 from chaos.world.skew import Leap
+from chaos.world.statements import charge
 from chaos.world.story import Story
 from tradebaas.errors import Fatal, StoreOlder
 from tradebaas.store.place import Place
@@ -83,9 +85,12 @@ class Judge:
             max_daily_loss_percent=risk.max_daily_loss_percent,
             grace_ms=GRACE_S * 1000 * patience.rate,
         )
+        foreign = machine.config.foreign
+        self._permits = Permits(foreign.orders, foreign.positions)
         self._patience = patience
         self._machine = machine
         self._journal = journal
+        self._charged = 0
         self._leaps = leaps
 
     def read(self) -> None:
@@ -94,12 +99,15 @@ class Judge:
         Raises:
             LedgerBroken: one of them is not what an honest process leaves behind.
         """
-        self.books.take(self._journal.rows(self.books.n))
+        self.look()
         place = Place(self._machine.root, self._machine.disk.view())
         if not place.disk.exists(place.db):
             return
         with open_reader(place) as reader:
+            known = len(self.story.adoptions)
             self.story.take(log_rows(reader.connection, self.story.tail, place.db))
+            for _, adopted in self.story.adoptions[known:]:
+                self.books.adopt(adopted.position.instrument, adopted.at_ms)
             self.snapshots = snapshot_rows(reader.connection)
         if place.disk.exists(place.head):
             self.head = head_of(place.disk.read(place.head))
@@ -131,6 +139,7 @@ class Judge:
             *head_is_last(story, self.head),
             *self._uncovered(),
             *owed(self.books, story, self.witness),
+            *oracle.unread(self.books, story),
         ]
 
     def owed(self) -> list[Violation]:
@@ -151,6 +160,9 @@ class Judge:
     def look(self) -> None:
         """Read the exchange's ledger alone."""
         self.books.take(self._journal.rows(self.books.n))
+        statements = self._journal.statements
+        charge(self.books, statements[self._charged :])
+        self._charged = len(statements)
 
     def _uncovered(self) -> list[Violation]:
         found = []
@@ -172,7 +184,7 @@ class Judge:
         limit_ms, news_ms = self._patience.naked_ms, self._patience.news_ms
         case = Case(
             books=books, story=story, witness=witness, now_ms=now_ms, limit_ms=limit_ms,
-            sabotage_ms=news_ms, leaps=self._leaps, bounds=self._bounds,
+            sabotage_ms=news_ms, leaps=self._leaps, bounds=self._bounds, permits=self._permits,
             snapshots=self.snapshots, flat=flat,
         )  # fmt: skip
         found = [

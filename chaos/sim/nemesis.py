@@ -14,7 +14,7 @@ import trio
 from chaos.sim.deeds import ARMING_DEEDS, TABLES, Deed
 from chaos.sim.wire import CALM
 from chaos.world.faults import GROUP_OF, Scene, quiet, strike
-from chaos.world.faults_scene import CANCEL
+from chaos.world.faults_scene import CANCEL, EDIT
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 from tradebaas.paper.steps import Stopped
@@ -113,7 +113,7 @@ class Nemesis:
         if scene is None or (name == "owner opens" and self._may_enter()):
             return ""
         scene.struck = self.counting(GROUP_OF[name], name)
-        seldom = [rule for rule in scene.front.faults.rules if rule.methods == CANCEL]
+        seldom = [rule for rule in scene.front.faults.rules if rule.methods in (CANCEL, EDIT)]
         if len(scene.front.faults.rules) - len(seldom) > MOST_ARMED:
             await self._act(lambda: quiet(scene))
             scene.front.faults.rules = seldom

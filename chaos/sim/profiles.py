@@ -12,9 +12,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chaos.sim.swarm import FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
+from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
 from chaos.sim.wire import CALM, Weather
 from chaos.world.faults import GROUPS
+from tradebaas.config import ForeignSection
 from tradebaas.paper.readings import Readings
 
 SHORT = "short"
@@ -36,7 +37,13 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
     """
     if changes.get("rate", FASTEST) < FASTEST:
         changes |= {"max_entries_per_day": UNLIMITED, "max_daily_loss_percent": NO_LIMIT}
-    changes = {"readings": Readings()} | changes
+    usual = {
+        "readings": Readings(),
+        "funding": Decimal(0),
+        "foreign": ForeignSection(),
+        "trail": False,
+    }
+    changes = usual | changes
     return lambda swarm: replace(
         swarm, deaths=deaths, faults_s=seconds, quiet_s=QUIET_S, flips=flips, **changes
     )
@@ -59,6 +66,7 @@ EARLY = ("step", "disk operation")
 LOST = ("order done, cut", "order lost, cut", "order queued", "order failed, done",
         "order failed, queued", "order done in silence")  # fmt: skip
 STOPS = "owner cancels our stop"
+OWNERS = ("owner's stop beside ours", "owner opens", "owner's resting order")
 TRADES = ("gap through the take", "gap through the stop")
 """What closes a position soon, so that there are many entries."""
 
@@ -158,13 +166,22 @@ PROFILES: dict[str, Change] = {
         **QUIET, **FAST, **_faults("owner's resting order", "owner opens", *TRADES,
                                    foreign=2.0, market=3.0),
     ),
+    "adopts": _with(
+        **QUIET, **FAST, foreign=ForeignSection(orders="adopt", positions="adopt"),
+        **_faults(*OWNERS, "cut", *TRADES, foreign=2.0, market=2.0, network=0.1),
+    ),
+    "closes": _with(
+        **QUIET, **FAST, foreign=ForeignSection(orders="close", positions="close"),
+        **_faults(*OWNERS, "cut", *TRADES, foreign=2.0, market=2.0, network=0.1),
+    ),
     "liquidated": _with(
         **QUIET, **FAST, **_faults("liquidation", *TRADES, "command", market=3.0, operator=0.5),
     ),
     "trailing": _with(
         **FAST, trail=True,
         **_faults("market jumps", *TRADES, STOPS, "cut", "command", "order done, cut",
-                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5),
+                  *GROUPS["edits"],
+                  market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5, edits=2.0),
     ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
@@ -190,6 +207,10 @@ PROFILES: dict[str, Change] = {
     "losses": _with(
         seconds=25.0, **FAST, risk_percent=Decimal("0.1"), max_daily_loss_percent=Decimal("0.2"),
         **_faults("gap through the stop", market=4.0),
+    ),
+    "charged": _with(
+        seconds=30.0, rate=60, funding=DEAR,
+        **_faults(*TRADES, "cut", "settlement", market=2.0, network=0.1, house=0.1),
     ),
     "full": _with(3, **FAST, traps=("time",), **_faults("full", "command", disk=2.0, operator=3.0)),
     "flips": _with(

@@ -19,6 +19,7 @@ from tradebaas.board import USUAL, Capacities
 from tradebaas.config import (
     Config,
     ExchangeSection,
+    ForeignSection,
     RiskSection,
     StoreSection,
     StrategySection,
@@ -40,6 +41,10 @@ SNUG = Decimal("2.23")
 market has come nearer to meanwhile needs more, and must be refused."""
 LARGE = Decimal("2.3")
 """Likewise the amount per percent of risk, of the linear contract."""
+POLICIES = ("quarantine", "quarantine", "adopt", "close")
+"""What becomes of the owner's orders and positions; half of the worlds leave them alone."""
+DEAR = Decimal("0.008")
+"""A premium of which a position of some minutes costs money that counts."""
 WIRE_S = 0.6
 """What the news of a naked position and its close may take together through the network."""
 DATA = Path("/var/lib/tradebaas")
@@ -63,7 +68,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``flips`` is the chance that a bit of the store changes while the daemon is down. ``quiet_s`` is
     how long the world may take to come to rest after the last fault. In a faulty world news of a
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
-    ``readings`` is how the exchange takes what nobody knows of Deribit.
+    ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
+    premium that it makes funding of. ``foreign`` is what the daemon does about the owner's.
     """
 
     seed: int
@@ -98,6 +104,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     quiet_s: float = 120.0
     news_s: float = 30.0
     readings: Readings = Readings()
+    funding: Decimal = Decimal(0)
+    foreign: ForeignSection = ForeignSection()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -114,6 +122,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
                 max_amount=LARGE * self.risk_percent if self.capped else None,
                 naked_ms=max(2_000, 400 * self.rate),
             ),
+            foreign=self.foreign,
             store=StoreSection(snapshot_every=self.snapshot_every),
             backups=BackupSection(interval_seconds=self.backup_every_s, keep=3),
             supervisor=supervisor if self.patient else SupervisorSection(forgive_seconds=20.0),
@@ -175,7 +184,7 @@ def draw(seed: int, deaths: int) -> Swarm:
         swarm = replace(swarm, max_entries_per_day=rng.choice((1, 3)), rate=FASTEST)
         swarm = replace(swarm, market_pause_s=15.0 / swarm.rate)
         swarm = replace(swarm, max_daily_loss_percent=4 * swarm.risk_percent)
-    return replace(
+    swarm = replace(
         swarm,
         flips=rng.choice((0.0, 0.0, 0.15)),
         capacities=Capacities(
@@ -187,7 +196,12 @@ def draw(seed: int, deaths: int) -> Swarm:
         snug=rng.random() < 0.3,
         rates=swarm.rates | _rates(rng, LATEST),
         readings=_readings(rng),
+        funding=rng.choice((Decimal(0), DEAR)),
+        foreign=ForeignSection(orders=rng.choice(POLICIES), positions=rng.choice(POLICIES)),
     )
+    if rng.random() < 0.3:
+        swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
+    return swarm
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -236,6 +250,7 @@ MOST_OFTEN = {
 
 
 LATEST = {"skew": 0.2}
+TRAILED = {"edits": 0.3}
 """Likewise; drawn after all else, so that worlds without it are what they were before."""
 
 

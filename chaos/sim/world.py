@@ -142,7 +142,7 @@ class World:
         self.disk = SimDisk(kernel.forked(rng, "disk"))
         config = exchange_config(
             seed=swarm.seed, speed=float(swarm.rate), pause_s=swarm.market_pause_s,
-            readings=swarm.readings,
+            readings=swarm.readings, funding=swarm.funding,
         )  # fmt: skip
         tell = self.timeline.tell
         self.exchange = ExchangeHost(kernel.forked(rng, "exchange"), config, self.network, tell)

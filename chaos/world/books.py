@@ -31,6 +31,7 @@ ZERO = Decimal(0)
 class Span:
     """A position from flat to flat, as the exchange booked it; ``ours`` once an entry added to it.
 
+    ``adopted_ms`` is when the daemon took over a position of the owner's; 0: it is not one.
     ``mixed`` says that something was added after something had been taken away. ``price`` is that
     of its first fill, ``label`` that of our entry.
     """
@@ -42,17 +43,24 @@ class Span:
     entered: Decimal = ZERO
     gross: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
     closed_ms: int = 0
     ours: bool = False
     reduced: bool = False
     mixed: bool = False
     price: Decimal = ZERO
     label: str = ""
+    adopted_ms: int = 0
     trade_ids: list[str] = field(default_factory=list)
 
     @property
+    def managed(self) -> bool:
+        """Whether it is the daemon's to protect."""
+        return self.ours or self.adopted_ms > 0
+
+    @property
     def net(self) -> Decimal:
-        return self.gross - self.fees
+        return self.gross - self.fees - self.funding
 
 
 @dataclass(slots=True)
@@ -113,9 +121,10 @@ class Books:
 
     ``cash`` has each balance by currency with the exchange time since which it was so, ``held``
     each size of the position by instrument.
-    ``labels`` has every label of ours with the line that had it first, ``trades`` every fill with
-    its line, ``logins`` the sessions as they logged in, ``our_spans`` those of ``spans`` that are
-    ours; all in the journal's order. ``by_label`` has the requests that bear a label, a leg's too,
+    ``since_ms`` is when each order became live. ``labels`` has every label of ours with the line
+    that had it first, ``trades`` every fill with its line, ``logins`` the sessions as they logged
+    in, ``our_spans`` those of ``spans`` that are ours; all in the journal's order. ``by_label`` has
+    the requests that bear a label, a leg's too,
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
     were taken while a position of ours was open, with their line and what was open, ``bared`` the
     cancels by the daemon that took cover away. ``rest_ms`` is how long, in exchange time, an exit
@@ -126,11 +135,13 @@ class Books:
         self.n = 0
         self.at_ms = 0
         self.live: dict[str, OrderRow] = {}
+        self.since_ms: dict[str, int] = {}
         self.labels_by_id: dict[str, str] = {}
         self.sizes: dict[str, Decimal] = {}
         self.averages: dict[str, Decimal] = {}
         self.balances: dict[str, Decimal] = {}
         self.cash: dict[str, list[tuple[int, Decimal]]] = {}
+        self.settled: dict[str, Decimal] = {}
         self.held: dict[str, list[tuple[int, Decimal]]] = {}
         self.requests: list[Request] = []
         self.by_label: dict[str, list[Request]] = {}
@@ -154,12 +165,17 @@ class Books:
     def take(self, rows: Iterable[JournalRow]) -> None:
         """Fold more lines.
 
-        Those of other accounts say nothing of the daemon's; a settlement moves what was booked.
+        Those of other accounts say nothing of the daemon's; a settlement moves what was booked, and
+        funding, of which ``settled`` has the sums.
         """
         for row in rows:
             self._let_pass(row)
             self.n, self.at_ms = row.n, row.at_ms
-            if row.account or isinstance(row.body, SettlementRow):
+            if row.account:
+                continue
+            if isinstance(row.body, SettlementRow):
+                moved = self.settled.get(row.body.currency, ZERO)
+                self.settled[row.body.currency] = moved + row.body.funding
                 continue
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):
@@ -174,6 +190,12 @@ class Books:
             self.at_ms = moment
             for name in self.open_spans:
                 self._watch_naked(row.n, moment, name)
+
+    def adopt(self, instrument: str, at_ms: int) -> None:
+        """The daemon has taken over the position that the owner held then."""
+        span = self.open_spans.get(instrument)
+        if span is not None and span.opened_ms < at_ms:
+            span.adopted_ms = at_ms
 
     def forget_plans(self) -> None:
         """The daemon's log was restored: what an entry of before had planned, it may not know."""
@@ -205,7 +227,7 @@ class Books:
     def uncovered(self, instrument: str) -> Decimal:
         """How much of our position nothing covers now (``cover``)."""
         span = self.open_spans.get(instrument)
-        if span is None or not span.ours:
+        if span is None or not span.managed:
             return ZERO
         covered = self._cover.amount(span, self.live.values(), self.at_ms)
         return max(abs(span.size) - covered, ZERO)
@@ -216,12 +238,14 @@ class Books:
         order = row.body
         assert isinstance(order, OrderRow)
         self._note_label(order.label, row.n)
-        self.labels_by_id[order.order_id] = order.label
+        parent = self.labels_by_id.get(order.trigger_order_id or "", "")
+        self.labels_by_id[order.order_id] = order.label or parent  # a child may bear no label
         self._note_ordered(order.label, row.n)
         went = order.order_state == "cancelled" and order.order_id in self.live
         before = self.uncovered(order.instrument_name) if went else ZERO
         self._cover.note(order, row.at_ms)
         if order.live:
+            self.since_ms.setdefault(order.order_id, row.at_ms)
             self.live[order.order_id] = order
         else:
             self.live.pop(order.order_id, None)
@@ -234,7 +258,7 @@ class Books:
         if label.startswith(LABEL_PREFIX) and label not in self.ordered:
             self.ordered[label] = n
             if role_of(label) is Role.ENTRY:
-                ours = [span for span in self.open_spans.values() if span.ours]
+                ours = [span for span in self.open_spans.values() if span.managed]
                 self.beside += [(n, label, f"{s.size} {s.instrument} was open") for s in ours]
 
     def _trade(self, row: JournalRow) -> None:

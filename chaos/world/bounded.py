@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from operator import itemgetter
 
-from chaos.world.books import Books, Request
+from chaos.world.books import Books, Request, Span
 from chaos.world.mark import START, Mark
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
@@ -135,7 +135,10 @@ def _exceeded(
     entries = sum(1 for _ in _same_day(books, story, entry))
     if entries > bounds.max_entries_per_day:
         yield "rate", f"number {entries} of its day, {bounds.max_entries_per_day} are allowed"
-    lost, allowed = _lost(books, entry, currency), _part(equity, bounds.max_daily_loss_percent)
+    lost, allowed = (
+        _lost(books, story, entry, currency),
+        _part(equity, bounds.max_daily_loss_percent),
+    )
     if lost > 0 and lost >= allowed:
         yield "day", f"after a loss of {_told(lost)} {currency} that day, {_told(allowed)} allowed"
 
@@ -196,17 +199,29 @@ def _same_day(books: Books, story: Story, entry: _Entry) -> Iterator[Request]:
             yield request
 
 
-def _lost(books: Books, entry: _Entry, currency: str) -> Fraction:
-    """What our positions that closed on the day lost until the decision, net of fees."""
+def _lost(books: Books, story: Story, entry: _Entry, currency: str) -> Fraction:
+    """What our positions that closed on the day lost until the decision, net of fees, and of the
+    funding that had been read by then."""
+    read_ms = story.funding_read.get(entry.request.row.label, 0)
     closed = takewhile(
         lambda span: span.closed_ms >= entry.day * DAY_MS, reversed(books.our_spans)
     )  # fmt: skip
     nets = (
-        Fraction(span.net)
+        Fraction(span.net if span.closed_ms <= read_ms else _before_funding(span))
         for span in closed
         if span.currency == currency and span.closed_ms <= entry.intended_ms
     )
-    return -sum(nets, Fraction(0))
+    taken = (
+        Fraction(trade.net)
+        for trade in story.adopted
+        if trade.currency == currency and trade.closed_ms // DAY_MS == entry.day
+    )
+    return -sum(nets, Fraction(0)) - sum(taken, Fraction(0))
+
+
+def _before_funding(span: Span) -> Decimal:
+    """What it has brought at most, if nobody has read its funding."""
+    return span.net + max(span.funding, Decimal(0))
 
 
 def _told(value: Fraction) -> str:

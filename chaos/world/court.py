@@ -22,6 +22,7 @@ from chaos.world.ledger import SnapshotRow
 from chaos.world.mark import START, Mark
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
+from chaos.world.permits import QUARANTINED, Permits, adoptions
 from chaos.world.protected import protected
 from chaos.world.skew import Leap
 from chaos.world.story import Story
@@ -49,6 +50,7 @@ class Case:
     now_ms: int
     limit_ms: int
     bounds: Bounds
+    permits: Permits = QUARANTINED
     snapshots: Sequence[SnapshotRow] = ()
     since: Mark = START
     latest_ms: int | None = None
@@ -164,7 +166,9 @@ WITNESSED: tuple[Check, ...] = (
 """What takes a witness who has seen everything since the mark."""
 LEDGERS: tuple[Check, ...] = (
     Check("once", "order requests", lambda c: len(c.books.requests_after(c.since.n)),
-          lambda c: once(c.books, c.story, c.since)),
+          lambda c: once(c.books, c.story, c.since, c.permits)),
+    Check("known", "positions taken over", lambda c: len(c.story.adoptions),
+          lambda c: adoptions(c.books, c.story, c.permits)),
     Check("protected", "positions", _positions, _protected),
     Check("bounded", "entries", lambda c: len(_entries(c)),
           lambda c: bounded(c.books, c.story, c.bounds, c.since)),

@@ -13,11 +13,12 @@ from operator import attrgetter
 import msgspec
 
 from chaos.world.ledger import JournalRow, journal_row
+from chaos.world.statements import Statement
 from tradebaas.paper.desk import Fill
 from tradebaas.paper.ledger import Left
 from tradebaas.paper.orders import Order
 from tradebaas.paper.recorder import Record, Step
-from tradebaas.paper.saved import SavedState
+from tradebaas.paper.saved import MAIN, SavedState
 from tradebaas.paper.transactions import Transaction
 
 _HEARTBEAT = b'{"jsonrpc":"2.0","method":"heartbeat"'
@@ -32,6 +33,7 @@ class MemoryJournal:
     """
 
     def __init__(self, remembered: int) -> None:
+        self.statements: list[Statement] = []
         self.lines: list[Record] = []
         self._remembered = remembered
         self._state: bytes | None = None
@@ -63,7 +65,11 @@ class MemoryJournal:
                 self._live.pop(order.order_id, None)
                 self._ended[order.order_id] = body
         self._fills += [msgspec.json.encode(fill) for fill in step.fills]
-        self._transactions += [msgspec.json.encode(row) for row in step.transactions]
+        told = [msgspec.json.encode(row) for row in step.transactions]
+        self._transactions += told
+        main = next(account.user_id for account in state.accounts if account.name == MAIN)
+        rows = (msgspec.json.decode(row, type=Statement) for row in told)
+        self.statements += [row for row in rows if row.user_id == main]
         self._state = msgspec.json.encode(state)
         if len(self._ended) > _SLACK * self._remembered:
             self._ended = dict(list(self._ended.items())[-self._remembered :])

@@ -7,16 +7,15 @@ executed when its turn comes, or refused with 13888 after its ``valid_until``: t
 sees to that.
 """
 
-from collections.abc import Callable
-
-from chaos.world.faults_scene import TARGETS, Scene
+from chaos.world.faults_scene import TARGETS, Row, Scene
 from tradebaas.paper.faults import Kind
 
 LATE_MS = (50, 4_000)
 VERY_LATE_MS = (6_000, 30_000)
 QUEUED_MS = (20, 600)
 """In a client's time; a short one, since nothing can be protected meanwhile."""
-ALL, CHANGING = tuple(TARGETS), ("order", "cancel")
+ALL = tuple(name for name in TARGETS if name != "edit")  # those have a file of their own
+CHANGING = ("order", "cancel")
 
 # way: (kind of rule, delay, targets)
 WAYS: dict[str, tuple[Kind, tuple[int, int], tuple[str, ...]]] = {
@@ -31,7 +30,8 @@ WAYS: dict[str, tuple[Kind, tuple[int, int], tuple[str, ...]]] = {
 }
 
 
-def _row(way: str, target: str) -> Callable[[Scene], str]:
+def call_row(way: str, target: str) -> Row:
+    """A row that has the next calls of a target go that way."""
     kind, delays, _ = WAYS[way]
 
     def strike(scene: Scene) -> str:
@@ -46,8 +46,8 @@ def _row(way: str, target: str) -> Callable[[Scene], str]:
     return strike
 
 
-ROWS: dict[str, Callable[[Scene], str]] = {
-    f"{target} {way}": _row(way, target)
+ROWS: dict[str, Row] = {
+    f"{target} {way}": call_row(way, target)
     for way, (_, _, targets) in WAYS.items()
     for target in targets
 }

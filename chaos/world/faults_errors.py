@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from chaos.world.faults_calls import QUEUED_MS
 from chaos.world.faults_market import fill_first, named_order
-from chaos.world.faults_scene import CANCEL, Scene
+from chaos.world.faults_scene import CANCEL, Row, Scene
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Refused
@@ -125,8 +125,8 @@ KINDS: dict[str, tuple[Kind, str, Codes]] = {
 }
 
 
-def _row(name: str) -> Callable[[Scene], str]:
-    kind, target, codes = KINDS[name]
+def error_row(kind: Kind, target: str, codes: Codes, name: str) -> Row:
+    """A row that has the next calls of a target answered with one of these codes."""
 
     def strike(scene: Scene) -> str:
         error = _error(scene, codes)
@@ -175,8 +175,8 @@ def _cancel_of_ended(scene: Scene) -> str:
     return "the next order that is to be cancelled fills just before that"
 
 
-ROWS: dict[str, Callable[[Scene], str]] = {
-    **{name: _row(name) for name in KINDS},
+ROWS: dict[str, Row] = {
+    **{name: error_row(*kind, name) for name, kind in KINDS.items()},
     "cancel of what has ended": _cancel_of_ended,
     "credits run out at an order": _credits("order", "reject"),
     "credits run out after an order": _credits("order", "deny"),

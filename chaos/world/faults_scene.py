@@ -32,9 +32,11 @@ SUBSCRIPTION = frozenset({"private/subscribe"})
 SESSION = frozenset(
     {"public/hello", "public/set_heartbeat", "public/test", "private/disable_cancel_on_disconnect"}
 )
+EDIT = frozenset({"private/edit"})
 TARGETS = {
     "order": ORDER,
     "cancel": CANCEL,
+    "edit": EDIT,
     "read": READ,
     "login": LOGIN,
     "subscription": SUBSCRIPTION,
@@ -110,6 +112,10 @@ class Scene:
             return False
         faults.arm(Rule(kind, methods, {}, count, error, delay_ms, ends, self.struck))
         return True
+
+
+Row = Callable[[Scene], str]
+"""What is done to an exchange; says in a line what that was, "" for nothing."""
 
 
 def quiet(scene: Scene) -> None:

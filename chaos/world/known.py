@@ -38,7 +38,8 @@ def known(books: Books, story: Story, since: Mark = START) -> list[Violation]:
 
 
 def _orders(books: Books, state: State) -> Iterator[str]:
-    live = books.ours_live()
+    theirs = books.foreign_live()  # of which some may be adopted
+    live = books.ours_live() | {i: o for i, o in theirs.items() if i in state.orders}
     for order_id, order in live.items():
         held = state.orders.get(order_id)
         if held is None:
@@ -76,7 +77,7 @@ def _foreign(books: Books, state: State) -> Iterator[str]:
     live = books.foreign_live()
     if MORE_FOREIGN not in state.foreign:
         for order_id in live:
-            if f"order {order_id}" not in state.foreign:
+            if f"order {order_id}" not in state.foreign and order_id not in state.orders:
                 yield f"foreign order {order_id} is live and not in the state"
     for key in state.foreign:
         what, _, name = key.partition(" ")

@@ -4,8 +4,8 @@ The order requests in the exchange's journal are held against the log. A label i
 an order's own or that of a leg; each has a committed intent; entries are grouped by signal as the
 judge itself groups them (``signals``). And the daemon asks for nothing that it could not find
 again: no order without a label of ours, nothing for many orders at once, nothing on an order of
-the owner's. The owner acts through rows of the driver's, so every request here is the daemon's.
-Pure.
+the owner's that the configuration does not allow. The owner acts through rows of the driver's, so
+every request here is the daemon's. Pure.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from chaos.world.books import Books, Request
 from chaos.world.mark import START, Mark
 from chaos.world.oracle import Violation, request_line
+from chaos.world.permits import QUARANTINED, Permits, forbidden
 from chaos.world.story import Story
 from tradebaas.core.model import LABEL_PREFIX
 
@@ -22,22 +23,24 @@ ON_ONE_ORDER = frozenset({"private/edit", "private/cancel"})
 ones (``cancel_all`` takes the owner's, ``close_position`` bears no label)."""
 
 
-def once(books: Books, story: Story, since: Mark = START) -> list[Violation]:
+def once(
+    books: Books, story: Story, since: Mark = START, permits: Permits = QUARANTINED
+) -> list[Violation]:
     """At most one entry per signal and per label; nothing without a committed intent."""
     found: dict[str, Violation] = {}
     for request in books.requests_after(since.n):
-        found |= {v.key: v for v in _broken(books, story, request)}
+        found |= {v.key: v for v in _broken(books, story, request, permits)}
     return [*found.values(), *_unintended(books, story, since)]
 
 
-def _broken(books: Books, story: Story, request: Request) -> Iterator[Violation]:
+def _broken(books: Books, story: Story, request: Request, permits: Permits) -> Iterator[Violation]:
     """What is wrong with one request."""
     for name, requests in _groups(books, story, request):
         if len(requests) > 1:
             text = f"{len(requests)} order requests reached the exchange for {name}"
             yield Violation("once", name, text, tuple(map(request_line, requests)))
     label, line = request.row.label, (request_line(request),)
-    improper = _improper(books, request)
+    improper = _improper(books, story, request, permits)
     if improper:
         yield Violation("once", f"improper {request.n}", improper, line)
     stray = story.signals.strays.get(label, "")
@@ -58,7 +61,7 @@ def _groups(books: Books, story: Story, request: Request) -> Iterator[tuple[str,
         yield f"signal {signal}", entries
 
 
-def _improper(books: Books, request: Request) -> str:
+def _improper(books: Books, story: Story, request: Request, permits: Permits) -> str:
     """What is wrong with a request by itself; "" when nothing is."""
     row = request.row
     if row.method in ORDERS:
@@ -68,9 +71,12 @@ def _improper(books: Books, request: Request) -> str:
         return f"{row.method} was called, which the daemon may never do"
     order_id = str(row.params.get("order_id"))
     label = books.labels_by_id.get(order_id)
-    if label is not None and not _is_ours(label):
-        return f"{row.method} was called on order {order_id}, which is the owner's"
-    return ""
+    if label is None or _is_ours(label):
+        return ""
+    why = forbidden(books, story, permits, order_id, request.at_ms)
+    return (
+        f"{row.method} was called on order {order_id}, which is the owner's: {why}" if why else ""
+    )
 
 
 def _is_ours(label: str) -> bool:

@@ -14,13 +14,13 @@ file or a clock.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
 
-from chaos.world.books import Books, Request
+from chaos.world.books import Books, Request, Span
 from chaos.world.ledger import SnapshotRow
 from chaos.world.mark import START, Mark
 from chaos.world.story import Story
@@ -242,8 +242,9 @@ def _published(story: Story, shown: Published) -> Violation | None:
 def _trades_differ(books: Books, story: Story, since: Mark, *, flat: bool) -> Violation | None:
     """Compares in pairs; what only one side has yet is compared when the other has it too."""
     spans, trades = books.our_spans[since.spans :], story.trades[since.trades :]
+    through_ms = story.state.funding.through_ms
     for number, (span, trade) in enumerate(zip(spans, trades, strict=False), since.trades + 1):
-        differing = trade_differs(span, trade)
+        differing = trade_differs(span, trade, through_ms)
         if differing:
             text = f"trade {number} differs from the exchange's ledger: {differing}"
             return Violation("same", f"trade {number}", text, (str(span), str(trade)))
@@ -253,22 +254,47 @@ def _trades_differ(books: Books, story: Story, since: Mark, *, flat: bool) -> Vi
     return None
 
 
+def unread(books: Books, story: Story) -> list[Violation]:
+    """Where the funding of a position of ours that is over has not been read yet."""
+    through_ms = story.state.funding.through_ms
+    late = [span for span in books.our_spans if span.closed_ms > through_ms]
+    if not late:
+        return []
+    text = f"the funding of {len(late)} positions was not read, up to {late[-1].closed_ms}"
+    return [Violation("same", "funding", f"{text}: the log is read up to {through_ms}")]
+
+
 def balances(books: Books, story: Story, started: dict[str, Decimal]) -> list[Violation]:
-    """Start + every position's net = the exchange's balance; and the log's total equals ours."""
+    """Start + every position's profit + what settlements moved = the exchange's balance; and the
+    log's total equals ours, once it has read the funding of all."""
     found = []
     for currency, start in started.items():
         mine = [s for s in books.spans if s.currency == currency]
-        expected = start + sum((s.net for s in mine), ZERO)
+        booked = sum((s.gross - s.fees for s in mine), ZERO)
+        expected = start + booked + books.settled.get(currency, ZERO)
         balance = books.balances.get(currency, start)
         if balance != expected:
             text = f"the exchange's {currency} balance is {balance}, its trades say {expected}"
             found.append(Violation("same", f"balance {currency}", text))
-        ours = sum((s.net for s in mine if s.ours), ZERO)
-        counted = story.state.counters.net.get(currency, ZERO)
-        if ours != counted:
-            text = f"net {currency}: {counted} by the log, {ours} by the exchange"
-            found.append(Violation("same", f"net {currency}", text))
+        ours = [span for span in mine if span.ours]
+        for what, told, counted in _totals(story, currency, ours, read=not unread(books, story)):
+            if told != counted:
+                text = f"{what} {currency}: {counted} by the log, {told} by the exchange"
+                found.append(Violation("same", f"{what} {currency}", text))
     return found
+
+
+def _totals(
+    story: Story, currency: str, ours: list[Span], *, read: bool
+) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """What the exchange says of all our positions together, and what the log counts."""
+    counters = story.state.counters
+    adopted = [trade for trade in story.adopted if trade.currency == currency]
+    funding = counters.funding.get(currency, ZERO) - sum((t.funding for t in adopted), ZERO)
+    net = counters.net.get(currency, ZERO) - sum((t.net for t in adopted), ZERO)
+    yield "net", sum((s.gross - s.fees for s in ours), ZERO), net + funding
+    if read:
+        yield "funding", sum((s.funding for s in ours), ZERO), funding
 
 
 # ----------------------------------------------------------------------------------------- words

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from chaos.world.ledger import LedgerBroken, LogRow, Tail
 from chaos.world.signals import Signals
 from chaos.world.standing import Standing
@@ -28,12 +30,14 @@ from tradebaas.core.events import (
     OrderRejected,
     OrderUnknown,
     OrderUpdated,
+    PositionAdopted,
     PositionCorrected,
     Reconciled,
     Recovered,
     RecoveryReport,
     TradeClosed,
 )
+from tradebaas.core.funding_events import FundingCharged
 from tradebaas.core.model import Absence, Intent, Phase, Role, Trade
 from tradebaas.core.state import State, naked_amount
 
@@ -80,6 +84,8 @@ class Story:
     was first read in full by life and connection, ``groundless`` what entry intents lacked,
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
+    ``adopted`` the trades of positions that the owner had opened (see ``adoptions``), ``duties``
+    the ids of the owner's orders that were adopted,
     ``absences`` the evidence for those that were called absent,
     ``unarmed`` where what was armed was so no longer: the event, its life and its kind,
     ``unsettled`` what the present life has lacked of a recovery in every state so far, "" once one
@@ -96,6 +102,7 @@ class Story:
     deaths: list[Death] = field(default_factory=list)
     intents: dict[str, Intent] = field(default_factory=dict)
     intent_seqs: dict[str, int] = field(default_factory=dict)
+    funding_read: dict[str, int] = field(default_factory=dict)
     leg_labels: dict[str, str] = field(default_factory=dict)
     signals: Signals = field(default_factory=Signals)
     fills: dict[str, Decimal] = field(default_factory=dict)
@@ -103,6 +110,9 @@ class Story:
     reconciles: list[Reconcile] = field(default_factory=list)
     first_reads: dict[tuple[int, int], int] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
+    adopted: list[Trade] = field(default_factory=list)
+    adoptions: list[tuple[int, PositionAdopted]] = field(default_factory=list)
+    duties: set[str] = field(default_factory=set)
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
     missed: list[tuple[int, str]] = field(default_factory=list)
@@ -174,13 +184,20 @@ class Story:
                 self._deny(seq, label, "not sent")
             case OrderUpdated(order=order):
                 self._end(order.label, "found")
+                self.duties |= {order.order_id} if order.duty is not None else set()
             case Reconciled(connection=connection, read_ms=read_ms):
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
                 self.first_reads.setdefault((before.life, connection), read_ms)
             case Filled(fill=fill):
                 self.fills[fill.key] = self.fills.get(fill.key, Decimal(0)) + fill.amount
+            case PositionAdopted():
+                self.adoptions.append((seq, event))
             case TradeClosed(trade=trade):
-                self.trades.append(trade)
+                known = {adopted.position.opened_ms for _, adopted in self.adoptions}
+                mine = trade.signal_id or trade.opened_ms not in known
+                (self.trades if mine else self.adopted).append(trade)
+            case FundingCharged(trade=number, row=row) if number:
+                self._charge(number, row.paid)
             case Recovered(report=report):
                 self._note_report(seq, report)
             case PositionCorrected():
@@ -196,6 +213,16 @@ class Story:
                     self.daemon_halts.append((seq, reason))
             case _:
                 pass  # the state has it
+
+    def _charge(self, number: int, paid: Decimal) -> None:
+        """Funding of a trade that was told before: of one of the last."""
+        for trades in (self.trades, self.adopted):
+            for at in reversed(range(len(trades))):
+                trade = trades[at]
+                if trade.number == number:
+                    charged = trade.funding + paid
+                    trades[at] = replace(trade, funding=charged, net=trade.net - paid)
+                    return
 
     def _note_report(self, seq: int, report: RecoveryReport) -> None:
         """The state may have changed since the one that the report is about."""
@@ -215,6 +242,7 @@ class Story:
     def _note_intent(self, seq: int, intent: Intent) -> None:
         self.intents[intent.label] = intent
         self.intent_seqs[intent.label] = seq
+        self.funding_read[intent.label] = self.state.funding.through_ms
         self.leg_labels |= {leg.label: intent.label for leg in intent.legs}
         if intent.role is Role.ENTRY:
             lacking = self.standing.lacks(intent)

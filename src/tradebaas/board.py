@@ -116,7 +116,8 @@ class Board:
     """The newest values that actors publish; read by anyone, written by one actor each.
 
     ``halt`` is the reason of a halt that was asked for, whatever becomes of its commit; a resume
-    takes it back. It outlives the life that could not store it. ``refusals`` of entries are counted
+    takes it back. It outlives the life that could not store it. ``funding_refused`` is why the
+    exchange does not tell the funding of trades. ``refusals`` of entries are counted
     over lives as well.
     """
 
@@ -132,6 +133,7 @@ class Board:
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
     halt: str = ""
+    funding_refused: str = ""
     refusals: Refusals = field(default_factory=Refusals)
 
 

@@ -133,7 +133,6 @@ def stop(config: Config) -> None:
 def _command(config: Config) -> list[str]:
     settings = config.embedded
     command = [sys.executable, "-m", "tradebaas", "exchange", "--data", str(directory(config))]
-    command += ["--funding", "0"]  # the daemon's trades are not told net of it
     command += ["--speed", str(settings.speed), "--seed", str(settings.seed)]
     command += ["--idle-exit", str(settings.idle_exit_seconds)]
     if settings.candles:

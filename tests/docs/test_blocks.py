@@ -24,6 +24,12 @@ CHANGED = {
     "tradebaas status            # nobody answers (exit code 1); the last state of the store": (
         "if tradebaas status; then exit 9; fi"
     ),
+    "tradebaas backup restore NAME": """tradebaas backup create
+kill "$daemon"
+wait "$daemon"
+tradebaas backup restore "$(cd data/backups && ls *.db)"
+tradebaas run >"$said/again" 2>&1 &
+until grep -q "HTTP on" "$said/again"; do sleep 0.05; done""",
     "sh deploy/install.sh": ":",  # needs systemd: tests/system/test_install.py plays it whole
     "sh scripts/test tests/integration/test_trial.py": (
         "sh scripts/test -n 0 tests/integration/test_trial.py -k recorded"  # the rest runs beside
@@ -45,13 +51,21 @@ until grep -q "serving " "$said/testnet"; do sleep 0.05; done
 DAEMON = """
 . .venv/bin/activate
 tradebaas run >"$said/run" 2>&1 &
+daemon=$!
 until grep -q "HTTP on" "$said/run"; do sleep 0.05; done
 """
 FIRST = "docs/first-five-minutes.md"
+PREDECESSOR = """
+printf '{"version": 1, "strategyName": "Razor", "instrument": "BTC-PERPETUAL", "state": "IDLE"}' \\
+    >strategy-state.json
+tradebaas exchange --data account --port 18099 --idle-exit 0 >"$said/account" 2>&1 &
+until grep -q "serving " "$said/account"; do sleep 0.05; done
+printf 'data = "new"\\n[exchange]\\nurl = "ws://127.0.0.1:18099/ws/api/v2"\\n' >my.toml
+"""
 GIVEN = {  # what a page takes for granted
     FIRST: TESTNET,
     "docs/testnet.md": TESTNET + ". .venv/bin/activate\n",
-    "docs/recovery.md": DAEMON,
+    "docs/recovery.md": DAEMON + PREDECESSOR,
     "docs/api.md": DAEMON,
 }
 ANSWERS = {FIRST: "S3CRET\n", "docs/testnet.md": "S3CRET\nAUD1T\n"}

@@ -366,3 +366,24 @@ async def test_without_any_space_it_waits_for_some_and_says_so(
         assert status.fault == ""
         assert world.lives.deaths == 0
         await world.agree()
+
+
+async def test_a_database_that_was_moved_alone_starts_halted(tmp_path: Path) -> None:
+    """What only its write-ahead log held is gone: a halt, for instance."""
+    async with new_world(tmp_path) as world:
+        await world.ready()
+        await world.arm()
+        await world.covered()
+        await world.stop()
+        for name in ("head", "tradebaas.db-wal", "tradebaas.db-shm"):
+            (world.data / name).unlink(missing_ok=True)
+        world.start()
+        state = await world.until(lambda s: s.halted is not None, "the halt")
+        assert state.halted is not None
+        assert "without its write-ahead log" in state.halted.reason
+        await world.until(lambda s: s.position is None and not s.orders, "an end of what was open")
+        await world.command(Resume(by="operator"))
+        await world.stop()
+        world.start()
+        await world.ready()
+        assert world.state.halted is None, "it has a head now"

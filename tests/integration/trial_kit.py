@@ -14,7 +14,7 @@ from golden_kit import Player
 
 from chaos.enumerate.market import StillMarket
 from chaos.sim import kernel
-from chaos.sim.clock import SimClock, WallClock
+from chaos.sim.clock import EPOCH_MS, SimClock, WallClock
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import CALM, Host, Network
@@ -28,6 +28,7 @@ from tradebaas.runtime.ports import Inline, SeededEntropy, system_ports
 
 LIMIT_S = 120.0
 LABEL = re.compile(r"tb1-([0-9a-f]{8})-")
+WALL = re.compile(r'"wall_now":(\d+)|"usIn":(\d+)\d{3}')
 
 
 class Dealt:
@@ -61,8 +62,9 @@ def play_trial(text: str) -> Trade:
             assert url.startswith(f"{'wss' if tls else 'ws'}://{host}:{port}/")
             return await player.connect(None)
 
+        clock = SimClock(WallClock(_wall_ms(text) - EPOCH_MS))
         ports = replace(
-            system_ports(), clock=SimClock(WallClock()), entropy=Dealt(token[1]),
+            system_ports(), clock=clock, entropy=Dealt(token[1]),
             open_blocking=lambda _: Inline(), connect=connect,
         )  # fmt: skip
         async with trio.open_nursery() as player.nursery:
@@ -73,6 +75,13 @@ def play_trial(text: str) -> Trade:
 
     kernel.run(main, 1, LIMIT_S, shuffled=False)
     return trades[0]
+
+
+def _wall_ms(text: str) -> int:
+    """What a right clock showed when the transcript was recorded."""
+    said = WALL.search(text)
+    assert said is not None, "the transcript has no time"
+    return int(said[1] or said[2])
 
 
 def record_trial() -> str:

@@ -60,7 +60,7 @@ def test_the_daemon_holds_when_a_question_is_answered_in_the_other_way(name: str
 def test_a_stop_that_comes_too_late_for_the_market_is_made_good() -> None:
     """The entry waits, the market leaps beyond its stop, and the leg is refused at its birth."""
     swarm = replace(
-        profiles.world("calls", 3), instrument="BTC_USDC-PERPETUAL", faults_s=4.0, rate=20,
+        profiles.world("calls", 36), instrument="BTC_USDC-PERPETUAL", faults_s=4.0, rate=20,
         market_pause_s=0.3, deeds=("order queued", "market jumps"),
         rates={"market": 20.0, "calls": 20.0}, readings=Readings(wrong_side="refuse"),
     )  # fmt: skip

@@ -44,6 +44,10 @@ from tradebaas.store.log import Log
 from tradebaas.store.place import Place
 from tradebaas.store.records import NewRecord
 
+MOVED_ALONE = (
+    "{} came without {} and without its write-ahead log: it may be older than what it has traded, "
+    "and a halt may be missing in it"
+)
 DISK_FULL = "disk full"
 SPACE_CHECK_S = 5.0
 SPACE_WAIT_S = 1.0
@@ -115,7 +119,7 @@ async def _recover(ctx: Context, worker: Blocking, log: Log, began: float) -> "_
             notes=recovered.notes,
         )
     )
-    return _Scribe(ctx, worker, log, state, replayed)
+    return _Scribe(ctx, worker, log, state, replayed, alone=recovered.alone)
 
 
 @final
@@ -123,13 +127,14 @@ class _Scribe:
     """The state of one life, and the way it gets to disk."""
 
     def __init__(
-        self, ctx: Context, worker: Blocking, log: Log, state: State, replayed: int
+        self, ctx: Context, worker: Blocking, log: Log, state: State, replayed: int, *, alone: bool
     ) -> None:
         self._ctx = ctx
         self._worker = worker
         self._log = log
         self._state = state
         self._since_snapshot = replayed
+        self._alone = alone
         self._place = ctx.place
         self._space_checked = 0.0
 
@@ -144,7 +149,7 @@ class _Scribe:
             wall_ms=ctx.ports.clock.wall_ms(),
             cause=ctx.cause,
             poisoned=ctx.poisoned,
-            halt_file=await self._on_disk(read_halt) or ctx.board.halt,
+            halt_file=await self._on_disk(read_halt) or ctx.board.halt or self._doubt(),
         )
         detail = f"the disk is too full to hold the ballast {self._place.ballast}"
         guard = Guard(cause=DISK_FULL, active=True, detail=detail)
@@ -161,6 +166,10 @@ class _Scribe:
             except DiskFull as full:
                 self._publish_store(0.0, fault=str(full))
                 await trio.sleep(SPACE_WAIT_S)
+
+    def _doubt(self) -> str:
+        """Why this store is not to be traded on before a person has looked, as after a restore."""
+        return MOVED_ALONE.format(self._place.db, self._place.head) if self._alone else ""
 
     async def _restarted_too_often(self) -> str:
         """Why this life only protects at first; only lives without an end are looked for."""

@@ -18,6 +18,7 @@ from tradebaas.actors.elsewhere import Elsewhere
 from tradebaas.actors.feed import WINDOW, Feed
 from tradebaas.actors.prices import ChannelSilent, PriceWatch
 from tradebaas.actors.recovery import RecoveryClock
+from tradebaas.actors.statements import Statements
 from tradebaas.actors.survey import survey, untold
 from tradebaas.board import Context, LinkStatus
 from tradebaas.core.correct import CORRECTED
@@ -112,6 +113,7 @@ class Session:
             self._causes.run,
             self._watch_contract,
             Elsewhere(self._ctx, self._link, self._desk, self._market).run,
+            self._read_statements,
         )
 
     # ------------------------------------------------------------------------------ set-up
@@ -282,6 +284,10 @@ class Session:
     async def _watch_contract(self) -> None:
         known = self._needed_instrument()
         await ContractWatch(self._link, known, self._desk, self._causes).run()
+
+    async def _read_statements(self) -> None:
+        currency = self._needed_instrument().currency
+        await Statements(self._ctx, self._link, self._connection, currency).run()
 
     async def _watch_assignment(self) -> None:
         """Another instrument or timeframe needs other subscriptions: a new session."""

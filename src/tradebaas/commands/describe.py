@@ -46,6 +46,7 @@ from tradebaas.core.events import (
     StopStalled,
     TradeClosed,
 )
+from tradebaas.core.funding_events import FundingCharged, FundingRead
 from tradebaas.core.model import Position, Role, role_of
 from tradebaas.core.reasons import printable
 from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
@@ -250,6 +251,17 @@ def _filled(event: Filled) -> str:
     )
 
 
+def _funding_charged(event: FundingCharged) -> str:
+    row = event.row
+    how = "paid" if row.paid >= 0 else "received"
+    whose = f"trade {event.trade}" if event.trade else f"a position in {row.instrument}"
+    return f"funding of {whose}: {how} {number(abs(row.paid))} {row.currency}"
+
+
+def _funding_read(event: FundingRead) -> str:
+    return f"the exchange's transaction log is read up to {event.through_ms}"
+
+
 def _trade_closed(event: TradeClosed) -> str:
     trade = event.trade
     side = "long" if trade.direction.sign > 0 else "short"
@@ -339,6 +351,8 @@ LINES: dict[type, Callable[..., str]] = {
     EditEnded: _edit_ended,
     Filled: _filled,
     TradeClosed: _trade_closed,
+    FundingCharged: _funding_charged,
+    FundingRead: _funding_read,
     PositionCorrected: _position_corrected,
     DiscrepancyResolved: _discrepancy_resolved,
     DiscrepancyGivenUp: _discrepancy_given_up,

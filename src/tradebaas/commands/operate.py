@@ -153,6 +153,17 @@ class _Trades(Struct, frozen=True):
     success: int
     failed: int
     net: dict[str, Decimal]
+    fees: dict[str, Decimal]
+    funding: dict[str, Decimal]
+    funding_refused: str
+
+
+def _trades(trades: _Trades) -> str:
+    text = trades_text(
+        trades.total, trades.success, trades.failed, trades.net, trades.fees, trades.funding
+    )
+    refused = trades.funding_refused
+    return f"{text}; funding is not told by the exchange ({refused})" if refused else text
 
 
 def _doing_rows(doing: _Doing) -> Rows:
@@ -161,7 +172,7 @@ def _doing_rows(doing: _Doing) -> Rows:
         ("strategy", strategy_text(doing.strategy.assignment, doing.strategy.armed)),
         ("position", position_text(doing.position)),
         ("new risk", doing.barrier or doing.waiting or "allowed"),
-        ("trades", trades_text(trades.total, trades.success, trades.failed, trades.net)),
+        ("trades", _trades(trades)),
     ]
 
 

@@ -123,6 +123,15 @@ def _keys(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...])
         raise click.BadParameter(str(error)) from error
 
 
+def _check(config: "ExchangeConfig") -> None:
+    from tradebaas.paper.config import check
+
+    try:
+        check(config)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def _share(asked: Decimal | None, usual: Decimal, *, lockstep: bool) -> Decimal:
     """Without being asked for there is none in lockstep, where what counts is the same result."""
     if asked is not None:
@@ -306,13 +315,3 @@ def exchange(
     )
     _check(config)
     ctx.exit(process.main(config))
-
-
-def _check(config: "ExchangeConfig") -> None:
-    """Refuse settings that do not go together as wrong usage."""
-    from tradebaas.paper.config import check
-
-    try:
-        check(config)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error

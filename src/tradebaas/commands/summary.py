@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tradebaas.board import LinkStatus
 from tradebaas.commands.describe import number, position_text
-from tradebaas.core.model import Assignment
+from tradebaas.core.model import ZERO, Assignment
 from tradebaas.core.state import Counters, State, barrier, naked_amount, waiting_reason
 
 Rows = list[tuple[str, str]]
@@ -60,9 +60,20 @@ def strategy_text(assignment: Assignment | None, armed: bool) -> str:
     return f"{assignment.strategy} on {assignment.instrument} {assignment.timeframe}, {state}"
 
 
-def trades_text(total: int, success: int, failed: int, net: Mapping[str, Decimal]) -> str:
-    """How many trades, how they ended, and what they brought by currency."""
-    sums = "".join(f", net {number(value)} {currency}" for currency, value in net.items())
+Sums = Mapping[str, Decimal]
+"""By currency."""
+
+
+def trades_text(
+    total: int, success: int, failed: int, net: Sums, fees: Sums, funding: Sums
+) -> str:  # fmt: skip
+    """How many trades, how they ended, what they brought by currency, and after which costs."""
+    sums = "".join(
+        f", net {number(value)} {currency}"
+        f" after {number(fees.get(currency, ZERO))} of fees"
+        f" and {number(funding.get(currency, ZERO))} of funding"
+        for currency, value in net.items()
+    )
     return f"{total} ({success} won, {failed} lost){sums}"
 
 
@@ -91,7 +102,12 @@ def _pending(state: State) -> str:
 
 def _totals(counters: Counters) -> str:
     return trades_text(
-        counters.trades, counters.trades_success, counters.trades_failed, counters.net
+        counters.trades,
+        counters.trades_success,
+        counters.trades_failed,
+        counters.net,
+        counters.fees,
+        counters.funding,
     )
 
 

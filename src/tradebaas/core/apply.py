@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from tradebaas.core import fold_fills, fold_orders
+from tradebaas.core import fold_fills, fold_funding, fold_orders
 from tradebaas.core.accounts import folded_before
 from tradebaas.core.events import (
     Armed,
@@ -52,6 +52,7 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.fold_tallies import count
+from tradebaas.core.funding_events import FundingCharged, FundingRead
 from tradebaas.core.maps import capped, drop, put
 from tradebaas.core.model import Phase
 from tradebaas.core.state import HaltLatch, Recovering, State, fills_known_before, signal_of
@@ -270,6 +271,8 @@ _STEPS: dict[type, Callable[..., State]] = {
     EditEnded: fold_orders.edit_ended,
     Filled: fold_fills.filled,
     TradeClosed: fold_fills.trade_closed,
+    FundingCharged: fold_funding.funding_charged,
+    FundingRead: fold_funding.funding_read,
     PositionCorrected: fold_fills.position_corrected,
     DiscrepancyResolved: fold_fills.discrepancy_resolved,
     DiscrepancyGivenUp: fold_fills.discrepancy_given_up,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
+from tradebaas.core import funding
 from tradebaas.core.accounts import first_trade
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
@@ -102,6 +103,8 @@ class Draft:
                 return
             number = self.state.counters.trades + 1
             trade = replace(trade_of(ended[0], number), naked_ms=self.state.naked_ms)
+            paid = funding.of_trade(self.state.funding, trade)
+            trade = replace(trade, funding=paid, net=trade.net - paid)
             self._push(TradeClosed(trade=trade))
 
     def _drop_signal_if_busy(self) -> None:

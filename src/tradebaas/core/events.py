@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from tradebaas.core.funding_events import FundingCharged, FundingRead
 from tradebaas.core.model import (
     Absence,
     Assignment,
@@ -363,6 +364,8 @@ Event = (
     | EditEnded
     | Filled
     | TradeClosed
+    | FundingCharged
+    | FundingRead
     | PositionCorrected
     | DiscrepancyResolved
     | DiscrepancyGivenUp

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from tradebaas.core.funding_events import FundingRow
 from tradebaas.core.model import Absence, ContractKind, Fill, Order
 
 
@@ -85,6 +86,14 @@ class AbsentFact(Struct, frozen=True, tag=True, kw_only=True):
     evidence: Absence
 
 
+class FundingFact(Struct, frozen=True, tag=True, kw_only=True):
+    """Rows of the transaction log that have funding; all of before ``through_ms``, and of what
+    lies between that and the last such fact."""
+
+    rows: tuple[FundingRow, ...]
+    through_ms: int
+
+
 class FrameFact(Struct, frozen=True, tag=True, kw_only=True):
     """A frame that could not be understood."""
 
@@ -103,4 +112,5 @@ Fact = (
     | EditFact
     | AbsentFact
     | FrameFact
+    | FundingFact
 )

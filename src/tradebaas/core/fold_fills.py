@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from tradebaas.core import accounts
+from tradebaas.core import accounts, funding
 from tradebaas.core.accounts import Accounts
 from tradebaas.core.events import (
     DiscrepancyGivenUp,
@@ -75,6 +75,9 @@ def trade_closed(state: State, event: TradeClosed) -> State:
         counters,
         net=put(counters.net, currency, counters.net.get(currency, ZERO) + trade.net),
         fees=put(counters.fees, currency, counters.fees.get(currency, ZERO) + trade.fees),
+        funding=put(
+            counters.funding, currency, counters.funding.get(currency, ZERO) + trade.funding
+        ),
     )
     today = day_of(state.day, trade.closed_ms)
     net_today = put(today.net, currency, today.net.get(currency, ZERO) + trade.net)
@@ -84,6 +87,7 @@ def trade_closed(state: State, event: TradeClosed) -> State:
             state,
             accounts=Accounts() if ended is None else ended[1],
             last_trade=trade,
+            funding=funding.ended(state.funding, trade),
             naked_ms=0,
             counters=counters,
             day=replace(today, net=net_today),

@@ -256,8 +256,9 @@ class Position(Struct, frozen=True, kw_only=True):
 
 
 class Trade(Struct, frozen=True, kw_only=True):
-    """A position from flat to flat, by the exchange's own fills. ``net`` = ``gross`` - ``fees``.
+    """A position from flat to flat, by the exchange's own fills.
 
+    ``net`` = ``gross`` - ``fees`` - ``funding``, which is that of the rows known so far.
     ``naked_ms`` is how long it had no full stop, as far as anybody saw.
     """
 
@@ -277,6 +278,7 @@ class Trade(Struct, frozen=True, kw_only=True):
     exit_reason: str
     ours: bool
     naked_ms: int = 0
+    funding: Decimal = ZERO
 
 
 class Leg(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,17 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from tradebaas.core import correct, elsewhere, families, foreign, guards, moving, owners, proof
+from tradebaas.core import (
+    charges,
+    correct,
+    elsewhere,
+    families,
+    foreign,
+    guards,
+    moving,
+    owners,
+    proof,
+)
 from tradebaas.core.apply import frames_in_hour
 from tradebaas.core.draft import QUIET, Draft
 from tradebaas.core.events import (
@@ -36,6 +46,7 @@ from tradebaas.core.facts import (
     Fact,
     FillFact,
     FrameFact,
+    FundingFact,
     LostFact,
     NotSentFact,
     OpenOrdersFact,
@@ -186,6 +197,8 @@ def _absorb_one(draft: Draft, fact: Fact, at_ms: int, limits: Limits) -> None:
                 draft.emit(OrderAbandoned(label=evidence.label, evidence=evidence))
         case FrameFact():
             _frame(draft, fact, at_ms)
+        case FundingFact():
+            charges.absorb(draft, fact)
         case _:
             assert_never(fact)
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from tradebaas.core.accounts import Accounts, remaining
 from tradebaas.core.events import Finding, RecoveryReport
+from tradebaas.core.funding import Funding
 from tradebaas.core.model import (
     ZERO,
     Assignment,
@@ -30,7 +31,7 @@ from tradebaas.core.model import (
     is_ours,
 )
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 NAKED_BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
@@ -106,6 +107,7 @@ class Counters(Struct, frozen=True, kw_only=True):
     trades_failed: int = 0
     net: dict[str, Decimal] = {}
     fees: dict[str, Decimal] = {}
+    funding: dict[str, Decimal] = {}
     orders_intended: int = 0
     orders_unknown: int = 0
     orders_adopted: int = 0
@@ -190,6 +192,7 @@ class State(Struct, frozen=True, kw_only=True):
     editing: Edit | None = None
     tried: dict[str, int] = {}
     day: Day = Day()
+    funding: Funding = Funding()
     frames_hour: tuple[int, int] = (0, 0)
     counters: Counters = Counters()
     recovering: Recovering = Recovering()

@@ -190,6 +190,24 @@ class TriggerHistory(Struct, frozen=True):
     continuation: str | None = None
 
 
+class Transaction(Struct, frozen=True):
+    """A row of the transaction log; ``interest_pl`` is the funding since the row before it of the
+    same position, positive when it was received."""
+
+    id: int
+    timestamp: int
+    currency: str
+    instrument_name: str | None = None
+    interest_pl: Decimal | None = None
+
+
+class TransactionLog(Struct, frozen=True):
+    """``private/get_transaction_log``, newest first."""
+
+    logs: list[Transaction]
+    continuation: int | None = None
+
+
 class Position(Struct, frozen=True):
     """A position; ``direction`` is "zero" for one that was closed in this session."""
 

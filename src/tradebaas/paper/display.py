@@ -5,10 +5,12 @@ at the end of each event, and only to those whom they interest: what nobody hear
 into words.
 """
 
+from decimal import Decimal
+
 from tradebaas.paper.channels import topics_of
 from tradebaas.paper.desk import Desk, Trade
 from tradebaas.paper.feeds import Feeds
-from tradebaas.paper.instruments import Wire
+from tradebaas.paper.instruments import CURRENCIES, Wire
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
 from tradebaas.paper.outbox import Outbox
@@ -17,15 +19,22 @@ from tradebaas.paper.statements import Prices, position_wire, summary_wire
 from tradebaas.paper.terms import Terms
 from tradebaas.paper.views import interest, settlement_price
 
+EQUITY_EVERY_MS = 1_000
+"""How often news of an equity that the market has moved may come, in real time; what an event has
+done to the balance is told at once."""
+
 
 class Display:
     """The views of one exchange, and who is told of them."""
 
-    def __init__(self, matching: Matching, terms: Terms, outbox: Outbox):
+    def __init__(self, matching: Matching, terms: Terms, outbox: Outbox, rate: float):
+        self._matching = matching
         self._tape = matching.tape
         self._terms = terms
         self._outbox = outbox
         self.feeds = Feeds(matching, terms, outbox)
+        self._equity_every_ms = round(EQUITY_EVERY_MS * rate)
+        self._equity: dict[str, tuple[int, Decimal]] = {}
 
     # -- views --------------------------------------------------------------------------------
 
@@ -42,6 +51,22 @@ class Display:
         return summary_wire(desk, currency, self._tape.mark, terms.margin, terms.limits)
 
     # -- what people hear ---------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """Tell everybody what the market has done: to itself, and to what each account is worth."""
+        self.feeds.tell()
+        heard = self._outbox.heard()
+        for desk in self._matching.desks.values():
+            for currency in CURRENCIES:
+                if account_topic(f"portfolio.{currency}", desk) in heard:
+                    self._tell_equity(desk, currency)
+
+    def _tell_equity(self, desk: Desk, currency: str) -> None:
+        """Send the summary of a currency if its equity has changed, once in a while."""
+        now = self._tape.state.now_ms, desk.account.equity(currency, self._tape.mark)
+        told = self._equity.setdefault(account_topic(f"portfolio.{currency}", desk), now)
+        if now[1] != told[1] and now[0] - told[0] >= self._equity_every_ms:
+            self.tell_balance(desk, currency)
 
     def tell_changes(self, desk: Desk, name: str, orders: list[Order], trades: list[Trade]) -> None:
         """Send what one event changed for an account in an instrument."""
@@ -64,6 +89,8 @@ class Display:
         """Send the summary of a currency of an account."""
         topic = account_topic(f"portfolio.{currency}", desk)
         if topic in self._outbox.heard():
+            equity = desk.account.equity(currency, self._tape.mark)
+            self._equity[topic] = self._tape.state.now_ms, equity
             self._outbox.tell(topic, self.summary(desk, currency))
 
     def tell_login(self, desk: Desk, ip: str, log: str) -> None:

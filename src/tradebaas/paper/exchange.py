@@ -69,7 +69,7 @@ class Exchange:
         self.gate = Gate(config.every_key, config.token_ttl_s, new_token, clock, rate)
         self.outbox = Outbox()
         self.sessions = self.outbox.sessions
-        self.display = Display(self.matching, self.terms, self.outbox)
+        self.display = Display(self.matching, self.terms, self.outbox, config.rate)
         self.recorder = Recorder(saved, self.matching, self.display)
         for desk in made:
             if desk.name not in known:
@@ -113,7 +113,7 @@ class Exchange:
             if end_ms > to_ms:
                 if to_ms > self.now_ms:
                     self._move(self.tape.price_at(to_ms), to_ms)
-                    self.display.feeds.tell()
+                    self.display.tell()
                 break
             self._finish_leg()
         self.set_now(to_ms)
@@ -157,7 +157,7 @@ class Exchange:
         before = self.tape.stand
         self.tape.shock(price)
         self._execute_gap(before)
-        self.display.feeds.tell()
+        self.display.tell()
 
     def _reopen(self, to_ms: int) -> None:
         """Gap to where the market has got to while the books were closed."""
@@ -165,7 +165,7 @@ class Exchange:
         self.tape.skip(to_ms)
         self.set_now(to_ms)
         self._execute_gap(before)
-        self.display.feeds.tell()
+        self.display.tell()
 
     def check_margin(self, only: Desk | None = None) -> bool:
         """Liquidate a step of what an account can no longer carry; return whether any was due.
@@ -186,7 +186,7 @@ class Exchange:
         price, end_ms = self.tape.leg_end()
         self._move(price, end_ms)
         self.tape.end_leg()
-        self.display.feeds.tell()
+        self.display.tell()
         if self.tape.state.leg == 3:
             self._open_next_bar()
 
@@ -197,7 +197,7 @@ class Exchange:
         self.tape.state.price = self.tape.next_open()
         self.tape.open_next()
         self._execute_gap(before)
-        self.display.feeds.tell()
+        self.display.tell()
 
     def _move(self, to: Decimal, end_ms: int) -> None:
         """Move to the end of a way; trade by trade while the last one's price is waited for."""

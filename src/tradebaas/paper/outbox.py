@@ -6,14 +6,11 @@ is durable. Each topic reaches a connection once for each channel that carries i
 
 from collections.abc import Collection
 
-import msgspec
-
+from tradebaas.paper.encoding import encode
 from tradebaas.paper.sessions import Session
 
 MAX_HELD_FRAMES = 1_000
 """What an admin hold keeps back for one session before its connection is cut."""
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Outbox:
@@ -49,7 +46,7 @@ class Outbox:
         params = {"channel": channel, "data": [data] if listed else data}
         if channel in session.labels:
             params["label"] = session.labels[channel]
-        frame = _encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
+        frame = encode({"jsonrpc": "2.0", "method": "subscription", "params": params})
         if session.held is not None and channel.startswith("user."):
             session.held.append(frame)
             if len(session.held) > MAX_HELD_FRAMES:

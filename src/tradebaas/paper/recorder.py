@@ -13,6 +13,7 @@ import msgspec
 from tradebaas.paper.accounts import ZERO, Position
 from tradebaas.paper.desk import Desk, Fill, Trade
 from tradebaas.paper.display import Display
+from tradebaas.paper.encoding import encode
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
 from tradebaas.paper.matching import Matching
 from tradebaas.paper.orders import Order, order_wire
@@ -22,8 +23,6 @@ from tradebaas.paper.transactions import Held, Moved, Transaction, of_settlement
 
 MAX_SETTLEMENTS = 2 * 31
 """How many are told to the public: a month of both instruments."""
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ class Recorder:
             assert isinstance(named, dict)
             body = named | {"account": account}
         saved = self._saved
-        record = Record(saved.next_record, saved.tape.now_ms, kind, _encode(body))
+        record = Record(saved.next_record, saved.tape.now_ms, kind, encode(body))
         self._records.append(record)
         saved.next_record += 1
 

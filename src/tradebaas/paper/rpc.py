@@ -16,6 +16,7 @@ import msgspec
 from tradebaas.paper.admin import ADMIN_METHODS, READ_ONLY
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.credits import Credits
+from tradebaas.paper.encoding import encode
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.faults import Faults
 from tradebaas.paper.instruments import Wire
@@ -31,7 +32,6 @@ FAR = "admin methods are answered to this machine only (127.0.0.1, ::1)"
 MAX_WAITING = 8
 """Calls that may wait for the matching engine at once."""
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _NO_PARAMS = msgspec.Raw(b"{}")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -286,7 +286,7 @@ class Front:
         exchange = self.exchange
         session = exchange.connect()
         session.admin = True
-        request = Request(method, params=msgspec.Raw(_encode(params)))
+        request = Request(method, params=msgspec.Raw(encode(params)))
         try:
             outcome = self._outcome(self._call(session, request, 0, {}), request)
         finally:
@@ -371,7 +371,7 @@ class Front:
             wire["id"] = id_
         wire |= outcome
         wire |= {"usIn": now_us, "usOut": out_us, "usDiff": out_us - now_us, "testnet": True}
-        return _encode(wire)
+        return encode(wire)
 
 
 def _summary(outcome: Wire) -> Wire:

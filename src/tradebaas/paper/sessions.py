@@ -27,6 +27,8 @@ SIGNATURE_WINDOW_MS = 60_000
 """How old a signature may be, or from how far ahead, in real time."""
 MAX_NONCES = 10_000
 MAX_TOKENS = 1_000
+MAX_SESSIONS = 16
+"""Named sessions of a key; one more ends the one that was opened or renewed longest ago."""
 
 
 def is_near(address: str) -> bool:
@@ -50,8 +52,9 @@ class Session(msgspec.Struct, kw_only=True):
     """One connection, or with a ``proof`` a single call that came without one (HTTP).
 
     ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
-    ``levels`` are those of its scope (``scopes``), and ``acts`` says that it has shown once that it
-    may act for an account. ``labels`` are told with the news of the channels that bear them.
+    ``levels`` are those of its scope (``scopes``), ``named`` is the key and the name of the session
+    that it logged in with, and ``acts`` says that it has shown once that it may act for an account.
+    ``labels`` are told with the news of the channels that bear them.
     ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
     next answer.
     """
@@ -61,6 +64,7 @@ class Session(msgspec.Struct, kw_only=True):
     peer: str = LOOPBACK
     account: str = MAIN
     logged_in: bool = False
+    named: tuple[str, str] | None = None
     acts: bool = False
     levels: Mapping[str, str] = msgspec.field(default_factory=lambda: FULL)
     admin: bool = False
@@ -72,10 +76,11 @@ class Session(msgspec.Struct, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Whose account may be used, how far, and in which named session ("": in none)."""
+    """Whose account may be used, how far, by which key, in which named session ("": in none)."""
 
     account: str
     levels: Mapping[str, str]
+    client_id: str = ""
     session: str = ""
 
 
@@ -110,6 +115,7 @@ class Gate:
         self._new_token = new_token
         self._tokens: dict[str, Token] = {}
         self._nonces: dict[tuple[str, str], int] = {}
+        self._sessions: dict[str, dict[str, None]] = {}
 
     def login(self, session: Session, params: Auth, wall_ms: int) -> Wire:
         """Log a session in and return the tokens.
@@ -120,7 +126,8 @@ class Gate:
         grant = self._prove(session, params, wall_ms)
         session.logged_in = True
         session.account, session.levels = grant.account, grant.levels
-        return self._give_tokens(session, params, grant, wall_ms)
+        tokens, session.named = self._give_tokens(session, params, grant, wall_ms)
+        return tokens
 
     def check(self, session: Session, method: str, token: str | None, wall_ms: int) -> None:
         """Refuse a private call without a login on the connection, a good token or a good proof,
@@ -159,7 +166,7 @@ class Gate:
         if token is None and proof.credentials is not None:
             return self._prove(session, proof.credentials, wall_ms)
         if token is None:
-            if session.logged_in:
+            if session.logged_in and self._lasts(session.named):
                 return Grant(session.account, session.levels)
         else:
             known = self._tokens.get(token)
@@ -179,7 +186,7 @@ class Gate:
         if known is None or not usable or known.session is not None:
             raise Refused(13004, "invalid_credentials")
         named = Auth(grant_type="refresh_token", scope=f"session:{asked.session_name}")
-        return self._give_tokens(session, named, known.grant, wall_ms)
+        return self._give_tokens(session, named, known.grant, wall_ms)[0]
 
     def revoke(self) -> None:
         """Forget all tokens."""
@@ -212,7 +219,7 @@ class Gate:
             good = hmac.compare_digest(params.client_secret.encode(), key.secret.encode())
         if not good or key is NOBODY:
             return None
-        return Grant(key.account, granted(params.scope, granted(key.scope)))
+        return Grant(key.account, granted(params.scope, granted(key.scope)), key.client_id)
 
     def _signed(self, key: Key, params: Auth, wall_ms: int) -> bool:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
@@ -242,12 +249,34 @@ class Gate:
             self.forget(session)
         return known.grant
 
-    def _give_tokens(self, session: Session, params: Auth, grant: Grant, wall_ms: int) -> Wire:
+    def _lasts(self, named: tuple[str, str] | None) -> bool:
+        """Return whether a login's session, if it has a name, has not had to make room."""
+        return named is None or named[1] in self._sessions[named[0]]
+
+    def _open(self, client_id: str, name: str) -> None:
+        """Open or renew a named session of a key, and end its oldest one if it has too many."""
+        names = self._sessions.setdefault(client_id, {})
+        names.pop(name, None)
+        names[name] = None
+        if len(names) > MAX_SESSIONS:
+            ended = client_id, next(iter(names))
+            del names[ended[1]]
+            self._tokens = {
+                token: item
+                for token, item in self._tokens.items()
+                if (item.grant.client_id, item.grant.session) != ended
+            }
+
+    def _give_tokens(
+        self, session: Session, params: Auth, grant: Grant, wall_ms: int
+    ) -> tuple[Wire, tuple[str, str] | None]:
+        """Return new tokens, and of which key's named session they are, if of one."""
         words = params.scope.split()
         names = [word for word in words if word.startswith("session:")]
         if names or grant.session:
             names = names or [grant.session]
             grant = msgspec.structs.replace(grant, session=names[0])
+            self._open(grant.client_id, grant.session)
         ttl_s = _ttl(words, self._ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
@@ -267,7 +296,7 @@ class Gate:
         }
         if params.state is not None:
             result["state"] = params.state
-        return result
+        return result, (grant.client_id, grant.session) if names else None
 
 
 def _ttl(words: list[str], most_s: int) -> int:

@@ -44,13 +44,15 @@ class Recovered(Struct, frozen=True):
     """What a log holds. ``tail`` are the records after the snapshot, verified as they are read:
     iterating raises ``StoreDamaged`` at the first one that is not what was written.
 
-    ``notes`` are sentences for the recovery report.
+    ``notes`` are sentences for the recovery report. ``alone``: the database came without anything
+    that says where its log must end, so it may be older than what it has traded.
     """
 
     snapshot: Snapshot | None
     tail: Iterator[Record]
     head: Head
     notes: tuple[str, ...]
+    alone: bool = False
 
 
 class Log:
@@ -98,7 +100,8 @@ class Log:
             notes.append(f"{self._place.head} is missing or unreadable; the next commit makes it")
         self._head = last
         start = EMPTY if snapshot is None else snapshot.head
-        return Recovered(snapshot, self._tail(start, last), last, tuple(notes))
+        alone = self._opened.alone and last != EMPTY
+        return Recovered(snapshot, self._tail(start, last), last, tuple(notes), alone)
 
     def append(self, records: Sequence[NewRecord], snapshot: NewSnapshot | None = None) -> Head:
         """Make ``records``, and the state after them, durable; returns where the log ends now.

@@ -22,13 +22,17 @@ from tradebaas.store.rewrite import rewrite_wal
 
 
 class Opened(Struct):
-    """An open store whose tables are those of this program. ``head_file`` None: none was there."""
+    """An open store whose tables are those of this program. ``head_file`` None: none was there.
+
+    ``alone`` says that nothing lay beside the database that tells where its log must end.
+    """
 
     place: Place
     lock: Lock
     connection: apsw.Connection
     head_file: HeadFile | None
     notes: list[str]
+    alone: bool = False
 
     @property
     def stated_head(self) -> Head | None:
@@ -62,24 +66,37 @@ def open_store(place: Place, now_ms: int) -> Opened:
         if not lock.had_store:
             sync_parents(place)
             lock.mark_store()
+        alone = _is_alone(place)
         rewrite_wal(place)
         connection = schema.open_writer(disk, place.db)
         undo.callback(connection.close)
         version = schema.check_schema(connection, place.db, lambda: advice(place))
-        opened = Opened(place, lock, connection, HeadFile.open(place), [])
+        opened = Opened(place, lock, connection, HeadFile.open(place), [], alone)
         undo.callback(opened.close_head)
         if version < schema.SCHEMA_VERSION:
             _migrate(opened, version, now_ms)
+            opened.alone = False  # a death in a migration leaves it so
         if not ballast.restore_ballast(place):
             opened.notes.append(f"the disk is too full to hold the ballast {place.ballast}")
         undo.pop_all()
         return opened
 
 
+def _is_alone(place: Place) -> bool:
+    """Whether neither the head nor a write-ahead log came with the database.
+
+    No crash and no power cut leaves it so: somebody moved it without them, and what only the log
+    held, a halt for instance, is gone without a trace.
+    """
+    disk = place.disk
+    has_log = disk.exists(place.wal) and disk.size(place.wal) > 0
+    return not has_log and not disk.exists(place.head)
+
+
 def check_head(opened: Opened, last: Head) -> None:
     """Refuse a log, ending at ``last``, that ends before its head or has another record there.
 
-    A head that is older than the log is normal; one that is missing proves nothing.
+    A head that is older than the log is normal; one that is missing proves nothing (``alone``).
 
     Raises:
         StoreDamaged: The log was cut or changed.

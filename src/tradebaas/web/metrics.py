@@ -141,9 +141,9 @@ GAUGES: tuple[Row, ...] = (
         _of_view(lambda v: v.armed and CRASH_LOOP not in v.protect)),
     Row("positions_open", "Open positions on the account.",
         _of_view(lambda v: (v.position is not None) + len(v.elsewhere))),
-    Row("trades_success", "Trades that ended above zero after fees, since the store began.",
+    Row("trades_success", "Trades that ended above zero net of fees and funding, in all.",
         _of_counters(lambda c: c.trades_success)),
-    Row("trades_failed", "Trades that ended at or below zero, since the store began.",
+    Row("trades_failed", "Trades that ended at or below zero net of fees and funding, in all.",
         _of_counters(lambda c: c.trades_failed)),
     Row("last_recovery_time_seconds",
         "Seconds from the start of a life to reconciled and protected, at the last recovery.",
@@ -255,6 +255,9 @@ BY_LABEL: tuple[LabelledRow, ...] = (
     LabelledRow(GaugeMetricFamily, "trades_fees", "currency",
         "Fees paid on all trades, in units of the settlement currency.",
         _money(lambda c: c.fees)),
+    LabelledRow(GaugeMetricFamily, "trades_funding", "currency",
+        "Funding paid on all trades (below 0: received), in units of the settlement currency.",
+        _money(lambda c: c.funding)),
 )  # fmt: skip
 
 

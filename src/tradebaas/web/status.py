@@ -76,6 +76,9 @@ def strategy_body(facts: Facts, view: State) -> Body:
             "failed": counters.trades_failed,
             "net": counters.net,
             "fees": counters.fees,
+            "funding": counters.funding,
+            "funding_through_ms": view.funding.through_ms,
+            "funding_refused": facts.shell.board.funding_refused,
             "last": view.last_trade,
         },
     }

@@ -28,6 +28,7 @@ FUTURE = 2_000
 INSTRUMENT = "BTC-PERPETUAL"
 BRACKET = {"linked_order_type": "one_triggers_one_cancels_other"}
 REDUCE = {"reduce_only": True}
+NONE = Decimal(0)
 LIMIT_S = 10.0
 
 Json = dict[str, object]
@@ -136,8 +137,10 @@ def _calm_market() -> str:
 
 
 @asynccontextmanager
-async def exchange_on(directory: Path, *, port: int = 0) -> AsyncIterator[Exchange]:
-    """An exchange for as long as the block runs."""
+async def exchange_on(
+    directory: Path, *, port: int = 0, funding: Decimal = NONE
+) -> AsyncIterator[Exchange]:
+    """An exchange for as long as the block runs; ``funding`` is the premium that it takes."""
     candles = directory.with_suffix(".csv")
     candles.write_text(_calm_market(), encoding="ascii")
     config = ExchangeConfig(
@@ -148,6 +151,7 @@ async def exchange_on(directory: Path, *, port: int = 0) -> AsyncIterator[Exchan
         speed=SPEED,
         idle_exit_s=0,
         admin=True,
+        funding=funding,
     )
     with plainly():
         async with trio.open_nursery() as nursery:

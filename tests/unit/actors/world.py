@@ -16,7 +16,15 @@ import msgspec
 import pytest
 import trio
 
-from tests.unit.actors.exchange import INSTRUMENT, LIMIT_S, Exchange, Wires, exchange_on, plainly
+from tests.unit.actors.exchange import (
+    INSTRUMENT,
+    LIMIT_S,
+    NONE,
+    Exchange,
+    Wires,
+    exchange_on,
+    plainly,
+)
 from tradebaas.access import client_secret
 from tradebaas.actors.strategy import bound_strategy
 from tradebaas.board import Board, LinkStatus
@@ -342,11 +350,11 @@ async def world_on(
 
 @asynccontextmanager
 async def new_world(
-    home: Path, *, data: Path | None = None, **sections: msgspec.Struct
+    home: Path, *, data: Path | None = None, funding: Decimal = NONE, **sections: msgspec.Struct
 ) -> AsyncIterator[World]:
     """An exchange and a daemon of its own, recovered."""
     async with (
-        exchange_on(home / "exchange") as exchange,
+        exchange_on(home / "exchange", funding=funding) as exchange,
         world_on(exchange, data or home / "data", **sections) as world,
     ):
         await world.ready()

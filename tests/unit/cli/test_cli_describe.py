@@ -9,6 +9,7 @@ import pytest
 from tradebaas.commands.describe import LINES, describe, number, position_text
 from tradebaas.core import events as e
 from tradebaas.core import stop_events
+from tradebaas.core.funding_events import FundingCharged, FundingRead, FundingRow
 from tradebaas.core.model import (
     Absence,
     Assignment,
@@ -28,6 +29,7 @@ from tradebaas.core.model import (
 )
 
 D = Decimal
+FUNDING = FundingRow(row_id="7", instrument="I", currency="BTC", paid=D("0.00010"), at_ms=2)
 ENTRY, STOP, TAKE = "tb1-ab-7-e", "tb1-ab-7-s", "tb1-ab-7-t"
 POSITION = Position(
     instrument="BTC-PERPETUAL",
@@ -217,6 +219,15 @@ CASES: list[tuple[e.Event, str]] = [
         ),
         "trade 4 closed: short 10 I 100.12 -> 90, net 0.9 BTC (stop loss)",
     ),
+    (
+        FundingCharged(row=FUNDING, trade=4),
+        "funding of trade 4: paid 0.0001 BTC",
+    ),
+    (
+        FundingCharged(row=msgspec.structs.replace(FUNDING, paid=D("-0.00020"))),
+        "funding of a position in I: received 0.0002 BTC",
+    ),
+    (FundingRead(through_ms=5), "the exchange's transaction log is read up to 5"),
     (
         e.PositionCorrected(instrument="I", at_ms=1, position=None, reason="liquidated"),
         "I is flat at the exchange: liquidated",

@@ -262,3 +262,42 @@ def fork_of(tokens: dict[str, object]) -> Fork:
 )
 def test_the_status_says_how_it_went(frame: bytes, status: int) -> None:
     assert status_of(frame) == status
+
+
+def test_a_key_has_sixteen_named_sessions_and_one_more_ends_the_oldest() -> None:
+    tokens = iter(f"t{number}" for number in range(99))
+    gate = gate_of(lambda: next(tokens))
+
+    def opened(name: str) -> tuple[Session, dict[str, Any]]:
+        session = Session(number=len(sockets) + 1)
+        scope = f"session:{name}" if name else ""
+        asked = Auth(
+            grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET, scope=scope
+        )
+        return session, gate.login(session, asked, STAMP)
+
+    def lasts(named: tuple[Session, dict[str, Any]]) -> bool:
+        session, granted = named
+        told = []
+        for who, token in ((session, None), (Session(number=90), granted["access_token"])):
+            try:
+                gate.check(who, READ, token, STAMP)
+                told.append("")
+            except Refused as refused:
+                told.append(f"{refused.code} {refused.data}")
+        assert told in ([""] * 2, ["13009 {'reason': 'invalid_token'}"] * 2)
+        return told[0] == ""
+
+    sockets: dict[str, tuple[Session, dict[str, Any]]] = {}
+    for number in range(16):
+        sockets[f"s{number}"] = opened(f"s{number}")
+    unnamed = opened("")  # counts to none, and is ended by none
+    assert all(map(lasts, sockets.values()))
+    opened("s0")  # the oldest is renewed, and the next is the oldest
+    opened("one more")
+    assert [name for name, one in sockets.items() if not lasts(one)] == ["s1"]
+    gate.check(unnamed[0], READ, None, STAMP)
+    with pytest.raises(Refused, match="13004"):
+        gate.fork(Session(number=91), fork_of(sockets["s1"][1]), STAMP)
+    gate.fork(Session(number=91), fork_of(sockets["s5"][1]), STAMP)
+    assert [name for name, one in sockets.items() if not lasts(one)] == ["s1", "s2"]

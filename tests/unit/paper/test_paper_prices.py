@@ -173,3 +173,34 @@ def test_the_mark_goes_on_after_a_restart_where_it_was() -> None:
     again.exchange.tape.state.bar, again.exchange.tape.state.leg = state.bar, state.leg
     again.exchange.tape.state.moved_ms = state.moved_ms
     assert again.exchange.tape.mark == lab.exchange.tape.mark
+
+
+def test_the_account_is_told_what_it_is_worth_as_the_market_moves() -> None:
+    lab = Lab(GeneratedMarket(6, T0), lockstep=False, rate_limits=False)
+    lab.call("private/subscribe", channels=["user.portfolio.any"])
+    lab.exchange.advance(T0 + 5_000)
+    assert lab.drain() == [], "nothing is held, and nothing has changed"
+    lab.buy(100_000)
+    assert lab.notes, "what an event has done is told at once"
+    told: list[tuple[int, Decimal]] = []
+    for at_ms in range(5_100, 25_100, 100):
+        lab.exchange.advance(T0 + at_ms)
+        for frame in lab.drain():
+            data = frame["params"]["data"]
+            assert data["currency"] == "BTC"
+            assert data == lab.call("private/get_account_summary", currency="BTC")
+            told.append((at_ms, D(data["equity"])))
+    assert len(told) == 20
+    assert all(later - at_ms >= 1_000 for (at_ms, _), (later, _) in pairwise(told))
+    assert len({equity for _, equity in told}) == 20
+
+
+def test_at_a_faster_pace_the_account_is_told_as_often_in_real_time() -> None:
+    lab = Lab(GeneratedMarket(6, T0), lockstep=False, rate_limits=False, speed=60.0)
+    lab.call("private/subscribe", channels=["user.portfolio.btc"])
+    lab.buy(100_000)
+    count = 0
+    for at_ms in range(0, 10 * MINUTE_MS, 3_000):
+        lab.exchange.advance(T0 + at_ms)
+        count += len(lab.drain())
+    assert count == 9

@@ -214,6 +214,41 @@ def test_a_missing_or_unreadable_head_is_rebuilt_and_noted(
         contents(data_dir)
 
 
+@pytest.mark.parametrize(
+    "gone, alone",
+    [
+        (("head",), False),
+        (("tradebaas.db-wal",), None),
+        (("head", "tradebaas.db-wal", "tradebaas.db-shm"), True),
+        (("head", "tradebaas.db-wal", "tradebaas.db-shm", "lock"), True),
+    ],
+)
+def test_a_database_that_was_moved_alone_is_told(
+    copy: Callable[[], Path], gone: tuple[str, ...], alone: bool | None
+) -> None:
+    """None: that is refused, since the head says what is missing."""
+    data_dir = copy()
+    for name in gone:
+        (data_dir / name).unlink(missing_ok=True)
+    if alone is None:
+        with pytest.raises(StoreDamaged, match="head says"):
+            contents(data_dir)
+        return
+    for expected in (alone, False):  # the first commit makes a head
+        store = log.Log.open(Place(data_dir), now_ms=NOW_MS)
+        recovered = store.recover(FOLD)
+        assert recovered.alone is expected
+        fill(store, recovered.head.seq + 1, recovered.head.seq + 2)
+        store.abandon()
+
+
+def test_a_new_store_is_not_one_that_was_moved(tmp_path: Path) -> None:
+    for _ in range(2):
+        store = log.Log.open(Place(tmp_path), now_ms=NOW_MS)
+        assert not store.recover(FOLD).alone
+        store.abandon()
+
+
 @pytest.mark.parametrize("sign", ["head", "tradebaas.db-wal", "tradebaas.db-shm", "lock", "backup"])
 def test_each_sign_alone_forbids_a_fresh_start(sample: Path, tmp_path: Path, sign: str) -> None:
     if sign == "backup":

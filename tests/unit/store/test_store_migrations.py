@@ -8,16 +8,19 @@ import apsw
 import pytest
 from store_kit import FOLD, NOW_MS, contents, fill, new
 
+from tradebaas.core.state import FOLD_VERSION
 from tradebaas.errors import StoreDamaged
 from tradebaas.store import migrations, schema
 from tradebaas.store.catalogue import advice, list_backups
+from tradebaas.store.folding import fold
 from tradebaas.store.head import HeadFile, read_head
 from tradebaas.store.log import Log, Recovered
 from tradebaas.store.place import Place
 from tradebaas.store.records import GENESIS, Head
 from tradebaas.store.verify import verify
 
-FIXTURE = Path(__file__).parents[2] / "fixtures" / "store-schema1.db"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+FIXTURE = FIXTURES / "store-schema1.db"
 KINDS = ["LifeStarted", "Linked", "Reconciled", "Halted", "Resumed", "LifeEnded"]
 
 
@@ -128,6 +131,26 @@ def test_a_death_during_the_migration_is_made_good_by_the_next_start(
     log, recovered = _migrated(old)
     assert [record.kind for record in recovered.tail] == KINDS
     log.close()
+
+
+@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION + 1))
+def test_a_store_of_each_schema_that_ever_was_is_read_by_this_program(
+    version: int, tmp_path: Path
+) -> None:
+    """The present schema's too: whoever changes tables or bodies without a new version is found."""
+    shutil.copy(FIXTURES / f"store-schema{version}.db", tmp_path / "tradebaas.db")
+    before = _rows(tmp_path / "tradebaas.db")
+    log = Log.open(Place(tmp_path), now_ms=NOW_MS)
+    recovered = log.recover(FOLD_VERSION)
+    state = fold(recovered.snapshot, recovered.tail)
+    log.close()
+    assert (state.seq, state.life) == (len(before), before[-1][2])
+    assert _rows(tmp_path / "tradebaas.db") == before
+    assert verify(Place(tmp_path), stated=read_head(Place(tmp_path))).problem == ""
+    migrated = "migrated from schema" in " ".join(recovered.notes)
+    assert migrated is (version < schema.SCHEMA_VERSION)
+    kept = [backup.path.name for backup in list_backups(Place(tmp_path))]
+    assert kept == ([f"before-schema-{version + 1}-{state.seq}.db"] if migrated else [])
 
 
 def test_the_steps_lead_from_every_old_schema_to_the_present_one() -> None:
