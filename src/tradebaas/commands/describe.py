@@ -112,7 +112,7 @@ def _recovered(event: Recovered) -> str:
     report = event.report
     unresolved = len(report.unresolved)
     proven = f", {unresolved} unresolved proven" if unresolved else ""
-    settle = f" + {report.settle_seconds:.2f} s settling" if report.settle_seconds else ""
+    settle = f" + {report.settle_seconds:.2f} s settling" if report.settle_seconds >= 0.005 else ""
     naked = f", naked {report.naked_ms} ms" if report.naked_ms else ""
     holding = f", {report.position}" if report.position else ""
     return (

@@ -311,3 +311,9 @@ def test_numbers_are_plain(value: Decimal | None, text: str) -> None:
 def test_positions_in_words() -> None:
     assert position_text(POSITION) == "short 100 BTC-PERPETUAL"
     assert position_text(None) == "flat"
+
+
+def test_a_settling_too_short_to_show_is_not_told() -> None:
+    assert "2.00 s settling" in describe(e.Recovered(report=REPORT))
+    brief = msgspec.structs.replace(REPORT, settle_seconds=0.004)
+    assert "settling" not in describe(e.Recovered(report=brief))
