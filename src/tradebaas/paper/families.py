@@ -66,7 +66,8 @@ def _spawn_legs(matching: Matching, desk: Desk, primary: Order) -> None:
     due = [(item, _due(primary, item)) for item in desk.secondaries(primary)]
     if not any(amount for _, amount in due):
         return
-    pairs = primary.linked == "one_triggers_one_cancels_other"
+    # What rounds to nothing is no leg, and nothing ends the other one, which protects.
+    pairs = primary.linked == "one_triggers_one_cancels_other" and all(n for _, n in due)
     oco_ref = str(desk.number("oco")) if pairs else None
     legs = [_leg(desk, primary, item, amount, oco_ref) for item, amount in due if amount]
     for leg in legs:

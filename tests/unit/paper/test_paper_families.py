@@ -43,3 +43,23 @@ def test_a_larger_entry_takes_no_leg_back() -> None:
     assert live(lab, "take") == [1000, 400]
     assert live(lab, "stop") == [1000, 400]
     assert lab.exchange.desk.live_stop_amount(BTC) == 400
+
+
+def test_a_leg_whose_other_leg_rounds_to_nothing_stands_alone() -> None:
+    lab = Lab(replay(FLAT, FLAT, FLAT))
+    lab.call("admin/depth", amount=30)
+    legs = (
+        {"direction": "sell", "type": "take_market", "trigger": "last_price", "amount": 10,
+         "trigger_price": 81000, "reduce_only": True, "label": "take"},
+        {"direction": "sell", "type": "stop_market", "trigger": "last_price", "amount": 20,
+         "trigger_price": 79000, "reduce_only": True, "label": "stop"},
+    )  # fmt: skip
+    lab.call(
+        "private/buy", instrument_name=BTC, amount=40, type="limit", price=80000.5,
+        linked_order_type="one_triggers_one_cancels_other", otoco_config=list(legs),
+        trigger_fill_condition="incremental",
+    )  # fmt: skip
+    assert live(lab, "take") == [10]
+    assert live(lab, "stop") == [20, 10]
+    alone = [o for o in lab.exchange.desk.live.values() if o.label == "stop" and not o.is_secondary]
+    assert [o.oco_ref for o in alone] == [None]
