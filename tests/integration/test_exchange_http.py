@@ -384,3 +384,44 @@ async def test_who_is_gone_comes_from_nowhere() -> None:
         await here.aclose()
         assert peer_of(here) == GONE
         await caller.aclose()
+
+
+# -- pages ----------------------------------------------------------------------------------------
+
+PAGES: list[dict[str, str]] = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "http://evil.example", "Host": "evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "same-origin", "Host": "evil.example:8022"},
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+async def test_a_web_page_steers_nothing(tmp_path: Path, page: dict[str, str]) -> None:
+    async with both(tmp_path) as (http, _):
+        response = await http.get("admin/price?price=40000", headers=page)
+        assert (response.status_code, "web page" in response.text) == (403, True)
+        own = str(http.base_url).partition("/api")[0]
+        after = await http.get(f"public/ticker?instrument_name={BTC}", headers={"Origin": own})
+        assert result_of(after)["index_price"] > 45_000
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://evil.example", b"403"), ("null", b"403"), ("http://127.0.0.1:8022", b"101")],
+)
+async def test_a_web_page_opens_no_websocket(tmp_path: Path, origin: str, status: bytes) -> None:
+    async with serving(tmp_path) as url:
+        port = int(url.split(":")[2].partition("/")[0])
+        head = (
+            f"GET /ws/api/v2 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(head.encode())
+            with trio.fail_after(10):
+                answer = await stream.receive_some(4096)
+        assert answer.split()[1] == status

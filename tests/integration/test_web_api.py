@@ -187,7 +187,24 @@ async def test_every_post_needs_the_token(world: World, path: str, headers: dict
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://{host}"]
+    "host", ["evil.example", "evil.example:3000", "[::1", "127.0.0.1.evil.example"]
+)
+async def test_who_comes_by_another_name_reads_and_commands_nothing(
+    world: World, host: str
+) -> None:
+    async with served(world) as client, world.life():
+        for path in ("/", "/health", "/metrics", "/api/position", "/api/strategy/status"):
+            response = await client.get(path, headers={"Host": host})
+            assert (response.status_code, "127.0.0.1" in response.text) == (403, True), path
+        response = await client.post("/api/halt", headers={**AUTH, "Host": host})
+        assert response.status_code == 403
+        for name in ("localhost", "127.0.0.1:1", "[::1]:3000"):
+            assert (await client.get("/health", headers={"Host": name})).status_code == 200
+    assert world.log == []
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://[::1", "http://127.0.0.1:1", "https://{host}"]
 )
 async def test_pages_of_others_may_not_post(world: World, origin: str) -> None:
     async with served(world) as client, world.life():

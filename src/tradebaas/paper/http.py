@@ -16,8 +16,9 @@ import trio
 from tradebaas.paper.connections import Seats
 from tradebaas.paper.http_calls import TurnedAway, status_of, visit_of
 from tradebaas.paper.rpc import MAX_FRAME_BYTES
+from tradebaas.paper.sessions import is_near
 from tradebaas.paper.steps import Steps, Stopped
-from tradebaas.paper.streams import CHUNK, MAX_HEAD_BYTES, head_of, wants_websocket
+from tradebaas.paper.streams import CHUNK, MAX_HEAD_BYTES, head_of, is_of_page, wants_websocket
 from tradebaas.paper.terms import BAD_GATEWAY
 from tradebaas.runtime.ports import Clock
 
@@ -31,6 +32,7 @@ EXPIRES_S = 15 * 60.0
 JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 BUSY = 429, "too many clients are being served already: close connections, or wait"
 SHUT = BAD_GATEWAY, "maintenance is going on: come back later"
+NO_PAGES = "an exchange that is steered (--admin) answers to no web page of another origin"
 SLOW = 408, f"the request did not come in whole within {REQUEST_S:g} s"
 
 
@@ -41,6 +43,7 @@ class Asked(NamedTuple):
     target: str
     authorization: str
     body: bytes
+    of_page: bool
 
 
 @final
@@ -130,7 +133,8 @@ class Client:
                 break
             body += event.data
         authorization = dict(request.headers).get(b"authorization", b"").decode("latin-1")
-        return Asked(self._verb, request.target.decode(), authorization, body)
+        of_page = is_of_page(request.headers)
+        return Asked(self._verb, request.target.decode(), authorization, body, of_page)
 
     async def _next_event(self) -> h11.Event:
         while True:
@@ -200,7 +204,9 @@ class Http:
             asked = await client.read()
             if asked is None:
                 return False
-            visit = visit_of(*asked)
+            if asked.of_page and exchange.config.admin and is_near(peer):
+                raise TurnedAway(403, NO_PAGES)
+            visit = visit_of(asked.verb, asked.target, asked.authorization, asked.body)
             if exchange.terms.maintained(exchange.now_ms):
                 raise TurnedAway(*SHUT)
             if self._seats.full:

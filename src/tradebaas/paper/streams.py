@@ -1,15 +1,19 @@
 """Looks at how a connection begins, and hands it on as though nobody had looked."""
 
+import re
+from collections.abc import Iterable
 from typing import final
 
 import h11
 import trio
 
-from tradebaas.paper.sessions import LOOPBACK
+from tradebaas.paper.sessions import LOOPBACK, is_near
 
 CHUNK = 4_096
 GONE = "0.0.0.0"
 """Where nobody comes from whose connection has ended already."""
+_NUMBER = re.compile(r":\d*$")
+"""The port behind a name."""
 MAX_HEAD_BYTES = 32 * 1024
 """Of a request's first line and headers: as much as Deribit takes of a whole request."""
 
@@ -52,6 +56,20 @@ def peer_of(stream: trio.abc.Stream) -> str:
 def wants_websocket(request: h11.Request) -> bool:
     """Return whether a request asks to go on as a WebSocket."""
     return (b"upgrade", b"websocket") in {(name, value.lower()) for name, value in request.headers}
+
+
+def is_of_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether a web page from elsewhere may have sent a request with these headers.
+
+    A browser names the page in ``Origin``, or says by ``Sec-Fetch-Site`` that it is another one's;
+    a name in ``Host`` that is none of this machine's may be a page's that points here.
+    """
+    found = {name.lower(): value.lower().decode("latin-1") for name, value in headers}
+    named = [found[b"host"]] if b"host" in found else []
+    if b"origin" in found:
+        named.append(found[b"origin"].partition("://")[2])
+    far = any(not is_near(_NUMBER.sub("", name).strip("[]")) for name in named)
+    return far or found.get(b"sec-fetch-site") in ("cross-site", "same-site")
 
 
 def head_of(request: h11.Request) -> bytes:

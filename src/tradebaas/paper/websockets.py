@@ -10,7 +10,9 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from tradebaas.paper.connections import Connection, Seats
+from tradebaas.paper.sessions import is_near
 from tradebaas.paper.steps import Steps, Stopped
+from tradebaas.paper.streams import is_of_page
 from tradebaas.paper.terms import BAD_GATEWAY
 
 PATH = "/ws/api/v2"
@@ -44,6 +46,7 @@ class WebSockets:
         # The library works on any stream, though its annotation names two.
         carrier = cast(trio.SocketStream, stream)
         exchange = self._steps.exchange
+        steered = exchange.config.admin and is_near(peer)
         try:
             async with trio.open_nursery() as nursery:
                 with trio.move_on_after(HANDSHAKE_S) as handshake:
@@ -52,6 +55,8 @@ class WebSockets:
                     )
                     if request.path != PATH:
                         await request.reject(404)
+                    elif steered and is_of_page(request.headers):
+                        await request.reject(403)
                     elif exchange.terms.maintained(exchange.now_ms):
                         await request.reject(BAD_GATEWAY)
                     elif self._seats.full:

@@ -9,7 +9,7 @@ from quart_trio import QuartTrio
 
 from tradebaas.web import status
 from tradebaas.web.api import add_chaos, add_commands, add_reads
-from tradebaas.web.guard import Bounded, refuse_post
+from tradebaas.web.guard import Bounded, refuse
 from tradebaas.web.health import Status, glance, observe
 from tradebaas.web.metrics import CONTENT_TYPE, render
 from tradebaas.web.reply import MAX_BODY_BYTES, BadBody, answer, problem
@@ -48,7 +48,7 @@ def create_app(shell: Shell) -> QuartTrio:
 def _add_guard(app: QuartTrio, token: str) -> None:
     @app.before_request
     async def guard() -> Response | None:
-        return refuse_post(token)
+        return refuse(token)
 
 
 def _add_errors(app: QuartTrio) -> None:

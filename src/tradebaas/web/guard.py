@@ -1,8 +1,9 @@
-"""Who may do what: the bearer token and the Origin of every POST, and how many requests at once.
+"""Who may do what: the Host of every request, the token and the Origin of every POST, and how many
+requests at once.
 
 The daemon listens on loopback only, where any local process and any page in a local browser can
-reach it. Reading is free; whatever changes something needs the token from ``data/token``. The
-bound on requests under way protects the loop that also trades.
+reach it. Reading is free under a local name; whatever changes something needs the token from
+``data/token``. The bound on requests under way protects the loop that also trades.
 """
 
 import hmac
@@ -20,12 +21,19 @@ MAX_REQUESTS = 32
 """Under way at once; a request costs about 2 ms of the loop, a stalled disk holds it for 10 s."""
 
 
-def refuse_post(token: str) -> Response | None:
-    """An error when the present request is a POST that may not be carried out, else None."""
+def refuse(token: str) -> Response | None:
+    """An error when the present request may not be answered, else None.
+
+    A foreign name in its Host is that of a web page which points to this machine, to read what is
+    here as though it were its own.
+    """
+    host = request.headers.get("Host", "")
+    if host and _name(host) not in LOCAL_NAMES:
+        return problem(403, f"this answers to {', '.join(LOCAL_NAMES)}, and not as {host[:100]}")
     if request.method != "POST":
         return None
     origin = request.headers.get("Origin")
-    if origin is not None and not _own_origin(origin, request.headers.get("Host", "")):
+    if origin is not None and not _own_origin(origin, host):
         return problem(403, f"requests from pages of {origin} are refused")
     given = request.headers.get("Authorization", "")
     if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
@@ -41,13 +49,24 @@ def from_loopback() -> bool:
     return client is not None and client[0] in LOOPBACK
 
 
+def _name(host: str) -> str:
+    """The name in a Host header; "" where there is none to be found."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
 def _own_origin(origin: str, host: str) -> bool:
     """Whether the page that sent the request was served by this daemon.
 
     The name must be a local one as well: a foreign name that resolves to 127.0.0.1 would
     otherwise agree with its own Host header.
     """
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme == "http" and parts.netloc == host and parts.hostname in LOCAL_NAMES
 
 
