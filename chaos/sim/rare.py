@@ -166,7 +166,12 @@ RUSHED = (
 )
 """What a batch of ``profiles.RUSH`` must have visited: of its hundreds of deaths each, and of what
 they leave behind. Nothing has time to happen between them: no candle's signal, no late fill."""
-WANTED: dict[str | None, tuple[str, ...]] = {None: (*SITUATIONS,), RUSH: RUSHED}
+RARER = "intent that was never sent"
+"""Not seen by every batch of two hundred; the mutant ``unsent-forgotten`` is caught by it only."""
+WANTED: dict[str | None, tuple[str, ...]] = {
+    None: tuple(name for name in SITUATIONS if name != RARER),
+    RUSH: RUSHED,
+}
 """By profile; of the others nothing is required but what their mutants need."""
 SEEDS_FOR_ALL: dict[str | None, int] = {None: 100, RUSH: 64}
 """With so many seeds a batch must have visited all of that."""

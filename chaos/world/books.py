@@ -5,7 +5,7 @@ sum of what the exchange itself booked for its fills; nothing here computes a pr
 the last digit" compares two independent calculations. Pure: rows in, books out.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -218,9 +218,9 @@ class Books:
         return self.sizes.get(instrument, ZERO)
 
     def held_since(self, instrument: str, at_ms: int) -> set[Decimal]:
-        """Every size that the position has had from exchange time ``at_ms`` on."""
+        """Every size that the position has had from exchange time ``at_ms`` on, and just before."""
         history = self.held.get(instrument, [])
-        later = bisect_right(history, at_ms, key=lambda entry: entry[0])
+        later = bisect_left(history, at_ms, key=lambda entry: entry[0])
         before = history[later - 1][1] if later else ZERO
         return {before, *(size for _, size in history[later:])}
 

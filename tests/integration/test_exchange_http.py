@@ -353,7 +353,7 @@ async def test_in_maintenance_the_front_answers(tmp_path: Path) -> None:
 
 async def test_a_websocket_is_opened_on_the_connection_of_the_last_request(tmp_path: Path) -> None:
     """As HTTP clients do that keep a connection for later and take it for the upgrade."""
-    request = b"GET /api/v2/public/get_time HTTP/1.1\r\nHost: x\r\n\r\n"
+    request = b"GET /api/v2/public/get_time HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with serving(tmp_path) as url, dialled(url) as stream, trio.open_nursery() as tasks:
         for _ in range(2):
             await stream.send_all(request)

@@ -11,10 +11,10 @@ from tradebaas.paper import connections, http, server
 from tradebaas.paper.rpc import MAX_FRAME_BYTES
 from tradebaas.paper.streams import MAX_HEAD_BYTES
 
-GET = b"GET /api/v2/public/test HTTP/1.1\r\nHost: x\r\n"
+GET = b"GET /api/v2/public/test HTTP/1.1\r\nHost: localhost\r\n"
 CALL = GET + b"\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
-POST = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /api/v2 HTTP/1.1\r\nHost: localhost\r\n"
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"public/test"}'
 SHORT_S = 0.3
 
@@ -49,7 +49,7 @@ async def still_serves(url: str) -> bool:
         (POST + b"Content-Length: ten\r\n\r\n", b"400"),
         (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", b"400"),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
-        (b"GET /api/v2/public/test?x=\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (b"GET /api/v2/public/test?x=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
     ],
 )
 async def test_what_is_no_request_is_refused(tmp_path: Path, sent: bytes, status: bytes) -> None:
@@ -64,7 +64,7 @@ async def test_what_is_no_request_is_refused(tmp_path: Path, sent: bytes, status
     "sent",
     [
         LAST,
-        b"GET http://x/api/v2/public/test?a=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        GET.replace(b"GET /", b"GET http://localhost/") + b"Connection: close\r\n\r\n",
         b"GET /api/v2/public/test HTTP/1.0\r\n\r\n",
         GET + b"Upgrade: h2c\r\nConnection: upgrade, close\r\n\r\n",
         POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY,

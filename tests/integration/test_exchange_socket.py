@@ -119,7 +119,7 @@ async def test_what_is_answered_is_in_the_journal(tmp_path: Path) -> None:
 
 HTTP_BUY = (
     b"GET /api/v2/private/buy?instrument_name=BTC-PERPETUAL&amount=10&type=market HTTP/1.1\r\n"
-    b"Host: x\r\nAuthorization: Basic cGFwZXI6cGFwZXItc2VjcmV0\r\n\r\n"  # paper:paper-secret
+    b"Host: localhost\r\nAuthorization: Basic cGFwZXI6cGFwZXItc2VjcmV0\r\n\r\n"
 )
 
 

@@ -269,6 +269,7 @@ def test_a_broken_disk_keeps_no_halt_from_the_exchange(
     run.start()
     run.covered()
     run.poll((run.data / "address").exists, "the API")
+    run.until(lambda state: state.funding.through_ms > 0, "the reading of what holding has cost")
     disk.break_off()
     if not alive:
         run.signal(signal.SIGKILL)

@@ -9,11 +9,11 @@ from tradebaas.paper.http import EXPIRES_S, IDLE_S, REQUEST_S
 from tradebaas.paper.server import FIRST_REQUEST_S
 from tradebaas.paper.steps import ANSWER_S
 
-POST = b"POST /api/v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+POST = b"POST /api/v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
 
 
 def get(method: str, more: str = "") -> bytes:
-    return f"GET /api/v2/{method} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+    return f"GET /api/v2/{method} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode()
 
 
 async def dial(world: World) -> trio.abc.Stream:

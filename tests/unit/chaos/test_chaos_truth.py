@@ -23,6 +23,7 @@ from chaos_kit import (
 )
 from msgspec.structs import replace
 
+from chaos.world.books import Books
 from chaos.world.ledger import Body, LedgerBroken
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
@@ -184,3 +185,11 @@ def test_a_position_is_corrected_only_to_what_it_was_since_the_read(
 def test_an_event_that_cannot_follow_breaks_the_ledger() -> None:
     with pytest.raises(LedgerBroken, match="does not follow"):
         Story().take(log([OrderUnknown(label=ENTRY, reason="lost")]))
+
+
+def test_a_position_is_judged_by_all_that_it_was_within_a_millisecond() -> None:
+    """Several fills of one moment: a read may have met any of them."""
+    books = Books()
+    books.held[NAME] = [(10, D(510)), (20, D(260)), (20, D(40)), (20, D(0)), (30, D(7))]
+    assert books.held_since(NAME, 20) == {D(510), D(260), D(40), D(0), D(7)}
+    assert books.held_since(NAME, 25) == {D(0), D(7)}

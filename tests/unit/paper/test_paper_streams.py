@@ -6,8 +6,11 @@ from trio.testing import memory_stream_pair
 
 from tradebaas.paper.streams import Rewound, asks_for_websocket
 
-UPGRADE = b"GET /ws/api/v2 HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n"
-PLAIN = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HOST = b"Host: localhost\r\n"
+UPGRADE = (
+    b"GET /ws/api/v2 HTTP/1.1\r\n" + HOST + b"Upgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n"
+)
+PLAIN = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def test_a_rewound_stream_is_read_from_its_begin() -> None:
