@@ -166,13 +166,13 @@ def test_a_stop_that_is_taken_beside_the_position_is_in_order() -> None:
 
 @pytest.mark.parametrize(
     "at_ms, size, lie",
-    [(T + 9, None, False), (T + 10, "1000", False), (T + 15, None, False), (T + 20, "1000", True),
-     (T + 15, "600", True)],
+    [(T + 9, None, False), (T + 10, "1000", False), (T + 15, None, False), (T + 20, "1000", False),
+     (T + 21, "1000", True), (T + 15, "600", True)],
 )  # fmt: skip
 def test_a_position_is_corrected_only_to_what_it_was_since_the_read(
     at_ms: int, size: str | None, lie: bool
 ) -> None:
-    """It is flat until T + 10, 1000 until T + 20, and flat from then on."""
+    """Flat until T + 10, 1000 until T + 20, and flat from then on; a moment has both its sides."""
     held = closed_position(size) if size else None
     events = [
         *closed(),
