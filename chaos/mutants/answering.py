@@ -67,7 +67,7 @@ def ack_first(patch: Patch) -> None:
     by="Durable, Once, Same",
     needs="a death inside a commit",
     profile="disk",
-    seed=2,
+    seed=13,
 )
 def publish_first(patch: Patch) -> None:
     honest = persister._Scribe._append

@@ -73,6 +73,7 @@ def queue_forgotten(patch: Patch) -> None:
     by="Known, Gated",
     needs="a wall clock that steps forward while an order's outcome is unknown",
     profile="clock",
+    seed=35,
 )
 def local_clock(patch: Patch) -> None:
     honest, first_seen = Desk._report, dict[str, int]()
