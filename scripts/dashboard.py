@@ -57,7 +57,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     "Trades": (
         _lines("Net result since the store began", "none",
                {"{{currency}}": "tradebaas_trades_net W"}),
-        _lines("Fees", "none", {"{{currency}}": "tradebaas_trades_fees W"}),
+        _lines("Fees and funding", "none",
+               {"fees, {{currency}}": "tradebaas_trades_fees W",
+                "funding, {{currency}}": "tradebaas_trades_funding W"}),
         _lines("Trades in an hour", "none", {"all": "increase(tradebaas_trades_total W[1h])"}),
         _lines("Won and lost", "none",
                {"won": "tradebaas_trades_success W", "lost": "tradebaas_trades_failed W"}),

@@ -1,15 +1,18 @@
 """front.py PEM PORT BEHIND: TLS on PORT, with the certificate and key in PEM, before BEHIND."""
 
-import functools
 import ssl
 import sys
 from contextlib import suppress
 
 import trio
 
+Started = trio.TaskStatus[list[trio.SSLListener[trio.SocketStream]]]
 
-async def main(pem: str, port: int, behind: int) -> None:
-    """Serve until killed."""
+
+async def serve(
+    pem: str, port: int, behind: int, *, task_status: Started = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve until cancelled; started with the listeners."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
 
@@ -20,14 +23,15 @@ async def main(pem: str, port: int, behind: int) -> None:
                 near,
                 trio.open_nursery() as nursery,
             ):
-                nursery.start_soon(pump, near, far, nursery.cancel_scope)
-                nursery.start_soon(pump, far, near, nursery.cancel_scope)
+                nursery.start_soon(_pump, near, far, nursery.cancel_scope)
+                nursery.start_soon(_pump, far, near, nursery.cancel_scope)
 
-    await trio.serve_ssl_over_tcp(relay, port, context, host="127.0.0.1", https_compatible=True)
+    await trio.serve_ssl_over_tcp(
+        relay, port, context, host="127.0.0.1", https_compatible=True, task_status=task_status
+    )
 
 
-async def pump(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
-    """Carry what comes one way until it ends."""
+async def _pump(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
     with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
         async for data in source:
             await target.send_all(data)
@@ -35,4 +39,4 @@ async def pump(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.Can
 
 
 if __name__ == "__main__":
-    trio.run(functools.partial(main, sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    trio.run(serve, sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,11 +1,9 @@
 """``trial`` and ``check --broker``, whole, at an exchange on loopback; and what they refuse."""
 
-import functools
 import json
-import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +15,7 @@ from golden_kit import GOLDEN
 from test_link_tls import SELF_SIGNED
 from trial_kit import play_trial, record_trial
 
+from tests.docs import front
 from tests.unit.actors.exchange import Exchange, Wires, exchange_on, plainly
 from tests.unit.actors.process import environment
 from tests.unit.cli.stores import tradebaas
@@ -42,35 +41,12 @@ async def tls_before(plain: str, home: Path) -> AsyncIterator[tuple[str, Path]]:
     """An exchange behind TLS: its address, and the file of the one certificate to trust."""
     pem = home / "ca.pem"
     pem.write_text(SELF_SIGNED, encoding="ascii")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
     port = int(plain.split(":")[2].split("/")[0])
-
-    async def relay(near: trio.SSLStream[trio.SocketStream]) -> None:
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            async with (
-                await trio.open_tcp_stream("127.0.0.1", port) as far,
-                near,
-                trio.open_nursery() as nursery,
-            ):
-                nursery.start_soon(pump, near, far, nursery.cancel_scope)
-                nursery.start_soon(pump, far, near, nursery.cancel_scope)
-
-    serve = functools.partial(
-        trio.serve_ssl_over_tcp, relay, 0, context, host="127.0.0.1", https_compatible=True
-    )
     async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(serve)
+        listeners = await nursery.start(front.serve, str(pem), 0, port)
         own = listeners[0].transport_listener.socket.getsockname()[1]
         yield f"wss://localhost:{own}/ws/api/v2", pem
         nursery.cancel_scope.cancel()
-
-
-async def pump(source: trio.abc.Stream, target: trio.abc.Stream, scope: trio.CancelScope) -> None:
-    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-        async for data in source:
-            await target.send_all(data)
-    scope.cancel()
 
 
 async def command(home: Path, *arguments: str, **env: str) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ from typing import final
 
 from tradebaas.board import Board
 from tradebaas.commands.describe import number, position_text
-from tradebaas.commands.summary import headline
+from tradebaas.commands.summary import headline, trades_text
 from tradebaas.config import Config
 from tradebaas.core.state import State, naked_amount
 from tradebaas.names import command
@@ -129,12 +129,17 @@ def summary(told: Told, board: Board, wall_ms: int) -> tuple[Notice | None, Told
 
 def _sums(before: Totals, now: Totals) -> str:
     trades, won = now.trades - before.trades, now.success - before.success
-    money = "".join(
-        f", net {number(value - before.net.get(currency, Decimal(0)))} {currency} after fees of "
-        f"{number(now.fees.get(currency, Decimal(0)) - before.fees.get(currency, Decimal(0)))}"
-        for currency, value in now.net.items()
-    )
+    sums = trades_text(
+        trades, won, trades - won, _gained(before.net, now.net), _gained(before.fees, now.fees),
+        _gained(before.funding, now.funding),
+    )  # fmt: skip
     return (
-        f"{trades} trades ({won} won, {trades - won} lost){money if trades else ''}; "
+        f"Trades: {sums}; "
         f"{now.crashes - before.crashes} crashes, {now.unknown - before.unknown} unknown orders."
     )
+
+
+def _gained(before: dict[str, Decimal], now: dict[str, Decimal]) -> dict[str, Decimal]:
+    """What came to each sum, where it is not nothing."""
+    gains = {name: value - before.get(name, Decimal(0)) for name, value in now.items()}
+    return {name: gain for name, gain in gains.items() if gain}

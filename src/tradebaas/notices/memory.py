@@ -25,6 +25,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     unknown: int = 0
     net: dict[str, Decimal] = {}
     fees: dict[str, Decimal] = {}
+    funding: dict[str, Decimal] = {}
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ def totals_of(counters: Counters) -> Totals:
         unknown=counters.orders_unknown,
         net=counters.net,
         fees=counters.fees,
+        funding=counters.funding,
     )
 
 

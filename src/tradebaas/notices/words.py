@@ -167,8 +167,8 @@ class Teller:
         return Notice(
             kind="closed",
             title=f"position closed, net {number(trade.net)} {trade.currency}",
-            happened=f"{describe(event)}. Gross {number(trade.gross)}, fees {number(trade.fees)} "
-            f"{trade.currency}.{owner}",
+            happened=f"{describe(event)}. Gross {number(trade.gross)}, fees {number(trade.fees)}, "
+            f"funding so far {number(trade.funding)} {trade.currency}.{owner}",
             did="The account is flat on this contract, and it looks for the next signal if it is "
             "armed.",
             todo=NOTHING,

@@ -8,7 +8,7 @@ trade sum up to the funding that it was charged or paid.
 """
 
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -178,23 +178,24 @@ def of_start(stamp: Stamp, account: Account, currency: str) -> Transaction:
 
 
 def _row(
-    stamp: Stamp, account: Account, position: Position, stood: Stand, **fields: object
+    stamp: Stamp, account: Account, position: Position, stood: Stand, **fields: Any
 ) -> Transaction:
     item = position.instrument
     currency = item.settlement_currency
     with localcontext(CONTEXT):
         balance, equity = account.cash(currency), account.equity(currency, stood.mark)
-    shown = {
-        "currency": currency,
-        "instrument_name": item.name,
-        "price_currency": item.quote_currency,
-        "mark_price": stood.mark,
-        "index_price": stood.price,
-        "position": plain(position.size),
-        "balance": plain(balance),
-        "equity": plain(equity),
-    }
-    return Transaction(**msgspec.structs.asdict(stamp), **shown, **fields)  # type: ignore[arg-type]
+    return Transaction(
+        **msgspec.structs.asdict(stamp),
+        currency=currency,
+        instrument_name=item.name,
+        price_currency=item.quote_currency,
+        mark_price=stood.mark,
+        index_price=stood.price,
+        position=plain(position.size),
+        balance=plain(balance),
+        equity=plain(equity),
+        **fields,
+    )
 
 
 def matches(row: Transaction, query: str) -> bool:

@@ -75,10 +75,11 @@ def test_a_store_that_cannot_be_written_is_told(board: Board, conditions: Condit
     assert titles(conditions, 1.0) == []
 
 
-def counters(trades: int, won: int, net: str, fees: str) -> Counters:
+def counters(trades: int, won: int, net: str, fees: str, funding: str) -> Counters:
     return Counters(
         trades=trades, trades_success=won, trades_failed=trades - won,
-        net={"BTC": Decimal(net)}, fees={"BTC": Decimal(fees)}, crashes=1,
+        net={"BTC": Decimal(net)}, fees={"BTC": Decimal(fees)},
+        funding={"BTC": Decimal(funding)}, crashes=1,
     )  # fmt: skip
 
 
@@ -91,14 +92,15 @@ def test_the_first_day_is_only_begun(board: Board) -> None:
 
 def test_a_day_is_summed_up_after_its_end(board: Board) -> None:
     board.link.set(LinkStatus(up=True))
-    board.view.set(State(counters=counters(3, 2, "0.5", "0.1")))
+    board.view.set(State(counters=counters(3, 2, "0.5", "0.1", "0.01")))
     _, told = summary(Told(), board, 20_000 * DAY_MS)
-    board.view.set(State(counters=replace(counters(8, 4, "0.4", "0.3"), crashes=3)))
+    board.view.set(State(counters=replace(counters(8, 4, "0.4", "0.3", "-0.02"), crashes=3)))
     notice, told = summary(told, board, 20_001 * DAY_MS)
     assert notice is not None
     assert notice.title == "summary of 2024-10-04"
     assert notice.happened == (
-        "5 trades (2 won, 3 lost), net -0.1 BTC after fees of 0.2; 2 crashes, 0 unknown orders."
+        "Trades: 5 (2 won, 3 lost), net -0.1 BTC after 0.2 of fees and -0.03 of funding; "
+        "2 crashes, 0 unknown orders."
     )
     assert told.totals.trades == 8
     assert summary(told, board, 20_001 * DAY_MS + 1)[0] is None

@@ -131,3 +131,13 @@ def test_how_a_notice_reads() -> None:
     assert did.startswith("What the daemon did: ")
     assert todo.startswith("What you should do: ")
     assert where == "2023-11-14 22:13:20 UTC, box, /data"
+
+
+def test_a_closed_trade_tells_each_part_of_its_net() -> None:
+    event = next(event for event, _ in CASES if isinstance(event, e.TradeClosed))
+    trade = replace(
+        event.trade, gross=D("0.5"), fees=D("0.02"), funding=D("-0.003"), net=D("0.483")
+    )
+    (notice,) = told(e.TradeClosed(trade=trade))
+    assert "net 0.483 BTC" in notice.title
+    assert "Gross 0.5, fees 0.02, funding so far -0.003 BTC." in notice.happened
