@@ -37,7 +37,8 @@ daemon. What reaches a person without any of this is in [notices](notices.md).
 ALERTS = """\
 ## Alerts
 
-`critical` is for now, `warning` for today. [The runbook](recovery.md) has the rest.
+`critical` is for now, `warning` for today. Each name leads to its entry in the runbook, which
+has the rest; the alert itself carries the way there as `runbook`.
 """
 METRICS = """\
 ## Metrics
@@ -65,8 +66,8 @@ def _alerts() -> Iterator[str]:
         expr = _flat(found["expr"]).replace("|", "\\|")
         words = f"{summary}. {text}".replace("|", "\\|")
         yield (
-            f"| `{found['name']}` | {found['severity']} | `{expr}` | {found['wait'] or 'at once'} "
-            f"| {words} |"
+            f"| [`{found['name']}`](runbook.md#{found['name'].lower()}) | {found['severity']} "
+            f"| `{expr}` | {found['wait'] or 'at once'} | {words} |"
         )
 
 

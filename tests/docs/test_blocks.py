@@ -66,10 +66,11 @@ GIVEN = {  # what a page takes for granted
     FIRST: TESTNET,
     "docs/testnet.md": TESTNET + ". .venv/bin/activate\n",
     "docs/recovery.md": DAEMON + PREDECESSOR,
+    "docs/runbook.md": DAEMON,
     "docs/api.md": DAEMON,
 }
 ANSWERS = {FIRST: "S3CRET\n", "docs/testnet.md": "S3CRET\nAUD1T\n"}
-SAMPLES = ("README.md", "docs/testnet.md", "docs/api.md")
+SAMPLES = ("README.md", "docs/testnet.md", "docs/api.md", "docs/runbook.md")
 """Pages of which every line of sample output must be seen."""
 
 pytestmark = pytest.mark.skipif(bool(box.refusal()), reason=box.refusal() or "not needed")

@@ -270,7 +270,7 @@ class Teller:
             title=f"protect-only: {event.cause}",
             happened=f"Nothing may be opened: {event.detail or event.cause}.",
             did="It keeps, protects and closes what is open, until the cause is gone.",
-            todo="Remove the cause if it is yours to remove; docs/recovery.md has each of them.",
+            todo="Remove the cause if it is yours to remove; docs/runbook.md has each of them.",
         )
 
     def protecting_no_more(self, event: ProtectOnlyLeft) -> Notice:
