@@ -25,7 +25,7 @@ TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "c
 TASKS |= {"settings", "redact", "logs"}
 # Parts of the shell that daemon.py has no room for.
 SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "output", "reload"}
-SHELL |= {"threads", "unattended"}
+SHELL |= {"gaps", "threads", "unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -60,6 +60,7 @@ LAYERS: dict[str, set[str]] = {
     "console": BASE | {"core", "config", "board", "commands", "output", "runtime", "threads"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},
+    "gaps": BASE | {"store", "runtime"},
     "unattended": BASE | {"core", "store", "runtime", "board", "output"},
     "daemon": TASKS | SHELL | {"access", "actors", "direct", "lives", "web"},
     "direct": TASKS | {"actors"},

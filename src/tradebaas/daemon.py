@@ -303,8 +303,6 @@ class _Daemon:
         for place in places:
             check_access(place)
 
-    # -------------------------------------------------------------------------------- HTTP
-
     async def _notices(self) -> None:
         """Tell those who want to be told."""
         if self.addresses:
@@ -350,6 +348,7 @@ class _Daemon:
         async with self.ports.open_blocking("imports") as worker:
             await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
             await worker.run(import_module, "tradebaas.web.server")
+        from tradebaas.gaps import gap_of
         from tradebaas.web.address import keep_address
         from tradebaas.web.app import create_app
         from tradebaas.web.server import serve
@@ -368,6 +367,7 @@ class _Daemon:
             deaths=lambda: self.lives.deaths,
             bind_assignment=partial(bind_assignment, self.config),
             leave_halt=self._leave_halt,
+            read_gap=partial(gap_of, Place(self.config.data_dir), self.ports),
             kill=self.lives.kill if self.chaos else None,
         )
         app = create_app(shell)

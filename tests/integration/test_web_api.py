@@ -13,6 +13,7 @@ from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
 from tradebaas.core import moving
 from tradebaas.core.model import Direction, Order, Phase
 from tradebaas.core.risk import Limits
+from tradebaas.errors import StoreFault
 from tradebaas.web import api
 from tradebaas.web.guard import MAX_REQUESTS
 from tradebaas.web.reply import MAX_BODY_BYTES
@@ -169,6 +170,16 @@ async def test_reads_are_503_before_the_first_state() -> None:
     async with served(World()) as client:
         assert (await client.get("/api/position")).status_code == 503
         assert (await client.get("/api/recovery")).json()["finished"] is False
+
+
+async def test_what_a_restore_did_not_have_is_shown_or_why_it_cannot_be_read(world: World) -> None:
+    async with served(world) as client:
+        assert (await client.get("/api/gap")).json() == {"restored": None}
+        world.gap = {"fills": []}
+        assert (await client.get("/api/gap")).json() == {"restored": {"fills": []}}
+        world.gap = StoreFault("the disk is gone")
+        broken = await client.get("/api/gap")
+    assert (broken.status_code, broken.json()["error"]) == (503, "the disk is gone")
 
 
 # ---------------------------------------------------------------------------------- refused

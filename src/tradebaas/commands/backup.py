@@ -1,4 +1,4 @@
-"""``backup list|create|copy|verify|restore`` (and ``drill``): copies of the store, and back.
+"""``backup list|create|copy|verify|restore|drill|gap``: copies of the store, and back.
 
 ``create`` and ``copy`` are also what the daemon's backup scheduler runs, each as a process of its
 own.
@@ -23,6 +23,7 @@ from tradebaas.commands.common import (
     with_config,
 )
 from tradebaas.commands.drill import drill
+from tradebaas.commands.gap import gap
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
 from tradebaas.names import command
@@ -39,6 +40,7 @@ def backup() -> None:
 
 
 backup.add_command(drill)
+backup.add_command(gap)
 
 
 @backup.command("list")
@@ -205,7 +207,9 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     """Put the backup NAME in the place of the store; the daemon must be stopped.
 
     What is there now is moved aside and kept. The daemon then starts halted and closes what is
-    open of its own: look at what it finds, then `tradebaas resume`.
+    open of its own: look at what it finds (`tradebaas backup gap`), then `tradebaas resume`. To
+    have a damaged store restored without a person, set auto_restore = true under [backups] of the
+    configuration: that is a setting and no option, since it is `tradebaas run` that does it.
     """
     from tradebaas.store.place import Place
     from tradebaas.store.restore import restore as restore_backup
@@ -221,7 +225,8 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     click.echo(f"restored {restored.info.name}: {restored.info.seq} events")
     if restored.moved_to is not None:
         click.echo(f"what was there before is kept in {restored.moved_to}")
-    steps = f"`{command('run')}`, look at `{command('status')}`, then `{command('resume')}`"
+    look = f"look at `{command('status')}` and `{command('backup', 'gap')}`"
+    steps = f"`{command('run')}`, {look}, then `{command('resume')}`"
     click.echo(f"it starts halted and closes what is open of its own: {steps}")
 
 

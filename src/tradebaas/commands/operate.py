@@ -16,6 +16,7 @@ from tradebaas.commands.common import (
     with_config,
 )
 from tradebaas.commands.describe import position_text
+from tradebaas.commands.gap import gap_row, is_recent, read_gap
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.remote import UNAVAILABLE, Reply, Unreachable, command, get
 from tradebaas.commands.summary import Rows, state_rows, strategy_text, trades_text
@@ -130,7 +131,17 @@ def _health_rows(config: Config, health: Reply) -> Rows:
         ("clock", _clock(body["clock"])),
     ]
     doing = get(config, "/api/strategy/status")
-    return rows + _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else rows
+    rows += _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else []
+    return rows + _restored_rows(config, msgspec.convert(body["timestamp_ms"], int))
+
+
+def _restored_rows(config: Config, now_ms: int) -> Rows:
+    """For some days after a restore: what the backup did not have."""
+    from tradebaas.store.gap import Gap
+
+    told = get(config, "/api/gap")
+    found = msgspec.convert(told.body["restored"], Gap | None) if told.ok else None
+    return [] if found is None or not is_recent(found, now_ms) else [gap_row(found)]
 
 
 class _Doing(Struct, frozen=True):
@@ -214,4 +225,6 @@ def _show_down(config: Config, down: Unreachable, as_json: bool) -> None:
         print_json({"status": "down", "reason": str(down), "state": folded})
         return
     click.echo(f"{down}.", err=True)
-    print_table(("", ""), state_rows(folded), title="The last state of its store:")
+    gap = read_gap(config)
+    rows = state_rows(folded) + ([] if gap is None else [gap_row(gap)])
+    print_table(("", ""), rows, title="The last state of its store:")

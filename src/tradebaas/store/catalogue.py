@@ -9,6 +9,7 @@ import shlex
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,8 @@ from tradebaas.names import command
 from tradebaas.store import schema
 from tradebaas.store.disk import Disk
 from tradebaas.store.place import Place, moved_aside
+
+T = TypeVar("T")
 
 
 class BackupInfo(Struct, frozen=True, kw_only=True):
@@ -57,6 +60,16 @@ class Note(Struct, frozen=True):
     at_ms: int
 
 
+class RestoreNote(Struct, frozen=True, kw_only=True):
+    """Which backup was put in the place of the store last, where it ends, and when (wall ms)."""
+
+    name: str
+    seq: int
+    chain: str
+    at_ms: int
+
+
+RESTORED = "restored.json"
 SECOND = "second.json"
 """Of when the newest backup is that the second place has."""
 DRILL = "drill.json"
@@ -179,10 +192,7 @@ def read_note(place: Place, name: str) -> Note | None:
     Raises:
         OSError: The directory cannot be read.
     """
-    try:
-        return msgspec.json.decode(place.disk.read(place.backups / name), type=Note)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return _read(place, name, Note)
 
 
 def write_note(place: Place, name: str, note: Note) -> None:
@@ -192,6 +202,31 @@ def write_note(place: Place, name: str, note: Note) -> None:
         OSError: It cannot be written.
     """
     _write(place.disk, place.backups / name, note)
+
+
+def read_restored(place: Place) -> RestoreNote | None:
+    """The newest restore; None when there never was one, or its note cannot be read.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    return _read(place, RESTORED, RestoreNote)
+
+
+def write_restored(place: Place, restored: RestoreNote) -> None:
+    """Write it durably.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _write(place.disk, place.backups / RESTORED, restored)
+
+
+def _read(place: Place, name: str, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(place.disk.read(place.backups / name), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _write(disk: Disk, path: Path, content: Struct) -> None:

@@ -56,12 +56,18 @@ def restore(place: Place, name: str, *, now_ms: int, unattended: bool = False) -
                 how = UNATTENDED if unattended else "restored"
                 write_halt(place, f"{how} from {name} at {stamp(now_ms)}")
             moved_to = _move_aside(place, now_ms)
+            catalogue.write_restored(place, _note(info, now_ms))
             disk.rename(ready, place.db)
             HeadFile.create(place, head).close()
             lock.mark_store()
         finally:
             lock.release()
     return Restored(info, moved_to)
+
+
+def _note(info: BackupInfo, now_ms: int) -> catalogue.RestoreNote:
+    """From where on the log will be another one's: ``gap`` lists what was between."""
+    return catalogue.RestoreNote(name=info.name, seq=info.seq, chain=info.chain, at_ms=now_ms)
 
 
 def _find(place: Place, name: str) -> BackupInfo:

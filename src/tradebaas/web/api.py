@@ -28,6 +28,7 @@ from tradebaas.core.messages import (
 from tradebaas.core.model import Assignment
 from tradebaas.core.reasons import printable, reason_problem
 from tradebaas.core.state import State
+from tradebaas.errors import Fatal
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.web import status
 from tradebaas.web.guard import from_loopback
@@ -102,6 +103,13 @@ def add_reads(app: QuartTrio, shell: Shell) -> None:
     @app.get("/api/recovery")
     async def recovery() -> Response:
         return answer(status.recovery_body(glance(shell)))
+
+    @app.get("/api/gap")
+    async def gap() -> Response:
+        try:
+            return answer({"restored": await shell.read_gap()})
+        except Fatal as unreadable:
+            return problem(503, str(unreadable))
 
 
 def add_commands(app: QuartTrio, shell: Shell) -> None:

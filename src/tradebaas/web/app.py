@@ -23,6 +23,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>TradeBaas<
 <li><a href="/api/strategy/status">/api/strategy/status</a>: what the strategy is doing
 <li><a href="/api/position">/api/position</a>, <a href="/api/orders">/api/orders</a>: what is open
 <li><a href="/api/recovery">/api/recovery</a>: the recovery report
+<li><a href="/api/gap">/api/gap</a>: after a restore, what the backup did not have
 <li><a href="/metrics">/metrics</a>: for Prometheus
 </ul><p>In a terminal: <code>tradebaas status</code>, <code>tradebaas log --follow</code>,
 <code>tradebaas halt REASON</code>.</p></html>

@@ -23,6 +23,7 @@ class Shell:
     parameter of an assignment, or says why it cannot be started. ``kill`` makes one actor die
     (``LookupError`` for an unknown name); it is None unless the daemon was started with --chaos.
     ``leave_halt`` writes data/HALT, durably (``OSError``): for when there is no crew to ask.
+    ``read_gap`` reads what the newest restore did not have, None if there was none (``Fatal``).
     """
 
     config: Config
@@ -36,4 +37,5 @@ class Shell:
     deaths: Callable[[], int]
     bind_assignment: Callable[[Assignment], Assignment | str]
     leave_halt: Callable[[str], Awaitable[None]]
+    read_gap: Callable[[], Awaitable[object]]
     kill: Callable[[str], None] | None = None

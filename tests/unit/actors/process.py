@@ -257,6 +257,10 @@ class Books:
         bodies = self._read("SELECT body FROM journal WHERE kind = 'position' ORDER BY n")
         return Decimal(str(bodies[-1]["size"])) if bodies else Decimal(0)
 
+    def trades(self) -> list[dict[str, object]]:
+        """Those of the account, oldest first."""
+        return self._read("SELECT body FROM journal WHERE kind = 'trade' ORDER BY n")
+
     def live_stops(self) -> list[dict[str, object]]:
         newest: dict[object, dict[str, object]] = {}
         for order in self._read("SELECT body FROM journal WHERE kind = 'order' ORDER BY n"):

@@ -173,7 +173,7 @@ class Death(BaseException):
     """Stands for SIGKILL: nothing in the program catches it."""
 
 
-@pytest.mark.parametrize("dies_at", range(8))
+@pytest.mark.parametrize("dies_at", range(9))
 def test_a_death_in_a_restore_never_leaves_a_store_that_trades(
     tmp_path: Path, dies_at: int
 ) -> None:
@@ -194,7 +194,7 @@ def test_a_death_in_a_restore_never_leaves_a_store_that_trades(
         restore(Place(tmp_path, DeadlyDisk()), name, now_ms=NOW_MS)
     except Death:
         died = True
-    assert died == (dies_at < 6)  # HALT, db, shm, head, the new db, the new head
+    assert died == (dies_at < 7)  # HALT, db, shm, head, the note, the new db, the new head
     after = outcome(tmp_path)
     if not isinstance(after, StoreDamaged):
         assert not isinstance(after, Fatal)

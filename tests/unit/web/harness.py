@@ -19,6 +19,7 @@ from tradebaas.core.messages import Answer, Committed, Refused, Request, StartLi
 from tradebaas.core.model import Assignment, ContractKind, Direction, Intent, Position, Role
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
+from tradebaas.errors import Fatal
 from tradebaas.runtime.mailbox import Asker, Asks, Door, open_asks
 from tradebaas.web.app import create_app
 from tradebaas.web.server import serve
@@ -79,6 +80,8 @@ class World:
     log: list[str] = field(default_factory=list)
     deaths: int = 0
     killed: list[str] = field(default_factory=list)
+    gap: object = None
+    """What a restore did not have, or why that cannot be read."""
     left: list[str] = field(default_factory=list)
     """The halts that were left in a file."""
     unwritable: bool = False
@@ -101,6 +104,7 @@ class World:
             deaths=lambda: self.deaths,
             bind_assignment=self.bind,
             leave_halt=self.leave_halt,
+            read_gap=self.read_gap,
             kill=self.kill if chaos else None,
         )
 
@@ -114,6 +118,12 @@ class World:
         if self.unwritable:
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         self.left.append(reason)
+
+    async def read_gap(self) -> object:
+        await trio.lowlevel.checkpoint()
+        if isinstance(self.gap, Fatal):
+            raise self.gap
+        return self.gap
 
     def kill(self, actor: str) -> None:
         if actor != "strategy":
