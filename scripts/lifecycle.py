@@ -1,4 +1,4 @@
-"""Draws docs/lifecycle.md from the transition table: ``python scripts/lifecycle.py``.
+"""Draws docs/lifecycle.md and lifecycle.svg from the transitions: ``python scripts/lifecycle.py``.
 
 The table in ``core/lifecycle.py`` is the only place that says which moves there are; this file only
 lays them out. A test compares the page with what this script makes, so it cannot fall behind.
@@ -7,10 +7,14 @@ lays them out. A test compares the page with what this script makes, so it canno
 from collections.abc import Iterator
 from pathlib import Path
 
+from drawing import drawing
+
 from tradebaas.core.lifecycle import TRANSITIONS
 from tradebaas.core.model import Phase
 
 PAGE = Path(__file__).parent.parent / "docs" / "lifecycle.md"
+DRAWING = PAGE.with_suffix(".svg")
+DRAWN = "![The six states, and every move between them](lifecycle.svg)"
 
 MEANING = {
     Phase.IDLE: "no strategy is armed and nothing is open",
@@ -37,22 +41,18 @@ expect, after a crash, a lost store or the owner's own trading.
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join((HEAD, *_states(), "", *_diagram(), "", *_moves(), ""))
+    return "\n".join((HEAD, *_states(), "", DRAWN, "", *_moves(), ""))
+
+
+def picture() -> str:
+    """The drawing on the page, as SVG: it needs no script and no network."""
+    return drawing(list(Phase), TRANSITIONS)
 
 
 def _states() -> Iterator[str]:
     yield "| state | what it means |"
     yield "| --- | --- |"
     yield from (f"| `{phase}` | {MEANING[phase]} |" for phase in Phase)
-
-
-def _diagram() -> Iterator[str]:
-    yield "```mermaid"
-    yield "stateDiagram-v2"
-    yield f"    [*] --> {Phase.IDLE}"
-    for (source, target), cause in TRANSITIONS.items():
-        yield f"    {source} --> {target}: {cause}"
-    yield "```"
 
 
 def _moves() -> Iterator[str]:
@@ -64,3 +64,4 @@ def _moves() -> Iterator[str]:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    DRAWING.write_text(picture(), encoding="utf-8")

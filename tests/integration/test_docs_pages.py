@@ -9,6 +9,7 @@ import click
 import pytest
 
 from tradebaas.cli import main
+from tradebaas.core.lifecycle import TRANSITIONS
 from tradebaas.errors import BudgetSpent, StoreFault, Unusable
 
 ROOT = Path(__file__).parents[2]
@@ -114,10 +115,19 @@ def test_a_decision_has_its_four_parts_and_is_short(name: str) -> None:
     assert re.match(rf"# {Path(name).name[:4]} ", text)
 
 
-def test_the_lifecycle_page_is_what_the_table_says() -> None:
-    drawn = runpy.run_path(str(ROOT / "scripts" / "lifecycle.py"))["page"]()
-    page = (ROOT / "docs" / "lifecycle.md").read_text(encoding="utf-8")
-    assert page == drawn, "run: python scripts/lifecycle.py"
+def test_the_lifecycle_page_is_what_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    made = runpy.run_path(str(ROOT / "scripts" / "lifecycle.py"))
+    for name, drawn in (("lifecycle.md", made["page"]()), ("lifecycle.svg", made["picture"]())):
+        kept = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert kept == drawn, "run: python scripts/lifecycle.py"
+
+
+def test_the_drawing_of_the_lifecycle_has_every_move() -> None:
+    drawn = (ROOT / "docs" / "lifecycle.svg").read_text(encoding="utf-8")
+    words = re.findall(r'class="words"[^>]*>([^<]+)<', drawn)
+    assert sorted(words) == sorted(TRANSITIONS.values())
+    assert drawn.count("<path marker-end=") == len(TRANSITIONS)
 
 
 def test_the_page_of_monitoring_is_what_the_tables_say() -> None:
