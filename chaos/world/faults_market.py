@@ -99,7 +99,7 @@ def _dry(scene: Scene, thin: str, contracts: int, lasting_ms: tuple[int, int] = 
 
 
 def _thin(scene: Scene) -> str:
-    """Little at each price: orders fill in many parts, and far away; limits only in part."""
+    """Little at each price: orders fill in parts and further away, large ones not whole."""
     return _depth(scene, scene.rng.randint(1, 40))
 
 
