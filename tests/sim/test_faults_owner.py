@@ -105,6 +105,17 @@ async def test_without_liquidity_a_stop_is_cut_short_and_that_is_sabotage(
         assert naked.sabotage
 
 
+async def test_what_a_small_book_leaves_of_a_stop_is_sabotage(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.running(), world.client() as client:
+        await client.call("private/buy", **bracket())
+        world.exchange.matching.levels.depth[BTC] = D(10)
+        await world.server.act(lambda: world.exchange.shock(D(48_400)))
+        assert world.size == 1000 - 20 * 10
+        (naked,) = world.books().naked_all()
+        assert naked.sabotage
+
+
 async def test_without_liquidity_a_stop_waits_and_fills_late(autojump_clock: MockClock) -> None:
     world = World()
     async with world.running(), world.client() as client:
