@@ -178,6 +178,21 @@ def test_in_a_gap_the_orders_that_it_passes_are_in_nobodys_way() -> None:
     ]
 
 
+def test_what_a_gap_leaves_of_an_order_stands_in_the_book_again() -> None:
+    lab, alice = two()
+    lab.call("admin/depth", amount=50)
+    lab.buy(100, price=78_900)
+    lab.exchange.shock(D(78_900))
+    assert shown(lab, "bids")[0] == [D(78_900), D(100)]
+    assert got(alice.sell(70)) == [[D(78_900), D(50)], [D(78_900), D(20)]]
+
+
+def test_nobody_bids_nothing() -> None:
+    lab, _ = two()
+    lab.exchange.shock(D("1.5"))
+    assert [price for price, _ in shown(lab, "bids")] == [D("1.5"), D(1), D("0.5")]
+
+
 def test_what_only_reduces_offers_no_more_than_there_is_to_reduce() -> None:
     lab, _ = two()
     lab.buy(100)
@@ -186,3 +201,8 @@ def test_what_only_reduces_offers_no_more_than_there_is_to_reduce() -> None:
     assert dict(map(tuple, shown(lab, "asks")))[D(80_002)] == HOLDS + 40
     lab.sell(40)
     assert dict(map(tuple, shown(lab, "asks")))[D(80_002)] == HOLDS
+    lab.buy(100)
+    lab.sell(100, price=80_100, reduce_only=True)
+    assert shown(lab, "asks")[-1] == [D(80_100), D(100)]
+    lab.sell(100)
+    assert len(shown(lab, "asks")) == LEVELS
