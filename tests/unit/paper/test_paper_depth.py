@@ -53,7 +53,8 @@ def test_a_market_order_takes_what_is_shown_and_the_rest_of_it_is_cancelled() ->
     before = shown(lab, "asks")
     answer = lab.buy(5000)
     assert got(answer) == before
-    assert (answer["order"]["order_state"], lab.size()) == ("cancelled", 50 * LEVELS)
+    assert answer["order"]["order_state"] == "cancelled"
+    assert lab.size() == 50 * LEVELS
     ticker = lab.call("public/ticker", instrument_name=BTC)
     assert (shown(lab, "asks"), ticker["best_ask_price"]) == ([], None)
     assert lab.sell(10)["order"]["average_price"] == BID
@@ -198,9 +199,9 @@ def test_what_only_reduces_offers_no_more_than_there_is_to_reduce() -> None:
     lab.buy(100)
     lab.sell(100, price=80_002, reduce_only=True)
     lab.sell(60)
-    assert dict(map(tuple, shown(lab, "asks")))[D(80_002)] == HOLDS + 40
+    assert [D(80_002), HOLDS + 40] in shown(lab, "asks")
     lab.sell(40)
-    assert dict(map(tuple, shown(lab, "asks")))[D(80_002)] == HOLDS
+    assert [D(80_002), HOLDS] in shown(lab, "asks")
     lab.buy(100)
     lab.sell(100, price=80_100, reduce_only=True)
     assert shown(lab, "asks")[-1] == [D(80_100), D(100)]
