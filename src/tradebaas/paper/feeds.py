@@ -55,7 +55,7 @@ class Feeds:
     def ticker(self, name: str) -> Wire:
         """Return the ticker of an instrument."""
         item = INSTRUMENTS[name]
-        best = sides(item, self._matching, levels=1)
+        best = sides(item, self._matching)
         desks = self._matching.desks.values()
         last = last_price(self._tape, desks, name)
         trading = Trading(self.day.now(), open_interest(desks, name), last)
