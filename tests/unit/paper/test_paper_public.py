@@ -358,7 +358,7 @@ def test_daily_candles_and_a_bound_for_long_charts(monkeypatch: pytest.MonkeyPat
     method = "public/get_tradingview_chart_data"
     days = lab.call(method, resolution="1D", **asked)["ticks"]
     assert days == [T0 - n * 24 * HOUR_MS for n in (3, 2, 1, 0)]
-    monkeypatch.setattr("tradebaas.paper.tape.MAX_CHART_MINUTES", 2 * 24 * 60)
+    monkeypatch.setattr("tradebaas.paper.charts.MAX_CHART_MINUTES", 2 * 24 * 60)
     assert lab.call(method, resolution="1D", **asked)["ticks"] == days[-2:]
 
 
@@ -385,7 +385,7 @@ def test_what_there_is_to_trade() -> None:
     advance(lab, T0 + 60_000)
     volumes = lab.call("public/get_trade_volumes")
     assert [(row["currency"], row["futures_volume"]) for row in volumes] == [
-        ("BTC", D("0.07462687")), ("USDC", D("0.07462687")),
+        ("BTC", D("0.08037687")), ("USDC", D("0.08032687")),
     ]  # fmt: skip
 
 
