@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paper_kit import ALICE, BTC, LINEAR, T0, Guest, Lab, RpcError
+from paper_kit import ALICE, BTC, LINEAR, T0, Guest, Lab, RpcError, replay
 
 from tradebaas.paper.candles import MINUTE_MS
 from tradebaas.paper.desk import SEQ_PER_MS
@@ -172,20 +172,28 @@ def test_candles_and_the_day_are_what_the_public_trades_add_up_to(
 def test_fills_a_shock_and_a_restart_stay_in_the_sum(name: str) -> None:
     world = World(7)
     steps = [
-        ("advance", 12_000), ("trade", 7), ("rest", -3), ("advance", 40_000),
+        ("advance", 12_000), ("trade", 7), ("rest", -3), ("advance", 43_000),
         ("price", D("-333.3")),
         ("alice", 9), ("advance", 30_000), ("restart", 0), ("depth", 10), ("trade", -9),
         ("advance", 95_000),
     ]  # fmt: skip
     told: list[dict[str, Any]] = []
-    world.lab.call("public/subscribe", channels=[f"trades.{name}.100ms"])
     for what, value in steps:
-        if what == "restart":
-            break
         world.do(what, value)
         check(world, name)
-        told = world.trades(name)
-    for what, value in steps[steps.index(("restart", 0)) :]:
-        world.do(what, value)
-        check(world, name)
-    assert world.trades(name)[: len(told)] == told  # what was traded is never told anew
+        trades = world.trades(name)
+        assert trades[: len(told)] == told  # what was traded is never told anew
+        told = trades
+
+
+def test_a_shock_leaves_the_candles_of_a_file_on_the_tick() -> None:
+    lab = Lab(replay(*[("80000", "80500", "79500", "80400")] * 3), lockstep=False)
+    lab.exchange.advance(T0 + 31_234)
+    lab.call("admin/price", price="80111.3")
+    lab.exchange.advance(T0 + 120_000)
+    chart = lab.call(
+        "public/get_tradingview_chart_data", instrument_name=BTC, resolution="1",
+        start_timestamp=T0, end_timestamp=T0 + 60_000,
+    )  # fmt: skip
+    assert all(D(price) % TICK == 0 for column in COLUMNS[:4] for price in chart[column])
+    assert chart["cost"] == [6_000, 6_000]
