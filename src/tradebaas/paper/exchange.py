@@ -191,7 +191,6 @@ class Exchange:
             self._open_next_bar()
 
     def _open_next_bar(self) -> None:
-        self.tape.close_bar()
         self._end_day()
         before = self.tape.stand
         self.tape.state.price = self.tape.next_open()
