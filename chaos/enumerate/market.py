@@ -21,6 +21,7 @@ class StillMarket:
     start_ms = EPOCH_MS - EPOCH_MS % PERIOD_MS
     first = -HISTORY
     live = 0
+    given = False
 
     def bar(self, number: int) -> Candle | None:
         """The bar, for any number from the first one on."""

@@ -99,7 +99,7 @@ def _dry(scene: Scene, thin: str, contracts: int, lasting_ms: tuple[int, int] = 
 
 
 def _thin(scene: Scene) -> str:
-    """Little at each price: orders fill in many parts, and far away; limits only in part."""
+    """Little at each price: orders fill in parts and further away, large ones not whole."""
     return _depth(scene, scene.rng.randint(1, 40))
 
 
@@ -127,7 +127,7 @@ def _stop_in_drought(scene: Scene) -> str:
 
 def _deep(scene: Scene) -> str:
     """The book is full again; market orders that wait are served."""
-    if scene.instrument not in scene.exchange.matching.depth:
+    if scene.instrument not in scene.exchange.matching.levels.depth:
         return ""
     scene.front.own("admin/thin", {"thin": "no", "for_ms": 0})
     scene.front.own("admin/depth", {"instrument_name": scene.instrument, "amount": None})
@@ -192,10 +192,10 @@ def fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
     if order is None or order.level is None or not scene.open:
         return False
     matching, name = scene.exchange.matching, order.instrument_name
-    depth = matching.depth.get(name)
+    depth = matching.levels.depth.get(name)
     step = INSTRUMENTS[name].contract_size
     if part and order.remaining > step:
-        matching.depth[name] = INSTRUMENTS[name].floor_amount(order.remaining / 2)
+        matching.levels.depth[name] = INSTRUMENTS[name].floor_amount(order.remaining / 2)
     beyond = INSTRUMENTS[name].tick_size * (1 if order.waits_for_rise else -1)
     if part:
         scene.exchange.shock(order.level - beyond)  # what a level holds is back once it was left
@@ -203,9 +203,9 @@ def fill_first(scene: Scene, order: Order | None, part: bool) -> bool:
     else:
         scene.exchange.shock(order.level + beyond)
     if depth is None:
-        matching.depth.pop(name, None)
+        matching.levels.depth.pop(name, None)
     else:
-        matching.depth[name] = depth
+        matching.levels.depth[name] = depth
     return True
 
 

@@ -123,7 +123,7 @@ def quiet(scene: Scene) -> None:
     scene.front.quiet()
     scene.mail.quiet()
     scene.exchange.terms.reset(Terms.of(scene.exchange.config))
-    scene.exchange.matching.thin_out("no", 0)
-    scene.exchange.matching.depth.clear()
+    scene.exchange.matching.levels.thin_out("no", 0)
+    scene.exchange.matching.levels.depth.clear()
     if scene.skew is not None:
         scene.skew.drift(0)

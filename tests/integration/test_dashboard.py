@@ -5,6 +5,7 @@ import re
 import runpy
 import shutil
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ async def published() -> dict[str, set[str]]:
     """Each metric that a daemon publishes, and its labels."""
     world = World()
     world.well()
-    world.show(counters=Counters(net={"BTC": 1}, fees={"BTC": 1}))  # type: ignore[dict-item]
+    one = {"BTC": Decimal(1)}
+    world.show(counters=Counters(net=one, fees=one, funding=one))
     async with served(world) as client, world.life():
         text = (await client.get("/metrics")).text
     found: dict[str, set[str]] = {}

@@ -101,7 +101,7 @@ async def test_an_act_is_a_step_of_its_own(autojump_clock: MockClock) -> None:
         await client.call("public/subscribe", channels=[f"ticker.{BTC}.100ms"])
         await world.server.act(lambda: world.server.exchange.shock(price))
         ticks = [await client.next() for _ in range(2)]
-        assert any(tick["params"]["data"]["last_price"] == price for tick in ticks)
+        assert any(tick["params"]["data"]["index_price"] == price for tick in ticks)
 
 
 async def test_the_market_steps_as_often_as_it_is_told_to(autojump_clock: MockClock) -> None:

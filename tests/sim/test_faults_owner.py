@@ -79,7 +79,7 @@ async def test_a_touched_take_fills_as_far_as_the_book_holds(autojump_clock: Moc
     world = World()
     async with world.running(), world.client() as client:
         await client.call("private/buy", **bracket())
-        world.exchange.matching.depth[BTC] = D(300)
+        world.exchange.matching.levels.depth[BTC] = D(300)
         assert await world.strike("touch of the take")
         assert world.size == 700
         # The stop shrinks with what the take has closed.
@@ -95,7 +95,7 @@ async def test_without_liquidity_a_stop_is_cut_short_and_that_is_sabotage(
         await client.call("private/subscribe", channels=[CHANGES])
         await client.call("private/buy", **bracket())
         assert await world.strike("no liquidity, rest cancelled")
-        world.exchange.matching.depth[BTC] = D(0)
+        world.exchange.matching.levels.depth[BTC] = D(0)
         # Not by an act of the driver's, but because the market went there.
         await world.server.act(lambda: world.exchange.shock(D(48_400)))
         assert world.size == 1000
@@ -105,12 +105,23 @@ async def test_without_liquidity_a_stop_is_cut_short_and_that_is_sabotage(
         assert naked.sabotage
 
 
+async def test_what_a_small_book_leaves_of_a_stop_is_sabotage(autojump_clock: MockClock) -> None:
+    world = World()
+    async with world.running(), world.client() as client:
+        await client.call("private/buy", **bracket())
+        world.exchange.matching.levels.depth[BTC] = D(10)
+        await world.server.act(lambda: world.exchange.shock(D(48_400)))
+        assert world.size == 1000 - 20 * 10
+        (naked,) = world.books().naked_all()
+        assert naked.sabotage
+
+
 async def test_without_liquidity_a_stop_waits_and_fills_late(autojump_clock: MockClock) -> None:
     world = World()
     async with world.running(), world.client() as client:
         await client.call("private/buy", **bracket())
         await world.strike("no liquidity, rest waits")
-        world.exchange.matching.depth[BTC] = D(10)
+        world.exchange.matching.levels.depth[BTC] = D(10)
         assert await world.strike("gap through the stop")
         waiting = [o for o in await client.call("private/get_open_orders") if "price" in o]
         child = next(order for order in waiting if order["order_type"] == "market")

@@ -18,7 +18,7 @@ from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.cancels import cancel_all
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, plain
-from tradebaas.paper.matching import Thin
+from tradebaas.paper.levels import Thin
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.order_params import CancelAll, Entry
 from tradebaas.paper.orders import order_wire
@@ -154,11 +154,11 @@ def _price(call: Call, asked: Price) -> str:
 def _depth(call: Call, asked: Depth) -> str:
     name = params.instrument(asked.instrument_name).name
     if asked.amount is None:
-        call.exchange.matching.depth.pop(name, None)
+        call.exchange.matching.levels.depth.pop(name, None)
     elif not checks.is_sane(asked.amount) or asked.amount < 0:
         raise invalid("amount", "must not be below zero")
     else:
-        call.exchange.matching.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
+        call.exchange.matching.levels.depth[name] = INSTRUMENTS[name].floor_amount(asked.amount)
     return "ok"
 
 
@@ -174,7 +174,7 @@ def _liquidate(call: Call, asked: Liquidate) -> int:
 
 def _thin(call: Call, asked: ThinOut) -> str:
     exchange = call.exchange
-    exchange.matching.thin_out(asked.thin, exchange.now_ms + asked.for_ms)
+    exchange.matching.levels.thin_out(asked.thin, exchange.now_ms + asked.for_ms)
     return "ok"
 
 

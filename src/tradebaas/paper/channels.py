@@ -7,8 +7,8 @@ does.
 """
 
 from tradebaas.paper.books import DEPTHS, GROUPS
+from tradebaas.paper.charts import RESOLUTIONS
 from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS
-from tradebaas.paper.tape import RESOLUTIONS
 
 INTERVALS = ("raw", "100ms", "agg2")
 SLOW = ("100ms", "agg2")

@@ -120,9 +120,12 @@ def build(
 
 
 def _limit(call: Call, item: Instrument, direction: Direction, asked: Entry | Leg) -> Decimal:
-    """Return the limit of an order; that of a ``market_limit`` is the best opposite price."""
+    """Return the limit of an order; that of a ``market_limit`` is the best opposite price, or where
+    that would be if anybody offered."""
     if asked.type == "market_limit":
-        return call.exchange.tape.ask if direction == "buy" else call.exchange.tape.bid
+        tape = call.exchange.tape
+        best = call.exchange.matching.levels.best(item, direction)
+        return best or (tape.ask if direction == "buy" else tape.bid)
     return price_of(item, "price", asked.price)
 
 

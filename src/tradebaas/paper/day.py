@@ -1,27 +1,25 @@
-"""What the last 24 hours of the tape were like (``stats`` of a ticker, protocol section 7.2).
+"""What the last 24 hours of an instrument were like (``stats`` of a ticker, protocol section 7.2).
 
 A day is 1,440 bars, the running one included. The whole ones are counted once, when they have
 closed, and leave when they are too old, so a ticker costs the same whatever the day was like. Its
 highest and lowest price are kept as in any sliding window: a bar is dropped as soon as a later one
-has outdone it. Nothing is saved: after a restart the tape is read again, by the first who asks.
+has outdone it. Nothing is saved: after a restart the chart is read again, by the first who asks.
 """
 
 from collections import deque
 from decimal import Decimal, localcontext
 from typing import NamedTuple, final
 
-from tradebaas.paper.candles import Candle
+from tradebaas.paper.charts import Bar, Chart
 from tradebaas.paper.instruments import CONTEXT, Wire
-from tradebaas.paper.tape import Tape, coins
 
 DAY_BARS = 24 * 60
 PERCENT_STEP = Decimal("0.0001")
 
 
-class _Bar(NamedTuple):
+class _Closed(NamedTuple):
     number: int
-    candle: Candle
-    coins: Decimal
+    bar: Bar
 
 
 class Day(NamedTuple):
@@ -51,12 +49,12 @@ class Day(NamedTuple):
 
 @final
 class LastDay:
-    """The day that ends with the running bar of a tape."""
+    """The day that ends with the running bar of a chart."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self._next = tape.market.first
-        self._bars: deque[_Bar] = deque()
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+        self._next = chart.tape.market.first
+        self._bars: deque[_Closed] = deque()
         self._highs: deque[tuple[int, Decimal]] = deque()
         self._lows: deque[tuple[int, Decimal]] = deque()
         self._cost = self._coins = Decimal(0)
@@ -64,47 +62,45 @@ class LastDay:
     def now(self) -> Day:
         """Return the day as it is now."""
         self._follow()
-        running = self._tape.running()
+        running = self._chart.bar(self._chart.tape.state.bar)
         with localcontext(CONTEXT):
             return Day(
-                opened=self._bars[0].candle.open if self._bars else running.open,
+                opened=self._bars[0].bar.open if self._bars else running.open,
                 high=max(running.high, self._highs[0][1] if self._highs else running.high),
                 low=min(running.low, self._lows[0][1] if self._lows else running.low),
                 close=running.close,
                 cost=self._cost + running.cost,
-                coins=self._coins + coins(running),
+                coins=self._coins + running.coins,
             )
 
     def _follow(self) -> None:
         """Take in the bars that have closed, and let those go that are no longer of this day."""
-        tape, running = self._tape, self._tape.state.bar
+        tape, running = self._chart.tape, self._chart.tape.state.bar
         oldest = max(tape.market.first, running - DAY_BARS + 1)
         for number in range(max(oldest, self._next), running):
-            candle = tape.candle(number)
-            assert candle is not None, f"bar {number} of {tape.market.name}"
-            self._add(_Bar(number, candle, coins(candle)))
+            self._add(_Closed(number, self._chart.bar(number)))
         self._next = running
         self._forget(oldest)
 
-    def _add(self, bar: _Bar) -> None:
-        high, low = bar.candle.high, bar.candle.low
+    def _add(self, closed: _Closed) -> None:
+        high, low = closed.bar.high, closed.bar.low
         while self._highs and self._highs[-1][1] <= high:
             self._highs.pop()
         while self._lows and self._lows[-1][1] >= low:
             self._lows.pop()
-        self._highs.append((bar.number, high))
-        self._lows.append((bar.number, low))
-        self._bars.append(bar)
+        self._highs.append((closed.number, high))
+        self._lows.append((closed.number, low))
+        self._bars.append(closed)
         with localcontext(CONTEXT):
-            self._cost += bar.candle.cost
-            self._coins += bar.coins
+            self._cost += closed.bar.cost
+            self._coins += closed.bar.coins
 
     def _forget(self, oldest: int) -> None:
         while self._bars and self._bars[0].number < oldest:
             gone = self._bars.popleft()
             with localcontext(CONTEXT):
-                self._cost -= gone.candle.cost
-                self._coins -= gone.coins
+                self._cost -= gone.bar.cost
+                self._coins -= gone.bar.coins
         for extremes in (self._highs, self._lows):
             while extremes and extremes[0][0] < oldest:
                 extremes.popleft()

@@ -217,10 +217,12 @@ def _slide(call: Call, order: Order) -> None:
     if not order.post_only or order.order_type != "limit":
         return
     assert order.price is not None
-    if call.exchange.matching.is_marketable(order, order.price):
+    item, sign = order.instrument, 1 if order.is_buy else -1
+    best = call.exchange.matching.levels.best(item, order.direction, order.order_id)
+    if best is not None and sign * order.price >= sign * best:
         if order.reject_post_only:
             raise Refused(11054, "post_only_reject")
-        order.price = call.exchange.tape.bid if order.is_buy else call.exchange.tape.ask
+        order.price = best - sign * item.tick_size
 
 
 def _rematch(call: Call, order: Order) -> None:

@@ -64,7 +64,7 @@ class Exchange:
         self.terms = Terms.of(config)
         fees = config.maker_fee, config.taker_fee
         self.matching = Matching(by_id, self.tape, self.terms, *fees)
-        self.matching.depth = saved.depth
+        self.matching.levels.depth = saved.depth
         clock, rate = self.tape.state, config.rate
         self.gate = Gate(config.every_key, config.token_ttl_s, new_token, clock, rate)
         self.outbox = Outbox()
@@ -191,7 +191,6 @@ class Exchange:
             self._open_next_bar()
 
     def _open_next_bar(self) -> None:
-        self.tape.close_bar()
         self._end_day()
         before = self.tape.stand
         self.tape.state.price = self.tape.next_open()
@@ -222,7 +221,7 @@ class Exchange:
                         self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
                     else:
                         self.set_now(self.now_ms + int(hit.way * max(0, end_ms - self.now_ms)))
-                self.matching.price_moved()
+                self.matching.levels.refill()
                 self.tape.move(at, self.now_ms)
             exact = at if hit.exact and at == order.level else None
             self.matching.execute(order, exact, through=to != order.level)
@@ -230,7 +229,7 @@ class Exchange:
         else:
             raise RuntimeError(f"one move set off more than {MAX_EVENTS_PER_MOVE} executions")
         self.tape.move(to, end_ms)
-        self.matching.price_moved()
+        self.matching.levels.refill()
         self.set_now(end_ms)
         self._serve_waiting()
 
@@ -238,7 +237,7 @@ class Exchange:
         """Execute what is set off by the jump from ``before`` to where the market stands now."""
         there = self.tape.stand
         crossed = [(o, o.level != there.price) for o in self.matching.crossed(before, there)]
-        self.matching.price_moved()
+        self.matching.levels.refill()
         for order, through in crossed:
             if order.is_live:
                 self.matching.execute(order, None, through)

@@ -11,6 +11,7 @@ from typing import final
 
 from tradebaas.paper import books
 from tradebaas.paper.books import Book
+from tradebaas.paper.charts import charts
 from tradebaas.paper.day import LastDay
 from tradebaas.paper.desk import SEQ_PER_MS, Trade
 from tradebaas.paper.instruments import INSTRUMENTS, Wire
@@ -46,7 +47,8 @@ class Feeds:
         self._tape = matching.tape
         self._terms = terms
         self._outbox = outbox
-        self.day = LastDay(self._tape)
+        self.charts = charts(self._tape, matching.desks)
+        self.days = {name: LastDay(chart) for name, chart in self.charts.items()}
         self._books = {name: Book(0, {}, {}) for name in INSTRUMENTS}
         self._last: dict[str, Wire] = {}
         self._printed = self._tape.reached_ms * SEQ_PER_MS
@@ -55,10 +57,10 @@ class Feeds:
     def ticker(self, name: str) -> Wire:
         """Return the ticker of an instrument."""
         item = INSTRUMENTS[name]
-        best = sides(item, self._matching, levels=1)
+        best = sides(item, self._matching)
         desks = self._matching.desks.values()
         last = last_price(self._tape, desks, name)
-        trading = Trading(self.day.now(), open_interest(desks, name), last)
+        trading = Trading(self.days[name].now(), open_interest(desks, name), last)
         return ticker_wire(item, self._tape, best, self._terms, trading)
 
     def book(self, name: str) -> Book:
@@ -146,8 +148,8 @@ class Feeds:
         match topic.split("."):
             case ["ticker", name]:
                 return self.ticker(name)
-            case ["chart", _, minutes]:
-                return self._tape.frame(int(minutes))
+            case ["chart", name, minutes]:
+                return self.charts[name].frame(int(minutes))
             case ["index", index]:
                 return index_wire(index, self._tape, self._tape.state.now_ms)
             case ["quote", name]:

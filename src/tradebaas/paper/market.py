@@ -42,6 +42,8 @@ class Market(Protocol):
     """Number of the oldest bar."""
     live: int
     """Number of the bar that is the first to run when the exchange starts for the first time."""
+    given: bool
+    """Whether its candles are somebody's record, which is shown as it is."""
 
     def bar(self, number: int) -> Candle | None:
         """Return bar ``number``, or None before the first or after the last."""
@@ -56,6 +58,7 @@ class GeneratedMarket:
         self.start_ms = start_ms - start_ms % MINUTE_MS
         self.first = -GENERATED_HISTORY
         self.live = 0
+        self.given = False
         self._seed = seed
         self._remembered: OrderedDict[int, Candle] = OrderedDict()
         self._points: dict[tuple[int, int], Decimal] = {}
@@ -78,7 +81,7 @@ class GeneratedMarket:
         closed = on_tick(self._level(number + 1))
         high = on_tick(max(opened, closed) + BASE_PRICE * self._unit("high", number) / 2500)
         low = on_tick(min(opened, closed) - BASE_PRICE * self._unit("low", number) / 2500)
-        cost = 200_000 + int(self._unit("cost", number) * 2_000_000)
+        cost = 200_000 + int(self._unit("cost", number) * 200_000) * 10  # in whole contracts
         return Candle(opened, high, low, closed, Decimal(cost))
 
     def _level(self, number: int) -> Decimal:
@@ -113,6 +116,7 @@ class ReplayMarket:
         self.start_ms = first_open_ms
         self.first = 0
         self.live = min(history, len(candles) - 1)
+        self.given = True
         self._candles = candles
 
     def bar(self, number: int) -> Candle | None:

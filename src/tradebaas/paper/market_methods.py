@@ -14,6 +14,7 @@ from typing import Any
 from tradebaas.paper import params
 from tradebaas.paper.calls import Call, Method
 from tradebaas.paper.candles import MINUTE_MS
+from tradebaas.paper.charts import RESOLUTIONS
 from tradebaas.paper.desk import SEQ_PER_MS
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.funding import HOUR_MS
@@ -21,7 +22,6 @@ from tradebaas.paper.instruments import CURRENCIES, INSTRUMENTS, Wire, instrumen
 from tradebaas.paper.params import Params, invalid
 from tradebaas.paper.past_methods import check_index, price_at
 from tradebaas.paper.prints import PublicTrade, public_trades
-from tradebaas.paper.tape import RESOLUTIONS
 from tradebaas.paper.views import book_wire, summary_wire
 
 MARKET_ID = r"([A-Z]+-)?[0-9]{16}"
@@ -111,12 +111,12 @@ def _index_price(call: Call, asked: params.Index) -> Wire:
 
 
 def _chart(call: Call, asked: params.Chart) -> Wire:
-    params.instrument(asked.instrument_name)
+    item = params.instrument(asked.instrument_name)
     if asked.resolution not in RESOLUTIONS:
         raise invalid("resolution", "invalid value")
     params.check_span(asked.start_timestamp, asked.end_timestamp)
-    tape, minutes = call.exchange.tape, RESOLUTIONS[asked.resolution]
-    return tape.chart(minutes, asked.start_timestamp, asked.end_timestamp)
+    chart, minutes = call.exchange.display.feeds.charts[item.name], RESOLUTIONS[asked.resolution]
+    return chart.columns(minutes, asked.start_timestamp, asked.end_timestamp)
 
 
 # -- trades ---------------------------------------------------------------------------------------
@@ -183,9 +183,12 @@ def _trade_volumes(call: Call, asked: params.Volumes) -> list[Wire]:
     """Return the volumes of 24 hours, in coins."""
     if asked.extended:
         raise invalid("extended", "the volumes of 7 and 30 days are not counted")
-    volume: Wire = {"futures_volume": call.exchange.display.feeds.day.now().coins}
-    none = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
-    return [{"currency": name} | volume | none for name in CURRENCIES]
+    days = call.exchange.display.feeds.days
+    none: Wire = {"calls_volume": 0, "puts_volume": 0, "spot_volume": 0}
+    return [
+        {"currency": item.settlement_currency, "futures_volume": days[item.name].now().coins} | none
+        for item in INSTRUMENTS.values()
+    ]
 
 
 # -- funding --------------------------------------------------------------------------------------

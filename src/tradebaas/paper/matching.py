@@ -1,20 +1,17 @@
 """Executes orders where the market stands, and against each other.
 
-Most of the book is imaginary: the best bid is the price rounded down to the tick, the best ask one
-tick above, and ``depth`` (unlimited unless set) is what each price level holds until the price
-moves. The orders of the accounts stand in it at their prices. At one price they go first, the
-longest there before the others, and what is imaginary goes last, since it has no time of its own.
-Nobody trades with himself: an order that would is refused whole, or it takes its own account's
-resting order out of its way, as the account has chosen.
+An order takes what ``levels`` has for it, level by level. At one price the orders of the accounts
+go first, the longest there before the others, and what is made up goes last, since it has no time
+of its own. Nobody trades with himself: an order that would is refused whole, or it takes its own
+account's resting order out of its way, as the account has chosen.
 
 A resting limit order fills at its own price when the market reaches it, a trigger order fires when
 the market reaches its trigger price; what a move sets off is executed in the order in which the
 move meets it. In a gap nothing trades in between, so stops fill where the market opens.
 
-A market order takes what it wants, however far the price must go for it. ``thin_out`` changes
-that for a while where ``depth`` is set: the book has a few levels only, and what a market order
-does not find there within its protective price is cancelled, or waits and takes what the next
-prices hold; which of the two Deribit does is not documented.
+What a market order does not find in the book within its protective price is cancelled. While books
+are thin it may wait instead and take what the next prices hold; which of the two Deribit does then
+is not documented.
 
 Families of linked orders are settled afterwards by ``families``; this module only notes what
 filled and what ended.
@@ -24,13 +21,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
-from typing import Literal
 
 import msgspec
 
 from tradebaas.paper.booking import book, execution
 from tradebaas.paper.crossing import Hit, hits, passed, turn, waits_for_last
 from tradebaas.paper.desk import Desk
+from tradebaas.paper.levels import Levels
 from tradebaas.paper.orders import MARKET_TYPES, Order, State
 from tradebaas.paper.prints import last_price
 from tradebaas.paper.tape import Stand, Tape
@@ -38,11 +35,6 @@ from tradebaas.paper.terms import Terms
 from tradebaas.paper.trailing import follow
 from tradebaas.paper.views import price_band
 
-MAX_LEVELS = 100
-"""Price levels that one order may eat; the last one gives a market order all it still wants."""
-THIN_LEVELS = 5
-"""Price levels that a thin book has."""
-Thin = Literal["no", "cancel", "wait"]
 WRONG_SIDE = "trigger_price"
 """Why a leg ended whose trigger price the market had passed before it went live."""
 SELF_TRADE = "self_trade"
@@ -50,10 +42,7 @@ SELF_TRADE = "self_trade"
 
 
 class Matching:
-    """The matching engine for all accounts' desks, which are named by their user ids.
-
-    ``depth`` is by instrument, absent = unlimited.
-    """
+    """The matching engine for all accounts' desks, which are named by their user ids."""
 
     def __init__(
         self, desks: Mapping[int, Desk], tape: Tape, terms: Terms, maker: Decimal, taker: Decimal
@@ -61,21 +50,9 @@ class Matching:
         self.desks = desks
         self.terms = terms
         self.tape = tape
-        self.depth: dict[str, Decimal] = {}
-        self._thin: Thin = "no"
-        self._thin_until_ms = 0
+        self.levels = Levels(self.live, self.wanted, tape)
         self._rates = {"M": maker, "T": taker}
-        self._taken: dict[tuple[str, str, Decimal], Decimal] = {}
         self.ended_as_read: list[Order] = []
-
-    @property
-    def thin(self) -> Thin:
-        """Return what becomes of the rest of a market order: it has none, or what it does."""
-        return self._thin if self.tape.state.now_ms < self._thin_until_ms else "no"
-
-    def thin_out(self, thin: Thin, until_ms: int) -> None:
-        """Have thin books until a moment of exchange time."""
-        self._thin, self._thin_until_ms = thin, until_ms
 
     def live(self) -> Iterator[Order]:
         """Return the live orders of all accounts."""
@@ -90,16 +67,18 @@ class Matching:
         """Return the desk of the account that an order is of."""
         return self.desks[order.user_id]
 
-    def price_moved(self) -> None:
-        """Fill up every level again: a new price has a new book."""
-        self._taken.clear()
+    def wanted(self, order: Order) -> Decimal:
+        """Return how much an order would trade now; reduce-only, no more than its position."""
+        if order.reduce_only:
+            return min(order.remaining, self._reducible(order))
+        return order.remaining
 
     def serve_waiting(self) -> bool:
         """Let waiting market orders take what the book holds now; return whether there are any."""
         waiting = [order for order in self.live() if _waits_at_market(order)]
         for order in waiting:
             if order.is_live:
-                self._take(order, self._best(order))
+                self._take(order, None)
                 self._close_if_done(order)
         return bool(waiting)
 
@@ -109,7 +88,9 @@ class Matching:
 
     def crossed(self, here: Stand, there: Stand) -> list[Order]:
         """Return all orders that a jump sets off, in the order of their levels."""
-        return [hit.order for hit in sorted(hits(self.live(), here, there), key=turn)]
+        orders = [hit.order for hit in sorted(hits(self.live(), here, there), key=turn)]
+        self.levels.jump_over(orders)
+        return orders
 
     def watches_last(self) -> bool:
         """Return whether an order waits for the price of the last trade."""
@@ -137,6 +118,7 @@ class Matching:
         ``at`` is the price of the crossing, None in a gap. ``through`` says that the market goes
         on beyond the level, which fills a resting order whole whatever the depth.
         """
+        self.levels.return_to(order)
         if order.state == "untriggered":
             self.fire(order, at)
         else:
@@ -219,13 +201,12 @@ class Matching:
         if order.price is None:
             # A market order shows a protective limit as its price, as Deribit does.
             order.price = price_band(self.tape)[1 if order.is_buy else 0]
-        best = at if at is not None else self._best(order)
-        if self._overlaps(order, best):
+        if self._overlaps(order, at):
             self.desk_of(order).end(order, "rejected", SELF_TRADE)
             return
         kills = order.time_in_force == "fill_or_kill"
-        if not (kills and self._available(order, best) < order.remaining):
-            self._take(order, best)
+        if not (kills and self._available(order, at) < order.remaining):
+            self._take(order, at)
         self._close_if_done(order)
         if order.is_live and self._must_not_rest(order):
             self.desk_of(order).end(order, "cancelled")
@@ -236,100 +217,40 @@ class Matching:
         if order.price is None:
             band = price_band(self.tape)[1 if order.is_buy else 0]
             order = msgspec.structs.replace(order, price=band)
-        return self._overlaps(order, self._best(order))
+        return self._overlaps(order, None)
 
-    def _overlaps(self, order: Order, best: Decimal) -> bool:
+    def _overlaps(self, order: Order, at: Decimal | None) -> bool:
         if self.desk_of(order).saved.self_trading != "reject_taker":
             return False
-        levels = self._levels(order, best)
-        standing = self._standing(order, levels)
-        wanted = self._wanted(order)
-        for price in levels if standing else ():
-            for maker in standing.get(price, ()):
+        wanted = self.wanted(order)
+        for level in self.levels.against(order, at):
+            for maker in level.makers:
                 if maker.user_id == order.user_id and wanted:
                     return True
-                wanted -= min(wanted, self._wanted(maker))
-            held = self._at_level(order, price)
-            wanted -= wanted if held is None else min(wanted, held)
+                wanted -= min(wanted, self.wanted(maker))
+            wanted -= min(wanted, level.held)
         return False
-
-    def _best(self, order: Order) -> Decimal:
-        return self.tape.ask if order.is_buy else self.tape.bid
-
-    def _standing(self, order: Order, levels: list[Decimal]) -> dict[Decimal, list[Order]]:
-        """Return the accounts' orders that stand at some prices for an order, in their turn."""
-        standing: dict[Decimal, list[Order]] = {}
-        for other in self.live():
-            if (
-                other.is_buy != order.is_buy
-                and other.rests
-                and other.instrument_name == order.instrument_name
-                and other.price in levels
-            ):
-                standing.setdefault(other.price, []).append(other)
-        for orders in standing.values():
-            orders.sort(key=attrgetter("queue"))
-        return standing
-
-    def is_marketable(self, order: Order, price: Decimal) -> bool:
-        """Return whether a limit at ``price`` would trade at once."""
-        return price >= self.tape.ask if order.is_buy else price <= self.tape.bid
 
     def _must_not_rest(self, order: Order) -> bool:
         if order.order_type == "market":
-            return self.thin != "wait"
+            return self.levels.thin != "wait"
         return order.time_in_force in {"immediate_or_cancel", "fill_or_kill"}
 
-    def _sweeps(self, order: Order) -> bool:
-        return order.order_type == "market" and self.thin == "no"
-
-    def _levels(self, order: Order, best: Decimal) -> list[Decimal]:
-        step = order.instrument.tick_size if order.is_buy else -order.instrument.tick_size
-        limit = None if self._sweeps(order) else order.price
-        if limit is None:
-            count = MAX_LEVELS
-        else:
-            count = min(MAX_LEVELS, int((limit - best) / step) + 1 if _within(order, best) else 0)
-        if order.instrument_name not in self.depth:
-            count = min(count, 1)
-        elif self.thin != "no":
-            count = min(count, THIN_LEVELS)
-        return [best + step * number for number in range(count)]
-
-    def _at_level(self, order: Order, price: Decimal) -> Decimal | None:
-        """Return what a level still holds for an order; None means without limit."""
-        depth = self.depth.get(order.instrument_name)
-        if depth is None:
-            return None
-        taken = self._taken.get((order.instrument_name, order.direction, price), Decimal(0))
-        return max(Decimal(0), depth - taken)
-
-    def _available(self, order: Order, best: Decimal) -> Decimal:
-        total, levels = Decimal(0), self._levels(order, best)
-        standing = self._standing(order, levels)
-        for price in levels:
-            held = self._at_level(order, price)
-            if held is None:
-                return order.remaining
-            others = (o for o in standing.get(price, ()) if o.user_id != order.user_id)
-            total += sum(map(self._wanted, others), held)
+    def _available(self, order: Order, at: Decimal | None) -> Decimal:
+        total = Decimal(0)
+        for level in self.levels.against(order, at):
+            others = (maker for maker in level.makers if maker.user_id != order.user_id)
+            total += sum(map(self.wanted, others), level.held)
         return total
 
-    def _take(self, order: Order, best: Decimal) -> None:
-        levels = self._levels(order, best)
-        standing = self._standing(order, levels)
-        for price in levels:
-            for maker in standing.get(price, ()):
-                if self._wanted(order) and not self._steps_aside(maker, order):
-                    self._meet(order, maker, price)
-            wanted = self._wanted(order)
-            if not wanted:
-                return
-            held = self._at_level(order, price)
-            sweeps = self._sweeps(order) and price == levels[-1]
-            amount = wanted if held is None or sweeps else min(wanted, held)
+    def _take(self, order: Order, at: Decimal | None) -> None:
+        for level in self.levels.against(order, at):
+            for maker in level.makers:
+                if self.wanted(order) and not self._steps_aside(maker, order):
+                    self._meet(order, maker, level.price)
+            amount = min(self.wanted(order), level.held)
             if amount:
-                self._fill(order, amount, price, "T")
+                self._fill(order, amount, level.price, "T")
 
     def _steps_aside(self, maker: Order, taker: Order) -> bool:
         """Have an order let one of its own account's pass, gone or still there."""
@@ -341,9 +262,10 @@ class Matching:
 
     def _fill_resting(self, order: Order, through: bool) -> None:
         assert order.price is not None
-        wanted = self._wanted(order)
-        held = None if through else self._at_level(order, order.price)
-        amount = wanted if held is None else min(wanted, held)
+        amount = self.wanted(order)
+        if not through:
+            held = self.levels.held(order.instrument, order.direction, order.price)
+            amount = min(amount, held)
         if amount:
             self._fill(order, amount, order.price, "M")
         self._close_if_done(order)
@@ -358,22 +280,16 @@ class Matching:
         position = self.desk_of(order).account.positions[order.instrument_name]
         return position.reducible(order.direction)
 
-    def _wanted(self, order: Order) -> Decimal:
-        if order.reduce_only:
-            return min(order.remaining, self._reducible(order))
-        return order.remaining
-
     def _fill(self, order: Order, amount: Decimal, price: Decimal, liquidity: str) -> None:
-        """Trade with the imaginary book."""
-        level = (order.instrument_name, order.direction, price)
-        self._taken[level] = self._taken.get(level, Decimal(0)) + amount
+        """Trade with what is made up."""
+        self.levels.take(order, amount, price)
         whose = liquidity if order.is_liquidation else ""
         done = execution(self.desk_of(order), order, amount, price, self.tape, whose)
         book(self.desk_of(order), order, done, liquidity, self._rates[liquidity])
 
     def _meet(self, taker: Order, maker: Order, price: Decimal) -> None:
         """Trade with an order of an account."""
-        amount = min(self._wanted(taker), self._wanted(maker))
+        amount = min(self.wanted(taker), self.wanted(maker))
         if not amount:
             return
         whose = "M" * maker.is_liquidation + "T" * taker.is_liquidation
@@ -385,8 +301,3 @@ class Matching:
 
 def _waits_at_market(order: Order) -> bool:
     return order.order_type == "market" and order.state == "open"
-
-
-def _within(order: Order, best: Decimal) -> bool:
-    assert order.price is not None
-    return order.price >= best if order.is_buy else order.price <= best

@@ -35,7 +35,7 @@ YEARLY = 365 * 24 / VOLATILITY_HOURS
 def price_at(exchange: Exchange, at_ms: int) -> Decimal:
     """Return where the bar opened that a time lies in; where the market stands after the last."""
     turns = exchange.tape.turns(exchange.tape.number(at_ms))
-    return exchange.tape.price if turns is None else turns.points[0]
+    return exchange.tape.price if turns is None else turns.price(0)
 
 
 def check_index(name: str) -> None:

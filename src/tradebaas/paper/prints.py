@@ -2,7 +2,7 @@
 
 The market prints at fixed moments of every bar, the turning points among them, at the price of its
 path there; all prints of a bar together are its volume. So they are a function of the bar, need no
-memory, and are the same after a restart. (A price shock moves the prints of the bar it falls in.)
+memory, and are the same after a restart. (Of a price shock the tape knows which of them it moved.)
 
 A trade's sequence number is made of its time, which keeps the market's trades and the accounts' in
 one order: ``SEQ_PER_MS`` numbers a millisecond, of which the market takes the first.
@@ -10,18 +10,22 @@ one order: ``SEQ_PER_MS`` numbers a millisecond, of which the market takes the f
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from heapq import merge
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
 from tradebaas.paper.desk import SEQ_PER_MS, Desk, Trade
-from tradebaas.paper.instruments import Instrument, plain
+from tradebaas.paper.instruments import INSTRUMENTS, Instrument, plain
 from tradebaas.paper.market import on_tick
-from tradebaas.paper.tape import PRINTS_MS, Tape, Turns, price_between
+from tradebaas.paper.tape import PRINTS_MS, Tape, Turns
 
 RISES, STAYS_HIGH, FALLS, STAYS_LOW = range(4)
 """Deribit's ``tick_direction``."""
+REMEMBERED_BARS = 100
+"""Enough for the running bar of every instrument, which is asked for with each ticker."""
 
 
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +80,24 @@ def market_trades(
         yield from reversed(reached) if newest_first else reached
 
 
-def _of_bar(item: Instrument, tape: Tape, open_ms: int, turns: Turns) -> Iterator[PublicTrade]:
-    before, tick = turns.points[0], RISES
-    left = turns.cost
+class Print(NamedTuple):
+    """What the market trades at a moment of a bar; ``exact`` is where its path is then."""
+
+    offset_ms: int
+    exact: Decimal
+    price: Decimal
+    amount: Decimal
+    tick_direction: int
+
+
+@lru_cache(REMEMBERED_BARS)
+def prints(name: str, turns: Turns) -> tuple[Print, ...]:
+    """Return what the market trades in a bar: all that its candle says, in whole contracts."""
+    item = INSTRUMENTS[name]
+    before, tick = turns.price(0), RISES
+    left, made = turns.cost, []
     for number, offset_ms in enumerate(PRINTS_MS):
-        exact = price_between(turns.points, offset_ms)
+        exact = turns.price(offset_ms)
         if exact != before:
             tick = RISES if exact > before else FALLS
         else:
@@ -88,23 +105,28 @@ def _of_bar(item: Instrument, tape: Tape, open_ms: int, turns: Turns) -> Iterato
         before = exact
         price = on_tick(exact)
         share = left / (len(PRINTS_MS) - number)
-        left -= share
         amount = item.floor_amount(share if item.inverse or not price else share / price)
-        if not amount or not price:
-            continue
-        at_ms = open_ms + offset_ms
+        if amount > 0 and price > 0:
+            left -= amount if item.inverse else amount * price
+            made.append(Print(offset_ms, exact, price, amount, tick))
+    return tuple(made)
+
+
+def _of_bar(item: Instrument, tape: Tape, open_ms: int, turns: Turns) -> Iterator[PublicTrade]:
+    for row in prints(item.name, turns):
+        at_ms = open_ms + row.offset_ms
         yield PublicTrade(
             trade_id=f"{item.id_prefix}{at_ms * SEQ_PER_MS}",
             trade_seq=at_ms * SEQ_PER_MS,
             instrument_name=item.name,
             timestamp=at_ms,
-            direction="buy" if tick in {RISES, STAYS_HIGH} else "sell",
-            tick_direction=tick,
-            price=price,
-            amount=amount,
-            contracts=plain(amount / item.contract_size),
-            index_price=exact,
-            mark_price=tape.mark_of(exact, at_ms),
+            direction="buy" if row.tick_direction in {RISES, STAYS_HIGH} else "sell",
+            tick_direction=row.tick_direction,
+            price=row.price,
+            amount=row.amount,
+            contracts=plain(row.amount / item.contract_size),
+            index_price=row.exact,
+            mark_price=tape.mark_of(row.exact, at_ms),
         )
 
 

@@ -102,9 +102,12 @@ class Recorder:
                 self._display.feeds.tell_orders(name, public)
         for currency in CURRENCIES:
             self._write_balance(desk, currency)
-        if self._matching.thin == "cancel":
-            at_market = (order for order in orders if order.order_type == "market")
-            self._blame((o for o in at_market if o.state == "cancelled"), "admin/thin")
+        levels = self._matching.levels
+        cut = [o for o in orders if o.order_type == "market" and o.state == "cancelled"]
+        if levels.thin == "cancel":
+            self._blame(cut, "admin/thin")
+        else:
+            self._blame((o for o in cut if o.instrument_name in levels.depth), "admin/depth")
         read = (o for o in self._matching.ended_as_read if o.user_id == desk.user_id)
         self._blame(read, "admin/reading")
 

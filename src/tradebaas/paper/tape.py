@@ -1,4 +1,4 @@
-"""Where the market stands inside the running bar, and the candles it has drawn so far.
+"""Where the market stands inside the running bar, and how the bars before it ran.
 
 A bar runs through four turning points (``market.path``) at 0, 20, 40 and 60 seconds; in between
 the price moves in a straight line of time. The tape only knows prices and times: what a move sets
@@ -15,18 +15,13 @@ import msgspec
 
 from tradebaas.paper.basis import Basis
 from tradebaas.paper.candles import MINUTE_MS, Candle
-from tradebaas.paper.instruments import CONTEXT, Wire
+from tradebaas.paper.instruments import CONTEXT
 from tradebaas.paper.market import Market, on_tick, path
 
 LEG_MS = MINUTE_MS // 3
 PRINTS_MS = (*range(0, MINUTE_MS, 5_000), MINUTE_MS - 1)
 """When in a bar the market trades; the last one is its close."""
 NO_BASIS = Basis(Decimal(0), 0)
-RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
-"""Deribit's names of the candles that are drawn, and how many minutes each is."""
-MAX_CHART_BARS = 5_000
-MAX_CHART_MINUTES = 300_000
-"""What one chart may cover: fewer of the longer candles."""
 MAX_SHOCKS = 10_000
 SHOCK_BARS = 20_000
 """How long the charts remember by how much a shock moved the market; before that, all bars are
@@ -45,10 +40,23 @@ class Stand(NamedTuple):
 
 
 class Turns(msgspec.Struct, frozen=True):
-    """How a bar runs: its turning points, and what is traded in it."""
+    """How a bar runs: its turning points, and what is traded in it.
+
+    ``jumps`` are the shocks inside it: how long after the open, and how far from the points the
+    market had run until then.
+    """
 
     points: Points
     cost: Decimal
+    jumps: tuple[tuple[int, Decimal], ...] = ()
+
+    def price(self, inside_ms: int) -> Decimal:
+        """Return the price that long after the bar opened; a shock comes after all of its time."""
+        price = price_between(self.points, inside_ms)
+        for jump_ms, off in self.jumps:
+            if inside_ms <= jump_ms:
+                return price + off
+        return price
 
 
 class TapeState(msgspec.Struct, kw_only=True):
@@ -61,12 +69,11 @@ class TapeState(msgspec.Struct, kw_only=True):
     moved_ms: int = 0
     """When the market last moved within the running bar."""
     price: Decimal
-    high: Decimal
-    low: Decimal
     settlement_price: Decimal | None = None
     """Of the last daily settlement, None before the first."""
     shocks: list[tuple[int, Decimal]] = []
-    shocked: dict[int, Candle] = {}
+    jumps: dict[int, list[tuple[int, Decimal]]] = {}
+    """The shocks inside a bar: how long after the open, and the shift until then."""
 
 
 class Tape:
@@ -142,11 +149,12 @@ class Tape:
 
     def last_print(self) -> tuple[Decimal, int]:
         """Return the price and time of what the market traded last."""
-        if self._points is None:
+        turns = self.turns(self.state.bar)
+        if turns is None:
             return on_tick(self.price), self.open_ms
         inside_ms = self.reached_ms - self.open_ms
         inside_ms = PRINTS_MS[bisect_right(PRINTS_MS, inside_ms) - 1]
-        return on_tick(price_between(self._points, inside_ms)), self.open_ms + inside_ms
+        return on_tick(turns.price(inside_ms)), self.open_ms + inside_ms
 
     def next_print_ms(self) -> int:
         """Return when the market trades next; it does so within every leg."""
@@ -169,12 +177,13 @@ class Tape:
 
     def turns(self, number: int) -> Turns | None:
         """Return how a bar runs, or None where there is none."""
-        bar = self.market.bar(number) if number == self.state.bar else self.candle(number)
-        if bar is None:
+        source = self.market.bar(number)
+        if source is None:
             return None
-        if number == self.state.bar and self._points is not None:
-            return Turns(self._points, bar.cost)
-        return Turns(path(bar), bar.cost)
+        shift = self._shift(number)
+        first, second, third, last = (price + shift for price in path(source))
+        jumps = tuple((at, before - shift) for at, before in self.state.jumps.get(number, ()))
+        return Turns((first, second, third, last), source.cost, jumps)
 
     def number(self, at_ms: int) -> int:
         """Return the number of the bar that a time lies in."""
@@ -189,8 +198,6 @@ class Tape:
         state = self.state
         state.moved_ms = max(state.moved_ms, at_ms)
         state.price = price
-        state.high = max(state.high, price)
-        state.low = min(state.low, price)
 
     def end_leg(self) -> None:
         """Count the running leg as done."""
@@ -206,7 +213,6 @@ class Tape:
         state = self.state
         state.bar += 1
         state.leg = 0
-        state.high = state.low = state.price
         self._points = self._turning_points()
 
     def skip(self, to_ms: int) -> None:
@@ -219,7 +225,6 @@ class Tape:
             self.move(price, end_ms)
             self.end_leg()
             if self.state.leg == 3:
-                self.close_bar()
                 self._leap(to_ms)
                 self.state.price = self.next_open()
                 self.open_next()
@@ -231,65 +236,20 @@ class Tape:
             self.state.bar = last
 
     def shock(self, price: Decimal) -> None:
-        """Jump to ``price`` and shift every later price of the source by as much."""
+        """Jump to ``price`` and shift every later price of the source by as much, to the tick.
+
+        What was traded before it in the running bar stays as it was.
+        """
         state = self.state
         if len(state.shocks) >= MAX_SHOCKS:
             raise ValueError(f"more than {MAX_SHOCKS} price shocks")
-        state.shocks.append((state.bar, self._shift(state.bar) + price - state.price))
+        before = self._shift(state.bar)
+        jumps = state.jumps.setdefault(state.bar, [])
+        jumps.append((self.reached_ms - self.open_ms, before))
+        state.shocks.append((state.bar, on_tick(before + price - state.price)))
         self._forget_old_shocks()
         self.move(price, self.reached_ms)
         self._points = self._turning_points()
-
-    def close_bar(self) -> None:
-        """Note how the running bar ended if a shock made it differ from its source."""
-        if self.state.shocks and self.state.shocks[-1][0] == self.state.bar:
-            self.state.shocked[self.state.bar] = self.running()
-
-    def running(self) -> Candle:
-        """Return the running bar as far as it has come."""
-        state = self.state
-        source = self.market.bar(state.bar)
-        if source is None:
-            return Candle(state.price, state.price, state.price, state.price, Decimal(0))
-        opened = self._bar_open()
-        cost = source.cost * min(state.leg, 3) / 3
-        cost = source.cost if state.leg >= 3 else cost.quantize(Decimal("0.0001"))
-        return Candle(opened, state.high, state.low, state.price, cost)
-
-    def frame(self, minutes: int) -> Wire:
-        """Return the running candle of a resolution as ``chart.trades`` sends it."""
-        first = self._bucket(self.state.bar, minutes)
-        return _candle_wire(self.tick(first), self._merged(first, self.state.bar))
-
-    def starts(self, minutes: int) -> bool:
-        """Return whether the running bar is the first of a candle of that resolution."""
-        return self._bucket(self.state.bar, minutes) == self.state.bar
-
-    def chart(self, minutes: int, start_ms: int, end_ms: int) -> Wire:
-        """Return the candles that open within start..end, the running one included."""
-        base = self.state.start_ms
-        lowest = self._bucket(max(self.market.first, (start_ms - base) // MINUTE_MS), minutes)
-        if self.tick(lowest) < start_ms or lowest < self.market.first:
-            lowest += minutes
-        highest = min(self.state.bar, (end_ms - base) // MINUTE_MS)
-        most = min(MAX_CHART_BARS, MAX_CHART_MINUTES // minutes)
-        lowest = max(lowest, self._bucket(highest, minutes) - (most - 1) * minutes)
-        firsts = range(lowest, highest + 1, minutes)
-        rows = [
-            _candle_wire(self.tick(n), self._merged(n, min(n + minutes - 1, self.state.bar)))
-            for n in firsts
-        ]
-        columns: Wire = {"status": "ok" if rows else "no_data"}
-        names = {"tick": "ticks"}
-        for name in ("tick", "open", "high", "low", "close", "volume", "cost"):
-            columns[names.get(name, name)] = [row[name] for row in rows]
-        return columns
-
-    def _bar_open(self) -> Decimal:
-        # The open is the one point of the running bar that no shock inside it can change.
-        source = self.market.bar(self.state.bar)
-        assert source is not None
-        return source.open + self._shift(self.state.bar - 1)
 
     def _shift(self, number: int) -> Decimal:
         shocks = self.state.shocks
@@ -302,13 +262,11 @@ class Tape:
         old = bisect_right(state.shocks, oldest, key=itemgetter(0))
         if old > 1:
             state.shocks[:old] = [(self.market.first, state.shocks[old - 1][1])]
-        while state.shocked and (first := next(iter(state.shocked))) <= oldest:
-            del state.shocked[first]
+        while state.jumps and (first := next(iter(state.jumps))) <= oldest:
+            del state.jumps[first]
 
     def candle(self, number: int) -> Candle | None:
-        """Return a whole bar as the market shows it: the source, shifted."""
-        if number in self.state.shocked:
-            return self.state.shocked[number]
+        """Return a whole bar of the source, shifted by as much as it was at its end."""
         source = self.market.bar(number)
         shift = self._shift(number) if source is not None and self.state.shocks else Decimal(0)
         if source is None or not shift:
@@ -322,32 +280,8 @@ class Tape:
         )
 
     def _turning_points(self) -> Points | None:
-        source = self.market.bar(self.state.bar)
-        if source is None:
-            return None
-        shift = self._shift(self.state.bar)
-        first, second, third, last = (price + shift for price in path(source))
-        return first, second, third, last
-
-    def _bucket(self, number: int, minutes: int) -> int:
-        """Return the first bar of the clock-aligned candle that holds bar ``number``."""
-        return number - (self.state.start_ms // MINUTE_MS + number) % minutes
-
-    def _merged(self, first: int, last: int) -> Candle:
-        bars = [
-            self.running() if number == self.state.bar else self.candle(number)
-            for number in range(max(first, self.market.first), last + 1)
-        ]
-        known = [bar for bar in bars if bar is not None]
-        if len(known) == 1:
-            return known[0]
-        return Candle(
-            known[0].open,
-            max(bar.high for bar in known),
-            min(bar.low for bar in known),
-            known[-1].close,
-            sum((bar.cost for bar in known), Decimal(0)),
-        )
+        turns = self.turns(self.state.bar)
+        return None if turns is None else turns.points
 
 
 def price_between(points: Points, inside_ms: int) -> Decimal:
@@ -356,12 +290,6 @@ def price_between(points: Points, inside_ms: int) -> Decimal:
         return points[3]
     leg, inside_ms = divmod(inside_ms, LEG_MS)
     return _on_leg(points[leg], points[leg + 1], inside_ms)
-
-
-def coins(candle: Candle) -> Decimal:
-    """Return how many coins were traded in a candle."""
-    with localcontext(CONTEXT):
-        return (candle.cost / candle.close).quantize(Decimal("1E-8"))
 
 
 def _on_leg(start: Decimal, end: Decimal, inside_ms: int) -> Decimal:
@@ -379,18 +307,4 @@ def _first_state(market: Market) -> TapeState:
         bar=market.live,
         leg=0,
         price=first.open,
-        high=first.open,
-        low=first.open,
     )
-
-
-def _candle_wire(tick: int, candle: Candle) -> Wire:
-    return {
-        "tick": tick,
-        "open": candle.open,
-        "high": candle.high,
-        "low": candle.low,
-        "close": candle.close,
-        "volume": coins(candle),
-        "cost": candle.cost,
-    }

@@ -165,7 +165,7 @@ def test_charts_are_aggregated_on_the_clock() -> None:
     assert chart["high"] == [111, 114, 115]
     assert chart["low"] == [91, 94, 97]
     assert chart["close"] == [103, 106, 107]
-    assert chart["cost"] == [18000, 18000, 6000]
+    assert chart["cost"] == [18000, 18000, 6460]
     later = lab.call(
         "public/get_tradingview_chart_data",
         instrument_name=BTC,

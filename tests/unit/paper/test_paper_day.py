@@ -8,7 +8,9 @@ import pytest
 from paper_kit import ALICE, BTC, FLAT, LINEAR, T0, Guest, Lab, replay
 
 from tradebaas.paper.candles import MINUTE_MS, Candle
+from tradebaas.paper.charts import Bar, Chart
 from tradebaas.paper.day import DAY_BARS, LastDay
+from tradebaas.paper.instruments import BTC_PERPETUAL
 from tradebaas.paper.market import GeneratedMarket, ReplayMarket
 from tradebaas.paper.tape import Tape
 
@@ -17,15 +19,20 @@ UP = ("80000", "80500", "79500", "80400")
 DOWN = ("80300", "80600", "79000", "79100")
 
 
+def chart_of(tape: Tape) -> Chart:
+    return Chart(tape, {}, BTC_PERPETUAL)
+
+
 def of_chart(tape: Tape) -> dict[str, Any]:
     """What the one-minute candles of the day say, added up anew."""
-    chart: Any = tape.chart(1, tape.open_ms - (DAY_BARS - 1) * MINUTE_MS, tape.open_ms)
+    oldest_ms = tape.open_ms - (DAY_BARS - 1) * MINUTE_MS
+    chart: Any = chart_of(tape).columns(1, oldest_ms, tape.open_ms)
     assert len(chart["ticks"]) == DAY_BARS
     opened = chart["open"][0]
     return {
         "high": max(chart["high"]),
         "low": min(chart["low"]),
-        "price_change": (100 * (tape.price - opened) / opened).quantize(D("0.0001")),
+        "price_change": (100 * (chart["close"][-1] - opened) / opened).quantize(D("0.0001")),
         "volume": sum(chart["volume"]),
         "volume_usd": sum(chart["cost"]),
         "volume_notional": sum(chart["cost"]),
@@ -35,7 +42,7 @@ def of_chart(tape: Tape) -> dict[str, Any]:
 def test_the_day_is_what_its_candles_are_however_the_market_moves() -> None:
     rng = random.Random(5)
     tape = Tape(GeneratedMarket(5, T0))
-    day = LastDay(tape)
+    day = LastDay(chart_of(tape))
     now_ms = T0
     for _ in range(120):
         now_ms += rng.choice([7_000, 25_000, 60_000, 3_600_000])
@@ -46,21 +53,23 @@ def test_the_day_is_what_its_candles_are_however_the_market_moves() -> None:
     tape.skip(now_ms + 3 * DAY_BARS * MINUTE_MS)
     assert day.now().wire() == of_chart(tape)
     # Who starts again on the same tape sees the same day.
-    assert LastDay(Tape(tape.market, tape.state)).now() == day.now()
+    assert LastDay(chart_of(Tape(tape.market, tape.state))).now() == day.now()
 
 
 def test_a_closed_bar_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     tape = Tape(GeneratedMarket(5, T0))
-    day = LastDay(tape)
+    chart = chart_of(tape)
+    day = LastDay(chart)
     day.now()
     read: list[int] = []
-    candle = tape.candle
+    bar = chart.bar
 
-    def counting(number: int) -> Candle | None:
-        read.append(number)
-        return candle(number)
+    def counting(number: int) -> Bar:
+        if number < tape.state.bar:
+            read.append(number)
+        return bar(number)
 
-    monkeypatch.setattr(tape, "candle", counting)
+    monkeypatch.setattr(chart, "bar", counting)
     for _ in range(5):
         day.now()
     assert not read
@@ -74,23 +83,23 @@ def test_every_view_of_a_market_tells_the_day() -> None:
     lab = Lab(replay(UP, DOWN, FLAT), lockstep=False, rate_limits=False)
     lab.exchange.advance(T0 + 120_000)
     lab.drain()
-    wanted = {
-        "high": D(80_600), "low": D(79_000), "price_change": 0,
-        "volume": D("0.07462687") + D("0.07585335"),
-        "volume_usd": 12_000, "volume_notional": 12_000,
-    }  # fmt: skip
-    for name in (BTC, LINEAR):
-        ticker = lab.call("public/ticker", instrument_name=name)
-        assert ticker["stats"] == wanted
-        book = lab.call("public/get_order_book", instrument_name=name)
-        assert book["stats"] == wanted
-    for row in lab.call("public/get_book_summary_by_currency", currency="any"):
+    coins = D("0.07462687") + D("0.07585335")
+    # The two bars as they are in the file, and the first trade of the running one.
+    for name, coins_more, cost in ((BTC, D("0.00575"), 12_460), (LINEAR, D("0.0057"), 12_456)):
+        wanted = {
+            "high": D(80_600), "low": D(79_000), "price_change": 0,
+            "volume": coins + coins_more, "volume_usd": cost, "volume_notional": cost,
+        }  # fmt: skip
+        assert lab.call("public/ticker", instrument_name=name)["stats"] == wanted
+        assert lab.call("public/get_order_book", instrument_name=name)["stats"] == wanted
+        (row,) = lab.call("public/get_book_summary_by_instrument", instrument_name=name)
         assert {key: row[key] for key in wanted} == wanted
     lab.call("public/subscribe", channels=[f"ticker.{BTC}.100ms"])
     lab.exchange.shock(D(81_000))
-    (frame,) = [note["params"] for note in lab.drain()]
-    assert frame["data"]["stats"]["high"] == 81_000
-    assert frame["data"]["stats"]["price_change"] == D("1.25")
+    lab.exchange.advance(T0 + 125_000)
+    shocked, traded = [note["params"]["data"]["stats"] for note in lab.drain()]
+    assert (shocked["high"], shocked["price_change"]) == (80_600, 0)  # nobody has traded there
+    assert (traded["high"], traded["price_change"]) == (81_000, D("1.25"))
 
 
 def test_a_market_without_trades_has_no_prices_of_the_day() -> None:

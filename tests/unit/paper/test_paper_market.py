@@ -11,7 +11,9 @@ import pytest
 from paper_kit import BTC, FLAT, T0, Lab, replay
 
 from tradebaas.errors import ConfigError
+from tradebaas.paper.charts import Chart
 from tradebaas.paper.config import ExchangeConfig, check
+from tradebaas.paper.instruments import BTC_PERPETUAL
 from tradebaas.paper.market import GeneratedMarket
 from tradebaas.paper.pace import Pace
 from tradebaas.paper.tape import Tape
@@ -164,7 +166,6 @@ def test_charts_forget_how_old_shocks_moved_them_but_not_where_the_market_stands
     def jump(to_bar: int) -> None:
         while tape.state.bar < to_bar:
             tape.state.leg = 3
-            tape.close_bar()
             tape.state.price = tape.next_open()
             tape.open_next()
         tape.shock(tape.price + 100)
@@ -174,11 +175,11 @@ def test_charts_forget_how_old_shocks_moved_them_but_not_where_the_market_stands
     assert len(tape.state.shocks) == 3
     assert tape.state.shocks[-1][1] == 500
     # Bars as old as the forgotten shocks are shown moved by as much as what came after them.
-    opened = tape.chart(1, T0, T0)["open"]
+    opened = Chart(tape, {}, BTC_PERPETUAL).columns(1, T0, T0)["open"]
     source = tape.market.bar(0)
     assert source is not None
     assert opened == [source.open + 300]
-    assert min(tape.state.shocked) > 3
+    assert min(tape.state.jumps) > 3
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_the_same_stop_fires_at_the_same_time_in_any_pace() -> None:
 
 def test_a_trade_of_an_account_is_the_last_one_until_the_market_trades() -> None:
     lab = still()
-    lab.exchange.matching.depth[BTC] = D(10)
+    lab.exchange.matching.levels.depth[BTC] = D(10)
     lab.exchange.advance(T0 + 61_000)
     stop = {"type": "stop_market", "trigger_price": 80_003}
     for trigger in ("index_price", "last_price"):
