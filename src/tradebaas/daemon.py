@@ -45,7 +45,7 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
-from tradebaas.unattended import restore_newest, resume_by_itself
+from tradebaas.unattended import restore_newest, restored_words, resume_by_itself
 
 if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
@@ -71,7 +71,7 @@ def run(
     code, fatal = _run(config, ports, load, chaos, rehearsal)
     if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
         problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
-        say_last(f"tradebaas: {problem or 'restored the newest backup'}")
+        say_last(f"tradebaas: {problem or restored_words(config.data_dir)}")
         if not problem:
             code, _ = _run(config, ports, load, chaos, rehearsal)
     return code
