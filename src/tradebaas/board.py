@@ -43,7 +43,7 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
     connection: int = 0
     url: str = ""
     since: float = 0.0
-    reconciled_at: float | None = None
+    reconciled: bool = False
     detail: str = ""
     reconnects: int = 0
     rate: Decimal = Decimal(1)
@@ -118,7 +118,8 @@ class Board:
     ``halt`` is the reason of a halt that was asked for, whatever becomes of its commit; a resume
     takes it back. It outlives the life that could not store it. ``funding_refused`` is why the
     exchange does not tell the funding of trades. ``refusals`` of entries are counted
-    over lives as well.
+    over lives as well. ``reconciled_at`` is when a reconcile last came to its end, on any
+    connection of any life (monotonic seconds).
     """
 
     view: Latest[State] = field(default_factory=Latest)
@@ -134,6 +135,7 @@ class Board:
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
     halt: str = ""
     funding_refused: str = ""
+    reconciled_at: float | None = None
     refusals: Refusals = field(default_factory=Refusals)
 
 

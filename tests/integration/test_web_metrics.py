@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.web.harness import EPOCH_MS, INTENT, POSITION, World, served
-from tradebaas.board import BackupStatus
+from tradebaas.board import BackupStatus, LinkStatus
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Assignment, Phase
 from tradebaas.core.state import Counters, HaltLatch, Pending
@@ -169,6 +169,16 @@ async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:
     assert value(families, "tradebaas_broker_connected") == 0
     assert value(families, "tradebaas_healthy") == 0
     assert value(families, "tradebaas_permit") == 0
+
+
+async def test_the_age_of_a_reconcile_outlives_connections_and_lives() -> None:
+    """Unknown it could not be compared, and its alert would be silent."""
+    world = well()
+    world.board.link.set(LinkStatus(up=True, connection=2, detail="reconciling"))
+    assert value((await scrape(world))[1], "tradebaas_reconcile_age_seconds") == 5
+    assert value((await scrape(world, alive=False))[1], "tradebaas_reconcile_age_seconds") == 5
+    world.board.reconciled_at = None
+    assert value((await scrape(world))[1], "tradebaas_reconcile_age_seconds") == 100
 
 
 async def test_the_recovery_of_an_earlier_life_is_no_success_of_this_one() -> None:

@@ -124,8 +124,9 @@ def _skew(facts: Facts) -> Number:
 
 
 def _reconcile_age(facts: Facts) -> Number:
-    at = facts.link.reconciled_at
-    return None if at is None else facts.now - at
+    """Never unknown: where none has ended yet, the account is unread since the process started."""
+    at = facts.shell.board.reconciled_at
+    return facts.uptime if at is None else facts.now - at
 
 
 # ------------------------------------------------------------------------------------ the tables
@@ -165,7 +166,9 @@ GAUGES: tuple[Row, ...] = (
         _of_view(lambda v: float(naked_amount(v)))),
     Row("naked_seconds_max", "Longest time a position had no full stop, seconds.",
         _of_counters(lambda c: c.naked_ms_max / 1000)),
-    Row("reconcile_age_seconds", "Seconds since the last finished reconcile.", _reconcile_age),
+    Row("reconcile_age_seconds",
+        "Seconds since the last finished reconcile; without any, since the process started.",
+        _reconcile_age),
     Row("backup_age_seconds", "Seconds since the newest verified backup was made.",
         lambda f: f.backup_age),
     Row("second_backup_age_seconds",
