@@ -108,6 +108,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                {"backup": "tradebaas_backup_age_seconds W",
                 "copy": "tradebaas_second_backup_age_seconds W",
                 "drill": "tradebaas_drill_age_seconds W"}),
+        _lines("Age of the last audit", "s", {"audit": "tradebaas_audit_age_seconds W"}, 3600),
+        _lines("Differences found by the audit", "none",
+               {"rows": "tradebaas_audit_differences W"}, 1),
     ),
 }  # fmt: skip
 

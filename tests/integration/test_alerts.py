@@ -79,6 +79,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {"tradebaas_uptime_seconds": "900000x5", "tradebaas_drill_age_seconds": "600000x5"},
         "2m",
     ),
+    "AuditDiffers": (
+        {"tradebaas_audit_differences": "0 2x5"}, {"tradebaas_audit_differences": "NaN 0x5"}, "3m",
+    ),
+    "AuditOld": (
+        {"tradebaas_audit_age_seconds": "4000x5"},
+        {"tradebaas_audit_age_seconds": "NaN 300x5"},
+        "2m",
+    ),
     "DiskLow": (
         {"tradebaas_disk_free_bytes": "100000000x10"},
         {"tradebaas_disk_free_bytes": "9000000000x10"},
