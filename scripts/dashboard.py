@@ -78,7 +78,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         _lines("Stops placed anew", "none",
                {"in an hour": "increase(tradebaas_stops_replaced_total W[1h])"}),
         _lines("Checks of /health that fail", "none", {"{{check}}": "tradebaas_check_ok W == 0"}),
-        _lines("Amount without a stop", "none", {"amount": "tradebaas_naked_amount W"}),
+        _lines("Amount without a stop, and further positions without one", "none",
+               {"amount": "tradebaas_naked_amount W",
+                "further positions": "tradebaas_naked_elsewhere W"}),
     ),
     "Crashes and recovery": (
         _lines("Crashes", "none", {"in an hour": "increase(tradebaas_crashes_total W[1h])"}, 3),

@@ -158,10 +158,20 @@ async def test_a_naked_position_and_an_unknown_order_are_told() -> None:
     world.show(position=POSITION, pending=pending)
     _, families = await scrape(world)
     assert value(families, "tradebaas_naked_amount") == 100
+    assert value(families, "tradebaas_naked_elsewhere") == 0
     assert value(families, "tradebaas_check_ok", check="protected") == 0
     assert value(families, "tradebaas_unknown_orders") == 1
     assert value(families, "tradebaas_check_ok", check="orders_known") == 0
     assert value(families, "tradebaas_healthy") == 0
+
+
+async def test_a_second_position_that_is_naked_is_told() -> None:
+    world = well()
+    world.show(elsewhere={POSITION.instrument: POSITION})
+    _, families = await scrape(world)
+    assert value(families, "tradebaas_naked_amount") == 0
+    assert value(families, "tradebaas_naked_elsewhere") == 1
+    assert value(families, "tradebaas_check_ok", check="protected") == 0
 
 
 async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:

@@ -27,6 +27,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from tradebaas.board import AuditStatus, NoticeStatus, StoreStatus, Vitals
+from tradebaas.core import elsewhere
 from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, State, naked_amount
 from tradebaas.web.health import Facts, Status, findings, verdict
 from tradebaas.web.status import recovered
@@ -174,6 +175,8 @@ GAUGES: tuple[Row, ...] = (
         _of_view(lambda v: sum(bool(p.unknown) for p in v.pending.values()))),
     Row("naked_amount", "Amount of the position that no live stop covers, in contract units.",
         _of_view(lambda v: float(naked_amount(v)))),
+    Row("naked_elsewhere", "Further positions of ours that are not fully covered by live stops.",
+        _of_view(lambda v: len(elsewhere.naked(v)))),
     Row("naked_seconds_max", "Longest time a position had no full stop, seconds.",
         _of_counters(lambda c: c.naked_ms_max / 1000)),
     Row("reconcile_age_seconds",
