@@ -89,6 +89,15 @@ class BackupStatus(Struct, frozen=True, kw_only=True):
     drilled_ms: int | None = None
 
 
+class AuditStatus(Struct, frozen=True, kw_only=True):
+    """When an audit last could look (while none could, when the first one tried), in wall ms, and
+    how many ``differences`` it found then.
+    """
+
+    at_ms: int
+    differences: int
+
+
 class NoticeStatus(Struct, frozen=True, kw_only=True):
     """What became of notices in this process. ``failure`` is why the newest attempt failed."""
 
@@ -129,6 +138,7 @@ class Board:
     clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
+    audit: Latest[AuditStatus] = field(default_factory=Latest)
     notices: Latest[NoticeStatus] = field(default_factory=Latest)
     vitals: Latest[Vitals] = field(default_factory=Latest)
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)

@@ -18,6 +18,7 @@ from test_alerts import FOLDER, RULES, alerts, free_port, needs, running
 from chaos.real.admin import Admin
 from tests.unit.actors.process import Run, exchange_process
 from tradebaas.store import catalogue
+from tradebaas.store.audited import Audited, write_audited
 from tradebaas.store.place import Place
 
 LIMIT_S = 40.0
@@ -72,7 +73,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     with exchange_process(tmp_path / "exchange") as url:
         more = MORE.format(second=json.dumps(str(tmp_path / "second")))
         run, admin = Run(tmp_path, url, port=port, more=more), Admin(url)
-        drilled(run.data)
+        drilled_and_audited(run.data)
         run.start(TRADEBAAS_NOTICE_URLS="json://127.0.0.1:1/")
         try:
             run.poll(lambda: "HTTP on" in run.words(), "HTTP")
@@ -88,11 +89,12 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
             run.end()
 
 
-def drilled(data: Path) -> None:
-    """As after a drill: it takes longer than all the rest here."""
+def drilled_and_audited(data: Path) -> None:
+    """As after a drill and an audit: they would take longer than all the rest here."""
     place = Place(data)
     place.backups.mkdir(parents=True)
     catalogue.write_note(place, catalogue.DRILL, catalogue.Note(int(time.time() * 1000)))
+    write_audited(place, Audited(int(time.time() * 1000)))
 
 
 def operands(expression: str) -> list[str]:
