@@ -64,14 +64,14 @@ def run(
 ) -> int:
     """Run the daemon until it is told to stop; the exit code of the process (``errors``).
 
-    ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
-    ``rehearsal`` is for ``backup drill``.
+    ``load`` reads it again. ``chaos``: its actors can be killed; ``rehearsal``: a ``backup drill``.
     """
     ports = system_ports()
     code, fatal = _run(config, ports, load, chaos, rehearsal)
     if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
         problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
-        say_last(f"tradebaas: {problem or restored_words(config.data_dir)}")
+        level = "error" if problem else "warning"
+        say_last(f"tradebaas: {problem or restored_words(config.data_dir)}", level)
         if not problem:
             code, _ = _run(config, ports, load, chaos, rehearsal)
     return code

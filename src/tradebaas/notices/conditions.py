@@ -114,14 +114,16 @@ class Conditions:
 def summary(told: Told, board: Board, wall_ms: int) -> tuple[Notice | None, Told]:
     """The summary of the day that is over, if one is, and what to remember then.
 
-    Several days without a daemon are one summary. The first day that is known is only begun.
+    Several days without a daemon are one summary. The first day that is known is only begun. A day
+    that lies ahead by more than a clock may go back is none: it would silence all until then.
     """
     state, day = board.view.value, wall_ms // DAY_MS
-    if state is None or day <= told.day:
+    known = told.day if told.day <= day + 1 else 0
+    if state is None or day <= known:
         return None, told
     now = totals_of(state.counters)
     fresh = Told(seq=told.seq, day=day, totals=now)
-    if told.day == 0:
+    if known == 0:
         return None, fresh
     name = datetime.fromtimestamp((day - 1) * DAY_MS / 1000, UTC).date().isoformat()
     notice = Notice(

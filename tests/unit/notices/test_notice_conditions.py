@@ -131,3 +131,9 @@ def test_a_day_is_summed_up_after_its_end(board: Board) -> None:
 def test_a_clock_that_went_back_sums_up_nothing(board: Board) -> None:
     told = Told(day=20_000, totals=Totals())
     assert summary(told, board, 19_999 * DAY_MS) == (None, told)
+
+
+def test_a_day_that_lies_ahead_does_not_silence_the_days_until_then(board: Board) -> None:
+    notice, told = summary(Told(seq=4, day=90_000), board, 20_000 * DAY_MS)
+    assert (notice, told.seq, told.day) == (None, 4, 20_000)
+    assert summary(told, board, 20_001 * DAY_MS)[0] is not None
