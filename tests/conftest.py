@@ -1,4 +1,4 @@
-"""For all tests: in what order the files begin, and that nothing is bound to this machine's speed."""
+"""For all tests: in what order the files begin; and that no draw is too slow on any machine."""
 
 from pathlib import Path
 
@@ -24,7 +24,9 @@ last keeps the others waiting."""
 
 settings.register_profile(
     # How long a draw takes depends on who else uses the machine; pytest's timeout bounds each test.
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
 

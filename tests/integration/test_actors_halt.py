@@ -58,6 +58,7 @@ async def test_a_halt_is_on_disk_before_it_is_answered_and_survives_a_death(
         refused = await world.ask(world.propose())
         assert len(world.exchange.entries()) == before, refused
         assert world.state.phase is Phase.ANALYZING
+        await world.arm(active=0)  # until here it wanted to trade; a new candle may come any time
         await world.command(Resume(by="operator"))
         assert halt_file(world) == ""
         await world.command(world.propose())
@@ -100,6 +101,7 @@ async def test_neither_a_reconnect_nor_a_restart_trades_after_a_halt(tmp_path: P
         before = world.exchange.entries()
         await world.exchange.admin.call("disconnect")
         await world.until(lambda s: s.connection == s.reconciled > 1, "the reconnect")
+        await world.ready()
         for _ in range(3):
             await world.ask(world.propose())
         await world.die()
@@ -110,6 +112,7 @@ async def test_neither_a_reconnect_nor_a_restart_trades_after_a_halt(tmp_path: P
         assert world.exchange.entries() == before
         assert await world.exchange.position() == 0
         assert await world.exchange.orders() == {}
+        await world.arm(active=0)  # until here it wanted to trade; a new candle may come any time
         await world.command(Resume(by="operator"))
         await world.command(world.propose())
         await world.covered()
