@@ -67,7 +67,7 @@ async def _narrate_link(board: Board) -> None:
     while True:
         status, version = await board.link.wait_newer(version)
         if status.up:
-            if told and status.reconciled_at is not None:
+            if told and status.reconciled:
                 told = ""
                 await say("         connected", actor="reconciler")
             continue

@@ -183,7 +183,7 @@ def write_sidecar(disk: Disk, path: Path, info: BackupInfo) -> None:
     Raises:
         OSError: They cannot be written.
     """
-    _write(disk, sidecar(path), info)
+    write_file(disk, sidecar(path), info)
 
 
 def read_note(place: Place, name: str) -> Note | None:
@@ -201,7 +201,7 @@ def write_note(place: Place, name: str, note: Note) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    _write(place.disk, place.backups / name, note)
+    write_file(place.disk, place.backups / name, note)
 
 
 def read_restored(place: Place) -> RestoreNote | None:
@@ -219,7 +219,7 @@ def write_restored(place: Place, restored: RestoreNote) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    _write(place.disk, place.backups / RESTORED, restored)
+    write_file(place.disk, place.backups / RESTORED, restored)
 
 
 def _read(place: Place, name: str, kind: type[T]) -> T | None:
@@ -229,7 +229,12 @@ def _read(place: Place, name: str, kind: type[T]) -> T | None:
         return None
 
 
-def _write(disk: Disk, path: Path, content: Struct) -> None:
+def write_file(disk: Disk, path: Path, content: Struct) -> None:
+    """Write something as JSON, durably and whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     temporary = path.with_name(path.name + ".new")
     file = disk.open(temporary, "fresh", 0o644)
     try:
