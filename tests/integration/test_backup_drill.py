@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tests.unit.actors.process import environment
 from tests.unit.cli.stores import STARTED, WALL_MS, record_of, write_store
 from tests.unit.cli.stores import tradebaas as here
-from tradebaas.core.events import Event, Linked, PositionAdopted
+from tradebaas.core.events import Event, Linked, PositionAdopted, Reconciled
 from tradebaas.core.model import ContractKind, Direction, Position
 from tradebaas.store import catalogue
 from tradebaas.store.catalogue import DRILL, read_note, verified_backups
@@ -96,6 +96,19 @@ def test_a_position_that_only_the_real_account_has_is_no_reason_to_fail(data: Pa
     assert done.returncode == 0, done
     assert "not tried: the embedded exchange has no ETH-PERPETUAL" in done.stdout
     assert_nothing_left(data)
+
+
+def test_a_store_whose_exchange_was_ahead_of_the_wall_is_no_reason_to_fail(data: Path) -> None:
+    """As the embedded one is that plays faster than time passes."""
+    log = Log.open(Place(data), now_ms=WALL_MS)
+    log.recover(0)
+    ahead = Reconciled(connection=1, read_ms=round(time.time() * 1000) + 5 * 86_400_000)
+    log.append([record_of(ahead, 2)])
+    log.close()
+    _backed_up(data)
+    done = drill(data)
+    assert done.returncode == 0, done
+    assert "was read in full" in done.stdout
 
 
 def _hold(data: Path, instrument: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from trio_websocket import open_websocket_url
 
@@ -143,3 +144,22 @@ def test_what_cannot_work_exits_with_a_reason(tmp_path: Path) -> None:
         _, error = process.communicate(timeout=20)
         assert process.returncode == 75
         assert "exchange.db" in error
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+async def test_a_journal_that_got_lost_is_not_begun_anew_in_silence(
+    tmp_path: Path, damage: str
+) -> None:
+    home = tmp_path / "home"
+    with exchange(home) as process:
+        await talk(home, LOOK, process)
+    journal = home / "exchange.db"
+    journal.unlink() if damage == "gone" else journal.write_bytes(b"")
+    for _ in range(2):
+        with exchange(home) as process:
+            _, error = process.communicate(timeout=20)
+            assert process.returncode == 75
+    assert f"begin afresh with: mv {home} {home}-lost. " in error
+    home.rename(f"{home}-lost")
+    with exchange(home) as process:
+        await talk(home, LOOK, process)

@@ -155,11 +155,20 @@ def test_a_store_that_was_lost_is_not_begun_afresh(desk: Desk) -> None:
     assert "it is missing, but there was a store" in err
 
 
+def test_an_instrument_that_the_exchange_does_not_have_is_said(desk: Desk) -> None:
+    for name in ("FOO-PERPETUAL", "BTC"):
+        code, _, err = desk.imports(FLAT | {"instrument": name})
+        assert code == 78, err
+        assert f"the instrument {name!r} is not known at ws://" in err
+    assert not (desk.data / "tradebaas.db").exists()
+
+
 def test_without_the_exchange_nothing_is_believed(tmp_path: Path) -> None:
     desk = Desk(tmp_path, "ws://127.0.0.1:9/ws/api/v2")
     code, _, err = desk.imports(FLAT)
     assert code == 1
     assert "nothing of the file is believed without the exchange" in err
+    assert f"check --broker deribit --config {tmp_path / 'tradebaas.toml'}` says more" in err
     assert not desk.data.exists()
     embedded = tradebaas("import", "strategy-state.json", "--data", "new", cwd=tmp_path)
     assert embedded.returncode == 1
@@ -177,6 +186,12 @@ def test_without_the_exchange_nothing_is_believed(tmp_path: Path) -> None:
         (json.dumps(STATE | {"state": "PAUSED"}).encode(), "has the state 'PAUSED'"),
         (json.dumps(STATE | {"positionSide": "up"}).encode(), "positionSide"),
         (json.dumps(STATE | {"positionSize": "x"}).encode(), "positionSize"),
+        (json.dumps(STATE | {"positionSize": "NaN"}).encode(), "positionSize is NaN"),
+        (json.dumps(STATE | {"positionSize": -100}).encode(), "positionSize is -100"),
+        (json.dumps(STATE | {"positionSize": None}).encode(), "positionSide is 'long', but"),
+        (json.dumps(STATE | {"positionSize": 0}).encode(), "positionSide is 'long', but"),
+        (json.dumps(STATE | {"positionSide": None}).encode(), "positionSide does not say"),
+        (json.dumps(STATE | {"instrument": " "}).encode(), "instrument is empty"),
     ],
 )
 def test_a_file_that_is_no_state_is_refused(content: bytes, says: str) -> None:
@@ -197,9 +212,8 @@ def test_version_0_has_no_version_and_may_lack_what_is_null() -> None:
 
 @pytest.mark.parametrize("side, held, taken", [
     ("long", 100, True), ("short", -100, True), ("short", 100, False), ("long", 90, False),
-    (None, 100, False),
 ])  # fmt: skip
-def test_size_and_side_must_both_agree(side: str | None, held: int, taken: bool) -> None:
+def test_size_and_side_must_both_agree(side: str, held: int, taken: bool) -> None:
     legacy, more = read(json.dumps(STATE | {"positionSide": side}).encode(), "f.json")
     rows = fates(legacy, more, Held(Decimal(held), Decimal(1)), "ma_cross", "BTC-PERPETUAL")
     assert ("positionSize" in {row.field for row in rows if row.fate == TAKEN}) is taken

@@ -127,7 +127,8 @@ class Session:
         if isinstance(answer, Refused):
             raise Unusable(
                 f"{answer.reason}. Use another data directory for another account. If the embedded "
-                "exchange was made anew, its old account is gone, and this store belongs to nothing"
+                "exchange was made anew, its old account is gone, and this store belongs to "
+                "nothing: move its directory away, and the next start begins a new one"
             )
         self.linked = True
         self._publish_up("reconciling")

@@ -63,6 +63,11 @@ def import_(config: Config, source: BinaryIO, dry_run: bool, as_json: bool) -> N
     _refuse_a_life(config)
     assignment = _assignment(config, legacy)
     account = trio.run(_ask, config, legacy.instrument)
+    if account is None:
+        raise Unusable(
+            f"{source.name}: the instrument {legacy.instrument!r} is not known at {_url(config)}. "
+            "Name the exchange that the predecessor traded on under [exchange], or correct the file"
+        )
     fact = account.position
     held = Held(fact.size, fact.average_price) if fact is not None else None
     if not dry_run:
@@ -124,8 +129,8 @@ def _assignment(config: Config, legacy: Legacy) -> Assignment | None:
 # --------------------------------------------------------------------------------- the exchange
 
 
-async def _ask(config: Config, instrument: str) -> Account:
-    """Read the account.
+async def _ask(config: Config, instrument: str) -> Account | None:
+    """Read the account; None where the exchange does not know the instrument.
 
     Raises:
         NotDone: The exchange cannot be asked, so nothing can be believed.
@@ -141,7 +146,7 @@ async def _ask(config: Config, instrument: str) -> Account:
     key = Credentials(exchange.client_id, client_secret(config))
     endpoint = Endpoint(url, key, exchange.grant, exchange.scope)
     ports, inbox = system_ports(), Capacities().inbox
-    found: list[Account] = []
+    found: list[Account | None] = []
     try:
         with trio.fail_after(LIMIT_S):
             async with open_link(endpoint, ports, Credits(), inbox=inbox) as link:
@@ -150,9 +155,17 @@ async def _ask(config: Config, instrument: str) -> Account:
         reason = str(group.exceptions[0]) or "no answer in time"
         raise NotDone(
             f"{url} cannot be asked ({reason}): nothing of the file is believed without the "
-            f"exchange, and nothing was done. `{command('check', '--broker')}` says more"
+            f"exchange, and nothing was done. `{_check()}` says more"
         ) from group
     return found[0]
+
+
+def _check() -> str:
+    """The command that looks at the same exchange."""
+    from tradebaas.commands.check import BROKER
+
+    file = click.get_current_context().params["file"]
+    return command("check", "--broker", BROKER, *(() if file is None else ("--config", file)))
 
 
 def _url(config: Config) -> str:
@@ -169,12 +182,18 @@ def _url(config: Config) -> str:
     return url
 
 
-async def _read(config: Config, link: "Wire", instrument: str) -> Account:
+async def _read(config: Config, link: "Wire", instrument: str) -> Account | None:
     from tradebaas.deribit import reads
+    from tradebaas.deribit.errors import CallFailed, Kind, kind_of
 
+    try:
+        await reads.instrument(link, instrument)
+    except CallFailed as refused:
+        if kind_of(refused.code) in (Kind.PROGRAMMER, Kind.REFUSED):
+            return None
+        raise
     currency = "USDC" if "USDC" in instrument else instrument.partition("-")[0]
     said = await reads.identity(link, currency)
-    await reads.instrument(link, instrument)
     at_ms = await reads.server_time(link)
     taken = await reads.positions(link)
     exchange = config.exchange

@@ -84,8 +84,28 @@ def read(content: bytes, where: str) -> tuple[Legacy, dict[str, object]]:
         raise Unusable(f"{where} has version {legacy.version}; known are {VERSIONS[0]} and 1")
     if legacy.state not in STATES:
         raise Unusable(f"{where} has the state {legacy.state!r}; known: {', '.join(STATES)}")
+    if problem := _contradiction(legacy):
+        raise Unusable(
+            f"{where}: {problem}. Nothing is guessed: correct the file, or start without one"
+        )
     known = {field.encode_name for field in msgspec.structs.fields(Legacy)}
     return legacy, {name: value for name, value in raw.items() if name not in known}
+
+
+def _contradiction(legacy: Legacy) -> str:
+    """Which field cannot mean anything, and why; "" for none."""
+    size, side = legacy.position_size, legacy.position_side
+    if not legacy.instrument.strip():
+        return "instrument is empty"
+    if size is not None and not size.is_finite():
+        return f"positionSize is {size}, which is no number"
+    if size is not None and size < 0:
+        return f"positionSize is {size}: the predecessor wrote it without a sign"
+    if side is not None and not size:
+        return f"positionSide is {side!r}, but positionSize says that there is no position"
+    if size and side is None:
+        return f"positionSize is {size}, but positionSide does not say on which side"
+    return ""
 
 
 def agrees(legacy: Legacy, held: Held | None) -> bool:

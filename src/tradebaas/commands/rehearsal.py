@@ -18,6 +18,7 @@ from tradebaas.commands.inspect import read_state
 from tradebaas.config import EMBEDDED, EMBEDDED_INSTRUMENTS, Config
 from tradebaas.core.state import State, managed_instrument
 from tradebaas.errors import ConfigError
+from tradebaas.runtime.ports import SystemClock
 from tradebaas.store.backup import BackupFailed
 from tradebaas.store.place import Place
 
@@ -68,7 +69,9 @@ async def daemon_on(scratch: Place, state: State) -> AsyncIterator[trio.Process]
     config = Config(data=str(scratch.root))
     home = embedded.directory(config)
     home.mkdir()
-    venue = ("exchange", "--data", str(home), "--speed", SPEED, "--funding", "0")
+    now_ms = max(SystemClock().wall_ms(), state.read_through_ms)  # what was played may be ahead
+    venue = ("exchange", "--data", str(home), "--speed", SPEED, "--funding", "0",
+             "--start-ms", str(now_ms))  # fmt: skip
     async with _child(scratch, "exchange.log", venue) as exchange:
         url = await _address(scratch, config, exchange)
         managed = managed_instrument(state)

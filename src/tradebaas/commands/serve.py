@@ -183,6 +183,7 @@ def _readings(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, .
     show_default=True,
     help="How many rows of the candle file are past at the start.",
 )
+@click.option("--start-ms", type=int, hidden=True)  # for a drill: no earlier than its store
 @click.option("--seed", default=1, show_default=True, help="Seed of the generated market.")
 @click.option(
     "--idle-exit",
@@ -267,6 +268,7 @@ def exchange(
     speed: float | str,
     candles: Path | None,
     history: int,
+    start_ms: int | None,
     seed: int,
     idle_exit: float,
     balance_btc: Decimal,
@@ -283,8 +285,7 @@ def exchange(
 ) -> None:
     """Run the embedded exchange alone: it speaks Deribit's protocol on loopback.
 
-    `tradebaas run` starts one by itself. Its books survive its death; its stops fire while the
-    daemon is dead.
+    `tradebaas run` starts one by itself. Its books survive it; its stops fire without a daemon.
     """
     from tradebaas.paper import process
     from tradebaas.paper.config import ExchangeConfig
@@ -299,6 +300,7 @@ def exchange(
         lockstep=speed == LOCKSTEP,
         candles=candles,
         history=history,
+        start_ms=start_ms,
         seed=seed,
         idle_exit_s=idle_exit,
         balance_btc=balance_btc,

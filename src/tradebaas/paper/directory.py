@@ -1,12 +1,15 @@
 """The exchange's directory: who holds it, and where the exchange listens.
 
 ``lock`` is held by flock for as long as the process lives and names it, so two exchanges can never
-share one journal, and a crash leaves nothing to clean up. ``address`` says where to connect; it is
-written whole or not at all, and it may be stale after a SIGKILL.
+share one journal, and a crash leaves nothing to clean up. Once there is a journal, a line end in it
+says so: without that, a journal that got lost would be begun anew, and the account with it.
+``address`` says where to connect; it is written whole or not at all, and it may be stale after a
+SIGKILL.
 """
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +17,10 @@ from typing import TextIO
 
 import msgspec
 
-from tradebaas.errors import StoreBusy
+from tradebaas.errors import StoreBusy, StoreFault
+
+JOURNAL = "exchange.db"
+MADE = "\n"
 
 
 @contextmanager
@@ -23,6 +29,7 @@ def locked(directory: Path) -> Iterator[TextIO]:
 
     Raises:
         StoreBusy: another exchange holds it.
+        StoreFault: there was a journal here, and there is none.
     """
     path = directory / "lock"
     with path.open("a+") as file:
@@ -35,10 +42,34 @@ def locked(directory: Path) -> Iterator[TextIO]:
                 f"{directory} is in use by another exchange, process {holder}; use that one, stop "
                 "it, or give another directory"
             ) from None
+        file.seek(0)
+        made = file.read().endswith(MADE)
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()}{MADE if made else ''}")
         file.flush()
+        if made:
+            _check_journal(directory)
         yield file
+
+
+def mark_made(lock: TextIO) -> None:
+    """Say that there is a journal from now on."""
+    lock.write(MADE)
+    lock.flush()
+
+
+def _check_journal(directory: Path) -> None:
+    path = directory / JOURNAL
+    if path.exists() and path.stat().st_size:
+        return
+    here = directory.absolute()
+    aside = shlex.join(["mv", str(here), f"{here}-lost"])
+    raise StoreFault(
+        f"{path} is gone or empty, but there was an exchange here: its account, and what was "
+        f"open on it, is lost with it. Put the file back, or begin afresh with: {aside}. "
+        "The store of a daemon that traded on it belongs to the lost account, and has to be begun "
+        "afresh as well"
+    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import trio
 
 from tradebaas.errors import ConfigError, Fatal
 from tradebaas.paper.config import ExchangeConfig, check
-from tradebaas.paper.directory import address, locked
+from tradebaas.paper.directory import JOURNAL, address, locked, mark_made
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import Server
@@ -55,8 +55,9 @@ async def serve(
         raise ConfigError(
             f"{config.directory} cannot be made a directory: {error}; choose another one"
         ) from error
-    path = config.directory / "exchange.db"
-    with locked(config.directory), contextlib.closing(Journal(path)) as journal:
+    path = config.directory / JOURNAL
+    with locked(config.directory) as lock, contextlib.closing(Journal(path)) as journal:
+        mark_made(lock)
         new_token = functools.partial(ports.entropy.token, 24)
         exchange = restore(config, journal, new_token, ports.clock.wall_ms())
         async with ports.open_blocking("exchange-journal") as blocking:
