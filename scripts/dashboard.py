@@ -39,6 +39,10 @@ def _lines(title: str, unit: str, queries: dict[str, str], bad: float | None = N
     return Panel(title, "timeseries", 8, unit, queries, bad)
 
 
+def _ninety(buckets: str) -> str:
+    return f"histogram_quantile(0.9, sum by (le) (rate({buckets} W[5m])))"
+
+
 ROWS: dict[str, tuple[Panel, ...]] = {
     "Now": (
         _stat("Healthy", "tradebaas_healthy W", "bool_yes_no", 1, True),
@@ -86,6 +90,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         _lines("Crashes", "none", {"in an hour": "increase(tradebaas_crashes_total W[1h])"}, 3),
         _lines("Deaths of the crew in this process", "none",
                {"deaths": "tradebaas_crew_deaths_total W"}),
+        _lines("What crews died of, in an hour", "none",
+               {"{{actor}}: {{cause}}": "increase(tradebaas_restarts_total W[1h])"}),
         _lines("The last recovery took", "s",
                {"seconds": "tradebaas_last_recovery_time_seconds W"}),
         _lines("Connections opened again", "none",
@@ -99,9 +105,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 "waiting": "tradebaas_notices_waiting W"}),
     ),
     "Machine": (
-        _lines("The last commit took", "s", {"seconds": "tradebaas_last_commit_seconds W"}, 0.25),
+        _lines("Commits, nine of ten are shorter than", "s",
+               {"90 %": _ninety("tradebaas_commit_seconds_bucket")}, 0.25),
+        _lines("Orders, nine of ten are answered within", "s",
+               {"90 %": _ninety("tradebaas_order_round_trip_seconds_bucket")}, 2),
+        _lines("Decisions, nine of ten are shorter than", "s",
+               {"90 %": _ninety("tradebaas_decision_seconds_bucket")}, 0.1),
         _lines("Commits", "ops", {"a second": "rate(tradebaas_commits_total W[5m])"}),
         _lines("The persister answers within", "s", {"ping": "tradebaas_persister_ping_seconds W"}),
+        _lines("What waits", "none", {"{{channel}}": "tradebaas_channel_depth W"}),
+        _lines("Since the last fsync", "s", {"seconds": "tradebaas_fsync_age_seconds W"}),
         _lines("Memory", "bytes", {"resident": "tradebaas_memory_usage_bytes W"}),
         _lines("Processor", "percent", {"of one core": "tradebaas_cpu_usage_percent W"}),
         _lines("Free space", "bytes", {"free": "tradebaas_disk_free_bytes W"}),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradebaas.web.metrics import BY_LABEL, COUNTERS, GAUGES, NAKED, PREFIX
+from tradebaas.web.metrics import BY_LABEL, COUNTERS, GAUGES, HISTOGRAMS, PREFIX, RESTARTS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "monitoring.md"
@@ -22,14 +22,33 @@ folded from the log, so they survive restarts; a value that is not known yet is 
 that is not known has no sample.
 
 `deploy/prometheus` has a configuration for Prometheus, the alert rules, and a configuration for
-Alertmanager that hands every alert to a webhook. They start as they are, on one machine:
+Alertmanager that hands every alert to a webhook; an installed daemon has them under
+`/opt/tradebaas/current/deploy/prometheus`. They start as they are, on one machine, to try them:
 
 ```sh
 apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
 cd deploy/prometheus
-prometheus-alertmanager --config.file=alertmanager.yml --cluster.listen-address= &
-prometheus --config.file=prometheus.yml
+prometheus-alertmanager --config.file=alertmanager.yml --storage.path=/tmp/tradebaas-alerts \
+    --cluster.listen-address= --web.listen-address=127.0.0.1:9193 &
+prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/tradebaas-metrics \
+    --web.listen-address=127.0.0.1:9190
 ```
+
+The ports are not the usual ones (9090 and 9093): there the services that the packages of Debian
+start listen already. To stay, the rules belong into those services, or into the Prometheus that you
+have:
+
+1. Copy `tradebaas.rules.yml` to `/etc/prometheus/`.
+2. In `/etc/prometheus/prometheus.yml` add it to `rule_files`, and the daemon as a job named
+   `tradebaas` to `scrape_configs` (both as in our `prometheus.yml`), and see that `alerting` names
+   your Alertmanager (`localhost:9093`).
+3. Put a receiver that reaches you into `/etc/prometheus/alertmanager.yml`, as in our
+   `alertmanager.yml`.
+4. `promtool check config /etc/prometheus/prometheus.yml`, then
+   `systemctl reload prometheus prometheus-alertmanager`.
+
+The rules ask for the job by its name. A Prometheus on another machine sees also that this one is
+gone; the [address of the daemon](api.md) is loopback unless you open it.
 
 `deploy/grafana/tradebaas.json` is a dashboard for Grafana: import it and choose Prometheus and
 daemon. What reaches a person without any of this is in [notices](notices.md).
@@ -80,10 +99,12 @@ def _metrics() -> Iterator[str]:
     yield "| --- | --- | --- |"
     yield from (f"| `{row.name}` | gauge | {row.help} |" for row in GAUGES)
     yield from (f"| `{row.name}` | counter | {row.help} |" for row in COUNTERS)
-    yield f"| `{NAKED.name}` | histogram | {NAKED.help} |"
+    yield from (f"| `{row.name}` | histogram | {row.help} |" for row in HISTOGRAMS)
     for row in BY_LABEL:
         kind = "counter" if row.name.endswith("_total") else "gauge"
         yield f"| `{row.name}{{{row.label}}}` | {kind} | {row.help} |"
+    name, labels, words = RESTARTS
+    yield f"| `{name}{{{', '.join(labels)}}}` | counter | {words} |"
 
 
 assert PREFIX == "tradebaas_"

@@ -5,6 +5,7 @@ crash. The ``Board`` belongs to the shell, so that HTTP can show the last known 
 crew restarts; the rest of a ``Context`` belongs to one life.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,10 +21,23 @@ from tradebaas.core.model import Market
 from tradebaas.core.refusals import Refusals
 from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import State
+from tradebaas.runtime.durations import Durations
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
 from tradebaas.runtime.ports import Ports
+from tradebaas.runtime.supervisor import Cause
 from tradebaas.store.disk import Disk
 from tradebaas.store.place import Place
+
+DECISION_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
+"""Bounds for deciding: it is arithmetic in memory, and from 0.1 s on the loop would stand still."""
+COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Bounds for commits: an fsync takes from less than a millisecond, on a cache that is safe, to tens
+of them on a plain disk; 0.25 s is where its alert begins.
+"""
+ROUND_TRIP_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Bounds for orders: from a loopback to 5 s, after which an answer is not awaited any more; 2 s is
+how long an order is valid by default.
+"""
 
 
 class Evaluated(Struct, frozen=True, kw_only=True):
@@ -68,7 +82,6 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
     events_replayed: int = 0
     notes: tuple[str, ...] = ()
     commits: int = 0
-    last_commit_seconds: float = 0.0
     last_commit_at: float = 0.0
     fault: str = ""
 
@@ -109,14 +122,28 @@ class NoticeStatus(Struct, frozen=True, kw_only=True):
 
 
 class Vitals(Struct, frozen=True, kw_only=True):
-    """One sample of the process by the metrics actor; ``at`` is monotonic seconds."""
+    """One sample of the process by the metrics actor; ``at`` is monotonic seconds.
+
+    ``asks`` is how many requests waited for the persister.
+    """
 
     at: float = 0.0
     ping_seconds: float = 0.0
     memory_bytes: int = 0
     memory_percent: float = 0.0
     cpu_percent: float = 0.0
+    asks: int = 0
     disk_free_bytes: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long the steps from a fact to an order took, in this process."""
+
+    decision: Durations = field(default_factory=lambda: Durations(DECISION_S))
+    commit: Durations = field(default_factory=lambda: Durations(COMMIT_S))
+    round_trip: Durations = field(default_factory=lambda: Durations(ROUND_TRIP_S))
 
 
 @final
@@ -128,7 +155,8 @@ class Board:
     takes it back. It outlives the life that could not store it. ``funding_refused`` is why the
     exchange does not tell the funding of trades. ``refusals`` of entries are counted
     over lives as well. ``reconciled_at`` is when a reconcile last came to its end, on any
-    connection of any life (monotonic seconds).
+    connection of any life (monotonic seconds). ``inbox`` is how many notifications waited when the
+    last one was taken; ``restarts`` counts what crews died of. Both are for monitoring only.
     """
 
     view: Latest[State] = field(default_factory=Latest)
@@ -146,6 +174,9 @@ class Board:
     halt: str = ""
     funding_refused: str = ""
     reconciled_at: float | None = None
+    inbox: int = 0
+    restarts: Counter[Cause] = field(default_factory=Counter)
+    timings: Timings = field(default_factory=Timings)
     refusals: Refusals = field(default_factory=Refusals)
 
 

@@ -143,5 +143,6 @@ class Lives:
 
     def _note_death(self, report: DeathReport) -> None:
         self.deaths += 1
+        self.board.restarts.update(report.causes)
         self.life_born = self.ports.clock.monotonic()  # from here on the next one is awaited
         self.on_death(report)

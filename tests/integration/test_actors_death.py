@@ -132,6 +132,8 @@ async def test_a_death_while_the_store_opens_leaves_the_store_usable(tmp_path: P
         await world.until(lambda s: s.life > life, "a life after the one that died at birth")
         await world.ready()
         assert world.lives.deaths == 2
+        died_of = world.board.restarts
+        assert sorted(cause.actor for cause in died_of.elements()) == ["persister", "strategy"]
         await world.agree()
 
 

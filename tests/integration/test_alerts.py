@@ -23,6 +23,14 @@ FOLDER = ROOT / "deploy" / "prometheus"
 RULES = FOLDER / "tradebaas.rules.yml"
 TOOLS = ("promtool", "prometheus", "prometheus-alertmanager")
 
+
+def commits(*, within: str) -> dict[str, str]:
+    """A hundred commits a minute, all of which take less than half a second."""
+    name = "tradebaas_commit_seconds_bucket"
+    series = {"0.25": within, "0.5": "0+100x20", "+Inf": "0+100x20"}
+    return {f'{name}{{le="{bound}"}}': values for bound, values in series.items()}
+
+
 CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "Down": ({'up{job="tradebaas"}': "0x10"}, {'up{job="tradebaas"}': "1x10"}, "3m"),
     "Unhealthy": (
@@ -97,8 +105,8 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         "8m",
     ),
     "CommitSlow": (
-        {"tradebaas_last_commit_seconds": "0.6x20"},
-        {"tradebaas_last_commit_seconds": "0.01x9 2 0.01x10"},
+        commits(within="0+5x20"),
+        commits(within="0+99x20"),
         "12m",
     ),
     "NoticesLost": (
@@ -218,7 +226,7 @@ def check_metrics(url: str) -> None:
 def test_an_alert_goes_from_the_daemon_to_a_webhook(tmp_path: Path) -> None:
     """The configurations as they are shipped, but for addresses and the interval of a scrape."""
     needs(*TOOLS)
-    ports = {"3000": free_port(), "9093": free_port()}
+    ports = {"3000": free_port(), "9193": free_port()}
     own = str(free_port())
     with exchange_process(tmp_path / "exchange") as url, webhook() as (hook, told):
         ports["8099"] = hook
@@ -237,7 +245,7 @@ def test_an_alert_goes_from_the_daemon_to_a_webhook(tmp_path: Path) -> None:
             with (
                 running("prometheus-alertmanager", f"--config.file={tmp_path / 'alertmanager.yml'}",
                         f"--storage.path={tmp_path / 'am'}", "--cluster.listen-address=",
-                        f"--web.listen-address=127.0.0.1:{ports['9093']}",
+                        f"--web.listen-address=127.0.0.1:{ports['9193']}",
                         log=tmp_path / "alertmanager.log"),
                 running("prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
                         f"--storage.tsdb.path={tmp_path / 'tsdb'}",

@@ -129,6 +129,18 @@ def test_every_rule_compares_values_that_a_living_daemon_has(tmp_path: Path) -> 
                 assert not any(map(math.isnan, values)), f"TradeBaas{name}: {part} is NaN"
 
 
+def test_what_the_steps_to_an_order_took_is_counted(tmp_path: Path) -> None:
+    with scene(tmp_path) as here:
+        here.run.covered()
+        for name in ("decision", "commit", "order_round_trip"):
+            series = f"tradebaas_{name}_seconds"
+            assert here.soon(f"{series}_count > 0"), series
+            assert here.soon(f"{series}_sum > 0"), series
+        assert here.soon("tradebaas_commits_total - tradebaas_commit_seconds_count") == [0]
+        assert here.soon("tradebaas_fsync_age_seconds < 60")
+        assert len(here.soon("tradebaas_channel_depth")) == 2
+
+
 def test_an_account_that_is_never_read_again_is_told_though_the_connection_comes_back(
     tmp_path: Path,
 ) -> None:

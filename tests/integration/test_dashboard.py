@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.web.harness import World, served
 from tradebaas.core.state import Counters
+from tradebaas.runtime.supervisor import Cause
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "deploy" / "grafana" / "tradebaas.json"
@@ -27,6 +28,7 @@ async def published() -> dict[str, set[str]]:
     world.well()
     one = {"BTC": Decimal(1)}
     world.show(counters=Counters(net=one, fees=one, funding=one))
+    world.board.restarts[Cause("strategy", "ValueError")] = 1
     async with served(world) as client, world.life():
         text = (await client.get("/metrics")).text
     found: dict[str, set[str]] = {}

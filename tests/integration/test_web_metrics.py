@@ -13,6 +13,7 @@ from tradebaas.board import AuditStatus, BackupStatus, LinkStatus
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Assignment, Phase
 from tradebaas.core.state import Counters, HaltLatch, Pending
+from tradebaas.runtime.supervisor import Cause
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "tradebaas.rules.yml"
 PREDECESSOR = {
@@ -146,9 +147,34 @@ async def test_our_own_values() -> None:
     assert value(families, "tradebaas_second_backup_age_seconds") == 120
     assert value(families, "tradebaas_drill_age_seconds") == 180
     assert value(families, "tradebaas_reconcile_age_seconds") == 5
+    assert value(families, "tradebaas_fsync_age_seconds") == 3
     assert value(families, "tradebaas_audit_age_seconds") == 240
     assert value(families, "tradebaas_audit_differences") == 1
     assert value(families, "tradebaas_info", version="9.9.9") == 1
+
+
+async def test_how_long_things_took_is_counted_by_bounds() -> None:
+    world = well()
+    for seconds in (0.0001, 0.25, 0.3, 60.0):
+        world.board.timings.commit.note(seconds)
+    _, families = await scrape(world)
+    name = "tradebaas_commit_seconds"
+    bounds = ("0.0005", "0.1", "0.25", "0.5", "2.5", "+Inf")
+    assert [value(families, f"{name}_bucket", le=bound) for bound in bounds] == [1, 1, 2, 3, 3, 4]
+    assert value(families, f"{name}_count") == 4
+    assert value(families, f"{name}_sum") == 60.5501
+    assert value(families, "tradebaas_order_round_trip_seconds_count") == 0
+
+
+async def test_what_crews_died_of_and_what_waits_is_told() -> None:
+    world = well()
+    world.board.restarts.update([Cause("strategy", "ValueError"), Cause("strategy", "ValueError")])
+    world.board.inbox = 5
+    _, families = await scrape(world)
+    labels = {"actor": "strategy", "cause": "ValueError"}
+    assert value(families, "tradebaas_restarts_total", **labels) == 2
+    assert value(families, "tradebaas_channel_depth", channel="inbox") == 5
+    assert value(families, "tradebaas_channel_depth", channel="asks") == 0
 
 
 async def test_a_naked_position_and_an_unknown_order_are_told() -> None:

@@ -126,9 +126,13 @@ class Desk:
         return self._is_mine(view, intent) and not forbidden
 
     async def _send(self, intent: Intent) -> None:
+        clock = self._ctx.ports.clock
+        began = clock.monotonic()
         outcome = await trade.place(
             self._link, intent, lambda: self._may_send(intent), resting=self._resting
         )
+        if isinstance(outcome, trade.Accepted | trade.Rejected):
+            self._ctx.board.timings.round_trip.note(clock.monotonic() - began)
         if intent.role is Role.ENTRY:
             self._count(outcome)
         facts: tuple[Fact, ...]

@@ -47,9 +47,9 @@ async def _sample(ctx: Context) -> None:
     clock = ctx.ports.clock
     asked = clock.monotonic()
     await ctx.asker.ask(Ping())
-    answered = clock.monotonic()
+    answered, waiting = clock.monotonic(), ctx.asker.depth
     figures = _measured(ctx)
-    ctx.board.vitals.set(replace(figures, at=answered, ping_seconds=answered - asked))
+    ctx.board.vitals.set(replace(figures, at=answered, ping_seconds=answered - asked, asks=waiting))
     if figures != Vitals():  # where nothing could ever be measured, nothing is known
         await _guard_space(ctx, figures.disk_free_bytes)
 

@@ -164,7 +164,7 @@ class _Scribe:
                 await self._commit_or_make_room(requests)
                 return
             except DiskFull as full:
-                self._publish_store(0.0, fault=str(full))
+                self._publish_store(fault=str(full))
                 await trio.sleep(SPACE_WAIT_S)
 
     def _doubt(self) -> str:
@@ -223,6 +223,8 @@ class _Scribe:
         Raises:
             DiskFull, StoreLocked, StoreFault: nothing was stored, adopted or shown.
         """
+        clock, timings = self._ctx.ports.clock, self._ctx.board.timings
+        began = clock.monotonic()
         candidate, answers, events = self._state, list[Answer](), list[Event]()
         for request in requests:
             decision = decide(candidate, request, self._ctx.limits)
@@ -232,12 +234,14 @@ class _Scribe:
             candidate = decision.state
             events.extend(decision.events)
             answers.append(Committed(seq=candidate.seq, events=decision.events))
+        decided = clock.monotonic()
+        timings.decision.note(decided - began)
         if events:
-            began = self._ctx.ports.clock.monotonic()
             await self._append(candidate, events)
+            timings.commit.note(clock.monotonic() - decided)
             first = self._state.seq + 1
             self._state = candidate
-            self._publish(first, events, self._ctx.ports.clock.monotonic() - began)
+            self._publish(first, events)
         return answers
 
     async def _append(self, candidate: State, events: list[Event]) -> None:
@@ -248,14 +252,14 @@ class _Scribe:
         await self._worker.run(self._log.append, records, snapshot)
         self._since_snapshot = 0 if due else self._since_snapshot + len(records)
 
-    def _publish(self, first: int, events: list[Event], seconds: float) -> None:
+    def _publish(self, first: int, events: list[Event]) -> None:
         board = self._ctx.board
         board.view.set(self._state)
         for seq, event in enumerate(events, start=first):
             board.events.publish((seq, event))
-        self._publish_store(seconds)
+        self._publish_store()
 
-    def _publish_store(self, seconds: float, fault: str = "") -> None:
+    def _publish_store(self, fault: str = "") -> None:
         board, now = self._ctx.board, self._ctx.ports.clock.monotonic()
         known = board.store.value or StoreStatus()
         board.store.set(
@@ -263,7 +267,6 @@ class _Scribe:
                 known,
                 at=now,
                 commits=known.commits + (not fault),
-                last_commit_seconds=seconds,
                 last_commit_at=now,
                 fault=fault,
             )

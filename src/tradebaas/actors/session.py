@@ -154,6 +154,7 @@ class Session:
         """Pass on notifications in their order: the market only after what it did to us."""
         async for item in self._link.notifications:
             await self._report(self._absorb(item))
+            self._ctx.board.inbox = self._link.notifications.depth
 
     def _absorb(self, item: stream.Item) -> tuple[Fact, ...]:
         """Facts for the persister; everything else goes into the feed."""

@@ -52,10 +52,12 @@ TURNS = {
 
 
 def failure(unit: str, result: str, status: str, data: Path) -> Notice:
-    """The notice of a unit that has failed; ``data`` is where the newest audit left its note."""
-    name = unit.partition(".")[0]
+    """The notice of a unit that has failed. ``data`` is the data directory of the daemon whose name
+    is no instance's; the newest audit left its note there.
+    """
+    name, instance = _parts(unit)
     if name == AUDIT and status == DIFFERENT:
-        return _differs(unit, data)
+        return _differs(unit, data.with_name(f"{data.name}-{instance}") if instance else data)
     ended = f"{result}, exit status {status}" if status else result
     turn = TURNS.get(name)
     if turn is None:
@@ -93,6 +95,12 @@ def _differs(unit: str, data: Path) -> Notice:
     )
 
 
+def _parts(unit: str) -> tuple[str, str]:
+    """The name of a unit and of its instance, "" where it is none."""
+    name, _, instance = unit.removesuffix(".service").partition("@")
+    return name, instance
+
+
 def _goes_on(turn: Turn) -> str:
     return f"The daemon trades on. Its timer runs {turn.work} again."
 
@@ -119,7 +127,7 @@ def told_of(file: Path) -> Told:
 def is_due(unit: str, notice: Notice, told: Told, now_ms: int) -> bool:
     """Whether it is to be told now."""
     lately = _lately(told, now_ms)
-    if unit.partition(".")[0] not in TURNS or not lately:
+    if _parts(unit)[0] not in TURNS or not lately:
         return True
     return told.words != notice.happened and len(lately) < AT_MOST
 

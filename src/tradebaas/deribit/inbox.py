@@ -38,6 +38,11 @@ class Inbox:
             return False
         return True
 
+    @property
+    def depth(self) -> int:
+        """How many items wait."""
+        return self._put.statistics().current_buffer_used
+
     def take_waiting(self) -> Iterator[stream.Item]:
         """All items that are there now."""
         while True:

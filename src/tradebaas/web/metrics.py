@@ -9,7 +9,7 @@ a counter's name would have to end in ``_total``.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
@@ -26,9 +26,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from tradebaas.board import AuditStatus, NoticeStatus, StoreStatus, Vitals
+from tradebaas.board import AuditStatus, NoticeStatus, StoreStatus, Timings, Vitals
 from tradebaas.core import elsewhere
 from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, State, naked_amount
+from tradebaas.runtime.durations import Durations
 from tradebaas.web.health import Facts, Status, findings, verdict
 from tradebaas.web.status import recovered
 
@@ -140,6 +141,11 @@ def _reconcile_age(facts: Facts) -> Number:
     return facts.uptime if at is None else facts.now - at
 
 
+def _fsync_age(facts: Facts) -> Number:
+    store = facts.shell.board.store.value
+    return None if store is None or not store.last_commit_at else facts.now - store.last_commit_at
+
+
 # ------------------------------------------------------------------------------------ the tables
 
 GAUGES: tuple[Row, ...] = (
@@ -196,8 +202,8 @@ GAUGES: tuple[Row, ...] = (
         _of_audit(lambda audit, _: audit.differences)),
     Row("store_fault", "1 while the store cannot be written, else 0.",
         _of_store(lambda s: bool(s.fault))),
-    Row("last_commit_seconds", "Duration of the last commit, seconds.",
-        _of_store(lambda s: s.last_commit_seconds)),
+    Row("fsync_age_seconds", "Seconds since the last commit, and so since the log's last fsync.",
+        _fsync_age),
     Row("persister_ping_seconds", "Time the persister took to answer the last ping, seconds.",
         _of_vitals(lambda v: v.ping_seconds)),
     Row("disk_free_bytes", "Free space where the store is, bytes.",
@@ -263,9 +269,17 @@ def _money(read: Callable[[Counters], Mapping[str, Decimal]]) -> Callable[[Facts
     return value
 
 
+def _depths(facts: Facts) -> Labelled:
+    vitals = facts.vitals
+    asks = {} if vitals is None else {"asks": vitals.asks}
+    return {**asks, "inbox": facts.shell.board.inbox}
+
+
 BY_LABEL: tuple[LabelledRow, ...] = (
     LabelledRow(GaugeMetricFamily, "check_ok", "check", "1 when this check of /health is ok.",
         _checks),
+    LabelledRow(GaugeMetricFamily, "channel_depth", "channel",
+        "What waits: requests for the persister, notifications of the exchange.", _depths),
     LabelledRow(GaugeMetricFamily, "info", "version", "The version that runs; always 1.",
         lambda f: {f.shell.version: 1}),
     LabelledRow(CounterMetricFamily, "orders_total", "outcome",
@@ -282,19 +296,72 @@ BY_LABEL: tuple[LabelledRow, ...] = (
 )  # fmt: skip
 
 
-NAKED = Row("naked_seconds", "Times in which a position had no full stop, seconds.",
-    _of_counters(lambda c: c.naked_ms_total / 1000))  # fmt: skip
-"""The one histogram; ``read`` is its sum."""
+RESTARTS = ("restarts_total", ("actor", "cause"), "What crews of this process died of.")
 
 
-def _naked(facts: Facts) -> HistogramMetricFamily:
-    """Each stretch of time in which a position had no full stop, by how long it was."""
-    family = HistogramMetricFamily(PREFIX + NAKED.name, NAKED.help)
-    if facts.view is not None:
-        counters, bounds = facts.view.counters, [str(ms / 1000) for ms in NAKED_BUCKETS_MS]
-        upto = accumulate(counters.naked_stretches)
-        buckets = list(zip([*bounds, "+Inf"], upto, strict=True))
-        family.add_metric((), buckets, NAKED.read(facts))
+def _restarts(facts: Facts) -> CounterMetricFamily:
+    name, labels, words = RESTARTS
+    family = CounterMetricFamily(PREFIX + name, words, labels=labels)
+    for cause, times in facts.shell.board.restarts.items():
+        family.add_metric((cause.actor, cause.error), times)
+    return family
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Upper bounds in seconds, how many lie in each and above the last, and the sum of all."""
+
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    total: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class HistogramRow:
+    """One histogram; ``read`` gives None where nothing is known."""
+
+    name: str
+    help: str
+    read: Callable[[Facts], Buckets | None]
+
+
+def _of_timings(read: Callable[[Timings], Durations]) -> Callable[[Facts], Buckets]:
+    def value(facts: Facts) -> Buckets:
+        found = read(facts.shell.board.timings)
+        return Buckets(found.bounds, found.counts, found.total)
+
+    return value
+
+
+def _naked(facts: Facts) -> Buckets | None:
+    if facts.view is None:
+        return None
+    counters, bounds = facts.view.counters, [ms / 1000 for ms in NAKED_BUCKETS_MS]
+    return Buckets(bounds, counters.naked_stretches, counters.naked_ms_total / 1000)
+
+
+HISTOGRAMS: tuple[HistogramRow, ...] = (
+    HistogramRow("naked_seconds", "Times in which a position had no full stop, seconds.", _naked),
+    HistogramRow("decision_seconds", "Times to decide what was asked at once, seconds.",
+        _of_timings(lambda t: t.decision)),
+    HistogramRow("commit_seconds", "Times to make it durable, its fsync included, seconds.",
+        _of_timings(lambda t: t.commit)),
+    HistogramRow("order_round_trip_seconds",
+        "Times from an order that is to be sent to its answer, waits for credit included, seconds.",
+        _of_timings(lambda t: t.round_trip)),
+)  # fmt: skip
+"""The first is folded from the log; the others are of this process."""
+
+
+def _histogram(row: HistogramRow, facts: Facts) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(PREFIX + row.name, row.help)
+    found = row.read(facts)
+    if found is not None:
+        names = [*map(str, found.bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(found.counts), strict=True))
+        family.add_metric((), buckets, found.total)
     return family
 
 
@@ -319,7 +386,9 @@ class _Published(Collector):
             if value is not None:
                 counter.add_metric((), float(value))
             yield counter
-        yield _naked(self._facts)
+        for histogram in HISTOGRAMS:
+            yield _histogram(histogram, self._facts)
+        yield _restarts(self._facts)
         for labelled in BY_LABEL:
             family = labelled.family(
                 PREFIX + labelled.name, labelled.help, labels=(labelled.label,)

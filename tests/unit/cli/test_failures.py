@@ -40,6 +40,16 @@ def test_an_audit_that_found_something_tells_what(tmp_path: Path) -> None:
     assert "Look at the account now" in notice.todo
 
 
+def test_an_instance_has_its_own_words_and_its_own_note(tmp_path: Path) -> None:
+    data = tmp_path / "tradebaas"
+    own = tmp_path / "tradebaas-one"
+    own.mkdir()
+    write_audited(Place(own), Audited(NOW, ("position X: one, two",)))
+    assert "position X" in failure("tradebaas-audit@one.service", "exit-code", "1", data).happened
+    assert "trades on" in failure("tradebaas-drill@one.service", "exit-code", "1", data).did
+    assert "is down" in failure("tradebaas@one.service", "exit-code", "1", data).did
+
+
 def test_what_an_audit_found_is_bounded(tmp_path: Path) -> None:
     write_audited(Place(tmp_path), Audited(NOW, ("x" * 1000,) * 100))
     happened = failure(AUDIT, "exit-code", "1", tmp_path).happened
@@ -110,7 +120,7 @@ def test_the_units_agree_with_what_is_told() -> None:
     teller = (UNITS / "tradebaas-failed@.service").read_text(encoding="utf-8")
     assert "\nStateDirectory=" in teller
     assert MEMORY == "STATE_DIRECTORY"
-    timers = {path.stem for path in UNITS.glob("*.timer")}
+    timers = {path.stem.rstrip("@") for path in UNITS.glob("*.timer")}
     assert timers == TURNS.keys()
 
 
