@@ -1,9 +1,11 @@
 """``service install`` from a checkout, under the real systemd: installed, again, upgraded, gone
 back to the release before, removed."""
 
+import json
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,11 +19,34 @@ PYTHON = f"/opt/test/python/bin/python{sys.version_info[0]}.{sys.version_info[1]
 COMMAND = f"""#!/bin/sh
 # The checkout's own command, as it would run from its environment.
 export PYTHONPATH=/opt/test/checkout/src:/opt/test/packages LD_LIBRARY_PATH=/opt/test/python/lib
-export PIP_NO_INDEX=1 PIP_FIND_LINKS=/opt/test/wheels PIP_NO_CACHE_DIR=1
+export PIP_NO_COMPILE=1 PIP_NO_INDEX=1 PIP_FIND_LINKS=/opt/test/wheels PIP_NO_CACHE_DIR=1
 exec {PYTHON} -m tradebaas "$@"
 """
 LIBRARY = "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/test/python/lib\n"
 """An interpreter that lies elsewhere than it was made for needs this; a system's does not."""
+
+LIMIT = "[Unit]\nStartLimitBurst=3\n"
+"""So that a daemon which does not start is given up sooner."""
+MIGRATES = r"""
+cd /opt/test/checkout
+sed -i 's/^SCHEMA_VERSION = 2/SCHEMA_VERSION = 3/; s/2: _TABLES_2}/2: _TABLES_2, 3: _TABLES_2}/' \
+    src/tradebaas/store/schema.py
+sed -i 's/{1: _to_2}/{1: _to_2, 2: lambda *_: None}/' src/tradebaas/store/migrations.py
+sed -i 's/notifier.ready()/__import__("os")._exit(3)/' src/tradebaas/attendance.py
+sed -i 's/WatchdogSec=15s/WatchdogSec=16s/' deploy/systemd/tradebaas.service
+cp deploy/systemd/tradebaas-verify.timer deploy/systemd/tradebaas-more.timer
+"""
+"""A release that takes the store to a schema of its own, dies before it is ready, and brings other
+units."""
+MENDED = r"""
+cd /opt/test/checkout
+rm -r deploy
+cp -a /opt/test/original/deploy .
+for file in store/schema.py store/migrations.py attendance.py; do
+    cp /opt/test/original/src/tradebaas/$file src/tradebaas/$file
+done
+"""
+OTHER_URL = "ws://127.0.0.1:8033/ws/api/v2"
 
 pytestmark = pytest.mark.timeout(600)  # three environments are made, of a whole lock each
 
@@ -53,8 +78,10 @@ def box(tmp_path: Path, wheels: Path) -> Iterator[Box]:
     }
     box = Box(home, binds)
     box.put("/opt/test/tradebaas", COMMAND, 0o755)
+    box.put(f"/etc/systemd/system/{DAEMON}.d/limit.conf", LIMIT)
     for unit in (
         DAEMON,
+        "tradebaas@.service",
         "tradebaas-exchange.service",
         "tradebaas-verify.service",
         "tradebaas-drill.service",
@@ -79,48 +106,138 @@ def ask(box: Box, *words: str) -> str:
     return box.run("runuser", "-u", "tradebaas", "--", *environment, program, *words, *where)
 
 
+def service(box: Box, *words: str) -> str:
+    return box.run("/opt/test/tradebaas", "service", *words)
+
+
+def current(box: Box) -> str:
+    return box.run("readlink", "/opt/tradebaas/current")
+
+
 def test_an_installation_from_nothing_to_nothing(box: Box) -> None:
+    """One box, since an environment takes the longest: each step stands on the ones before."""
     _refuses(box)
+    _is_installed(box)
+    _is_restarted_by_hand(box)
+    _is_upgraded_with_its_instance(box)
+    _goes_back_over_a_migration(box)
+    _moves_to_another_exchange(box)
+    _is_removed(box)
+
+
+def _is_installed(box: Box) -> None:
     said = install(box)
     print("\n" + said)
     assert box.run("systemctl", "is-active", DAEMON) == "active"
     assert box.run("stat", "-c", "%a %U", "/etc/tradebaas/client-secret") == "600 root"
     assert box.run("stat", "-c", "%a %U", "/var/lib/tradebaas") == "700 tradebaas"
     assert "HTTP on" in box.journal(DAEMON) or ask(box, "state")
-    first, pid = box.run("readlink", "/opt/tradebaas/current"), box.show(DAEMON, "MainPID")
-
+    pid = box.show(DAEMON, "MainPID")
     again = install(box)  # what is done is left alone
     assert "is kept as it is" in again
     assert box.show(DAEMON, "MainPID") == pid
 
+
+def _is_restarted_by_hand(box: Box) -> None:
+    """systemd counts restarts by hand, and refuses one too many; ours are not counted."""
+    for _ in range(4):
+        box.run("systemctl", "restart", DAEMON, check=False)
+    assert box.show(DAEMON, "Result") == "start-limit-hit"
+    with pytest.raises(CommandFailed, match=r"(?s)exited 3.*failed"):
+        service(box, "status")
+    for _ in range(4):
+        service(box, "restart")
+    assert DAEMON in service(box, "status")
+
+
+def _is_upgraded_with_its_instance(box: Box) -> None:
+    box.run("sh", "-c", "cd /etc/tradebaas && cp client-secret one.secret && "
+            "{ cat tradebaas.toml; printf '[http]\\nport = 3001\\n'; } >one.toml")  # fmt: skip
+    box.run("systemctl", "enable", "--now", "tradebaas@one", "tradebaas-verify@one.timer")
+    first, pids = current(box), _pids(box)
     box.run("sh", "-c", "echo '# newer' >> /opt/test/checkout/src/tradebaas/names.py")
     upgraded = install(box)
     print("\n" + upgraded)
-    second = box.run("readlink", "/opt/tradebaas/current")
-    assert second != first
-    assert "made and verified" in upgraded
+    assert current(box) != first
+    assert upgraded.count("made and verified") == 2
     assert "made before: upgrade" in ask(box, "backup", "list")
-    assert box.show(DAEMON, "MainPID") not in ("0", pid)
+    assert not _pids(box) & (pids | {"0"})
+    assert "tradebaas@one.service" in service(box, "status")
 
-    box.run("sh", "-c", "echo 'raise SystemExit(3)' >> /opt/test/checkout/src/tradebaas/daemon.py")
-    with pytest.raises(CommandFailed, match=r"did not become ready, so .* is back and runs again"):
+
+def _pids(box: Box) -> set[str]:
+    return {box.show(unit, "MainPID") for unit in (DAEMON, "tradebaas@one.service")}
+
+
+def _goes_back_over_a_migration(box: Box) -> None:
+    second, other = current(box), box.show("tradebaas@one.service", "MainPID")
+    box.run("systemctl", "stop", DAEMON)  # a backup is made all the same
+    box.run("sh", "-ec", MIGRATES)
+    with pytest.raises(CommandFailed, match="did not become ready") as failure:
         install(box)
-    assert box.run("readlink", "/opt/tradebaas/current") == second
+    print("\n" + str(failure.value))
+    assert "was put back. It runs and is halted" in str(failure.value)
+    assert current(box) == second
     assert box.run("systemctl", "is-active", DAEMON) == "active"
+    assert "restored from" in box.run("cat", "/var/lib/tradebaas/HALT")
+    assert box.show(DAEMON, "WatchdogUSec") == "15s"
+    assert box.run("sh", "-c", "ls /etc/systemd/system | grep more || true") == ""
+    assert box.show("tradebaas@one.service", "MainPID") == other
+    box.run("sh", "-ec", MENDED)
 
-    print("\n" + box.run("/opt/test/tradebaas", "service", "status"))
-    box.run("/opt/test/tradebaas", "service", "uninstall")
-    assert box.run("systemctl", "is-active", DAEMON, check=False) == "inactive"
+
+def _moves_to_another_exchange(box: Box) -> None:
+    """The page's steps from play money to Deribit, for which another exchange stands."""
+    old = _account(box, "")
+    box.run("systemd-run", "--unit=deribit", "-E", "LD_LIBRARY_PATH=/opt/test/python/lib",
+            "/opt/tradebaas/current/venv/bin/tradebaas", "exchange", "--data", "/var/tmp/deribit",
+            "--port", "8033", "--idle-exit", "0")  # fmt: skip
+    box.run("sh", "-c", f"printf '[exchange]\\nurl = \"{OTHER_URL}\"\\n' >/root/my.toml; "
+            "printf 'paper-secret\\n' >/root/my-secret")  # fmt: skip
+    said = install(box, "--config", "/root/my.toml", "--secret-file", "/root/my-secret")
+    print("\n" + said)
+    assert "it is kept in /var/lib/tradebaas.before-" in said
+    assert "8033" in _account(box, old)
+    assert box.run("systemctl", "is-active", DAEMON) == "active"
+    assert box.run("stat", "-c", "%a %U", "/var/lib/tradebaas/HALT") == "600 tradebaas"
+    pid = box.show(DAEMON, "MainPID")
+    box.run("sh", "-c", "printf '[log]\\nlevel = \"debug\"\\n' >>/root/my.toml")
+    assert "tradebaas.before" not in install(box, "--config", "/root/my.toml")
+    assert box.show(DAEMON, "MainPID") not in ("0", pid)  # what is given is taken
+
+
+def _account(box: Box, other_than: str) -> str:
+    """The account that the store belongs to, as soon as it is another one."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        account = str(json.loads(ask(box, "state", "--json"))["account"])
+        if account not in ("", other_than):
+            return account
+        time.sleep(0.2)
+    raise AssertionError(f"it did not log in elsewhere:\n{box.tell(DAEMON)}")
+
+
+def _is_removed(box: Box) -> None:
+    service(box, "uninstall")
+    for unit in (DAEMON, "tradebaas@one.service", "tradebaas-verify@one.timer"):
+        assert box.run("systemctl", "is-active", unit, check=False) == "inactive"
     assert box.run("ls", "/var/lib/tradebaas/tradebaas.db")
+    assert box.run("ls", f"/etc/systemd/system/{DAEMON}.d")  # what an operator has made stays
     assert box.run("sh", "-c", "ls -d /opt/tradebaas || true") != "/opt/tradebaas"
+    with pytest.raises(CommandFailed, match=r"(?s)exited 3.*none is installed"):
+        service(box, "status")
 
-    box.run("/opt/test/tradebaas", "service", "uninstall", "--purge", "--yes")
-    assert box.run("sh", "-c", "ls -d /var/lib/tradebaas /etc/tradebaas 2>/dev/null || true") == ""
+    service(box, "uninstall", "--purge", "--yes")
+    left = "ls -d /var/lib/tradebaas* /var/log/tradebaas* /var/lib/private/tradebaas* "
+    left += "/etc/tradebaas /etc/systemd/system/tradebaas* 2>/dev/null || true"
+    assert box.run("sh", "-c", left) == ""
     assert box.run("getent", "passwd", "tradebaas", check=False) == ""
 
 
 def _refuses(box: Box) -> None:
     """What cannot be installed, or removed, is said and changes nothing."""
+    with pytest.raises(CommandFailed, match=r"(?s)exited 3.*none is installed"):
+        service(box, "status")
     box.run("sh", "-c", "printf '[exchange]\\nenvironment = \"mars\"\\n' > /tmp/bad.toml")
     with pytest.raises(CommandFailed, match="must be one of embedded"):
         install(box, "--config", "/tmp/bad.toml")

@@ -312,16 +312,20 @@ def test_each_unit_is_right_and_confined(box: Box) -> None:
             print("\n" + words.splitlines()[-1])
 
 
-def test_the_unit_of_an_instance_differs_by_its_name_alone() -> None:
+@pytest.mark.parametrize("name", ["tradebaas", "tradebaas-audit", "tradebaas-verify",
+                                  "tradebaas-drill"])  # fmt: skip
+def test_the_unit_of_an_instance_differs_by_its_name_alone(name: str) -> None:
     """Each line of the template is that of the plain unit, with the instance in its places."""
-    plain = (UNITS / "tradebaas.service").read_text(encoding="utf-8").splitlines()[1:]
-    template = (UNITS / "tradebaas@.service").read_text(encoding="utf-8").splitlines()[1:]
+    plain = (UNITS / f"{name}.service").read_text(encoding="utf-8").splitlines()
+    template = (UNITS / f"{name}@.service").read_text(encoding="utf-8").splitlines()
+    plain, template = (lines[lines.index("[Unit]") :] for lines in (plain, template))
     assert [line for line in template if "%i" not in line] == [
         line for line, other in zip(plain, template, strict=True) if "%i" not in other
     ]
-    named = [line.partition("=")[0] for line in template if "%i" in line]
-    assert named == ["Description", "ExecStart", "StateDirectory", "LogsDirectory",
-                     "WorkingDirectory", "LoadCredential"]  # fmt: skip
+    named = {line.partition("=")[0] for line in template if "%i" in line}
+    assert named <= {"Description", "After", "ExecStart", "StateDirectory", "LogsDirectory",
+                     "WorkingDirectory", "ReadWritePaths", "LoadCredential"}  # fmt: skip
+    assert not [line for line in template if "/var/lib/tradebaas" in line and "%i" not in line]
 
 
 def test_two_instances_run_beside_each_other(box: Box) -> None:

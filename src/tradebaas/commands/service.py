@@ -1,9 +1,11 @@
-"""``service install|uninstall|status``: the daemon under systemd."""
+"""``service install|uninstall|restart|status``: the daemon under systemd."""
 
+import contextlib
 import sys
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from tradebaas.commands.common import json_option, print_json, print_table
 
@@ -17,6 +19,8 @@ SHOWN = {
     "says": "StatusText",
 }
 """What ``status`` shows of a unit, and systemd's name for it."""
+NOT_WELL = 3
+"""As `systemctl status` says of what does not run."""
 
 
 @click.group()
@@ -49,8 +53,12 @@ def install(config: Path | None, secret_file: Path | None, python: str, start: b
     from tradebaas.service.system import check_system
 
     check_system()
-    _check(config)
-    wish = Wish(python=python, config=config, secret=secret_file, start=start)
+    old, new = _led(config)
+    wish = Wish(
+        python=python, config=config, secret=secret_file, start=start,
+        elsewhere=f"{old.where}, and these settings lead to {new.where}" if old != new else "",
+        at_stake=old.at_stake,
+    )  # fmt: skip
     install_service(wish, _tell)
 
 
@@ -62,7 +70,7 @@ def uninstall(purge: bool, yes: bool) -> None:
 
     A position that is open stays open, with its stop at the exchange: close it first if you want.
     """
-    from tradebaas.service.install import uninstall as uninstall_service
+    from tradebaas.service.removal import uninstall as uninstall_service
     from tradebaas.service.system import check_system
 
     check_system()
@@ -72,31 +80,73 @@ def uninstall(purge: bool, yes: bool) -> None:
 
 
 @service.command()
-@json_option
-def status(as_json: bool) -> None:
-    """Show what is installed and how its units are."""
-    from tradebaas.service import places
-    from tradebaas.service.release import running
-    from tradebaas.service.system import property_of
+@click.argument("name", default="")
+def restart(name: str) -> None:
+    """Restart the daemon, or the instance NAME; whatever was counted of its restarts before.
 
-    found = sorted(path.name for path in places.UNITS.glob("tradebaas*") if path.is_file())
-    units = [name for name in found if "@." not in name]
-    shown = {unit: {key: property_of(unit, name) for key, name in SHOWN.items()} for unit in units}
+    Positions keep their stops at the exchange meanwhile.
+    """
+    from tradebaas.service.daemons import Daemon, comes_up, last_words
+    from tradebaas.service.system import StepFailed, check_system
+
+    check_system()
+    daemon = Daemon(name)
+    if not comes_up(daemon):
+        raise StepFailed(f"{daemon.unit} did not become ready. Its words:\n{last_words(daemon)}")
+    _tell("daemon", f"{daemon.unit} was restarted")
+
+
+@service.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Show what is installed and how its units are. Exits 3 when none is, or a unit has failed."""
+    from tradebaas.service.release import running
+    from tradebaas.service.removal import ALL
+    from tradebaas.service.system import property_of, units_like
+
     release = running()
+    units = [unit for unit in units_like(*ALL) if release]
+    shown = {unit: {key: property_of(unit, name) for key, name in SHOWN.items()} for unit in units}
     if as_json:
         print_json({"release": release.name if release else None, "units": shown})
-        return
-    click.echo(f"release: {release.name if release else 'none is installed'}")
-    rows = [(unit, *(values[key] or "-" for key in SHOWN)) for unit, values in shown.items()]
-    print_table(("unit", *SHOWN), rows)
+    else:
+        click.echo(f"release: {release.name if release else 'none is installed'}")
+        rows = [(unit, *(values[key] or "-" for key in SHOWN)) for unit, values in shown.items()]
+        print_table(("unit", *SHOWN), rows)
+    failed = any(values["state"] == "failed" for values in shown.values())
+    ctx.exit(NOT_WELL if failed or release is None else 0)
 
 
-def _check(config: Path | None) -> None:
-    """Refuse a configuration that the daemon would refuse."""
-    if config is not None:
-        from tradebaas.config import load
+class _Led(Struct, frozen=True):
+    """Where settings lead: the exchange's address, and whether it is about more than play money."""
 
-        load(config)
+    where: str
+    at_stake: bool
+
+
+def _led(config: Path | None) -> tuple[_Led, _Led]:
+    """Where the settings so far lead, and where those to install will.
+
+    Raises:
+        ConfigError: the daemon would refuse the given ones.
+    """
+    from tradebaas.config import EMBEDDED, HOSTS, load
+    from tradebaas.errors import ConfigError
+    from tradebaas.service import places
+
+    def led(path: Path) -> _Led:
+        exchange = load(path).exchange
+        where = exchange.url or HOSTS.get(exchange.environment, exchange.environment)
+        return _Led(where, exchange.environment != EMBEDDED)
+
+    given = led(config) if config else None
+    old = given
+    if config and places.CONFIG.exists():
+        with contextlib.suppress(ConfigError):  # the given ones may be what mends it
+            old = led(places.CONFIG)
+    nowhere = _Led("", False)
+    return old or nowhere, given or nowhere
 
 
 def _tell(what: str, done: str) -> None:

@@ -1,28 +1,27 @@
-"""Installs, upgrades and removes the service. Every step looks first and does only what is missing.
+"""Installs and upgrades the service. Every step looks first and does only what is missing.
 
-An upgrade makes the new release beside the old one, backs the store up, switches, and restarts; if
-the daemon does not become ready it switches back and starts the old one again. Positions keep their
-stops at the exchange in between. Settings and secrets that are there are never written over.
+An upgrade makes the new release beside the old one, backs every store up, switches, and restarts;
+if a daemon does not become ready it goes back (``upgrade``). Positions keep their stops at the
+exchange in between. Settings and secrets that are there are written over only by those given.
 """
 
 import os
 import pwd
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from tradebaas.errors import Unusable
-from tradebaas.service import places, release
-from tradebaas.service.system import StepFailed, is_active, property_of, run, succeeds
+from tradebaas.service import daemons, places, release, stores, upgrade
+from tradebaas.service.daemons import Daemon
+from tradebaas.service.system import StepFailed, is_active, run
 
 Tell = Callable[[str, str], None]
 """Told of each step: what, and what became of it."""
 PLAY = f"""\
 # What a new installation starts with: play money on the exchange of tradebaas-exchange.service.
-# Every setting: deploy/tradebaas.toml.example. For Deribit set environment and client_id, put the
-# key's secret into {places.SECRET}, and `systemctl restart tradebaas`.
+# Every setting: deploy/tradebaas.toml.example. To trade at Deribit: docs/deployment.md.
 
 [exchange]
 environment = "embedded"
@@ -31,17 +30,23 @@ url = "{places.PLAY_URL}"
 
 NOBODY = """\
 # Where notices go: one apprise URL on each line. docs/notices.md has examples; after a change
-# `systemctl restart tradebaas`.
+# `tradebaas service restart`.
 """
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """What to install: the interpreter, and files to take settings and secret from."""
+    """What to install: the interpreter, and files to take settings and secret from.
+
+    ``elsewhere`` says from where to where the given settings lead when it is another exchange,
+    which the store does not belong to; ``at_stake`` whether the one before was not play money.
+    """
 
     python: str
     config: Path | None = None
     secret: Path | None = None
     start: bool = True
+    elsewhere: str = ""
+    at_stake: bool = False
 
 
 def install(wish: Wish, tell: Tell) -> None:
@@ -51,23 +56,45 @@ def install(wish: Wish, tell: Tell) -> None:
         StepFailed, Unusable: what could not be done, and how things stand now.
     """
     root = release.source()
-    _make_user(tell)
-    _make_settings(wish, tell)
     before = release.running()
+    moves = bool(wish.elsewhere) and before is not None and stores.has_store(Daemon())
+    if moves and before is not None:
+        _refuse_both(root, before)
+        if wish.at_stake:
+            stores.refuse_open(before, Daemon())
+    _make_user(tell)
     new = release.make(root, wish.python)
     tell("release", f"{new.name} is in {new}")
-    _put_units(root, tell)
-    active = is_active(places.DAEMON)
-    if before is not None and before != new and active:
-        _back_up(before, tell)
-    release.switch(new)
-    run("systemctl", "daemon-reload")
+    upgrading = before is not None and before != new
+    present = daemons.known()
+    backups = _back_up(before, present, tell) if before is not None and upgrading else {}
+    to_start = [each for each in present if each.is_up and upgrading]
+    if moves:
+        kept = stores.move_aside(Daemon())
+        tell("store", f"the one so far belongs to {wish.elsewhere}: it is kept in {kept}")
+    settings = _make_settings(wish, tell)
+    changed = release.switch(new)
+    tell("units", f"wrote {', '.join(changed)}" if changed else "are there")
     _enable(tell)
-    if wish.start and (not active or before != new):
-        _start(before, new, tell)
+    if wish.start and Daemon() not in to_start and (settings or not is_active(places.DAEMON)):
+        to_start.insert(0, Daemon())
+    if wish.start:
+        upgrade.start(to_start, upgrade.Way(before, new, backups, settings), tell)
+    elif settings or upgrading:
+        tell("daemon", "what runs takes it with its next start: `tradebaas service restart`")
     removed = release.forget_old()
     if removed:
         tell("old releases", f"removed {', '.join(path.name for path in removed)}")
+
+
+def _refuse_both(root: Path, before: Path) -> None:
+    """Another exchange and another release at once could not be gone back over."""
+    if release.name_of(root) != before.name:
+        raise Unusable(
+            "these settings lead to another exchange and this checkout to another release: do one "
+            "after the other. First `sh deploy/install.sh`, then again with --config and "
+            "--secret-file. Nothing was changed"
+        )
 
 
 def _make_user(tell: Tell) -> None:
@@ -81,44 +108,55 @@ def _make_user(tell: Tell) -> None:
         tell("user", f"{places.USER} is there")
 
 
-def _make_settings(wish: Wish, tell: Tell) -> None:
+def _make_settings(wish: Wish, tell: Tell) -> dict[Path, str]:
+    """Write what is missing or was given; what those that have changed said before."""
     places.SETTINGS.mkdir(mode=0o755, exist_ok=True)
-    places.HOME.mkdir(mode=0o755, exist_ok=True)
     config = wish.config.read_text(encoding="utf-8") if wish.config else PLAY
-    _put_once(places.CONFIG, config, 0o644, wish.config is not None, tell)
     secret = wish.secret.read_text(encoding="utf-8") if wish.secret else places.PLAY_SECRET + "\n"
-    _put_once(places.SECRET, secret, 0o600, wish.secret is not None, tell)
-    _put_once(places.NOTICES, NOBODY, 0o600, False, tell)
+    wanted = (
+        (places.CONFIG, config, 0o644, wish.config is not None),
+        (places.SECRET, secret, 0o600, wish.secret is not None),
+        (places.NOTICES, NOBODY, 0o600, False),
+    )
+    changed = {}
+    for place, text, mode, given in wanted:
+        old = place.read_text(encoding="utf-8") if place.exists() else None
+        if old is not None and (old == text or not given):
+            tell(place.name, f"{place} is kept as it is")
+            continue
+        write(place, text, mode)
+        tell(place.name, f"{place} was written")
+        if old is not None:
+            changed[place] = old
+    return changed
 
 
-def _put_once(place: Path, text: str, mode: int, given: bool, tell: Tell) -> None:
-    """Write a file that is not there, or that was given; else leave what there is."""
-    if place.exists() and not given:
-        tell(place.name, f"{place} is kept as it is")
-        return
+def write(place: Path, text: str, mode: int) -> None:
+    """Put a file in place, whole."""
     fresh = place.with_name(f".{place.name}.new")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         file.write(text)
     fresh.chmod(mode)
     os.replace(fresh, place)
-    tell(place.name, f"{place} was written")
 
 
-def _put_units(root: Path, tell: Tell) -> None:
-    changed = []
-    for unit in sorted((root / "deploy" / "systemd").iterdir()):
-        place = places.UNITS / unit.name
-        if not place.exists() or place.read_bytes() != unit.read_bytes():
-            shutil.copyfile(unit, place)
-            changed.append(unit.name)
-    tell("units", f"wrote {', '.join(changed)}" if changed else "are there")
+def _back_up(before: Path, present: list[Daemon], tell: Tell) -> dict[str, str]:
+    """Back every store up with the release that wrote it; unit -> the name of the backup.
 
-
-def _back_up(running: Path, tell: Tell) -> None:
-    """With the release that wrote the store, while it still runs."""
-    run("runuser", "-u", places.USER, "--", running / "venv/bin/tradebaas", "backup", "create",
-        "--before", "upgrade", "--config", places.CONFIG, "--data", places.DATA)  # fmt: skip
-    tell("backup", f"made and verified in {places.DATA / 'backups'}")
+    Raises:
+        StepFailed: that of a daemon which runs could not be backed up; nothing was changed.
+    """
+    made = {}
+    for daemon in filter(stores.has_store, present):
+        try:
+            made[daemon.unit] = stores.back_up(before, daemon)
+        except StepFailed as failed:
+            if is_active(daemon.unit):
+                raise
+            tell("backup", f"none of {daemon.data}, which cannot be read: {failed}")
+        else:
+            tell("backup", f"made and verified {daemon.data / 'backups' / made[daemon.unit]}")
+    return made
 
 
 def _enable(tell: Tell) -> None:
@@ -127,58 +165,3 @@ def _enable(tell: Tell) -> None:
     run("systemctl", "enable", *units)
     run("systemctl", "start", *places.TIMERS, *([places.EXCHANGE] if play else []))
     tell("at boot", f"{', '.join(units)} will be started")
-
-
-def _start(before: Path | None, new: Path, tell: Tell) -> None:
-    """Restart on the new release; go back when it does not become ready.
-
-    Raises:
-        StepFailed: it did not; the message says what runs now.
-    """
-    run("systemctl", "reset-failed", places.DAEMON)
-    if succeeds("systemctl", "restart", places.DAEMON) and is_active(places.DAEMON):
-        tell("daemon", f"runs {new.name}: {property_of(places.DAEMON, 'StatusText') or 'ready'}")
-        return
-    words = run("journalctl", "--no-pager", "-o", "cat", "-n", "12", "-u", places.DAEMON)
-    run("systemctl", "stop", places.DAEMON)
-    if before is None or before == new:
-        raise StepFailed(f"the daemon did not become ready. Its last words:\n{words}")
-    release.switch(before)
-    run("systemctl", "reset-failed", places.DAEMON)
-    again = succeeds("systemctl", "restart", places.DAEMON)
-    state = "runs again" if again else "does not start either: see `journalctl -u tradebaas`"
-    raise StepFailed(
-        f"{new.name} did not become ready, so {before.name} is back and {state}. The last words "
-        f"of the new one:\n{words}"
-    )
-
-
-def uninstall(*, purge: bool, tell: Tell) -> None:
-    """Stop and remove the service; with ``purge`` its settings and its data as well.
-
-    Raises:
-        Unusable: nothing is installed.
-        StepFailed: a step failed.
-    """
-    units = sorted(places.UNITS.glob("tradebaas*"))
-    kept = (places.SETTINGS, places.DATA, places.LOGS)
-    left = (places.HOME, *(kept if purge else ()))
-    names = [path.name for path in units if path.is_file() and "@." not in path.name]
-    if not names and not any(place.exists() for place in left):
-        raise Unusable("nothing is installed here")
-    if names:
-        run("systemctl", "disable", "--now", *names)
-    for path in units:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    run("systemctl", "daemon-reload")
-    tell("units", f"stopped and removed {', '.join(names)}" if names else "there were none")
-    shutil.rmtree(places.HOME, ignore_errors=True)
-    tell("releases", f"{places.HOME} was removed")
-    if not purge:
-        tell("kept", f"{places.SETTINGS}, {places.DATA}, user {places.USER}; --purge removes them")
-        return
-    for place in kept:
-        shutil.rmtree(place, ignore_errors=True)
-    if succeeds("getent", "passwd", places.USER):
-        run("userdel", places.USER)
-    tell("purged", f"{places.SETTINGS}, {places.DATA}, {places.LOGS}, user {places.USER}")

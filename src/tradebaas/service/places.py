@@ -11,10 +11,15 @@ SETTINGS = Path("/etc/tradebaas")
 CONFIG = SETTINGS / "tradebaas.toml"
 SECRET = SETTINGS / "client-secret"
 NOTICES = SETTINGS / "notice-urls"
-DATA = Path("/var/lib/tradebaas")
+STATE = Path("/var/lib")
+DATA = STATE / "tradebaas"
 LOGS = Path("/var/log/tradebaas")
+WRAPPER = Path("/usr/local/bin/tradebaas")
+"""The command for people, which leads to the release that runs."""
 UNITS = Path("/etc/systemd/system")
 DAEMON = "tradebaas.service"
+INSTANCES = "tradebaas@*.service"
+"""One daemon for each further account."""
 EXCHANGE = "tradebaas-exchange.service"
 TIMERS = ("tradebaas-verify.timer", "tradebaas-drill.timer")
 """What is enabled with the daemon; the audit's timer needs a key of its own first."""

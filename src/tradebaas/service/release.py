@@ -4,6 +4,7 @@ A release is made beside the running one and never changed afterwards, so an upg
 of a link, and going back is another. Packages come from the lock, each checked against its hash.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tradebaas import __version__
 from tradebaas.errors import Unusable
-from tradebaas.service import places
+from tradebaas.service import places, units
 from tradebaas.service.system import run
 
 LOCK = "requirements-run.lock"
@@ -58,7 +59,7 @@ def make(root: Path, python: str) -> Path:
                  "--no-build-isolation", "--disable-pip-version-check")  # fmt: skip
         run(*wheel, "--wheel-dir", folder, root)
         run(*pip, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
-    for name in ("docs", "README.md", "CHANGELOG.md"):
+    for name in ("docs", "deploy", "README.md", "CHANGELOG.md"):
         place = root / name
         copy = shutil.copytree if place.is_dir() else shutil.copy2
         copy(place, release / name)
@@ -70,6 +71,7 @@ def name_of(root: Path) -> str:
     """The version, and a digest of everything that a release is made from."""
     digest = hashlib.sha256()
     files = [root / LOCK, root / "pyproject.toml", *sorted((root / "src").rglob("*"))]
+    files += sorted((root / "deploy").rglob("*"))
     for path in files:
         if path.is_file() and "__pycache__" not in path.parts:
             digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
@@ -81,19 +83,34 @@ def running() -> Path | None:
     return places.CURRENT.resolve() if places.CURRENT.is_symlink() else None
 
 
-def switch(release: Path) -> None:
-    """Make ``current`` lead to a release, in one step."""
+def switch(release: Path) -> list[str]:
+    """Make ``current`` lead to a release, and systemd read its units; those that have changed."""
+    before = running()
     link = places.HOME / "next"
     link.unlink(missing_ok=True)
     link.symlink_to(release)
     os.replace(link, places.CURRENT)
+    changed = units.put(release, before)
+    run("systemctl", "daemon-reload")
+    return changed
 
 
 def forget_old() -> list[Path]:
-    """Remove all but the newest releases, never the running one; those that were removed."""
+    """Remove all but the newest releases, and none that runs; those that were removed."""
     made = [path for path in places.RELEASES.iterdir() if (path / DONE).exists()]
     made.sort(key=lambda path: (path / DONE).stat().st_mtime, reverse=True)
-    old = [path for path in made[KEPT:] if path != running()]
+    old = [path for path in made[KEPT:] if path != running() and not _is_used(path)]
     for path in old:
         shutil.rmtree(path)
     return old
+
+
+def _is_used(release: Path) -> bool:
+    """Whether a process was started from a release, or has mapped a file of it."""
+    inside = f"{release}/".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "maps"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if inside in (process / name).read_bytes():
+                    return True
+    return False

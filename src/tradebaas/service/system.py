@@ -14,21 +14,26 @@ class StepFailed(Fatal):
     exit_code = 1
 
 
-def run(*command: str | Path) -> str:
-    """Run a command to its end and return what it printed.
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> str:
+    """Run a command to its end and return what it wrote on its output.
 
     Raises:
         StepFailed: it failed; the message has its last words.
     """
     words = [str(word) for word in command]
     done = subprocess.run(
-        words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        stdin=subprocess.DEVNULL,
+        words, text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+        env=environment,
     )  # fmt: skip
     if done.returncode:
-        said = "\n".join(done.stdout.strip().splitlines()[-20:])
+        said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-20:])
         raise StepFailed(f"`{' '.join(words)}` failed with exit code {done.returncode}:\n{said}")
     return done.stdout.strip()
+
+
+def without_python() -> dict[str, str]:
+    """This environment without what leads an interpreter to other code than its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def succeeds(*command: str) -> bool:
@@ -62,3 +67,15 @@ def property_of(unit: str, name: str) -> str:
 def is_active(unit: str) -> bool:
     """Whether a unit runs."""
     return succeeds("systemctl", "is-active", "--quiet", unit)
+
+
+def units_like(*patterns: str) -> list[str]:
+    """The units that systemd has loaded, or finds on the disk, by their names; no templates."""
+    names = set()
+    for listing in (("list-units", "--all", "--plain"), ("list-unit-files",)):
+        done = subprocess.run(
+            ["systemctl", *listing, "--no-legend", "--no-pager", *patterns],
+            text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        names |= {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+    return sorted(name for name in names if "@." not in name)

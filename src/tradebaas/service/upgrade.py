@@ -1,0 +1,81 @@
+"""Starts daemons on a release, and goes back to the one before when one does not become ready."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from tradebaas.service import daemons, release, stores
+from tradebaas.service.daemons import Daemon
+from tradebaas.service.system import StepFailed, property_of
+
+
+class Way(Struct, frozen=True):
+    """From which release to which, and what there is to go back with.
+
+    ``backups`` are the names of backups by unit, ``settings`` what changed files said before.
+    """
+
+    before: Path | None
+    new: Path
+    backups: dict[str, str]
+    settings: dict[Path, str]
+
+
+def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None]) -> None:
+    """Restart daemons on the new release; go back when one does not become ready.
+
+    Raises:
+        StepFailed: one did not; the message says what runs now.
+    """
+    for number, daemon in enumerate(wanted, 1):
+        if not daemons.comes_up(daemon):
+            raise StepFailed(_gone_back(wanted[:number], way))
+        says = property_of(daemon.unit, "StatusText") or "ready"
+        tell("daemon", f"{daemon.unit} runs {way.new.name}: {says}")
+
+
+def _gone_back(tried: list[Daemon], way: Way) -> str:
+    """Go back with all that were restarted; what became of it."""
+    failed = tried[-1]
+    words = daemons.last_words(failed)
+    for daemon in tried:
+        daemons.stop(daemon)
+    if way.before is None or way.before == way.new:
+        named = f"with {', '.join(map(str, way.settings))} as given " if way.settings else ""
+        return f"{failed.unit} did not become ready {named}and is stopped. Its last words:\n{words}"
+    release.switch(way.before)
+    for place, text in way.settings.items():
+        place.write_text(text, encoding="utf-8")
+    ends = "; ".join(_again(way.before, each, way.backups.get(each.unit, "")) for each in tried)
+    return (
+        f"{failed.unit} did not become ready on {way.new.name}, so {way.before.name} is back"
+        f"{' with its settings' if way.settings else ''}: {ends}. The last words of the new one:\n"
+        f"{words}"
+    )
+
+
+def _again(before: Path, daemon: Daemon, backup: str) -> str:
+    """Start a daemon on the release before; with the backup where the new one has left a store
+    that the old one refuses."""
+    if daemons.comes_up(daemon):
+        return f"{daemon.unit} runs again"
+    refused = property_of(daemon.unit, "ExecMainStatus") == daemons.REFUSED
+    daemons.stop(daemon)
+    look = f"see `journalctl -u {daemon.unit}`"
+    if not backup or not refused:
+        return f"{daemon.unit} does not start either, {look}"
+    left = f"{daemon.unit} refused the store that the new one left"
+    try:
+        stores.put_back(before, daemon, backup)
+    except StepFailed as error:
+        return (
+            f"{left}, and the backup was not put back: {error}\nTo do it by hand: "
+            f"`{stores.put_back_by_hand(before, daemon, backup)}`"
+        )
+    if not daemons.comes_up(daemon):
+        return f"{left}, so {backup} was put back, and it does not start with that: {look}"
+    return (
+        f"{left}, so {backup} was put back. It runs and is halted: look at `tradebaas backup gap`, "
+        "then `tradebaas resume`"
+    )
