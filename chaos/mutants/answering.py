@@ -119,6 +119,22 @@ def halt_file_ignored(patch: Patch) -> None:
 
 
 @mutant(
+    "halt-file-unheeded",
+    breaks="data/HALT is read by a life that begins, and not by one that runs",
+    costs="who leaves it, since the daemon does not answer, finds it trading on",
+    by="Gated",
+    needs="an operator who leaves data/HALT while the daemon runs",
+    profile="commands",
+    seed=3,
+)
+def halt_file_unheeded(patch: Patch) -> None:
+    async def heed_halt_file(_self: persister._Scribe) -> None:
+        return None
+
+    patch.set(persister._Scribe, "_heed_halt_file", heed_halt_file)
+
+
+@mutant(
     "disk-full-swallowed",
     breaks="a commit that finds no space is answered as if it had been stored",
     costs="fills and halts are acknowledged and gone",

@@ -48,7 +48,7 @@ def _always() -> str:
 
 
 def _mounted(kind: Kind) -> str:
-    if shutil.which("mkfs.ext4") is None:
+    if kind == "ext4" and shutil.which("mkfs.ext4") is None:
         return "mkfs.ext4 is not installed"
     with tempfile.TemporaryDirectory(prefix="tradebaas-probe-") as home:
         try:
@@ -63,7 +63,7 @@ def _ext4() -> str:
 
 
 def _volume() -> str:
-    """Of either kind: what is permitted of one is of the other, but for the loop device."""
+    """The kind that needs least."""
     return _mounted("tmpfs")
 
 

@@ -36,15 +36,15 @@ INVARIANTS: dict[str, str] = {
 """The nine by name, in the order of DESIGN section 7, each in words for a reader of the report."""
 
 HELD_AGAINST: dict[str, str] = {
-    "Durable": "answers, views, stops",
+    "Durable": "answers and views, stops",
     "Once": "order requests",
-    "Known": "orders, fills",
+    "Known": "positions taken over, orders that never were, halts, orders, fills",
     "Protected": "positions",
     "Bounded": "entries",
     "Gated": "entries",
     "Fail closed": "entries",
     "Alive": "lives",
-    "Same": "views, snapshots, trades",
+    "Same": "views, snapshots and trades",
 }
 """What ``Tally.checked`` counts of each: what there was for its checks to look at."""
 

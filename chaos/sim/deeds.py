@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from chaos.sim.liveness import until
 from chaos.sim.wire import Weather
 from chaos.world.faults import ARMING, GROUPS
 from chaos.world.storage import FaultKind
@@ -287,6 +288,22 @@ async def _set_meanwhile(nemesis: "Nemesis") -> str:
     return ""
 
 
+async def _cut_unsent(nemesis: "Nemesis") -> str:
+    """Nobody reads what the daemon writes, and the connection goes with an intent behind that: the
+    link writes one call at a time, and asks whether an order may still go when it is its turn."""
+    pipes = [connection.up for connection in nemesis.world.network.connections]
+    for pipe in pipes:
+        pipe.stall()
+    with trio.move_on_after(LONGEST_WATCH_S):
+        await until(lambda: any(pipe.under_way for pipe in pipes), 0.01)
+        await nemesis.intent_is_open()
+        return await _cut(nemesis)
+    for pipe in pipes:
+        pipe.flow()
+    return ""
+
+
+UNSENT: dict[str, Deed] = {"cut with an intent behind a slow reader": _cut_unsent}
 SKEW: dict[str, Deed] = {**_rows("skew"), "set while an intent is open": _set_meanwhile}
 SETTINGS = tuple(name for name in GROUPS["skew"] if "drifts" not in name)
 
@@ -298,6 +315,7 @@ TABLES: dict[str, dict[str, Deed]] = {
     "clock": CLOCK,
     **{group: _rows(group) for group in GROUPS},
     "skew": SKEW,
+    "unsent": UNSENT,
 }
 ARMING_DEEDS = ARMING | DISK.keys()
 """What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""

@@ -14,13 +14,16 @@ import gc
 import inspect
 import random
 from collections.abc import Awaitable, Callable, Iterator, MutableSequence, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from pathlib import Path
 
 import outcome
 import trio
 import trio.testing
 from trio._core import _run as private
 
+ROOT = Path(__file__).parents[2]
+"""Where a world is played, wherever the command was given: names of files are told from here."""
 STEPS_AT_ONE_INSTANT = 200_000
 """More task steps than any sound program needs while no time passes at all."""
 LOOK_EVERY = 1_000
@@ -56,7 +59,7 @@ def run(
         why = "spun without time passing" if spin.tripped else f"did not end within {limit_s:g} s"
         raise Stalled(f"the world {why} (virtual time {trio.current_time():.3f})")
 
-    with _deterministic(seed, shuffled), _collected():
+    with chdir(ROOT), _deterministic(seed, shuffled), _collected():
         clock = trio.testing.MockClock(autojump_threshold=0)
         trio.run(
             guarded,

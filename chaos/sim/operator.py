@@ -31,6 +31,9 @@ from tradebaas.store.head import read_head
 from tradebaas.store.place import Place
 
 PATIENCE_S = 5.0
+OUTAGE = "nothing could be committed for a while"
+SIGNS = 3
+"""Signs of life until a file that was left must have been found."""
 
 
 @final
@@ -52,6 +55,7 @@ class Operator:
         self.journal_n = journal_n
         self.answers = 0
         self._resumes = 0
+        self._unanswered = set[int]()
 
     async def act(self) -> None:
         """One command, drawn by what the state allows."""
@@ -64,7 +68,10 @@ class Operator:
         if state is None:
             return
         self._look(state, process)
-        await self.command(self._draw(state))
+        if state.halted is None and self._rng.random() < 0.15:
+            await self._leave_halt(process)
+        else:
+            await self.command(self._draw(state))
 
     async def care(self) -> None:
         """Start what is stopped, and mostly lift what is halted."""
@@ -115,6 +122,7 @@ class Operator:
         if isinstance(request, Resume):
             self.end_halts()
             self._resumes += 1
+            self._unanswered.add(process.number)
         resumes, start = self._resumes, self._witness.starts[-1]
         start.stops += isinstance(request, Disarm)  # until it is answered
         try:
@@ -123,6 +131,8 @@ class Operator:
             return
         if not process.alive:
             return
+        if isinstance(request, Resume):
+            self._unanswered.discard(process.number)
         start.stops -= isinstance(request, Disarm)
         if isinstance(answer, Committed):
             self._remember(request, answer, resumed=resumes != self._resumes)
@@ -156,6 +166,7 @@ class Operator:
             stated = None
         outage = HaltWindow(stated.seq if stated else 0, self.journal_n())
         self._witness.outages.append(outage)
+        self._machine.marks[OUTAGE] += 1
         return outage
 
     def _draw(self, state: State) -> Request:
@@ -181,19 +192,50 @@ class Operator:
 
     def _halt_while_down(self) -> None:
         """``tradebaas halt`` with no daemon running writes the file itself."""
+        if self._file("while down"):
+            self._hold_to_halt("halt while down")
+
+    async def _leave_halt(self, process: Process) -> None:
+        """The file is left while the daemon runs, which may take some time to find it.
+
+        It looks after each sign of life, and tells of that before it looks: so of the third sign
+        from now on, the second look is over. A resume that is under way may take the file away.
+        """
+        resumes = self._resumes
+        if process.number in self._unanswered or not self._file("while it ran"):
+            return
+        self._machine.tell("halt file", "left while it ran")
+        version = process.lives.board.vitals.version
+        for _ in range(SIGNS):
+            with trio.move_on_after(PATIENCE_S):
+                _, version = await process.lives.board.vitals.wait_newer(version)
+                continue
+            return
+        if process.alive and resumes == self._resumes:
+            self._hold_to_halt("halt file")
+
+    def _file(self, reason: str) -> bool:
+        """Write data/HALT, as another process would; whether that was done."""
         mount = self._machine.disk.mount()
-        place = Place(self._machine.root, mount)
         try:
-            write_halt(place, "operator: while down")
+            write_halt(Place(self._machine.root, mount), f"operator: {reason}")
+        except OSError:
+            return False
+        finally:
+            mount.kill()
+        return True
+
+    def _hold_to_halt(self, what: str) -> None:
+        """From now on no entry is allowed, and whatever is open is to be closed."""
+        place = Place(self._machine.root, self._machine.disk.view())
+        try:
             stated = read_head(place)
         except OSError:
             return
-        finally:
-            mount.kill()
         seq = stated.seq if stated else 0
         self._witness.halts.append(HaltWindow(seq, self.journal_n()))
-        self._witness.closes.append(Close("halt while down", seq))
-        self._machine.tell("answer", "halted while down")
+        self._witness.closes.append(Close(what, seq))
+        self._machine.tell("answer", what)
 
 
 def _closes(request: Request) -> bool:

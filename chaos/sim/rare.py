@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from chaos.sim.deeds import SET_MEANWHILE
 from chaos.sim.liveness import STOP_BACK
+from chaos.sim.operator import OUTAGE
 from chaos.sim.profiles import RUSH
 from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
@@ -116,6 +117,21 @@ def _late_fill(outcome: Outcome) -> int:
     return found
 
 
+def _halted_by_file(*, at_start: bool) -> Count:
+    """Halts that were found as data/HALT: by a new life before anything else, or by one at work."""
+
+    def count(outcome: Outcome) -> int:
+        events = outcome.story.events
+        return sum(
+            isinstance(event, Halted)
+            and event.by == "halt file"
+            and isinstance(events.get(seq - 1), LifeStarted) is at_start
+            for seq, event in events.items()
+        )
+
+    return count
+
+
 def _partial(outcome: Outcome) -> int:
     """Entries of which something filled, and never all."""
     filled: dict[str, Decimal] = defaultdict(Decimal)
@@ -141,8 +157,10 @@ SITUATIONS: dict[str, Count] = {
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
     STOP_BACK: _mark(STOP_BACK),
-    "halted while down": _count(Halted, lambda e: e.by == "halt file"),
+    "halted while down": _halted_by_file(at_start=True),
+    "data/HALT left while it ran": _halted_by_file(at_start=False),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
+    OUTAGE: _mark(OUTAGE),
     "protect-only": _count(ProtectOnlyEntered, lambda _: True),
     "death in the recovery of a recovery": _deaths(lambda d: d.depth >= 2),
     "power cut inside a commit": _deaths(lambda d: d.deed is Deed.POWER and d.place is Place.DISK),
@@ -156,7 +174,7 @@ SITUATIONS: dict[str, Count] = {
     "death inside a frame": _deaths(lambda d: d.deed is Deed.BREAK),
     **{f"death in {phase}": _died_in(phase) for phase in Phase},
 }
-"""All that a large batch of the general world must have visited."""
+"""What is counted; a large batch of the general world must have visited all of it."""
 RUSHED = (
     *("unknown entry or exit found and adopted", "unknown order proven absent"),
     *("halted while down", "protect-only", STOP_BACK),
@@ -164,12 +182,10 @@ RUSHED = (
     *("a flipped bit that a start refused", "refused a damaged store", "restored from a backup"),
     *(f"death in {phase}" for phase in Phase if phase is not Phase.SIGNAL_DETECTED),
 )
-"""What a batch of ``profiles.RUSH`` must have visited: of its hundreds of deaths each, and of what
-they leave behind. Nothing has time to happen between them: no candle's signal, no late fill."""
-RARER = "intent that was never sent"
-"""Not seen by every batch of two hundred; the mutant ``unsent-forgotten`` is caught by it only."""
+"""What a batch of ``profiles.RUSH`` must have visited: what death itself brings about, and what it
+leaves behind. With a death soon after the one before, the rest may have no time to happen."""
 WANTED: dict[str | None, tuple[str, ...]] = {
-    None: tuple(name for name in SITUATIONS if name != RARER),
+    None: tuple(SITUATIONS),
     RUSH: RUSHED,
 }
 """By profile; of the others nothing is required but what their mutants need."""

@@ -13,6 +13,7 @@ from typing import final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from chaos.sim import kernel
 from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
 from tradebaas.board import USUAL, Capacities
@@ -201,7 +202,7 @@ def draw(seed: int, deaths: int) -> Swarm:
     )
     if rng.random() < 0.3:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
-    return swarm
+    return replace(swarm, rates=swarm.rates | _rates(rng, LAST))
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -225,11 +226,9 @@ def _weather(rng: random.Random) -> Weather:
 
 
 def strategy_name(file: str, attribute: str, folder: Path = Path(__file__).parent) -> str:
-    """How the daemon is told of a strategy of the harness: relative to the checkout, since the name
-    is in the log, and two checkouts must give the same bytes."""
-    path = folder / file
-    here = Path.cwd()
-    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{attribute}"
+    """How the daemon is told of a strategy of the harness: from the repository's root, where every
+    world is played, since the name is in the log and must be the same wherever that is."""
+    return f"{(folder / file).relative_to(kernel.ROOT)}:{attribute}"
 
 
 MOST_OFTEN = {
@@ -251,6 +250,7 @@ MOST_OFTEN = {
 
 LATEST = {"skew": 0.2}
 TRAILED = {"edits": 0.3}
+LAST = {"unsent": 0.4}
 """Likewise; drawn after all else, so that worlds without it are what they were before."""
 
 

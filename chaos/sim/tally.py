@@ -17,13 +17,13 @@ from chaos.report.verdict import (
 from chaos.sim import rare
 from chaos.sim.deeds import kinds
 from chaos.sim.reaper import KINDS, Death, Deed
-from chaos.sim.swarm import LATEST, MOST_OFTEN, TRAILED, Swarm
+from chaos.sim.swarm import LAST, LATEST, MOST_OFTEN, TRAILED, Swarm
 from chaos.sim.world import Outcome
 from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
-STRIKING = (*kinds((*MOST_OFTEN, *LATEST, *TRAILED)), *map(str, Deed))
+STRIKING = (*kinds((*MOST_OFTEN, *LATEST, *TRAILED, *LAST)), *map(str, Deed))
 """Every kind of fault, and of death, that a general world may draw."""
 
 

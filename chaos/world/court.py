@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import final
 
 from chaos.world import oracle
-from chaos.world.alive import alive
+from chaos.world.alive import alive, never_halted
 from chaos.world.armed import armed
 from chaos.world.books import Books, Request
 from chaos.world.bounded import Bounds, bounded
@@ -73,6 +73,10 @@ class Held:
         """A check of an invariant was made, and looked at so many things of a kind."""
         key = invariant, things
         self._counts[key] = max(self._counts.get(key, 0), number)
+
+    def things(self, invariant: str) -> list[str]:
+        """What an invariant was held against, in words."""
+        return [things for name, things in self._counts if name == invariant]
 
     def by_invariant(self) -> Counter[str]:
         """The sums, with a 0 for each invariant that was held against nothing."""
@@ -180,5 +184,7 @@ LEDGERS: tuple[Check, ...] = (
           _truthful),
     Check("alive", "lives", lambda c: len(c.story.causes) - c.since.causes,
           lambda c: alive(c.story, c.witness, c.since)),
+    Check("known", "halts", lambda c: c.story.halts,
+          lambda c: never_halted(c.story, c.since)),
     Check("same", "views, snapshots and trades", _compared, _same),
 )  # fmt: skip

@@ -119,6 +119,7 @@ class Story:
     ungated: list[tuple[int, str, str]] = field(default_factory=list)
     standing: Standing = field(default_factory=Standing)
     groundless: dict[str, str] = field(default_factory=dict)
+    halts: int = 0
     daemon_halts: list[tuple[int, str]] = field(default_factory=list)
     born_halted: dict[int, bool] = field(default_factory=dict)
     denied: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -207,6 +208,7 @@ class Story:
             case DiscrepancyGivenUp(reason=reason):
                 self.missed.append((seq, reason))
             case Halted(by=by, reason=reason):
+                self.halts += 1
                 if isinstance(self.events.get(seq - 1), LifeStarted):
                     self.born_halted[before.life] = True
                 if by == "daemon" and not self.standing.liquidated:

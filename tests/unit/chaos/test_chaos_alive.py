@@ -2,7 +2,7 @@
 
 from chaos_kit import T, begun, told
 
-from chaos.world.alive import alive
+from chaos.world.alive import alive, never_halted
 from chaos.world.mark import Mark
 from chaos.world.oracle import Witness
 from chaos.world.story import Story
@@ -120,4 +120,4 @@ def test_lives_are_judged_since_the_mark() -> None:
 
 def test_a_halt_by_the_daemon_itself_is_found() -> None:
     story = told([*begun(), Halted(by="daemon", reason="proven absent and appeared later")])
-    assert [violation.check for violation in alive(story, Witness())] == ["known"]
+    assert [violation.check for violation in never_halted(story)] == ["known"]

@@ -3,7 +3,7 @@
 import pytest
 from chaos_kit import T, begun, booked, closed, closed_rows, entered, entered_rows, logged_in, told
 
-from chaos.report.verdict import HELD_AGAINST, INVARIANTS, held_against
+from chaos.report.verdict import HELD_AGAINST, INVARIANTS, held_against, invariant
 from chaos.sim.judge import STARTED
 from chaos.world import court
 from chaos.world.bounded import Bounds
@@ -88,3 +88,12 @@ def test_what_the_log_denies_is_held_against_known() -> None:
 def test_the_report_has_each_of_them_and_says_what_is_counted() -> None:
     assert set(held_against(Held().by_invariant())) == set(INVARIANTS) == set(HELD_AGAINST)
     assert {check.invariant for check in ALL} | {"known"} == set(court.INVARIANTS)
+    things: dict[str, list[str]] = {}
+    for check in ALL:
+        said = things.setdefault(invariant(check.invariant), [])
+        said += [check.things] if check.things not in said else []
+    given = case(closed(), closed_rows())
+    rest = Held()
+    at_rest(given.books, given.story, given.since, rest)
+    things["Known"] += rest.things("known")
+    assert {name: ", ".join(said) for name, said in things.items()} == HELD_AGAINST

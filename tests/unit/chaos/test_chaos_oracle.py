@@ -25,7 +25,7 @@ from chaos_kit import (
 from msgspec.structs import replace
 
 from chaos.world import oracle
-from chaos.world.alive import alive
+from chaos.world.alive import alive, never_halted
 from chaos.world.durable import durable
 from chaos.world.known import known
 from chaos.world.ledger import Body, SnapshotRow
@@ -62,6 +62,7 @@ def everything(rows: list[tuple[int, Body]], events: list[Event]) -> list[Violat
         *oracle.gated(books, story, NOBODY),
         *oracle.same(books, story, NOBODY, [], flat=True),
         *alive(story, NOBODY),
+        *never_halted(story),
     ]
 
 
