@@ -194,7 +194,7 @@ def test_an_invariant_that_was_held_against_nothing_fails_the_batch(
 ) -> None:
     others = tuple(check for check in LEDGERS if check.invariant != "bounded")
     monkeypatch.setattr("chaos.sim.judge.LEDGERS", others)
-    tally = tally_of(play(draw(11, 0)))
+    tally = tally_of(play(replace(draw(11, 0), faults_s=3.0)))
     assert Verdict(Run("t", "c", "seeds", 1), tally).failures == [
         "1 invariant never checked: Bounded"
     ]
