@@ -9,9 +9,9 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, draft, guards, invariants, reconcile
+from tradebaas.core import admission, apply, draft, guards, invariants, reconcile
 from tradebaas.core.draft import Draft
-from tradebaas.core.events import ProtectOnlyLeft
+from tradebaas.core.events import LifeStarted, ProtectOnlyLeft
 from tradebaas.core.messages import Guard
 from tradebaas.core.model import Fill, Intent, Market, Order, Phase, Role, Signal
 from tradebaas.core.state import Pending, State, pending_with, phase_of
@@ -100,6 +100,22 @@ def protect_only_ignored(patch: Patch) -> None:
 
     _gate(patch, "barrier", changed)
     patch.set(Desk, "_may_send", may_send)
+
+
+@mutant(
+    "poison-forgotten",
+    breaks="a life that follows two crashes of one kind trades on like any other",
+    costs="whatever kills it is done again and again, with real orders",
+    by="Gated",
+    needs="two deaths of one actor in a row, and a signal soon after",
+    profile="loop",
+    seed=3,
+)
+def poison_forgotten(patch: Patch) -> None:
+    def started(state: State, event: LifeStarted) -> State:
+        return apply._life_started(state, replace(event, poisoned=False))
+
+    patch.set(apply, "_STEPS", {**apply._STEPS, LifeStarted: started})
 
 
 @mutant(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas import lives
+from tradebaas.actors import desk
 from tradebaas.actors.desk import PROBE_MIN_S, Desk
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.board import limits_of
@@ -22,6 +23,7 @@ from tradebaas.deribit import reads
 from tradebaas.deribit.calls import Caller
 
 SOON_MS = 250
+NEVER_MS = 10**15
 
 
 @mutant(
@@ -130,6 +132,20 @@ def open_orders_only(patch: Patch) -> None:
 )
 def archive_unread(patch: Patch) -> None:
     patch.set(reads, "STORES", (False,))
+
+
+@mutant(
+    "looked-once",
+    breaks="an old order is looked for once, while it may be moving into the archive",
+    costs="it is in neither store at that moment, and what it filled is called absent",
+    by="Known, Gated",
+    needs="an outage longer than the recent stores reach back, with an order under way",
+    profile="outage",
+    seed=8,
+)
+def looked_once(patch: Patch) -> None:
+    patch.set(proof, "APART_MS", 0)
+    patch.set(desk, "OLD_MS", NEVER_MS)
 
 
 @mutant(

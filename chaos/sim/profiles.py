@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
-from chaos.sim.wire import CALM, Weather
+from chaos.sim.wire import CALM
 from chaos.world.faults import GROUPS
 from tradebaas.config import ForeignSection
 from tradebaas.paper.readings import Readings
@@ -56,9 +56,6 @@ def _faults(*deeds: str, **rates: float) -> dict[str, Any]:
 
 FAST: dict[str, Any] = {"rate": FASTEST, "market_pause_s": 0.05}
 """A candle, and most often an entry, five times a second."""
-WINDY: dict[str, Any] = {
-    "weather": Weather(latency_s=0.01, tail=0.05, tail_s=0.3, split=0.1), "late_frames": 0.1,
-}  # fmt: skip
 QUIET: dict[str, Any] = {"weather": CALM, "late_frames": 0.0, "news_s": 2.0}
 """Nothing is late, so that a missing stop is the daemon's own fault soon."""
 ACTORS = ("kill of an actor", "exception in an actor")
@@ -92,6 +89,10 @@ PROFILES: dict[str, Change] = {
         16, 30.0, patient=True, kills=ACTORS, traps=("step", "time"), rate=20, **QUIET,
         **_faults("order refused", "order queued", "order lost in silence", "order done, cut",
                   *TRADES, errors=2.0, calls=2.0, market=3.0),
+    ),
+    "loop": _with(
+        16, 30.0, patient=False, kills=ACTORS, traps=("step", "time"), soon=0.3, **FAST, **QUIET,
+        **_faults(*TRADES, market=3.0),
     ),
     "commands": _with(8, 20.0, hand_over_s=0.003, traps=EARLY, **_faults("command", operator=4.0)),
     "network": _with(

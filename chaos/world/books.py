@@ -67,7 +67,8 @@ class Span:
 class Naked:
     """A stretch in which our position was larger than what covered it. ``end_ms`` None: still.
 
-    ``sabotage`` says that an act of the driver began it.
+    ``sabotage`` says that an act of the driver began it, ``lapsed`` that time alone did: an order
+    that covers for a while found nobody to trade with.
     """
 
     start_n: int
@@ -75,6 +76,7 @@ class Naked:
     amount: Decimal
     end_ms: int | None = None
     sabotage: bool = False
+    lapsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class Books:
         for moment in self._cover.ends(self.at_ms, row.at_ms + 1):
             self.at_ms = moment
             for name in self.open_spans:
-                self._watch_naked(row.n, moment, name)
+                self._watch_naked(row.n, moment, name, lapsed=True)
 
     def adopt(self, instrument: str, at_ms: int) -> None:
         """The daemon has taken over the position that the owner held then."""
@@ -351,11 +353,11 @@ class Books:
             if naked.start_n >= self._cause_from and naked.start_ms == row.at_ms:
                 naked.sabotage = True
 
-    def _watch_naked(self, n: int, at_ms: int, instrument: str) -> None:
+    def _watch_naked(self, n: int, at_ms: int, instrument: str, *, lapsed: bool = False) -> None:
         now = self._naked_now.get(instrument)
         uncovered = self.uncovered(instrument)
         if uncovered > 0 and now is None:
-            self._naked_now[instrument] = Naked(n, at_ms, uncovered)
+            self._naked_now[instrument] = Naked(n, at_ms, uncovered, lapsed=lapsed)
         elif uncovered == 0 and now is not None:
             now = self._naked_now.pop(instrument)
             now.end_ms = at_ms

@@ -2,7 +2,8 @@
 one laid bare by a cancel of the daemon's own.
 
 All time is the exchange's own. What a daemon brought about counts from its beginning to its end,
-whoever was there. What the driver brought about counts while a daemon was there that had read the
+whoever was there. What the driver brought about, or time alone (a stop that fired and found nobody
+to trade with), counts while a daemon was there that had read the
 account since, or while it happened: in sum, however often the connection went in between. Pure.
 """
 
@@ -26,14 +27,15 @@ def protected(
     ``leaps`` of the exchange's clock are no time in which anybody could have done anything.
     """
     judged = books.naked_all()[since.naked :]
-    windows = Windows(books, story, now_ms) if any(n.sabotage for n in judged) else None
+    windows = Windows(books, story, now_ms) if any(n.sabotage or n.lapsed for n in judged) else None
     found = [_bared(cancel) for cancel in books.bared[since.bared :]]
     for naked in judged:
         end = now_ms if naked.end_ms is None else naked.end_ms
         spent, limit, how = end - naked.start_ms, limit_ms, "by itself"
-        if naked.sabotage and windows is not None:
-            spent, how = windows.shared(naked.start_ms, end), "after sabotage"
-            limit = limit_ms if sabotage_ms is None else sabotage_ms
+        if windows is not None and (naked.sabotage or naked.lapsed):
+            spent, how = windows.shared(naked.start_ms, end), "with a daemon there"
+        if naked.sabotage:
+            how, limit = "after sabotage", limit_ms if sabotage_ms is None else sabotage_ms
         spent -= sum(leap.within(naked.start_ms, end) for leap in leaps)
         if spent > limit:
             text = (

@@ -25,6 +25,7 @@ from chaos.world.mark import mark
 from chaos.world.oracle import Violation
 from chaos.world.protected import protected
 from chaos.world.skew import Leap
+from chaos.world.story import Story
 from tradebaas.core.events import Event, Linked, LinkLost, Reconciled
 
 LIMIT_MS = 1_000
@@ -180,7 +181,7 @@ def test_cover_that_ends_by_time_ends_then_and_not_with_the_next_line() -> None:
     books = Books(5_000, 200)
     books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
     (naked,) = books.naked_all()
-    assert (naked.start_ms, naked.amount) == (T + 221, D(1000))
+    assert (naked.start_ms, naked.amount, naked.lapsed) == (T + 221, D(1000), True)
 
 
 # ------------------------------------------------------------------------------------- naked time
@@ -292,3 +293,12 @@ def test_after_sabotage_another_limit_may_hold() -> None:
 def test_a_daemon_that_never_read_the_account_owes_nothing() -> None:
     rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, admin_row("admin/cancel"))]
     assert protected(booked(rows), told(begun()[:2]), T + 90_000, LIMIT_MS) == []
+
+
+def test_cover_that_ends_by_time_counts_only_while_a_daemon_is_there() -> None:
+    """A stop fires, nobody trades with it, and the daemon is dead meanwhile."""
+    fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
+    rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, fired), (T + 9_000, GONE)]
+    books = Books(5_000, 200)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    assert protected(books, Story(), T + 9_000, 1_000) == []
