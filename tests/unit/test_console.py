@@ -1,5 +1,8 @@
 """What the terminal is told about a connection that is not there."""
 
+import sys
+from decimal import Decimal
+
 import pytest
 import trio
 import trio.testing
@@ -9,7 +12,15 @@ from tradebaas import console
 from tradebaas.board import Board, LinkStatus
 from tradebaas.config import Config
 from tradebaas.console import narrate
-from tradebaas.core.events import FrameRefused, Halted
+from tradebaas.core.events import FrameRefused, Halted, TradeClosed
+from tradebaas.core.model import Direction, Trade
+
+TRADE = Trade(
+    number=1, signal_id="", instrument="BTC-PERPETUAL", direction=Direction.BUY,
+    amount=Decimal(10), entry_price=Decimal(9), exit_price=Decimal(9), opened_ms=1, closed_ms=2,
+    gross=Decimal(0), fees=Decimal(0), net=Decimal(0), currency="BTC", exit_reason="close",
+    ours=True,
+)  # fmt: skip
 
 
 async def test_a_lost_connection_is_told_once_for_each_reason(
@@ -58,3 +69,26 @@ async def test_an_event_is_written_with_its_level_and_what_a_frame_held_is_not(
     (refused, quiet, fields), (_, loud, _) = said
     assert (refused, quiet, loud) == ("frame not understood: no JSON", "debug", "warning")
     assert fields == {"seq": 7, "actor": "persister", "kind": "FrameRefused", "life": 0}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_the_tour_is_for_a_terminal(
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    nursery: trio.Nursery,
+    terminal: bool,
+) -> None:
+    said: list[str] = []
+
+    async def say(text: str, _level: str = "info", **_fields: object) -> None:
+        said.append(text)
+
+    monkeypatch.setattr(console, "say", say)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    board = Board()
+    nursery.start_soon(narrate, board, Config())
+    await trio.testing.wait_all_tasks_blocked()
+    board.events.publish((7, TradeClosed(trade=TRADE)))
+    await trio.sleep(1)
+    nursery.cancel_scope.cancel()
+    assert ["kill -9" in text for text in said] == [False, True][: 1 + terminal]
