@@ -355,6 +355,11 @@ def test_the_timers_units_do_their_work(box: Box) -> None:
         assert said in box.journal(f"{unit}.service")
         box.run("systemctl", "start", f"{unit}.timer")
         assert box.show(f"{unit}.timer", "ActiveState") == "active"
+    assert box.run("stat", "-c", "%U", f"{DATA}/audit/found.json") == "tradebaas"
+    box.run("systemctl", "stop", "tradebaas.service", EXCHANGE)
+    box.run("systemctl", "start", "tradebaas-audit.service")
+    assert box.show("tradebaas-audit.service", "ExecMainStatus") == "3"
+    assert box.show("tradebaas-audit.service", "Result") == "success", "nobody could be asked"
 
 
 def _booted(box: Box) -> AbstractContextManager[Box]:
