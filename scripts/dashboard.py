@@ -78,7 +78,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         _lines("Stops placed anew", "none",
                {"in an hour": "increase(tradebaas_stops_replaced_total W[1h])"}),
         _lines("Checks of /health that fail", "none", {"{{check}}": "tradebaas_check_ok W == 0"}),
-        _lines("Amount without a stop", "none", {"amount": "tradebaas_naked_amount W"}),
+        _lines("Amount without a stop, and further positions without one", "none",
+               {"amount": "tradebaas_naked_amount W",
+                "further positions": "tradebaas_naked_elsewhere W"}),
     ),
     "Crashes and recovery": (
         _lines("Crashes", "none", {"in an hour": "increase(tradebaas_crashes_total W[1h])"}, 3),
@@ -108,6 +110,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                {"backup": "tradebaas_backup_age_seconds W",
                 "copy": "tradebaas_second_backup_age_seconds W",
                 "drill": "tradebaas_drill_age_seconds W"}),
+        _lines("Age of the last audit", "s", {"audit": "tradebaas_audit_age_seconds W"}, 3600),
+        _lines("Differences found by the audit", "none",
+               {"rows": "tradebaas_audit_differences W"}, 1),
     ),
 }  # fmt: skip
 

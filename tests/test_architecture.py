@@ -56,7 +56,7 @@ LAYERS: dict[str, set[str]] = {
     "binding": TASKS | {"actors"},
     "reload": {"config"},
     "notices": TASKS | {"commands", "output"},
-    "bearer": BASE | {"runtime"},
+    "bearer": BASE | {"output", "runtime"},
     "console": BASE | {"core", "config", "board", "commands", "output", "runtime", "threads"},
     "embedded": BASE | {"access", "config", "runtime"},
     "lives": TASKS | {"actors"},

@@ -43,7 +43,7 @@ class LinkStatus(Struct, frozen=True, kw_only=True):
     connection: int = 0
     url: str = ""
     since: float = 0.0
-    reconciled_at: float | None = None
+    reconciled: bool = False
     detail: str = ""
     reconnects: int = 0
     rate: Decimal = Decimal(1)
@@ -89,6 +89,15 @@ class BackupStatus(Struct, frozen=True, kw_only=True):
     drilled_ms: int | None = None
 
 
+class AuditStatus(Struct, frozen=True, kw_only=True):
+    """When an audit last could look (while none could, when the first one tried), in wall ms, and
+    how many ``differences`` it found then.
+    """
+
+    at_ms: int
+    differences: int
+
+
 class NoticeStatus(Struct, frozen=True, kw_only=True):
     """What became of notices in this process. ``failure`` is why the newest attempt failed."""
 
@@ -118,7 +127,8 @@ class Board:
     ``halt`` is the reason of a halt that was asked for, whatever becomes of its commit; a resume
     takes it back. It outlives the life that could not store it. ``funding_refused`` is why the
     exchange does not tell the funding of trades. ``refusals`` of entries are counted
-    over lives as well.
+    over lives as well. ``reconciled_at`` is when a reconcile last came to its end, on any
+    connection of any life (monotonic seconds).
     """
 
     view: Latest[State] = field(default_factory=Latest)
@@ -128,12 +138,14 @@ class Board:
     clock: Latest[ClockStatus] = field(default_factory=Latest)
     store: Latest[StoreStatus] = field(default_factory=Latest)
     backup: Latest[BackupStatus] = field(default_factory=Latest)
+    audit: Latest[AuditStatus] = field(default_factory=Latest)
     notices: Latest[NoticeStatus] = field(default_factory=Latest)
     vitals: Latest[Vitals] = field(default_factory=Latest)
     recovery: Latest[RecoveryReport] = field(default_factory=Latest)
     events: Fanout[tuple[int, Event]] = field(default_factory=Fanout)
     halt: str = ""
     funding_refused: str = ""
+    reconciled_at: float | None = None
     refusals: Refusals = field(default_factory=Refusals)
 
 

@@ -3,6 +3,7 @@
 Events come out of a bounded feed, which drops and counts what the output cannot keep up with.
 """
 
+import sys
 import traceback
 from pathlib import Path
 
@@ -67,7 +68,7 @@ async def _narrate_link(board: Board) -> None:
     while True:
         status, version = await board.link.wait_newer(version)
         if status.up:
-            if told and status.reconciled_at is not None:
+            if told and status.reconciled:
                 told = ""
                 await say("         connected", actor="reconciler")
             continue
@@ -89,7 +90,7 @@ async def _narrate_events(board: Board, config: Config) -> None:
             await say(_text(event), level, seq=seq, actor="persister", **fields)
             if isinstance(event, Recovered) and _standing(state):
                 await say(_standing(state))
-            if isinstance(event, TradeClosed) and not hinted:
+            if isinstance(event, TradeClosed) and not hinted and sys.stdout.isatty():
                 hinted = True
                 await say(_hint(config))
 

@@ -45,7 +45,7 @@ from tradebaas.runtime.supervisor import (
 from tradebaas.runtime.systemd import Notifier
 from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
-from tradebaas.unattended import restore_newest, resume_by_itself
+from tradebaas.unattended import restore_newest, restored_words, resume_by_itself
 
 if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
@@ -64,14 +64,14 @@ def run(
 ) -> int:
     """Run the daemon until it is told to stop; the exit code of the process (``errors``).
 
-    ``load`` reads the configuration again, for a reload. With ``chaos`` its actors can be killed;
-    ``rehearsal`` is for ``backup drill``.
+    ``load`` reads it again. ``chaos``: its actors can be killed; ``rehearsal``: a ``backup drill``.
     """
     ports = system_ports()
     code, fatal = _run(config, ports, load, chaos, rehearsal)
     if isinstance(fatal, StoreDamaged) and config.backups.auto_restore:
         problem = restore_newest(Place(config.data_dir), ports.clock.wall_ms())
-        say_last(f"tradebaas: {problem or 'restored the newest backup'}")
+        level = "error" if problem else "warning"
+        say_last(f"tradebaas: {problem or restored_words(config.data_dir)}", level)
         if not problem:
             code, _ = _run(config, ports, load, chaos, rehearsal)
     return code

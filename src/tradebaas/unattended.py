@@ -9,6 +9,7 @@ have known. Any other halt, before or after, is a person's to lift.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import trio
 
@@ -16,6 +17,7 @@ from tradebaas.board import Board
 from tradebaas.core.messages import Answer, Refused, Request, Resume
 from tradebaas.core.state import State, flat
 from tradebaas.errors import Fatal
+from tradebaas.names import command
 from tradebaas.output import say
 from tradebaas.runtime.mailbox import AskTimeout, Door, LifeEnded
 from tradebaas.runtime.ports import Ports
@@ -48,6 +50,12 @@ def restore_newest(place: Place, now_ms: int) -> str:
     except (BackupFailed, DiskFull, StoreLocked, Fatal, OSError) as error:
         return f"the newest backup could not be restored: {error}"
     return ""
+
+
+def restored_words(data: Path) -> str:
+    """What a person should know of it."""
+    lists = command("backup", "gap", "--data", data)
+    return f"restored the newest backup; after the start `{lists}` lists what it did not have"
 
 
 def _restored_ms(name: str) -> float:

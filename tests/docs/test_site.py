@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -55,12 +56,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@cache
+def seen(page: Path) -> Site:
+    return Site(page)
+
+
 def dead_links(site: Path) -> Iterator[str]:
     """Links within the site that lead nowhere."""
     for page in site.rglob("*.html"):
         if page.name == "404.html":  # its links are absolute: it is shown at any address
             continue
-        for link in Site(page).links:
+        for link in seen(page).links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
@@ -68,7 +74,7 @@ def dead_links(site: Path) -> Iterator[str]:
             target = target / "index.html" if target.is_dir() else target
             lost = not target.is_file()
             if lost or (parts.fragment and target.suffix == ".html"
-                        and unquote(parts.fragment) not in Site(target).anchors):  # fmt: skip
+                        and unquote(parts.fragment) not in seen(target).anchors):  # fmt: skip
                 yield f"{page.relative_to(site)}: {link}"
 
 

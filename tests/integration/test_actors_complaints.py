@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.unit.actors.exchange import BRACKET, INSTRUMENT
+from tests.unit.actors.exchange import BRACKET, INSTRUMENT, LIMIT_S, SPEED
 from tests.unit.actors.world import World, new_world
+from tradebaas.config import RiskSection
 from tradebaas.core.events import (
     CloseRequested,
     Linked,
@@ -119,8 +120,15 @@ async def test_a_liquidation_is_told_by_its_name_and_nothing_is_left(tmp_path: P
 
 
 async def test_a_revoked_login_costs_no_stop(tmp_path: Path) -> None:
-    """Elsewhere a command that met the moment before the new login counted as refused for good."""
-    async with new_world(tmp_path) as world:
+    """Elsewhere a command that met the moment before the new login counted as refused for good.
+
+    How long the new login takes is this machine's affair: the usual limit of a naked position is
+    under half a second here.
+    """
+    patient = RiskSection(
+        risk_percent=Decimal("0.1"), max_entries_per_day=10**6, naked_ms=int(LIMIT_S * SPEED * 1000)
+    )
+    async with new_world(tmp_path, risk=patient) as world:
         await world.open_position()
         stop = stop_of(world)
         await world.exchange.admin.call("revoke_logins")

@@ -15,7 +15,16 @@ from tradebaas.actors import persister
 from tradebaas.actors.metrics import LOW_DISK
 from tradebaas.config import StoreSection
 from tradebaas.core.events import Halted, OrderIntended, ProtectOnlyEntered, Resumed
-from tradebaas.core.messages import ClosePosition, Committed, Guard, Halt, Ping, Refused, Resume
+from tradebaas.core.messages import (
+    ClosePosition,
+    Committed,
+    Disarm,
+    Guard,
+    Halt,
+    Ping,
+    Refused,
+    Resume,
+)
 from tradebaas.core.model import Phase
 from tradebaas.runtime.mailbox import LifeEnded
 from tradebaas.store.ballast import ballast_held
@@ -34,6 +43,12 @@ def halt_file(world: World) -> str:
 
 def halted(world: World) -> bool:
     return world.state.halted is not None
+
+
+async def patient(world: World) -> None:
+    """Until here it wanted to trade; from now on only the test proposes, whenever a candle ends."""
+    await world.command(Disarm(reason="to arm another one"))
+    await world.arm(active=0)
 
 
 # --------------------------------------------------------------------------------------- halts
@@ -58,6 +73,7 @@ async def test_a_halt_is_on_disk_before_it_is_answered_and_survives_a_death(
         refused = await world.ask(world.propose())
         assert len(world.exchange.entries()) == before, refused
         assert world.state.phase is Phase.ANALYZING
+        await patient(world)
         await world.command(Resume(by="operator"))
         assert halt_file(world) == ""
         await world.command(world.propose())
@@ -100,6 +116,7 @@ async def test_neither_a_reconnect_nor_a_restart_trades_after_a_halt(tmp_path: P
         before = world.exchange.entries()
         await world.exchange.admin.call("disconnect")
         await world.until(lambda s: s.connection == s.reconciled > 1, "the reconnect")
+        await world.ready()
         for _ in range(3):
             await world.ask(world.propose())
         await world.die()
@@ -110,6 +127,7 @@ async def test_neither_a_reconnect_nor_a_restart_trades_after_a_halt(tmp_path: P
         assert world.exchange.entries() == before
         assert await world.exchange.position() == 0
         assert await world.exchange.orders() == {}
+        await patient(world)
         await world.command(Resume(by="operator"))
         await world.command(world.propose())
         await world.covered()

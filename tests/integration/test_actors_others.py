@@ -7,11 +7,11 @@ import psutil
 import pytest
 import trio
 
-from tests.unit.actors.world import World, bounded, new_world
+from tests.unit.actors.world import EAGER, World, bounded, new_world
 from tradebaas.actors import backups
 from tradebaas.actors.causes import COD
 from tradebaas.board import BackupStatus, Evaluated
-from tradebaas.config import SupervisorSection
+from tradebaas.config import StrategySection, SupervisorSection
 from tradebaas.core.messages import Disarm, Refused
 from tradebaas.core.model import Phase
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
@@ -44,11 +44,14 @@ async def test_each_candle_is_evaluated_once(tmp_path: Path) -> None:
 
 
 async def test_a_signal_that_waits_is_admitted_when_the_permit_comes(tmp_path: Path) -> None:
-    async with new_world(tmp_path) as world:
+    """The prices stand still while it waits, so its candle must not be about to end: the candle of
+    an hour has just begun when the exchange starts, and lasts twelve seconds."""
+    hourly = StrategySection(name=EAGER, timeframe="1h")
+    async with new_world(tmp_path, strategy=hourly) as world:
         await world.exchange.admin.call("hold", method="public/auth")
         await world.exchange.admin.call("disconnect")
         await world.until(lambda s: s.connection == 0, "the end of the connection")
-        await world.arm()
+        await world.arm(timeframe="1h")
         state = await world.phase(Phase.SIGNAL_DETECTED)
         assert state.signal is not None
         await world.exchange.admin.call("release")

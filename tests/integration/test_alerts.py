@@ -34,7 +34,11 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "NotConnected": (
         {"tradebaas_broker_connected": "0x10"}, {"tradebaas_broker_connected": "0 1 0 1 0x1"}, "4m",
     ),
-    "PositionNaked": ({"tradebaas_naked_amount": "100x5"}, {"tradebaas_naked_amount": "0x5"}, "2m"),
+    "PositionNaked": (
+        {"tradebaas_naked_amount": "0x5", "tradebaas_naked_elsewhere": "1x5"},
+        {"tradebaas_naked_amount": "0x5", "tradebaas_naked_elsewhere": "0x5"},
+        "2m",
+    ),
     "NakedTooLong": (
         {
             "tradebaas_naked_seconds_count": "3x5 4x5",
@@ -77,6 +81,14 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "DrillOld": (
         {"tradebaas_uptime_seconds": "900000x5", "tradebaas_drill_age_seconds": "NaN NaN NaN NaN"},
         {"tradebaas_uptime_seconds": "900000x5", "tradebaas_drill_age_seconds": "600000x5"},
+        "2m",
+    ),
+    "AuditDiffers": (
+        {"tradebaas_audit_differences": "0 2x5"}, {"tradebaas_audit_differences": "NaN 0x5"}, "3m",
+    ),
+    "AuditOld": (
+        {"tradebaas_audit_age_seconds": "4000x5"},
+        {"tradebaas_audit_age_seconds": "NaN 300x5"},
         "2m",
     ),
     "DiskLow": (
@@ -133,6 +145,12 @@ def test_an_alert_fires_when_it_should_and_not_before(name: str, tmp_path: Path)
     firing, quiet, at = CASES[name]
     assert fires(name, firing, at, tmp_path)
     assert not fires(name, quiet, at, tmp_path)
+
+
+def test_the_managed_position_without_a_stop_fires_alone(tmp_path: Path) -> None:
+    needs("promtool")
+    series = {"tradebaas_naked_amount": "100x5", "tradebaas_naked_elsewhere": "0x5"}
+    assert fires("PositionNaked", series, "2m", tmp_path)
 
 
 def test_the_configurations_are_right() -> None:

@@ -12,6 +12,8 @@ import pytest
 from chaos.real.api import wait_for_api
 from tests.unit.actors.process import LIMIT_S, Run, exchange_process, tradebaas
 from tradebaas.audit.account import SCOPE, CouldNotLook, Reader, http_address
+from tradebaas.store.audited import read_audited
+from tradebaas.store.place import Place
 
 ORDER: dict[str, str | int] = {
     "instrument_name": "BTC-PERPETUAL",
@@ -86,6 +88,9 @@ def test_it_agrees_with_a_daemon_and_finds_what_befell_the_account_after_its_dea
         "protection BTC-PERPETUAL": "+10, and stops for 0",
     }
     assert "stops for 0" in audit(run).stdout
+    kept = read_audited(Place(run.data))
+    assert kept is not None
+    assert "protection BTC-PERPETUAL: the exchange says +10, and stops for 0" in kept.differences[1]
 
 
 def test_what_could_not_be_looked_at_is_no_agreement(run: Run, url: str) -> None:
@@ -96,12 +101,15 @@ def test_what_could_not_be_looked_at_is_no_agreement(run: Run, url: str) -> None
     finally:
         run.signal(signal.SIGCONT)
     assert mute.returncode == 3
+    first = read_audited(Place(run.data))
+    assert first is not None, "the age of an audit that never could look counts as well"
     assert "HTTP does not answer" in mute.stderr
     run.signal(signal.SIGKILL)
     run.wait_end()
     run.url = "ws://127.0.0.1:1/ws/api/v2"
     gone = audit(run)
     assert gone.returncode == 3
+    assert read_audited(Place(run.data)) == first
     assert "does not answer" in gone.stderr
 
 

@@ -19,7 +19,6 @@ from tests.unit.actors.process import Run, environment, tradebaas
 from tests.unit.cli.stores import HALTED, write_store
 from tradebaas import board as boards
 from tradebaas.access import NOTICE_VARIABLE
-from tradebaas.commands.notify import failure
 from tradebaas.config import Config
 from tradebaas.core.events import (
     Event,
@@ -103,9 +102,16 @@ def test_a_unit_that_failed_is_told_with_its_exit_code(web: Service) -> None:
     assert notice["type"] == "failure"
 
 
-def test_a_failed_audit_is_no_daemon_that_is_down() -> None:
-    assert "trades on" in failure("tradebaas-audit.service", "exit-code", "1").did
-    assert "is down" in failure("tradebaas@one.service", "exit-code", "1").did
+def test_a_unit_that_fails_at_each_turn_is_told_once(web: Service, tmp_path: Path) -> None:
+    """And it is not taken for told where it was not delivered."""
+    more = {"MONITOR_EXIT_STATUS": "78", "STATE_DIRECTORY": str(tmp_path)}
+    unit = ("--unit", "tradebaas-audit.service")
+    assert notify(*unit, addresses="json://127.0.0.1:1/", **more)[0] == 1
+    codes = [notify(*unit, addresses=web.address(), **more)[0] for _ in range(2)]
+    assert codes == [0, 0]
+    (notice,) = web.got
+    assert "was not compared" in notice["message"]
+    assert "trades on" in notice["message"]
 
 
 def test_where_nobody_is_told_a_failed_unit_is_no_failure() -> None:

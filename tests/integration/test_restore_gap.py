@@ -88,6 +88,8 @@ def test_the_gap_has_exactly_the_fills_that_came_after_the_backup(
     assert note is not None
     events = run.events()
     kept = {event.fill.key for event in events[: note.seq] if isinstance(event, Filled)}
+    if unattended:
+        assert f"backup gap --data {run.data}` lists what it did not have" in run.words()
     assert gap.finished
     assert gap.backup == name
     assert gap.fills == tuple(fill for fill in lost if fill.key not in kept)

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.web.harness import EPOCH_MS, INTENT, POSITION, World, served
-from tradebaas.board import BackupStatus
+from tradebaas.board import AuditStatus, BackupStatus, LinkStatus
 from tradebaas.core.events import RecoveryReport
 from tradebaas.core.model import Assignment, Phase
 from tradebaas.core.state import Counters, HaltLatch, Pending
@@ -125,6 +125,7 @@ async def test_our_own_values() -> None:
         last_ms=EPOCH_MS - 60_000, name="b", second_ms=EPOCH_MS - 120_000,
         drilled_ms=EPOCH_MS - 180_000,
     ))  # fmt: skip
+    world.board.audit.set(AuditStatus(at_ms=EPOCH_MS - 240_000, differences=1))
     _, families = await scrape(world)
     assert value(families, "tradebaas_naked_seconds_sum") == 1.5
     assert value(families, "tradebaas_naked_seconds_count") == 6
@@ -145,6 +146,8 @@ async def test_our_own_values() -> None:
     assert value(families, "tradebaas_second_backup_age_seconds") == 120
     assert value(families, "tradebaas_drill_age_seconds") == 180
     assert value(families, "tradebaas_reconcile_age_seconds") == 5
+    assert value(families, "tradebaas_audit_age_seconds") == 240
+    assert value(families, "tradebaas_audit_differences") == 1
     assert value(families, "tradebaas_info", version="9.9.9") == 1
 
 
@@ -155,10 +158,20 @@ async def test_a_naked_position_and_an_unknown_order_are_told() -> None:
     world.show(position=POSITION, pending=pending)
     _, families = await scrape(world)
     assert value(families, "tradebaas_naked_amount") == 100
+    assert value(families, "tradebaas_naked_elsewhere") == 0
     assert value(families, "tradebaas_check_ok", check="protected") == 0
     assert value(families, "tradebaas_unknown_orders") == 1
     assert value(families, "tradebaas_check_ok", check="orders_known") == 0
     assert value(families, "tradebaas_healthy") == 0
+
+
+async def test_a_second_position_that_is_naked_is_told() -> None:
+    world = well()
+    world.show(elsewhere={POSITION.instrument: POSITION})
+    _, families = await scrape(world)
+    assert value(families, "tradebaas_naked_amount") == 0
+    assert value(families, "tradebaas_naked_elsewhere") == 1
+    assert value(families, "tradebaas_check_ok", check="protected") == 0
 
 
 async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:
@@ -169,6 +182,16 @@ async def test_without_a_life_totals_stay_and_the_broker_is_gone() -> None:
     assert value(families, "tradebaas_broker_connected") == 0
     assert value(families, "tradebaas_healthy") == 0
     assert value(families, "tradebaas_permit") == 0
+
+
+async def test_the_age_of_a_reconcile_outlives_connections_and_lives() -> None:
+    """Unknown it could not be compared, and its alert would be silent."""
+    world = well()
+    world.board.link.set(LinkStatus(up=True, connection=2, detail="reconciling"))
+    assert value((await scrape(world))[1], "tradebaas_reconcile_age_seconds") == 5
+    assert value((await scrape(world, alive=False))[1], "tradebaas_reconcile_age_seconds") == 5
+    world.board.reconciled_at = None
+    assert value((await scrape(world))[1], "tradebaas_reconcile_age_seconds") == 100
 
 
 async def test_the_recovery_of_an_earlier_life_is_no_success_of_this_one() -> None:

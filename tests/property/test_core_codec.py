@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import Enum
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tradebaas.core.apply import _STEPS
@@ -61,7 +61,7 @@ def survives(value: object, kind: object) -> None:
     assert msgspec.json.encode(again) == body, "one value has one encoding"
 
 
-ONE_EACH = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ONE_EACH = settings(max_examples=12)
 
 
 @ONE_EACH
@@ -85,7 +85,7 @@ def test_every_request_and_answer_survives(data: st.DataObject) -> None:
         survives(data.draw(strategy(kind)), kind)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(strategy(State))
 def test_the_state_survives_as_a_snapshot(state: object) -> None:
     survives(state, State)

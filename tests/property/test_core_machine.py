@@ -6,7 +6,7 @@ short); a few hundred longer walks by seed show how far they get.
 
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.core.core_walk import MOVES, WEIGHTED, Walk
@@ -18,7 +18,7 @@ WALKS = 150
 STEPS = 250
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     moves=st.lists(st.sampled_from(WEIGHTED), max_size=100),
     rng=st.randoms(use_true_random=False),

@@ -51,7 +51,7 @@ def answers(text: str) -> list[dict[str, Any]]:
     return [msgspec.json.decode(frame, type=dict[str, Any]) for _, frame in frames]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted({*METHODS, *ADMIN_METHODS} - {"private/logout", "admin/release"})),
     st.dictionaries(st.sampled_from(fields), scalars | st.lists(scalars, max_size=3), max_size=6),
@@ -69,7 +69,7 @@ def test_any_parameters_are_answered(method: str, params: dict[str, Any]) -> Non
 json = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(json.map(lambda value: msgspec.json.encode(value).decode()) | st.text())
 @example('{"id":1,"method":"private/cancel","params":[1]}')
 @example('{"id":null,"method":"public/test"}')
@@ -106,7 +106,7 @@ queries = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(METHODS)), queries)
 @example("private/buy", [("otoco_config", "[" * 9000)])
 @example("private/buy", [("amount", "1e400")])
@@ -118,7 +118,7 @@ def test_any_query_is_answered(method: str, query: list[tuple[str, str]]) -> Non
     assert status_of(frame) in {200, 400}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(["", "/public/test", "/private/buy"]),
     st.binary() | json.map(msgspec.json.encode),
@@ -130,7 +130,7 @@ def test_any_body_is_answered(path: str, body: bytes) -> None:
     assert status_of(frame) in {200, 400}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(["GET", "POST", "HEAD"]), st.text(max_size=60))
 @example("GET", "http://[/api/v2/public/test")
 def test_any_target_is_answered_or_turned_away(verb: str, target: str) -> None:

@@ -140,7 +140,7 @@ actions = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.integers(39_600, 40_400), min_size=BARS, max_size=BARS),
     st.lists(st.tuples(accounts, actions), max_size=25),

@@ -25,11 +25,11 @@ async def test_a_lost_connection_is_told_once_for_each_reason(
     nursery.start_soon(narrate, board, Config())
     steps = ["not connected yet", "refused", "refused", "wrong key", ""]
     for detail in steps:
-        board.link.set(LinkStatus(up=not detail, detail=detail, reconciled_at=1.0))
+        board.link.set(LinkStatus(up=not detail, detail=detail, reconciled=True))
         await trio.sleep(5)
     board.link.set(LinkStatus(up=False, detail="a short loss"))
     await trio.sleep(0.5)
-    board.link.set(LinkStatus(up=True, reconciled_at=2.0))
+    board.link.set(LinkStatus(up=True, reconciled=True))
     await trio.sleep(5)
     nursery.cancel_scope.cancel()
     assert said == [

@@ -9,11 +9,14 @@ before there is none: then nothing is opened any more.
 import trio
 from msgspec.structs import replace
 
-from tradebaas.board import Context, Vitals
+from tradebaas.board import AuditStatus, Context, Vitals
 from tradebaas.core.messages import Guard, Ping
 from tradebaas.core.state import stands
+from tradebaas.store.audited import read_audited
 
 INTERVAL_S = 1.0
+AUDIT_EVERY = 10
+"""So many samples apart is looked for what an audit has found."""
 LOW_DISK = "low disk"
 MIB = 1024 * 1024
 
@@ -22,10 +25,22 @@ async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[N
     """Sample until ``drain``."""
     await _sample(ctx)
     task_status.started()
+    turn = 0
     while not drain.is_set():
         with trio.move_on_after(INTERVAL_S):
             await drain.wait()
         await _sample(ctx)
+        if turn % AUDIT_EVERY == 0:
+            _look_at_audit(ctx)
+        turn += 1
+
+
+def _look_at_audit(ctx: Context) -> None:
+    """The audit is another process, which leaves its findings in a file."""
+    audited = read_audited(ctx.place)
+    if audited is not None:
+        rows = len(audited.differences)
+        ctx.board.audit.set(AuditStatus(at_ms=audited.at_ms, differences=rows))
 
 
 async def _sample(ctx: Context) -> None:

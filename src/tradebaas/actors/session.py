@@ -212,6 +212,7 @@ class Session:
         await self._report(tuple(facts), complete_at=taken.read_ms)
         self._timing.note("reconciled")
         self.reconciled = True
+        ctx.board.reconciled_at = ctx.ports.clock.monotonic()
         self._publish_up("reconciled")
         self._publish_market()
         await self._causes.tell(BLIND, missed and f"only a read has told of {missed}")
@@ -362,7 +363,7 @@ class Session:
                 connection=self._connection,
                 url=self._link.url,
                 since=now,
-                reconciled_at=now if self.reconciled else None,
+                reconciled=self.reconciled,
                 detail=detail,
                 reconnects=self._losses,
                 rate=self._link.clock.rate,

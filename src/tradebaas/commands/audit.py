@@ -21,6 +21,9 @@ from tradebaas.commands.inspect import read_state
 from tradebaas.commands.remote import Reply, Unreachable, get, lock_holder
 from tradebaas.config import HOSTS, Config
 from tradebaas.errors import ConfigError
+from tradebaas.runtime.ports import SystemClock
+from tradebaas.store.audited import Audited, read_audited, write_audited
+from tradebaas.store.place import Place
 
 DIFFERENT = 1
 
@@ -50,7 +53,14 @@ def audit(ctx: click.Context, config: Config, pause: float, as_json: bool) -> No
     Reads only, with the key of [audit] and TRADEBAAS_AUDIT_SECRET. A difference counts when a
     second look shows it again. Exits 0: the same, 1: different, 3: could not look.
     """
-    report = _report(config, pause)
+    place = Place(config.data_dir)
+    try:
+        report = _report(config, pause)
+    except CouldNotLook:
+        if read_audited(place) is None:
+            _keep(place, ())
+        raise
+    _keep(place, tuple(map(_words, report.differences)))
     if as_json:
         print_json(report)
     elif report.same:
@@ -60,6 +70,18 @@ def audit(ctx: click.Context, config: Config, pause: float, as_json: bool) -> No
         rows = [(found.what, found.exchange, found.daemon) for found in report.differences]
         print_table(("what", "the exchange says", "the daemon says"), rows)
     ctx.exit(0 if report.same else DIFFERENT)
+
+
+def _keep(place: Place, rows: tuple[str, ...]) -> None:
+    """For the metrics of the daemon and the notice of a failed audit; both do without."""
+    try:
+        write_audited(place, Audited(SystemClock().wall_ms(), rows))
+    except OSError as error:
+        click.echo(f"what the audit found is not kept in {place.root}: {error}", err=True)
+
+
+def _words(found: Difference) -> str:
+    return f"{found.what}: the exchange says {found.exchange}, the daemon says {found.daemon}"
 
 
 def _report(config: Config, pause: float) -> Report:

@@ -24,6 +24,7 @@ from tradebaas.commands.common import (
 )
 from tradebaas.commands.drill import drill
 from tradebaas.commands.gap import gap
+from tradebaas.commands.starting import start_command
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
 from tradebaas.names import command
@@ -226,7 +227,7 @@ def restore(config: Config, name: str, yes: bool, as_json: bool) -> None:
     if restored.moved_to is not None:
         click.echo(f"what was there before is kept in {restored.moved_to}")
     look = f"look at `{command('status')}` and `{command('backup', 'gap')}`"
-    steps = f"`{command('run')}`, {look}, then `{command('resume')}`"
+    steps = f"`{start_command(config.data_dir)}`, {look}, then `{command('resume')}`"
     click.echo(f"it starts halted and closes what is open of its own: {steps}")
 
 

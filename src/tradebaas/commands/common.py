@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from tradebaas.commands.owner import become_owner
 from tradebaas.config import DEMO, Config, load
 from tradebaas.core.reasons import printable, reason_problem
 from tradebaas.errors import Fatal, StoreFault, Unusable
@@ -57,15 +58,18 @@ def with_config(command: Command) -> Command:
 
 
 def resolve(file: Path | None, data: str | None) -> Config:
-    """The configuration that the options lead to.
+    """The configuration that the options lead to; root goes on as the owner of its data directory.
 
     Raises:
         ConfigError: The file is missing or wrong.
+        Unusable: Root cannot be that owner.
     """
     if file is None and Path(CONFIG_FILE).exists():
         file = Path(CONFIG_FILE)
     config = DEMO if file is None else load(file)
-    return config if data is None else msgspec.structs.replace(config, data=data)
+    config = config if data is None else msgspec.structs.replace(config, data=data)
+    become_owner(config.data_dir)
+    return config
 
 
 @contextmanager
@@ -87,8 +91,8 @@ def store_errors() -> Iterator[None]:
 def unreadable(error: PermissionError) -> Unusable:
     """What it means to a command that the system does not let it at a file."""
     return Unusable(
-        f"{error.filename} cannot be used by this user ({error.strerror}): run this as the user "
-        "that runs the daemon, or give that user the directory and all that is in it"
+        f"{error.filename} cannot be used by this user ({error.strerror}): run this as root or "
+        "as the user that runs the daemon, or give that user the directory and all that is in it"
     )
 
 

@@ -7,6 +7,7 @@ import click
 
 from tradebaas.commands.common import json_option, print_json, print_table, with_config
 from tradebaas.commands.describe import describe
+from tradebaas.commands.summary import Rows
 from tradebaas.config import Config
 from tradebaas.core.events import Filled, OrderUpdated, TradeClosed
 from tradebaas.names import command
@@ -65,15 +66,12 @@ def summary(found: "Gap") -> str:
     return words if found.finished else f"{words}, so far: the start is still reading the account"
 
 
-def is_recent(found: "Gap", now_ms: int) -> bool:
-    """Whether ``status`` still speaks of it; wall ms."""
-    return now_ms - found.restored_ms < SHOWN_MS
-
-
-def gap_row(found: "Gap") -> tuple[str, str]:
-    """The row of ``status``."""
+def status_rows(config: Config, found: "Gap | None", now_ms: int) -> Rows:
+    """What ``status`` says of it: one row, for some days after the restore; wall ms."""
+    if found is None or now_ms - found.restored_ms > SHOWN_MS:
+        return []
     how = f"from {found.backup} at {_time(found.restored_ms)}; not in it: {summary(found)}"
-    return "restored", f"{how} (`{command('backup', 'gap')}`)"
+    return [("restored", f"{how}: `{command('backup', 'gap', '--data', config.data_dir)}`")]
 
 
 def _rows(found: "Gap") -> list[tuple[str, str]]:

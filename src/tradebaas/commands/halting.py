@@ -184,8 +184,8 @@ def _write(config: Config, reason: str) -> str:
         write_halt(Place(config.data_dir), f"operator: {reason or 'no reason given'}")
     except OSError as error:
         return (
-            f"cannot write {config.data}/HALT ({error.strerror}): run this as the user that runs "
-            "the daemon, and name its data directory with --data"
+            f"cannot write {config.data}/HALT ({error.strerror}): run this as root or as the user "
+            "that runs the daemon, and name its data directory with --data"
         )
     return ""
 

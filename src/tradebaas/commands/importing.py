@@ -6,8 +6,7 @@ already has a life is never touched.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import trio
@@ -51,29 +50,27 @@ class Account(Struct, frozen=True):
 
 @click.command("import")
 @with_config
-@click.argument(
-    "source", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False)
-)
+@click.argument("source", metavar="FILE", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
 @json_option
-def import_(config: Config, source: Path, dry_run: bool, as_json: bool) -> None:
+def import_(config: Config, source: BinaryIO, dry_run: bool, as_json: bool) -> None:
     """Begin a store with FILE, the strategy-state.json of the predecessor.
 
     It logs in at the exchange and reads the position there; it sends no order. Stop the predecessor
     first. Exits 78 when the file cannot be used or the store has a life already.
     """
-    legacy, more = read(source.read_bytes(), str(source))
+    legacy, more = read(source.read(), source.name)
     _refuse_a_life(config)
     assignment = _assignment(config, legacy)
     account = trio.run(_ask, config, legacy.instrument)
     fact = account.position
     held = Held(fact.size, fact.average_price) if fact is not None else None
     if not dry_run:
-        _write(config, assignment, account, str(source), adopt=agrees(legacy, held))
+        _write(config, assignment, account, source.name, adopt=agrees(legacy, held))
     rows = fates(legacy, more, held, config.strategy.name, config.strategy.instrument)
     if as_json:
         print_json(
-            {"file": str(source), "account": account.name, "done": not dry_run, "fields": rows}
+            {"file": source.name, "account": account.name, "done": not dry_run, "fields": rows}
         )
         return
     columns = ("field", "in the file", "fate", "because")

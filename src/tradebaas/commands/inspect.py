@@ -16,6 +16,7 @@ from tradebaas.commands.common import (
     with_config,
 )
 from tradebaas.commands.describe import describe
+from tradebaas.commands.owner import become_owner
 from tradebaas.commands.summary import state_rows
 from tradebaas.config import Config
 from tradebaas.core.state import FOLD_VERSION, State
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 BATCH = 500
 
-store_argument = click.argument("store", required=False, type=click.Path(path_type=Path))
+
+def _as_its_owner(
+    _ctx: click.Context, _argument: click.Parameter, store: Path | None
+) -> Path | None:
+    if store is not None:
+        become_owner(store if store.is_dir() else store.parent)
+    return store
+
+
+store_argument = click.argument(
+    "store", required=False, type=click.Path(path_type=Path), callback=_as_its_owner
+)
 
 
 @click.command()

@@ -3,15 +3,20 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 import msgspec
 
 from tradebaas.access import NOTICE_CREDENTIAL, NOTICE_VARIABLE, notice_addresses
 from tradebaas.commands.common import NotDone, print_table
+from tradebaas.commands.failures import after, failure, is_due, told_of, with_held
 from tradebaas.notices.model import Notice, Outcome, Parcel, Post, body_of, title_of
 from tradebaas.redact import Redactor, secrets_of
+from tradebaas.service.places import DATA
 
+MEMORY = "STATE_DIRECTORY"
+"""Where systemd says that the unit of this command may remember what it told."""
 TEST = Notice(
     kind="test",
     title="a test",
@@ -19,24 +24,6 @@ TEST = Notice(
     did="Nothing.",
     todo="Nothing: notices reach you.",
 )
-MEANINGS = {
-    "2": "It was started in a wrong way (2): see its ExecStart.",
-    "70": "Its crew died again and again (70): the journal has each traceback.",
-    "75": "The store or its disk cannot be used (75): see docs/recovery.md before you start it.",
-    "78": "The configuration is wrong, or something else that only a person can mend (78): the "
-    "last line of the journal says what.",
-}
-"""What the exit codes of a failed unit mean."""
-DOWN = (
-    "It is down and is not started again. A position that is open keeps its stop at the exchange; "
-    "nobody moves it or replaces it."
-)
-LEFT = {
-    "tradebaas-audit": "The daemon trades on. The audit is run again by its timer.",
-    "tradebaas-drill": "The daemon trades on. The drill is played again by its timer.",
-    "tradebaas-verify": "The daemon trades on. The check is run again by its timer.",
-}
-"""How things stand after the failure of a unit that is not the daemon's."""
 
 
 @click.command()
@@ -78,23 +65,25 @@ def _tell_of(unit: str, environ: Mapping[str, str]) -> None:
         click.echo(f"{unit} has failed; nobody is told: {_how()}")
         return
     result = environ.get("MONITOR_SERVICE_RESULT", "failed")
-    status = environ.get("MONITOR_EXIT_STATUS", "")
-    _send(failure(unit, result, status))
+    notice = failure(unit, result, environ.get("MONITOR_EXIT_STATUS", ""), DATA)
+    folder = environ.get(MEMORY)
+    if folder is None:
+        _send(notice)
+    else:
+        _send_if_due(unit, notice, Path(folder) / f"{Path(unit).name}.json")
 
 
-def failure(unit: str, result: str, status: str) -> Notice:
-    """The notice of a unit that systemd has given up on."""
-    ended = f", exit status {status}" if status else ""
-    return Notice(
-        kind="failed",
-        title=f"{unit} has FAILED",
-        happened=f"systemd has given up on {unit}: {result}{ended}. "
-        + MEANINGS.get(status, "The journal has its last words."),
-        did=LEFT.get(unit.partition(".")[0], DOWN),
-        todo=f"Read `journalctl -u {unit} -n 50`, mend the cause, then `systemctl reset-failed "
-        f"{unit}; systemctl start {unit}`.",
-        urgent=True,
-    )  # fmt: skip
+def _send_if_due(unit: str, notice: Notice, memory: Path) -> None:
+    """Send it unless that was done lately; what was not delivered is not remembered as told."""
+    from tradebaas.runtime.ports import SystemClock
+
+    told, now_ms = told_of(memory), SystemClock().wall_ms()
+    due = is_due(unit, notice, told, now_ms)
+    if due:
+        _send(with_held(notice, told))
+    else:
+        click.echo(f"{unit} has failed as before; it was told within the hour and is counted")
+    memory.write_bytes(msgspec.json.encode(after(told, notice, now_ms, sent=due)))
 
 
 def _send(notice: Notice) -> None:

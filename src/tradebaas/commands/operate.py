@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -16,7 +17,7 @@ from tradebaas.commands.common import (
     with_config,
 )
 from tradebaas.commands.describe import position_text
-from tradebaas.commands.gap import gap_row, is_recent, read_gap
+from tradebaas.commands.gap import read_gap, status_rows
 from tradebaas.commands.inspect import read_state
 from tradebaas.commands.remote import UNAVAILABLE, Reply, Unreachable, command, get
 from tradebaas.commands.summary import Rows, state_rows, strategy_text, trades_text
@@ -25,6 +26,9 @@ from tradebaas.core.events import Event
 from tradebaas.core.model import Assignment, Position
 from tradebaas.deribit.clock import skew_text
 from tradebaas.errors import Fatal
+
+if TYPE_CHECKING:
+    from tradebaas.store.gap import Gap
 
 
 @click.command()
@@ -132,16 +136,15 @@ def _health_rows(config: Config, health: Reply) -> Rows:
     ]
     doing = get(config, "/api/strategy/status")
     rows += _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else []
-    return rows + _restored_rows(config, msgspec.convert(body["timestamp_ms"], int))
+    return rows + status_rows(config, _gap(config), msgspec.convert(body["timestamp_ms"], int))
 
 
-def _restored_rows(config: Config, now_ms: int) -> Rows:
-    """For some days after a restore: what the backup did not have."""
+def _gap(config: Config) -> "Gap | None":
+    """What the newest restore did not have, as the daemon tells it."""
     from tradebaas.store.gap import Gap
 
     told = get(config, "/api/gap")
-    found = msgspec.convert(told.body["restored"], Gap | None) if told.ok else None
-    return [] if found is None or not is_recent(found, now_ms) else [gap_row(found)]
+    return msgspec.convert(told.body["restored"], Gap | None) if told.ok else None
 
 
 class _Doing(Struct, frozen=True):
@@ -215,6 +218,8 @@ def _seconds(value: object) -> str:
 
 def _show_down(config: Config, down: Unreachable, as_json: bool) -> None:
     """Say that it is down, and show what its store holds."""
+    from tradebaas.runtime.ports import SystemClock
+
     try:
         folded = read_state(config.data_dir)
     except Fatal as unreadable:
@@ -225,6 +230,5 @@ def _show_down(config: Config, down: Unreachable, as_json: bool) -> None:
         print_json({"status": "down", "reason": str(down), "state": folded})
         return
     click.echo(f"{down}.", err=True)
-    gap = read_gap(config)
-    rows = state_rows(folded) + ([] if gap is None else [gap_row(gap)])
+    rows = state_rows(folded) + status_rows(config, read_gap(config), SystemClock().wall_ms())
     print_table(("", ""), rows, title="The last state of its store:")

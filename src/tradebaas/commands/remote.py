@@ -11,8 +11,8 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from tradebaas import names
 from tradebaas.commands.common import NotDone
+from tradebaas.commands.starting import start_command
 from tradebaas.config import Config
 
 TIMEOUT_SECONDS = 15.0
@@ -133,9 +133,10 @@ def _unreachable(config: Config, why: str) -> Unreachable:
             f"{holder} runs on {config.data} but its HTTP does not answer: {why}. It may be "
             "starting; try again, and look at its log if it stays so"
         )
+    start = start_command(config.data_dir)
     return Unreachable(
-        f"no daemon runs on {config.data}: {why}. Start one with `{names.command('run')}`, or name "
-        "another data directory with --data"
+        f"no daemon runs on {config.data}: {why}. Start one with `{start}`, or name another data "
+        "directory with --data"
     )
 
 
@@ -147,8 +148,8 @@ def _token(config: Config) -> str:
         return ""  # no daemon was ever here: the request that follows says so
     except OSError as error:
         raise NotDone(
-            f"cannot read the token in {path} ({error.strerror}): run this as the user that runs "
-            "the daemon"
+            f"cannot read the token in {path} ({error.strerror}): run this as root, or as the "
+            "user that runs the daemon"
         ) from error
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from tradebaas.access import EMBEDDED_SECRET
 from tradebaas.commands.common import config_options, resolve
+from tradebaas.commands.owner import become_owner
 from tradebaas.config import Config
 from tradebaas.errors import ConfigError
 from tradebaas.paper.mishaps import MISHAPS, read_chances
@@ -314,4 +315,5 @@ def exchange(
         admin=admin,
     )
     _check(config)
+    become_owner(config.directory)
     ctx.exit(process.main(config))

@@ -18,7 +18,7 @@ from tradebaas.core.invariants import MAX_PENDING
 from tradebaas.core.model import ZERO, Direction, Market, Position, Role
 from tradebaas.core.position import passed
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, cover_of, live_orders, pending_with, ready
+from tradebaas.core.state import State, cover_of, live_orders, naked_amount, pending_with, ready
 
 AGAIN_MS = 60_000
 """A stop that went again so long after it was made is made anew; sooner, the position is closed."""
@@ -57,6 +57,14 @@ def naked(state: State) -> dict[str, Decimal]:
         for name, position in state.elsewhere.items()
     }
     return {name: amount for name, amount in bare.items() if amount > 0}
+
+
+def all_naked(state: State) -> dict[str, Decimal]:
+    """The same of every position of ours, the managed one included."""
+    bare, amount = naked(state), naked_amount(state)
+    if state.position is not None and amount:
+        bare[state.position.instrument] = amount
+    return bare
 
 
 def plan(draft: Draft, at_ms: int, markets: tuple[Market, ...], limits: Limits) -> Event | None:

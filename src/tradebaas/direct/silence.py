@@ -14,6 +14,7 @@ from tradebaas.direct.life import Life
 
 SILENT_S = 2.0
 AGAIN_S = 5.0
+MOST_NAMED = 3
 Advice = tuple[tuple[str, str], ...]
 
 
@@ -91,8 +92,15 @@ def shown(life: Life | None) -> str:
     state, link = life.view, life.board.link.value
     held = f"{state.position.size} {state.position.instrument}" if state.position else "flat"
     words = [held if ready(state) else f"the account was not read ({held} before)"]
-    words += [f"order {order.label or order.order_id} is live" for order in state.orders.values()]
-    words += [f"the outcome of {label} is not known" for label in state.pending]
+    live = [order.label or order.order_id for order in state.orders.values()]
+    words += [f"live: {_some(live)}"] if live else []
+    words += [f"of unknown outcome: {_some(list(state.pending))}"] if state.pending else []
     if link is not None and not link.up:
         words.append(link.detail)
     return ", ".join(words)
+
+
+def _some(labels: list[str]) -> str:
+    """The first of many: a line that comes every few seconds has to stay one line."""
+    more = len(labels) - MOST_NAMED
+    return " ".join(labels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

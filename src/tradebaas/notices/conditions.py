@@ -12,7 +12,8 @@ from tradebaas.board import Board
 from tradebaas.commands.describe import number, position_text
 from tradebaas.commands.summary import headline, trades_text
 from tradebaas.config import Config
-from tradebaas.core.state import State, naked_amount
+from tradebaas.core.elsewhere import all_naked
+from tradebaas.core.state import State
 from tradebaas.names import command
 from tradebaas.notices.memory import Told, Totals, totals_of
 from tradebaas.notices.model import Notice
@@ -28,33 +29,39 @@ class Conditions:
         self._board = board
         self._data = config.data_dir
         self._naked_s = config.risk.naked_ms / 1000
-        self._naked_since: float | None = None
-        self._naked_told = False
+        self._naked_since: dict[str, float] = {}
+        self._naked_told: set[str] = set()
         self._backup_failed = False
         self._store_fault = False
 
     def look(self, now: float) -> list[Notice]:
         """What has come or gone since the last look."""
-        found = (self._naked(now), self._backup(), self._store())
-        return [notice for notice in found if notice is not None]
+        found = (self._backup(), self._store())
+        return [*self._naked(now), *(notice for notice in found if notice is not None)]
 
-    def _naked(self, now: float) -> Notice | None:
+    def _naked(self, now: float) -> list[Notice]:
+        """Of every position of ours, by its instrument."""
         state = self._board.view.value
-        bare = Decimal(0) if state is None else naked_amount(state)
-        if state is None or not bare:
-            told, self._naked_told, self._naked_since = self._naked_told, False, None
-            return self._covered(state) if told else None
-        if self._naked_since is None:
-            self._naked_since = now
-        if self._naked_told or now - self._naked_since <= self._naked_s:
-            return None
-        self._naked_told = True
+        bare = {} if state is None else all_naked(state)
+        self._naked_since = {name: self._naked_since.get(name, now) for name in bare}
+        over, self._naked_told = self._naked_told - bare.keys(), self._naked_told & bare.keys()
+        found = [self._covered(name, state) for name in sorted(over)]
+        for name, since in self._naked_since.items():
+            if state is not None and name not in self._naked_told and now - since > self._naked_s:
+                self._naked_told |= {name}
+                found.append(self._bare(name, bare[name], state))
+        return found
+
+    def _bare(self, name: str, amount: Decimal, state: State) -> Notice:
+        managed = state.position is not None and state.position.instrument == name
+        position = state.position if managed else state.elsewhere[name]
+        beside = "" if managed else ", a second position of ours,"
         link = self._board.link.value
         away = "" if link is not None and link.up else " It is not connected to the exchange now."
         return Notice(
             kind="naked",
             title="position without a full stop",
-            happened=f"{number(bare)} of {position_text(state.position)} is covered by no live "
+            happened=f"{number(amount)} of {position_text(position)}{beside} is covered by no live "
             f"stop for longer than {self._naked_s:g} s.",
             did=f"It places a stop, or closes the position.{away}",
             todo="Look at the account now; close by hand if neither happens within a minute. See: "
@@ -90,12 +97,12 @@ class Conditions:
             urgent=True,
         )
 
-    def _covered(self, state: State | None) -> Notice:
+    def _covered(self, name: str, state: State | None) -> Notice:
         left = position_text(None if state is None else state.position)
         return Notice(
             kind="naked",
             title="no longer without a stop",
-            happened=f"The account is covered again: {left}.",
+            happened=f"Nothing in {name} is without a stop any more. The managed position: {left}.",
             did="It placed the stop, or closed the position.",
             todo=f"Find out with `{self._command('log')}` what became of the stop.",
         )
@@ -107,14 +114,16 @@ class Conditions:
 def summary(told: Told, board: Board, wall_ms: int) -> tuple[Notice | None, Told]:
     """The summary of the day that is over, if one is, and what to remember then.
 
-    Several days without a daemon are one summary. The first day that is known is only begun.
+    Several days without a daemon are one summary. The first day that is known is only begun. A day
+    that lies ahead by more than a clock may go back is none: it would silence all until then.
     """
     state, day = board.view.value, wall_ms // DAY_MS
-    if state is None or day <= told.day:
+    known = told.day if told.day <= day + 1 else 0
+    if state is None or day <= known:
         return None, told
     now = totals_of(state.counters)
     fresh = Told(seq=told.seq, day=day, totals=now)
-    if told.day == 0:
+    if known == 0:
         return None, fresh
     name = datetime.fromtimestamp((day - 1) * DAY_MS / 1000, UTC).date().isoformat()
     notice = Notice(

@@ -5,8 +5,10 @@ told the time (monotonic seconds), never asks for it.
 """
 
 from collections import Counter, deque
+from pathlib import Path
 from typing import final
 
+from tradebaas.names import command
 from tradebaas.notices.model import Notice
 from tradebaas.settings import NoticesSection
 
@@ -15,9 +17,10 @@ HELD = "held back"
 
 @final
 class Gate:
-    """Counts over a sliding window."""
+    """Counts over a sliding window; ``data`` is the directory whose log has the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path) -> None:
+        self._data = data
         self._passed: dict[bool, deque[float]] = {True: deque(), False: deque()}
         self._held: Counter[str] = Counter()
         self.held_total = 0
@@ -50,8 +53,8 @@ class Gate:
             happened=f"More came than may be sent: {counts}.",
             did=f"It sends at most {settings.at_most} within {settings.within_seconds:g} s "
             "(urgent ones are counted apart) and kept the rest to this count.",
-            todo="`tradebaas log` has each of them. A flood is a fault that comes and goes: look "
-            "which one.",
+            todo=f"`{command('log', '--data', self._data)}` has each of them. A flood is a fault "
+            "that comes and goes: look which one.",
         )
 
     def _room(self, urgent: bool, settings: NoticesSection, now: float) -> bool:

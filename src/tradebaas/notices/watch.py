@@ -65,7 +65,7 @@ class Watch:
         self._addresses = addresses
         self._secrets = Redactor(word for address in addresses for word in secrets_of(address))
         self._queues = Queues(len(addresses))
-        self._gate = Gate()
+        self._gate = Gate(config().data_dir)
         self._teller = Teller(config().data_dir)
         self._status = NoticeStatus()
         self._told = load(config().data_dir) or Told()

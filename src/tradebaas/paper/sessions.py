@@ -78,12 +78,14 @@ class Session(msgspec.Struct, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """Whose account may be used, how far, by which key, in which named session ("": in none)."""
+    """Whose account may be used, how far, by which key, in which named session ("": in none), and
+    how long its tokens live (``lasts_s``; a refresh keeps all of it)."""
 
     account: str
     levels: Mapping[str, str]
     client_id: str = ""
     session: str = ""
+    lasts_s: int = 0
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -221,7 +223,8 @@ class Gate:
             good = hmac.compare_digest(params.client_secret.encode(), key.secret.encode())
         if not good or key is NOBODY:
             return None
-        return Grant(key.account, granted(params.scope, granted(key.scope)), key.client_id)
+        levels = granted(params.scope, granted(key.scope))
+        return Grant(key.account, levels, key.client_id, lasts_s=self._ttl_s)
 
     def _signed(self, key: Key, params: Auth, wall_ms: int) -> bool:
         text = f"{params.timestamp}\n{params.nonce}\n{params.data}"
@@ -279,7 +282,8 @@ class Gate:
             names = names or [grant.session]
             grant = msgspec.structs.replace(grant, session=names[0])
             self._open(grant.client_id, grant.session)
-        ttl_s = _ttl(words, self._ttl_s)
+        ttl_s = _ttl(words, grant.lasts_s)
+        grant = msgspec.structs.replace(grant, lasts_s=ttl_s)
         owner = None if names or session.proof is not None else session.number
         access, refresh = self._new_token(), self._new_token()
         asker, lasts_ms = session.number, ttl_s * 1000

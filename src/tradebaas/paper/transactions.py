@@ -117,7 +117,7 @@ def of_fill(
         change=plain(-fill.fee),
         cashflow=plain(position.session - before.session),
         commission=plain(fill.fee),
-        info=f"Source: {'api' if order.is_api else 'manual'}",
+        info=_source(order),
         amount=fill.amount,
         contracts=plain(fill.amount / item.contract_size),
         side=f"{'open' if opens else 'close'} {order.direction}",
@@ -132,6 +132,13 @@ def of_fill(
         user_role=role,
         fee_role=role,
     )
+
+
+def _source(order: Order) -> str:
+    """Who placed it, in the words of a row's ``info``."""
+    if order.is_liquidation:
+        return "Liquidation"
+    return "Source: api" if order.is_api else "Source: manual"
 
 
 def of_settlement(

@@ -8,7 +8,7 @@ Nothing here writes to the store.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -98,12 +98,26 @@ def verify_backup(
 ) -> BackupInfo:
     """Verify the backup file ``path`` in full, whoever made it, and write its sidecar anew.
 
+    When and before what it was made stays as it was stated. A sidecar that is missing is made from
+    what the file and its name say.
+
     Raises:
-        BackupFailed: It did not pass; its sidecar is left as it was.
+        BackupFailed: It did not pass, or its bytes are not those that were verified when it was
+            made; its sidecar is left as it was.
         StoreDamaged, StoreFault, StoreNewer, Unusable: It cannot be read.
     """
+    known = catalogue.stated(place.disk, path)
+    if known is not None and known.file_digest != catalogue.file_digest(place.disk, path):
+        raise BackupFailed(
+            f"{path} is not what was verified when it was made: its bytes have changed since. Use "
+            f"another backup, and look at the disk. If it was changed on purpose, remove "
+            f"{catalogue.sidecar(path)} and verify it again"
+        )
     facts = _verify(place, path, _Checks(fold, None, EMPTY, None, True, progress))
-    info = _describe(path.name, now_ms, place.disk, path, facts, fold)
+    made_ms = known.made_ms if known is not None else _made_ms(path.name, now_ms)
+    info = _describe(path.name, made_ms, place.disk, path, facts, fold)
+    if known is not None:
+        info = msgspec.structs.replace(info, before=known.before, made_room=known.made_room)
     catalogue.write_sidecar(place.disk, path, info)
     return info
 
@@ -111,6 +125,14 @@ def verify_backup(
 def stamp(now_ms: int) -> str:
     """Wall time for a file name, UTC."""
     return f"{datetime.fromtimestamp(now_ms / 1000, UTC):{STAMP}}"
+
+
+def _made_ms(name: str, now_ms: int) -> int:
+    """When a backup of that name was made; ``now_ms`` where the name does not say."""
+    with suppress(ValueError, IndexError):
+        made = datetime.strptime(name.split("-")[1], STAMP).replace(tzinfo=UTC)
+        return round(made.timestamp()) * 1000
+    return now_ms
 
 
 class _Checks(Struct, frozen=True):

@@ -177,13 +177,22 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def stated(disk: Disk, path: Path) -> BackupInfo | None:
+    """What was verified about the backup ``path``; None when nothing is known of it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return _read(disk, sidecar(path), BackupInfo)
+
+
 def write_sidecar(disk: Disk, path: Path, info: BackupInfo) -> None:
     """Write the facts durably.
 
     Raises:
         OSError: They cannot be written.
     """
-    _write(disk, sidecar(path), info)
+    write_file(disk, sidecar(path), info)
 
 
 def read_note(place: Place, name: str) -> Note | None:
@@ -192,7 +201,7 @@ def read_note(place: Place, name: str) -> Note | None:
     Raises:
         OSError: The directory cannot be read.
     """
-    return _read(place, name, Note)
+    return _read(place.disk, place.backups / name, Note)
 
 
 def write_note(place: Place, name: str, note: Note) -> None:
@@ -201,7 +210,7 @@ def write_note(place: Place, name: str, note: Note) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    _write(place.disk, place.backups / name, note)
+    write_file(place.disk, place.backups / name, note)
 
 
 def read_restored(place: Place) -> RestoreNote | None:
@@ -210,7 +219,7 @@ def read_restored(place: Place) -> RestoreNote | None:
     Raises:
         OSError: The directory cannot be read.
     """
-    return _read(place, RESTORED, RestoreNote)
+    return _read(place.disk, place.backups / RESTORED, RestoreNote)
 
 
 def write_restored(place: Place, restored: RestoreNote) -> None:
@@ -219,17 +228,22 @@ def write_restored(place: Place, restored: RestoreNote) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    _write(place.disk, place.backups / RESTORED, restored)
+    write_file(place.disk, place.backups / RESTORED, restored)
 
 
-def _read(place: Place, name: str, kind: type[T]) -> T | None:
+def _read(disk: Disk, path: Path, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(place.disk.read(place.backups / name), type=kind)
+        return msgspec.json.decode(disk.read(path), type=kind)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def _write(disk: Disk, path: Path, content: Struct) -> None:
+def write_file(disk: Disk, path: Path, content: Struct) -> None:
+    """Write something as JSON, durably and whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     temporary = path.with_name(path.name + ".new")
     file = disk.open(temporary, "fresh", 0o644)
     try:

@@ -10,6 +10,7 @@ from tradebaas.store.parents import sync_parents
 from tradebaas.store.place import Place
 
 _MODE = 0o600
+UNREADABLE = "HALT cannot be read"
 _MOST_CHARS = 4000
 
 
@@ -38,13 +39,16 @@ def write_halt(place: Place, reason: str) -> None:
 def read_halt(place: Place) -> str:
     """The reason; "" when there is no file. An empty file is a halt without a reason.
 
-    Anybody may have written it, with anything in it: whatever it says, it is a halt.
+    Anybody may have written it, with anything in it: whatever it says, it is a halt, and so is one
+    that this user may not read.
     """
     try:
         text = place.disk.read(place.halt).decode(errors="replace")
         return text.strip()[:_MOST_CHARS] or "no reason given"
     except FileNotFoundError:
         return ""
+    except PermissionError:
+        return UNREADABLE
 
 
 def clear_halt(place: Place) -> None:

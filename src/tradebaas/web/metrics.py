@@ -26,7 +26,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from tradebaas.board import NoticeStatus, StoreStatus, Vitals
+from tradebaas.board import AuditStatus, NoticeStatus, StoreStatus, Vitals
+from tradebaas.core import elsewhere
 from tradebaas.core.state import NAKED_BUCKETS_MS, Counters, State, naked_amount
 from tradebaas.web.health import Facts, Status, findings, verdict
 from tradebaas.web.status import recovered
@@ -104,6 +105,16 @@ def _of_notices(read: Callable[[NoticeStatus], float]) -> Callable[[Facts], Numb
     return value
 
 
+def _of_audit(read: Callable[[AuditStatus, int], float]) -> Callable[[Facts], Number]:
+    """None where nothing is audited; ``read`` is told the wall clock as well."""
+
+    def value(facts: Facts) -> Number:
+        audit = facts.shell.board.audit.value
+        return None if audit is None else read(audit, facts.wall_ms)
+
+    return value
+
+
 def _healthy(facts: Facts) -> Number:
     return verdict(findings(facts)) is Status.HEALTHY
 
@@ -124,8 +135,9 @@ def _skew(facts: Facts) -> Number:
 
 
 def _reconcile_age(facts: Facts) -> Number:
-    at = facts.link.reconciled_at
-    return None if at is None else facts.now - at
+    """Never unknown: where none has ended yet, the account is unread since the process started."""
+    at = facts.shell.board.reconciled_at
+    return facts.uptime if at is None else facts.now - at
 
 
 # ------------------------------------------------------------------------------------ the tables
@@ -163,9 +175,13 @@ GAUGES: tuple[Row, ...] = (
         _of_view(lambda v: sum(bool(p.unknown) for p in v.pending.values()))),
     Row("naked_amount", "Amount of the position that no live stop covers, in contract units.",
         _of_view(lambda v: float(naked_amount(v)))),
+    Row("naked_elsewhere", "Further positions of ours that are not fully covered by live stops.",
+        _of_view(lambda v: len(elsewhere.naked(v)))),
     Row("naked_seconds_max", "Longest time a position had no full stop, seconds.",
         _of_counters(lambda c: c.naked_ms_max / 1000)),
-    Row("reconcile_age_seconds", "Seconds since the last finished reconcile.", _reconcile_age),
+    Row("reconcile_age_seconds",
+        "Seconds since the last finished reconcile; without any, since the process started.",
+        _reconcile_age),
     Row("backup_age_seconds", "Seconds since the newest verified backup was made.",
         lambda f: f.backup_age),
     Row("second_backup_age_seconds",
@@ -173,6 +189,11 @@ GAUGES: tuple[Row, ...] = (
         lambda f: f.age_of(lambda status: status.second_ms)),
     Row("drill_age_seconds", "Seconds since a backup was last restored and started on trial.",
         lambda f: f.age_of(lambda status: status.drilled_ms)),
+    Row("audit_age_seconds",
+        "Seconds since an audit last could look; while none could, since the first one tried.",
+        _of_audit(lambda audit, now_ms: max(now_ms - audit.at_ms, 0) / 1000)),
+    Row("audit_differences", "What the last audit found that differs, the second time as well.",
+        _of_audit(lambda audit, _: audit.differences)),
     Row("store_fault", "1 while the store cannot be written, else 0.",
         _of_store(lambda s: bool(s.fault))),
     Row("last_commit_seconds", "Duration of the last commit, seconds.",

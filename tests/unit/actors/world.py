@@ -173,12 +173,18 @@ class World:
         return await self.until(lambda s: s.phase is phase, phase, within)
 
     async def ready(self) -> State:
-        """Wait for a permit: recovered, reconciled, nothing unproven."""
-        return await self.until(
+        """Wait for a permit, recovered, reconciled, nothing unproven, and for its first prices."""
+        state = await self.until(
             lambda s: s.life_open and 0 < s.connection == s.reconciled
             and not s.pending and not s.recovering.cause,
             "a finished recovery",
         )  # fmt: skip
+        await self.poll(self._priced, "the prices of this connection")
+        return state
+
+    def _priced(self) -> bool:
+        market = self.board.market.value
+        return market is not None and market.connection == self.state.connection
 
     async def poll(
         self, done: Callable[[], bool] | Callable[[], object], what: str, within: float = LIMIT_S

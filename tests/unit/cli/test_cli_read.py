@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.cli.stores import HALTED, RESTART, STORY, tradebaas, write_store
+from tradebaas.commands.gap import SHOWN_MS
 from tradebaas.core.state import State
+from tradebaas.store.catalogue import read_restored, write_restored
 from tradebaas.store.folding import snapshot_of, state_digest
 from tradebaas.store.place import Place
 
@@ -243,6 +246,25 @@ def test_backup_create_list_verify_restore(data: Path) -> None:
     assert Place(data).halt.exists()
     assert list(data.glob("damaged-*"))
     assert json.loads(tradebaas("verify", data, "--json").output)["events"] == state.seq
+
+
+def test_the_gap_of_a_restore_is_told_of_for_some_days(data: Path) -> None:
+    write_store(data)
+    where = ("--data", str(data))
+    assert "was never restored" in tradebaas("backup", "gap", *where).stdout
+    assert json.loads(tradebaas("backup", "gap", "--json", *where).stdout) == {"restored": None}
+    name = json.loads(tradebaas("backup", "create", "--json", *where).stdout)["backup"]["name"]
+    assert tradebaas("backup", "restore", name, *where).exit_code == 0
+    listed = tradebaas("backup", "gap", *where).stdout
+    assert "not in it: not known before a start has read the account" in listed
+    assert f"restored {name} at " in listed
+    assert f"from {name} at" in " ".join(tradebaas("status", *where).stdout.split())
+    place = Place(data)
+    note = read_restored(place)
+    assert note is not None
+    write_restored(place, replace(note, at_ms=note.at_ms - SHOWN_MS - 1000))
+    assert "restored" not in tradebaas("status", *where).stdout
+    assert f"restored {name} at " in tradebaas("backup", "gap", *where).stdout
 
 
 def test_a_backup_is_held_to_the_state_that_was_named(data: Path) -> None:

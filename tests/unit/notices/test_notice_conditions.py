@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.unit.cli.test_cli_describe import POSITION
 from tradebaas.board import BackupStatus, Board, LinkStatus, StoreStatus
 from tradebaas.config import Config
+from tradebaas.core.model import Direction
 from tradebaas.core.state import Counters, State
 from tradebaas.notices.conditions import DAY_MS, Conditions, summary
 from tradebaas.notices.memory import Told, Totals
@@ -45,6 +46,27 @@ def test_a_naked_position_is_told_once_and_when_it_is_over(
     board.view.set(State())
     assert titles(conditions, 61.0) == ["no longer without a stop"]
     assert titles(conditions, 62.0) == []
+
+
+def test_a_second_position_that_is_naked_is_told_by_its_own_time(
+    board: Board, conditions: Conditions
+) -> None:
+    second = replace(POSITION, instrument="ETH-PERPETUAL", size=Decimal(7), direction=Direction.BUY)
+    board.view.set(State(position=POSITION))
+    assert titles(conditions, 0.0) == []
+    assert titles(conditions, 0.1 + NAKED_S) == ["position without a full stop"]
+    board.view.set(State(position=POSITION, elsewhere={second.instrument: second}))
+    assert titles(conditions, 10.0) == []
+    (notice,) = conditions.look(10.1 + NAKED_S)
+    assert "7 of long 7 ETH-PERPETUAL" in notice.happened
+    assert "a second position of ours" in notice.happened
+    board.view.set(State(elsewhere={second.instrument: second}))
+    (notice,) = conditions.look(20.0)
+    assert notice.title == "no longer without a stop"
+    assert "BTC-PERPETUAL" in notice.happened
+    assert titles(conditions, 21.0) == []
+    board.view.set(State())
+    assert titles(conditions, 22.0) == ["no longer without a stop"]
 
 
 def test_a_short_naked_moment_is_not_told(board: Board, conditions: Conditions) -> None:
@@ -109,3 +131,9 @@ def test_a_day_is_summed_up_after_its_end(board: Board) -> None:
 def test_a_clock_that_went_back_sums_up_nothing(board: Board) -> None:
     told = Told(day=20_000, totals=Totals())
     assert summary(told, board, 19_999 * DAY_MS) == (None, told)
+
+
+def test_a_day_that_lies_ahead_does_not_silence_the_days_until_then(board: Board) -> None:
+    notice, told = summary(Told(seq=4, day=90_000), board, 20_000 * DAY_MS)
+    assert (notice, told.seq, told.day) == (None, 4, 20_000)
+    assert summary(told, board, 20_001 * DAY_MS)[0] is not None

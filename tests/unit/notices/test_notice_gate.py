@@ -10,6 +10,7 @@ from tradebaas.notices.model import Notice
 from tradebaas.notices.queues import ROOM, Queues, Waiting, waiting
 from tradebaas.settings import NoticesSection
 
+DATA = Path("/var/lib/tradebaas")
 FEW = NoticesSection(at_most=2, within_seconds=100)
 
 
@@ -22,19 +23,20 @@ def item(seq: int, title: str = "position opened", *, urgent: bool = False) -> W
 
 
 def test_what_is_too_much_is_held_back_and_counted() -> None:
-    gate = Gate()
+    gate = Gate(DATA)
     assert [gate.passes(notice(), FEW, now) for now in (0, 1, 2, 3)] == [True, True, False, False]
     assert gate.digest(FEW, 50) is None
     digest = gate.digest(FEW, 100)
     assert digest is not None
     assert digest.title == "2 notices were held back"
     assert "2 x position opened" in digest.happened
+    assert f"log --data {DATA}`" in digest.todo
     assert gate.digest(FEW, 300) is None
     assert gate.held_total == 2
 
 
 def test_the_count_takes_a_place_of_its_own() -> None:
-    gate = Gate()
+    gate = Gate(DATA)
     for now in (0, 99, 99.5):
         gate.passes(notice(), FEW, now)
     assert gate.digest(FEW, 100) is not None
@@ -42,7 +44,7 @@ def test_the_count_takes_a_place_of_its_own() -> None:
 
 
 def test_an_urgent_one_is_not_held_back_by_usual_ones() -> None:
-    gate = Gate()
+    gate = Gate(DATA)
     for now in range(5):
         gate.passes(notice(), FEW, now)
     assert gate.passes(notice(urgent=True), FEW, 6)
@@ -51,7 +53,7 @@ def test_an_urgent_one_is_not_held_back_by_usual_ones() -> None:
 
 
 def test_what_is_switched_off_is_neither_sent_nor_counted() -> None:
-    gate = Gate()
+    gate = Gate(DATA)
     assert not gate.passes(notice(), NoticesSection(opened=False), 0)
     assert gate.held_total == 0
 

@@ -221,6 +221,17 @@ def test_a_token_can_be_asked_to_expire_sooner_but_not_later() -> None:
         gate.check(Session(number=1), READ, "t0", STAMP + 60_000)
 
 
+def test_a_refresh_keeps_how_soon_its_tokens_expire() -> None:
+    tokens = iter(f"t{number}" for number in range(9))
+    gate = gate_of(lambda: next(tokens))
+    login = Auth(
+        grant_type="client_credentials", client_id=CLIENT, client_secret=SECRET, scope="expires:60"
+    )
+    first = gate.login(Session(number=1), login, STAMP)
+    again = Auth(grant_type="refresh_token", refresh_token=str(first["refresh_token"]))
+    assert gate.login(Session(number=1), again, STAMP)["expires_in"] == 60
+
+
 def test_a_named_session_can_be_forked_and_no_other() -> None:
     tokens = iter(f"t{number}" for number in range(9))
     gate = gate_of(lambda: next(tokens))

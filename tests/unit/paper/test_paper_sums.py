@@ -156,7 +156,7 @@ def check(world: World, name: str) -> None:
     assert (stats["volume_usd"], stats["volume"]) == (sum(day["cost"]), sum(day["volume"]))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(1, 50), deeds=st.lists(DEEDS, min_size=4, max_size=25))
 def test_candles_and_the_day_are_what_the_public_trades_add_up_to(
     seed: int, deeds: list[tuple[str, Any]]

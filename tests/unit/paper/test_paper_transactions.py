@@ -177,7 +177,7 @@ def test_a_liquidation_is_called_that() -> None:
     lab.buy(1_000)
     lab.call("admin/liquidate")
     assert [row["type"] for row in log(lab)] == ["deposit", "trade", "liquidation"]
-    assert log(lab, query="liquidation")[0]["info"] == "Source: manual"
+    assert log(lab, query="liquidation")[0]["info"] == "Liquidation"
     assert len(log(lab, query="trade")) == 2
     assert balance(lab) == total(log(lab), "change")
 

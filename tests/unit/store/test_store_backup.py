@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from faulty_vfs import TightDisk
 from store_kit import (
@@ -27,6 +28,7 @@ from tradebaas.store.place import Place
 from tradebaas.store.records import NewSnapshot, Record, Snapshot
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @pytest.fixture
@@ -158,5 +160,34 @@ def test_a_backup_can_be_verified_again_and_then_counts(live: Log, tmp_path: Pat
     info = create_backup(Place(tmp_path), now_ms=NOW_MS, fold=COUNTING)
     path = tmp_path / "backups" / info.name
     catalogue.sidecar(path).unlink()
-    assert verify_backup(Place(tmp_path), path, now_ms=NOW_MS, fold=COUNTING) == info
+    assert verify_backup(Place(tmp_path), path, now_ms=NOW_MS + DAY_MS, fold=COUNTING) == info
     assert verified_backups(Place(tmp_path)) == [info]
+
+
+def test_verifying_again_says_nothing_else_of_when_and_why_it_was_made(
+    live: Log, tmp_path: Path
+) -> None:
+    place = Place(tmp_path)
+    info = create_backup(place, now_ms=NOW_MS, fold=COUNTING, before="upgrade")
+    info = msgspec.structs.replace(info, made_room=2)
+    path = place.backups / info.name
+    catalogue.write_sidecar(place.disk, path, info)
+    assert verify_backup(place, path, now_ms=NOW_MS + DAY_MS, fold=COUNTING) == info
+    assert verified_backups(place) == [info]
+
+
+def test_a_byte_that_sqlite_does_not_look_at_is_no_longer_what_was_verified(
+    live: Log, tmp_path: Path
+) -> None:
+    place = Place(tmp_path)
+    info = create_backup(place, now_ms=NOW_MS, fold=COUNTING)
+    path = place.backups / info.name
+    content = bytearray(path.read_bytes())
+    content[72] ^= 1  # reserved for expansion, in SQLite's header
+    path.write_bytes(content)
+    before = catalogue.sidecar(path).read_bytes()
+    with pytest.raises(BackupFailed, match="its bytes have changed since"):
+        verify_backup(place, path, now_ms=NOW_MS, fold=COUNTING)
+    assert catalogue.sidecar(path).read_bytes() == before
+    catalogue.sidecar(path).unlink()
+    assert verify_backup(place, path, now_ms=NOW_MS, fold=COUNTING).made_ms == info.made_ms

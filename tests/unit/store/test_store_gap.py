@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from store_kit import NOW_MS, open_log
 
 from tradebaas.core.events import (
@@ -18,7 +19,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.model import ContractKind, Direction, Fill, Intent, Order, Phase, Role, Trade
 from tradebaas.store import codec
-from tradebaas.store.catalogue import RestoreNote, write_restored
+from tradebaas.store.catalogue import RESTORED, RestoreNote, write_restored
 from tradebaas.store.gap import Gap, read_gap
 from tradebaas.store.log import Log
 from tradebaas.store.place import Place
@@ -122,3 +123,10 @@ def test_a_store_that_was_never_restored_has_none(tmp_path: Path) -> None:
 
 def test_a_note_about_another_store_is_none_about_this_one(tmp_path: Path) -> None:
     assert store(tmp_path, [*AFTER, RECOVERED], chain="00" * 32) is None
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\xff{", b"[]", b'{"name": "b.db", "seq": "2"}'])
+def test_a_note_that_cannot_be_read_is_as_none(tmp_path: Path, spoilt: bytes) -> None:
+    assert store(tmp_path, [*AFTER, RECOVERED]) is not None
+    (tmp_path / "backups" / RESTORED).write_bytes(spoilt)
+    assert read_gap(Place(tmp_path)) is None

@@ -133,7 +133,8 @@ class World:
     def well(self) -> None:
         """Publish what a healthy daemon publishes, connected and reconciled."""
         self.show(life=1, life_open=True, connection=1, reconciled=1)
-        self.board.link.set(LinkStatus(up=True, connection=1, url="ws://x", reconciled_at=NOW - 5))
+        self.board.link.set(LinkStatus(up=True, connection=1, url="ws://x", reconciled=True))
+        self.board.reconciled_at = NOW - 5
         self.board.store.set(StoreStatus(commits=7, last_commit_seconds=0.002))
         self.board.notices.set(NoticeStatus(sent=4, lost=1, held=2, waiting=3))
         self.board.vitals.set(
