@@ -30,6 +30,15 @@ wait "$daemon"
 tradebaas backup restore "$(cd data/backups && ls *.db)"
 tradebaas run >"$said/again" 2>&1 &
 until grep -q "HTTP on" "$said/again"; do sleep 0.05; done""",
+    # Needs systemd, and an address that takes notices.
+    "systemd-run --pipe --wait -p LoadCredential=notice-urls:/etc/tradebaas/notice-urls \\\n"
+    "    /opt/tradebaas/current/venv/bin/tradebaas notify --test": ":",
+    # Needs a container engine.
+    "docker compose -f deploy/docker/compose.yml up -d": ":",
+    # These need a journal: tests/system/test_install.py plays them.
+    "journalctl -u tradebaas -p warning             # what is worth a look": ":",
+    "journalctl -u tradebaas TRADEBAAS_KIND=Filled": ":",
+    "journalctl TRADEBAAS_SIGNAL=5f0c1a             # one trade from its signal on": ":",
     "sh deploy/install.sh": ":",  # needs systemd: tests/system/test_install.py plays it whole
     "sh scripts/test tests/integration/test_trial.py": (
         "sh scripts/test -n 0 tests/integration/test_trial.py -k recorded"  # the rest runs beside
