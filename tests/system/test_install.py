@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import blocks
 from tests.system.box import Box, CommandFailed, booted, refusal
 from tests.system.conftest import ROOT
 
@@ -46,6 +47,15 @@ for file in store/schema.py store/migrations.py attendance.py; do
     cp /opt/test/original/src/tradebaas/$file src/tradebaas/$file
 done
 """
+OWN = r"""
+cd /etc/tradebaas/strategies
+mkdir own-1.dist-info
+printf 'Name: own\nVersion: 1\n' >own-1.dist-info/METADATA
+printf '[tradebaas.strategies]\nown = own:Own\n' >own-1.dist-info/entry_points.txt
+printf 'from tradebaas.strategies.ma_cross import MovingAverageCross\n' >own.py
+printf 'class Own(MovingAverageCross):\n    name = "own"\n' >>own.py
+"""
+"""A strategy as a package of its own, as `pip install --target` lays it."""
 OTHER_URL = "ws://127.0.0.1:8033/ws/api/v2"
 
 pytestmark = pytest.mark.timeout(600)  # three environments are made, of a whole lock each
@@ -132,6 +142,12 @@ def _is_installed(box: Box) -> None:
     assert box.run("stat", "-c", "%a %U", "/etc/tradebaas/client-secret") == "600 root"
     assert box.run("stat", "-c", "%a %U", "/var/lib/tradebaas") == "700 tradebaas"
     assert "HTTP on" in box.journal(DAEMON) or ask(box, "state")
+    library = "LD_LIBRARY_PATH=/opt/test/python/lib"
+    assert "flat" in box.run("env", library, "/usr/local/bin/tradebaas", "state")
+    for block in blocks.blocks((ROOT / "docs" / "deployment.md").read_text(), "sh"):
+        for command in blocks.commands(block):
+            if command.startswith("journalctl "):
+                box.run("sh", "-c", command)
     pid = box.show(DAEMON, "MainPID")
     again = install(box)  # what is done is left alone
     assert "is kept as it is" in again
@@ -154,6 +170,8 @@ def _is_upgraded_with_its_instance(box: Box) -> None:
     box.run("sh", "-c", "cd /etc/tradebaas && cp client-secret one.secret && "
             "{ cat tradebaas.toml; printf '[http]\\nport = 3001\\n'; } >one.toml")  # fmt: skip
     box.run("systemctl", "enable", "--now", "tradebaas@one", "tradebaas-verify@one.timer")
+    box.run("sh", "-ec", OWN)
+    ask(box, "start", "own")
     first, pids = current(box), _pids(box)
     box.run("sh", "-c", "echo '# newer' >> /opt/test/checkout/src/tradebaas/names.py")
     upgraded = install(box)
@@ -162,6 +180,7 @@ def _is_upgraded_with_its_instance(box: Box) -> None:
     assert upgraded.count("made and verified") == 2
     assert "made before: upgrade" in ask(box, "backup", "list")
     assert not _pids(box) & (pids | {"0"})
+    assert json.loads(ask(box, "state", "--json"))["armed"]
     assert "tradebaas@one.service" in service(box, "status")
 
 
@@ -173,6 +192,11 @@ def _goes_back_over_a_migration(box: Box) -> None:
     second, other = current(box), box.show("tradebaas@one.service", "MainPID")
     box.run("systemctl", "stop", DAEMON)  # a backup is made all the same
     box.run("sh", "-ec", MIGRATES)
+    box.run("mv", "/etc/tradebaas/strategies/own.py", "/root")
+    with pytest.raises(CommandFailed, match=r"cannot load the strategy own of tradebaas\.service"):
+        install(box)
+    assert current(box) == second
+    box.run("mv", "/root/own.py", "/etc/tradebaas/strategies")
     with pytest.raises(CommandFailed, match="did not become ready") as failure:
         install(box)
     print("\n" + str(failure.value))
@@ -228,6 +252,7 @@ def _is_removed(box: Box) -> None:
         service(box, "status")
 
     service(box, "uninstall", "--purge", "--yes")
+    assert box.run("sh", "-c", "ls /usr/local/bin/tradebaas || true") == ""
     left = "ls -d /var/lib/tradebaas* /var/log/tradebaas* /var/lib/private/tradebaas* "
     left += "/etc/tradebaas /etc/systemd/system/tradebaas* 2>/dev/null || true"
     assert box.run("sh", "-c", left) == ""

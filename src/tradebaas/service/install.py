@@ -67,7 +67,7 @@ def install(wish: Wish, tell: Tell) -> None:
     tell("release", f"{new.name} is in {new}")
     upgrading = before is not None and before != new
     present = daemons.known()
-    backups = _back_up(before, present, tell) if before is not None and upgrading else {}
+    backups = _back_up(before, new, present, tell) if before and upgrading else {}
     to_start = [each for each in present if each.is_up and upgrading]
     if moves:
         kept = stores.move_aside(Daemon())
@@ -111,6 +111,7 @@ def _make_user(tell: Tell) -> None:
 def _make_settings(wish: Wish, tell: Tell) -> dict[Path, str]:
     """Write what is missing or was given; what those that have changed said before."""
     places.SETTINGS.mkdir(mode=0o755, exist_ok=True)
+    places.STRATEGIES.mkdir(mode=0o755, exist_ok=True)
     config = wish.config.read_text(encoding="utf-8") if wish.config else PLAY
     secret = wish.secret.read_text(encoding="utf-8") if wish.secret else places.PLAY_SECRET + "\n"
     wanted = (
@@ -140,15 +141,17 @@ def write(place: Path, text: str, mode: int) -> None:
     os.replace(fresh, place)
 
 
-def _back_up(before: Path, present: list[Daemon], tell: Tell) -> dict[str, str]:
+def _back_up(before: Path, new: Path, present: list[Daemon], tell: Tell) -> dict[str, str]:
     """Back every store up with the release that wrote it; unit -> the name of the backup.
 
     Raises:
+        Unusable: the new release cannot load what a daemon trades with; nothing was changed.
         StepFailed: that of a daemon which runs could not be backed up; nothing was changed.
     """
     made = {}
     for daemon in filter(stores.has_store, present):
         try:
+            stores.refuse_strategy(before, new, daemon)
             made[daemon.unit] = stores.back_up(before, daemon)
         except StepFailed as failed:
             if is_active(daemon.unit):

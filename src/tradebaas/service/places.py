@@ -11,6 +11,8 @@ SETTINGS = Path("/etc/tradebaas")
 CONFIG = SETTINGS / "tradebaas.toml"
 SECRET = SETTINGS / "client-secret"
 NOTICES = SETTINGS / "notice-urls"
+STRATEGIES = SETTINGS / "strategies"
+"""Strategies of one's own, files or packages: every release finds them here."""
 STATE = Path("/var/lib")
 DATA = STATE / "tradebaas"
 LOGS = Path("/var/log/tradebaas")

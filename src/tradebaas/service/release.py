@@ -59,6 +59,10 @@ def make(root: Path, python: str) -> Path:
                  "--no-build-isolation", "--disable-pip-version-check")  # fmt: skip
         run(*wheel, "--wheel-dir", folder, root)
         run(*pip, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
+    # Last on the path, so that what lies there never stands in for a package of the lock.
+    packages = run(release / "venv" / "bin" / "python", "-I", "-c",
+                   "import sysconfig; print(sysconfig.get_paths()['purelib'])")  # fmt: skip
+    (Path(packages) / "own-strategies.pth").write_text(f"{places.STRATEGIES}\n", encoding="utf-8")
     for name in ("docs", "deploy", "README.md", "CHANGELOG.md"):
         place = root / name
         copy = shutil.copytree if place.is_dir() else shutil.copy2

@@ -59,6 +59,38 @@ def refuse_open(release: Path, daemon: Daemon) -> None:
         )
 
 
+LOADS = """
+import sys
+from tradebaas.strategies.registry import UnknownStrategy, get
+found = get(sys.argv[1])
+sys.exit(found.reason if isinstance(found, UnknownStrategy) else 0)
+"""
+"""A program for the interpreter of a release: whether it has the strategy of that name."""
+
+
+def refuse_strategy(before: Path, new: Path, daemon: Daemon) -> None:
+    """Refuse a release that cannot load what the daemon trades with.
+
+    Raises:
+        Unusable: it cannot.
+        StepFailed: nobody can tell, since the store cannot be read.
+    """
+    state = json.loads(_ask(before, daemon, "state", "--json"))
+    if not state["armed"] or not state["assignment"]:
+        return
+    name = state["assignment"]["strategy"]
+    as_daemon = ("runuser", "-u", places.USER, "--", "env", "-C", daemon.data)
+    try:
+        run(*as_daemon, new / "venv" / "bin" / "python", "-I", "-c", LOADS, name,
+            environment=without_python())  # fmt: skip
+    except StepFailed as failed:
+        raise Unusable(
+            f"{new.name} cannot load the strategy {name} of {daemon.unit}: "
+            f"{str(failed).splitlines()[-1]}. Put it into {places.STRATEGIES}, where every release "
+            f"finds it, or `tradebaas stop` first. Nothing was changed, {before.name} still runs"
+        ) from None
+
+
 def move_aside(daemon: Daemon) -> Path:
     """Stop a daemon and keep its store elsewhere, so that the next start makes a new one. A halt
     file goes on to hold.
