@@ -19,6 +19,7 @@ TIMEOUT_SECONDS = 15.0
 MAX_BYTES = 8 << 20
 SCOPE = "account:read trade:read"
 NO_SIDE = "zero"
+STOPS = frozenset({"stop_market", "trailing_stop"})
 SIGNS = {"buy": 1, "sell": -1, NO_SIDE: 0}
 
 T = TypeVar("T")
@@ -51,9 +52,11 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def protects(self) -> bool:
-        """A stop that can only reduce, and that waits for no entry."""
+        """A stop that can only reduce, waits for no entry, and trades when it fires: one with a
+        limit may rest then.
+        """
         waits = self.is_secondary_oto and self.order_state == "untriggered"
-        return self.reduce_only and self.order_type.startswith("stop") and not waits
+        return self.reduce_only and self.order_type in STOPS and not waits
 
 
 class Holdings(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,8 @@ from tradebaas.core.state import State, holds, managed_instrument, ready
 
 STANDS_MS = 15_000
 """What is closed or cancelled has stood unchanged for so long, by the exchange's clock."""
-_STOPS = frozenset({"stop_market", "stop_limit", "trailing_stop"})
+_STOPS = frozenset({"stop_market", "trailing_stop"})
+"""What closes when it fires; a stop with a limit may then rest, and leave the position bare."""
 
 
 def take_position(draft: Draft, fact: PositionFact, limits: Limits) -> None:

@@ -316,18 +316,30 @@ def _order(draft: Draft, order: Order, limits: Limits) -> None:
             return  # it came to nothing
         _adopt(draft, order, "it was proven absent and appeared later")
         _halt(draft, f"order {order.label} was proven absent and appeared later")
-    elif held is None and not _in_bracket(state, order.label):
-        if not order.live:
-            return
-        if not order.label.startswith(f"{LABEL_PREFIX}{state.token}-"):
-            _adopt(draft, order, "bears our prefix but is not in this store")
-            if _of_another_daemon(state, order, limits):
-                _halt(draft, ANOTHER_DAEMON.format(order.label))
+    elif held is not None or _in_bracket(state, order.label):
+        pass  # known, and told anew
+    elif not _take_stranger(draft, order, limits):
+        return
     draft.emit(OrderUpdated(order=order))
 
 
+def _take_stranger(draft: Draft, order: Order, limits: Limits) -> bool:
+    """An order of ours of which this store knows nothing; whether it is to be remembered."""
+    state = draft.state
+    if order.label.startswith(f"{LABEL_PREFIX}{state.token}-"):
+        return order.live
+    if order.live:
+        _adopt(draft, order, "bears our prefix but is not in this store")
+    theirs = _of_another_daemon(state, order, limits)
+    if theirs:
+        _halt(draft, ANOTHER_DAEMON.format(order.label))
+    return order.live or theirs
+
+
 def _of_another_daemon(state: State, order: Order, limits: Limits) -> bool:
-    """An entry that was made while only this life could make one, and by another."""
+    """An entry that was made while only this life could make one, and by another. It need not
+    live any more: most fill at once.
+    """
     latest_ms = state.read_through_ms + limits.validity_ms + limits.queue_bound_ms
     late = order.created_ms > latest_ms + limits.proof_margin_ms
     return order.role is Role.ENTRY and ready(state) and late

@@ -21,9 +21,10 @@ from tradebaas.paper.tape import Tape, Turns
 RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
 """Deribit's names of the candles that are drawn, and how many minutes each is."""
 MAX_CHART_BARS = 5_000
-MAX_CHART_MINUTES = 300_000
+MAX_CHART_MINUTES = 11_000
 """What one chart may cover: fewer of the longer candles."""
-REMEMBERED_BARS = 12_000
+REMEMBERED_BARS = len(INSTRUMENTS) * MAX_CHART_MINUTES
+"""So that charts of every instrument, asked for by turns, are worked out once."""
 COIN_STEP = Decimal("1E-8")
 
 

@@ -372,6 +372,16 @@ def test_an_entry_of_another_daemon_halts() -> None:
     assert "another TradeBaas" in only(events, Halted).reason
 
 
+def test_an_entry_of_another_daemon_that_was_filled_at_once_halts_and_once_only() -> None:
+    story = Story().up()
+    story.now += LIMITS.validity_ms + LIMITS.queue_bound_ms + LIMITS.proof_margin_ms + 1
+    theirs = story.order("tb1-other-9-e", "theirs", state="filled", filled=D(400), direction=BUY)
+    assert "another TradeBaas" in only(story.facts(theirs), Halted).reason
+    story.reconcile(theirs)
+    story.tell(Resume(by="operator"))
+    assert "Halted" not in kinds(story.facts(theirs)), "read again, it is no news"
+
+
 @pytest.mark.parametrize("label", ["tb1-other-9-s", "tb1-aa-9-e"])
 def test_what_may_be_ours_of_before_does_not_halt(label: str) -> None:
     """A leg of a lost store's bracket may come to life at any time; our own token is ours."""
