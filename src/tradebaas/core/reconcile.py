@@ -69,7 +69,7 @@ UNREAD = "account unread"
 PUBLIC = re.compile(r'"channel":\s*"(?!user\.)')
 FRAME_CHARS = 4096
 ANOTHER_DAEMON = (
-    "entry {} is of another TradeBaas on this account: stop that one, or give it an account of its "
+    "order {} is of another TradeBaas on this account: stop that one, or give it an account of its "
     "own; then: tradebaas resume"
 )
 _REPEAT_RECONCILED_MS = 3_600_000
@@ -337,12 +337,12 @@ def _take_stranger(draft: Draft, order: Order, limits: Limits) -> bool:
 
 
 def _of_another_daemon(state: State, order: Order, limits: Limits) -> bool:
-    """An entry that was made while only this life could make one, and by another. It need not
-    live any more: most fill at once.
+    """An entry or a close that was made while only this life could make one, and by another. It
+    need not live any more: most fill at once.
     """
     latest_ms = state.read_through_ms + limits.validity_ms + limits.queue_bound_ms
     late = order.created_ms > latest_ms + limits.proof_margin_ms
-    return order.role is Role.ENTRY and ready(state) and late
+    return order.role in (Role.ENTRY, Role.CLOSE) and ready(state) and late
 
 
 def _adopt(draft: Draft, order: Order, how: str) -> None:

@@ -372,10 +372,12 @@ def test_an_entry_of_another_daemon_halts() -> None:
     assert "another TradeBaas" in only(events, Halted).reason
 
 
-def test_an_entry_of_another_daemon_that_was_filled_at_once_halts_and_once_only() -> None:
+@pytest.mark.parametrize("label", ["tb1-other-9-e", "tb1-other-9-c"])
+def test_what_another_daemon_had_filled_at_once_halts_and_once_only(label: str) -> None:
+    """A close as well: the one of two that has halted only closes."""
     story = Story().up()
     story.now += LIMITS.validity_ms + LIMITS.queue_bound_ms + LIMITS.proof_margin_ms + 1
-    theirs = story.order("tb1-other-9-e", "theirs", state="filled", filled=D(400), direction=BUY)
+    theirs = story.order(label, "theirs", state="filled", filled=D(400), direction=BUY)
     assert "another TradeBaas" in only(story.facts(theirs), Halted).reason
     story.reconcile(theirs)
     story.tell(Resume(by="operator"))
