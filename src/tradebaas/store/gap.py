@@ -7,6 +7,7 @@ orders that were intended since. Nothing is kept for it but where the backup end
 """
 
 from collections.abc import Iterator
+from typing import get_args
 
 from msgspec import Struct
 
@@ -43,10 +44,7 @@ Told = (
     | ForeignFound
 )
 """What a gap tells besides fills, orders and trades."""
-TOLD: tuple[type[Told], ...] = (
-    OrderAdopted, OrderAbandoned, PositionCorrected, PositionElsewhere, PositionAdopted,
-    Liquidated, ForeignFound,
-)  # fmt: skip
+TOLD: tuple[type[Told], ...] = get_args(Told)
 
 
 class Gap(Struct, frozen=True, kw_only=True):
