@@ -25,6 +25,10 @@ from tradebaas.paper.saved import SavedState
 from tradebaas.paper.server import Server
 from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
 
+PAST = 120
+"""Minutes of market before the first start: what its strategies ask for. Each of them is drawn
+and counted for the statistics of the first ticker, in every world."""
+
 
 @final
 class _Told(MemoryJournal):
@@ -114,4 +118,5 @@ class ExchangeHost:
 
 def exchange_config(**settings: object) -> ExchangeConfig:
     """The settings of a simulated exchange; there is no directory."""
-    return ExchangeConfig(directory=Path("/nowhere"), admin=True, **settings)  # type: ignore[arg-type]
+    fixed = {"directory": Path("/nowhere"), "admin": True, "past": PAST}
+    return ExchangeConfig(**fixed | settings)  # type: ignore[arg-type]

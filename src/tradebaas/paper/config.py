@@ -13,6 +13,7 @@ import msgspec
 from tradebaas.errors import ConfigError
 from tradebaas.paper.credits import LOWEST_TIER, TIERS
 from tradebaas.paper.keys import AccountConfig, Key, check_keys
+from tradebaas.paper.market import GENERATED_HISTORY
 from tradebaas.paper.mishaps import check_chances
 from tradebaas.paper.readings import Readings
 from tradebaas.paper.saved import MAIN
@@ -47,8 +48,9 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     ``directory`` holds its journal, lock and address file. ``candles`` names a file to replay
     (``history`` of its rows are past at the start); without it the market is generated from
-    ``seed``. ``speed`` is exchange seconds per real second; ``lockstep`` replaces it.
-    ``idle_exit_s`` is real seconds without a client before it ends itself; 0 means never.
+    ``seed``, with ``past`` minutes before its first start. ``speed`` is exchange seconds per real
+    second; ``lockstep`` replaces it. ``idle_exit_s`` is real seconds without a client before it
+    ends itself; 0 means never.
     ``start_ms`` fixes the exchange time of a first start (for tests); else it is the wall clock's,
     or the candle file's. Where neither fixes it, at speed 1, each start catches up with the wall
     clock. ``pause_s`` is how many real seconds lie between two steps of the market:
@@ -67,6 +69,7 @@ class ExchangeConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     seed: int = 1
+    past: int = GENERATED_HISTORY
     candles: Path | None = None
     history: int = 0
     speed: float = 1.0

@@ -88,4 +88,5 @@ def _market(config: ExchangeConfig, saved: SavedState | None, wall_ms: int) -> M
             )
         return ReplayMarket(first_open_ms, candles, config.history)
     start_ms = config.start_ms if config.start_ms is not None else wall_ms
-    return GeneratedMarket(config.seed, saved.tape.start_ms if saved else start_ms)
+    start_ms = saved.tape.start_ms if saved else start_ms
+    return GeneratedMarket(config.seed, start_ms, config.past)

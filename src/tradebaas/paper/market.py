@@ -17,7 +17,7 @@ TICK = Decimal("0.5")
 BASE_PRICE = Decimal(50_000)
 MAX_POINTS = 10_000
 GENERATED_HISTORY = 5_000
-"""Minutes of past that a generated market has at its first start."""
+"""Minutes of past that a generated market has at its first start, unless it is told."""
 
 # (period in minutes, amplitude as a share of the base price); the short ones make the crosses,
 # the long ones the trends.
@@ -53,10 +53,10 @@ class Market(Protocol):
 class GeneratedMarket:
     """An endless market drawn from a seed."""
 
-    def __init__(self, seed: int, start_ms: int) -> None:
+    def __init__(self, seed: int, start_ms: int, past: int = GENERATED_HISTORY) -> None:
         self.name = f"generated from seed {seed}"
         self.start_ms = start_ms - start_ms % MINUTE_MS
-        self.first = -GENERATED_HISTORY
+        self.first = -past
         self.live = 0
         self.given = False
         self._seed = seed
