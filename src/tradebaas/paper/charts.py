@@ -1,30 +1,34 @@
 """The candles of an instrument: what its public trades add up to.
 
 The market's own trades are a function of the bar, the accounts' are those that are remembered, so
-a candle needs no memory of its own and is the same after a restart. A bar in which nothing was
-traded goes on at the price before it. Only the candles of a file, once whole, are shown as they
-stand there, to the last digit: they are a record, of which the market's trades are a likeness.
+a candle is the same after a restart. A bar in which nothing was traded goes on at the price before
+it. Only the candles of a file, once whole, are shown as they stand there, to the last digit: they
+are a record, of which the market's trades are a likeness.
+
+To add up a bar takes some tenths of a millisecond, and a chart may be of 11,000 of them. So a bar
+that is over is kept, and who is about to draw many has them added up a few at a time (``ahead``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, localcontext
-from functools import lru_cache
 from typing import NamedTuple, final
 
 from tradebaas.paper.candles import MINUTE_MS, Candle
 from tradebaas.paper.desk import SEQ_PER_MS, Desk
 from tradebaas.paper.instruments import CONTEXT, INSTRUMENTS, Instrument, Wire
 from tradebaas.paper.market import on_tick
-from tradebaas.paper.prints import Print, prints
-from tradebaas.paper.tape import Tape, Turns
+from tradebaas.paper.prints import prints
+from tradebaas.paper.tape import Tape
 
 RESOLUTIONS = {str(n): n for n in (1, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720)} | {"1D": 1440}
 """Deribit's names of the candles that are drawn, and how many minutes each is."""
 MAX_CHART_BARS = 5_000
 MAX_CHART_MINUTES = 11_000
 """What one chart may cover: fewer of the longer candles."""
-REMEMBERED_BARS = len(INSTRUMENTS) * MAX_CHART_MINUTES
-"""So that charts of every instrument, asked for by turns, are worked out once."""
+KEPT_BARS = 2 * MAX_CHART_MINUTES
+"""Of an instrument: the longest chart and what else is asked for by turns are added up once."""
+BARS_AT_ONCE = 20
+"""How many are added up before somebody else may run: some milliseconds."""
 COIN_STEP = Decimal("1E-8")
 
 
@@ -47,9 +51,42 @@ class Chart:
         self.tape = tape
         self._desks = desks
         self._item = item
+        self._kept: dict[int, Bar] = {}
+        self._shocks: object = None
 
     def bar(self, number: int) -> Bar:
         """Return a bar of the market, the running one as far as it has come."""
+        self._doubt_kept()
+        return self._bar(number)
+
+    def _bar(self, number: int) -> Bar:
+        bar = self._kept.get(number)
+        if bar is None:
+            bar = self._add_up(number)
+            if number < self.tape.state.bar:
+                self._kept[number] = bar
+                if len(self._kept) > KEPT_BARS:
+                    del self._kept[next(iter(self._kept))]
+        return bar
+
+    def ahead(self, bars: Iterable[int]) -> Iterator[None]:
+        """Add up those of ``bars`` that are over and not kept yet, a few before each step."""
+        self._doubt_kept()
+        due = [n for n in bars if n < self.tape.state.bar and n not in self._kept]
+        for place in range(0, len(due), BARS_AT_ONCE):
+            for number in due[place : place + BARS_AT_ONCE]:
+                self._bar(number)
+            yield
+
+    def _doubt_kept(self) -> None:
+        """Forget what is kept when old shocks are forgotten, which moves the bars before them."""
+        state = self.tape.state
+        shocks = state.shocks[:1], next(iter(state.jumps), None)
+        if shocks != self._shocks:
+            self._kept.clear()
+            self._shocks = shocks
+
+    def _add_up(self, number: int) -> Bar:
         tape = self.tape
         turns = tape.turns(number)
         if turns is None:
@@ -62,22 +99,36 @@ class Chart:
             assert candle is not None, "a bar that runs has a candle"
             return _given(candle)
         fills = {} if tape.market.given else self._fills(number)
-        if whole and not fills:
-            bar = _whole(self._item.name, turns)
-        else:
-            made = (row for row in prints(self._item.name, turns) if row.offset_ms <= inside_ms)
-            own = {(tape.tick(number) + row.offset_ms) * SEQ_PER_MS: row for row in made}
-            both = {seq: (row.price, row.amount) for seq, row in own.items()} | fills
-            bar = _added(self._item, [both[seq] for seq in sorted(both)])
+        made = (row for row in prints(self._item.name, turns) if row.offset_ms <= inside_ms)
+        own = {(tape.tick(number) + row.offset_ms) * SEQ_PER_MS: row for row in made}
+        both = {seq: (row.price, row.amount) for seq, row in own.items()} | fills
+        bar = _added(self._item, [both[seq] for seq in sorted(both)])
         return bar if bar is not None else _still(on_tick(tape.price_before(tape.tick(number))))
 
     def frame(self, minutes: int) -> Wire:
         """Return the running candle of a resolution as ``chart.trades`` sends it."""
+        self._doubt_kept()
         first = self._bucket(self.tape.state.bar, minutes)
         return _wire(self.tape.tick(first), self._merged(first, self.tape.state.bar))
 
     def columns(self, minutes: int, start_ms: int, end_ms: int) -> Wire:
         """Return the candles that open within start..end, the running one included."""
+        self._doubt_kept()
+        opens, running = self.opens(minutes, start_ms, end_ms), self.tape.state.bar
+        rows = [self._merged(n, min(n + minutes - 1, running)) for n in opens]
+        return {
+            "status": "ok" if rows else "no_data",
+            "ticks": [self.tape.tick(n) for n in opens],
+            "open": [bar.open for bar in rows],
+            "high": [bar.high for bar in rows],
+            "low": [bar.low for bar in rows],
+            "close": [bar.close for bar in rows],
+            "volume": [bar.coins for bar in rows],
+            "cost": [bar.cost for bar in rows],
+        }
+
+    def opens(self, minutes: int, start_ms: int, end_ms: int) -> range:
+        """Return the first bars of the candles that ``columns`` shows: the newest, if too many."""
         tape = self.tape
         base, first, running = tape.state.start_ms, tape.market.first, tape.state.bar
         lowest = self._bucket(max(first, (start_ms - base) // MINUTE_MS), minutes)
@@ -86,15 +137,7 @@ class Chart:
         highest = min(running, (end_ms - base) // MINUTE_MS)
         most = min(MAX_CHART_BARS, MAX_CHART_MINUTES // minutes)
         lowest = max(lowest, self._bucket(highest, minutes) - (most - 1) * minutes)
-        rows = [
-            _wire(tape.tick(n), self._merged(n, min(n + minutes - 1, running)))
-            for n in range(lowest, highest + 1, minutes)
-        ]
-        columns: Wire = {"status": "ok" if rows else "no_data"}
-        names = {"tick": "ticks"}
-        for name in ("tick", "open", "high", "low", "close", "volume", "cost"):
-            columns[names.get(name, name)] = [row[name] for row in rows]
-        return columns
+        return range(lowest, highest + 1, minutes)
 
     def _fills(self, number: int) -> dict[int, tuple[Decimal, Decimal]]:
         """Return price and amount of what accounts traded in a bar, by sequence number."""
@@ -111,29 +154,19 @@ class Chart:
         return number - (self.tape.state.start_ms // MINUTE_MS + number) % minutes
 
     def _merged(self, first: int, last: int) -> Bar:
-        bars = [self.bar(number) for number in range(max(first, self.tape.market.first), last + 1)]
-        if len(bars) == 1:
-            return bars[0]
+        if first == last:
+            return self._bar(first)
+        bars = [self._bar(number) for number in range(max(first, self.tape.market.first), last + 1)]
+        _, highs, lows, _, costs, coins = zip(*bars, strict=True)
         return Bar(
-            bars[0].open,
-            max(bar.high for bar in bars),
-            min(bar.low for bar in bars),
-            bars[-1].close,
-            sum((bar.cost for bar in bars), Decimal(0)),
-            sum((bar.coins for bar in bars), Decimal(0)),
-        )
+            bars[0].open, max(highs), min(lows), bars[-1].close,
+            sum(costs, Decimal(0)), sum(coins, Decimal(0)),
+        )  # fmt: skip
 
 
 def charts(tape: Tape, desks: Mapping[int, Desk]) -> dict[str, Chart]:
     """Return the chart of each instrument."""
     return {name: Chart(tape, desks, item) for name, item in INSTRUMENTS.items()}
-
-
-@lru_cache(REMEMBERED_BARS)
-def _whole(name: str, turns: Turns) -> Bar | None:
-    """Return what the market's own trades of a bar add up to, which many ask for again."""
-    rows: Iterator[Print] = iter(prints(name, turns))
-    return _added(INSTRUMENTS[name], [(row.price, row.amount) for row in rows])
 
 
 def _added(item: Instrument, trades: list[tuple[Decimal, Decimal]]) -> Bar | None:

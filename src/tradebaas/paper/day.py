@@ -12,6 +12,7 @@ from typing import NamedTuple, final
 
 from tradebaas.paper.charts import Bar, Chart
 from tradebaas.paper.instruments import CONTEXT, Wire
+from tradebaas.paper.tape import Tape
 
 DAY_BARS = 24 * 60
 PERCENT_STEP = Decimal("0.0001")
@@ -47,6 +48,11 @@ class Day(NamedTuple):
         }
 
 
+def day_bars(tape: Tape) -> range:
+    """Return the bars of the day that have closed."""
+    return range(max(tape.market.first, tape.state.bar - DAY_BARS + 1), tape.state.bar)
+
+
 @final
 class LastDay:
     """The day that ends with the running bar of a chart."""
@@ -75,12 +81,11 @@ class LastDay:
 
     def _follow(self) -> None:
         """Take in the bars that have closed, and let those go that are no longer of this day."""
-        tape, running = self._chart.tape, self._chart.tape.state.bar
-        oldest = max(tape.market.first, running - DAY_BARS + 1)
-        for number in range(max(oldest, self._next), running):
+        bars = day_bars(self._chart.tape)
+        for number in bars[max(self._next - bars.start, 0) :]:
             self._add(_Closed(number, self._chart.bar(number)))
-        self._next = running
-        self._forget(oldest)
+        self._next = bars.stop
+        self._forget(bars.start)
 
     def _add(self, closed: _Closed) -> None:
         high, low = closed.bar.high, closed.bar.low

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import trio
 
+from tradebaas.paper.ahead import ahead
 from tradebaas.paper.connections import Connection, Post
 from tradebaas.paper.exchange import Exchange
 from tradebaas.paper.ledger import Ledger
@@ -91,6 +92,7 @@ class Steps:
 
     async def receive(self, number: int, text: str) -> str | None:
         """Answer a frame of a session; return its method, None if the session has ended."""
+        await self._prepare(text)
         async with self._step():
             if number not in self.exchange.sessions:
                 return None
@@ -98,6 +100,7 @@ class Steps:
 
     async def answer(self, text: str, proof: Proof, peer: str) -> bytes | None:
         """Answer a call that came without a connection; None when a fault withholds the answer."""
+        await self._prepare(text)
         async with self._step():
             session = self.exchange.visit(proof, peer)
             connection = self._new_connection(session.number)
@@ -112,6 +115,11 @@ class Steps:
         finally:
             self._forget(connection)
             self.exchange.leave(connection.number)
+
+    async def _prepare(self, text: str) -> None:
+        """Work out what a frame needs while others have their turns."""
+        for _ in ahead(self.exchange, text):
+            await trio.lowlevel.checkpoint()
 
     def idle_s(self) -> float:
         """Return for how many seconds there has been no client (drivers are none)."""
