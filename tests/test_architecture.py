@@ -25,7 +25,7 @@ TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "c
 TASKS |= {"settings", "redact", "logs"}
 # Parts of the shell that daemon.py has no room for.
 SHELL = {"attendance", "bearer", "binding", "console", "embedded", "notices", "output", "reload"}
-SHELL |= {"gaps", "threads", "unattended"}
+SHELL |= {"diskless", "front", "gaps", "parts", "threads", "unattended"}
 COMMANDED = {"access", "actors", "audit", "direct", "lives", "web", "daemon", "backtest"}
 COMMANDED |= {"service"}
 LAYERS: dict[str, set[str]] = {
@@ -55,6 +55,9 @@ LAYERS: dict[str, set[str]] = {
     "attendance": BASE | {"commands", "lives", "runtime"},
     "binding": TASKS | {"actors"},
     "reload": {"config"},
+    "parts": BASE | {"output", "runtime"},
+    "diskless": BASE | {"config", "direct", "lives", "output", "runtime", "store"},
+    "front": TASKS | {"access", "bearer", "binding", "gaps", "lives", "output", "parts", "web"},
     "notices": TASKS | {"commands", "output"},
     "bearer": BASE | {"output", "runtime"},
     "console": BASE | {"core", "config", "board", "commands", "output", "runtime", "threads"},

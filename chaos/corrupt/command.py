@@ -7,8 +7,14 @@ from pathlib import Path
 
 import click
 
+from chaos.corrupt.books import FOLDER, OTHERWISE, REFUSED, UNAFFECTED
 from chaos.corrupt.sample import make, memory, small_ballast
-from chaos.corrupt.trial import REFUSED, UNAFFECTED, Violation, judge, spoilings
+from chaos.corrupt.trial import Violation, judge, spoilings
+
+NOTE = f"""\
+{FOLDER}/ is the embedded exchange's: play money, and for the daemon the world outside. Its books
+have no chain and no backups, so where nothing shows the damage it starts with another account
+({OTHERWISE}); the daemon takes what an exchange says for the truth."""
 
 
 @click.command("corrupt")
@@ -31,7 +37,8 @@ def corrupt_command(per_page: int, rounds: int, seed: int) -> None:
                 violations += 1
                 click.echo(f"VIOLATION {violation}", err=True)
         for file in sample.files():
-            unaffected, refused = counts[file, UNAFFECTED], counts[file, REFUSED]
-            click.echo(f"{file:60} {unaffected:6} unaffected {refused:6} refused")
+            kinds = (UNAFFECTED, REFUSED, *([OTHERWISE] if file.startswith(f"{FOLDER}/") else []))
+            click.echo(f"{file:60} " + " ".join(f"{counts[file, k]:6} {k}" for k in kinds))
+        click.echo(NOTE)
     click.echo(f"{counts.total() + violations} trials of seed {seed}, {violations} violations")
     raise SystemExit(1 if violations else 0)

@@ -1,11 +1,13 @@
 """A small data directory with everything that a daemon keeps in one, as a crash leaves it."""
 
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from chaos.corrupt.books import FOLDER, make_books, picture
 from tradebaas.core.decide import Decision, decide
 from tradebaas.core.messages import Arm, Halt, Link, Request, Resume, StartLife
 from tradebaas.core.model import Assignment
@@ -33,12 +35,15 @@ RESUME = Resume(by="operator")
 @final
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The directory, what its store folds to, and what each of its backups does, newest first."""
+    """The directory, what its store folds to, what each of its backups does, newest first, and what
+    its embedded exchange knows.
+    """
 
     root: Path
     seq: int
     digest: bytes
     backups: dict[str, bytes]
+    books: bytes
 
     def files(self) -> list[str]:
         """The names of its files, below the directory."""
@@ -66,7 +71,11 @@ def make(root: Path, rounds: int = 6) -> Sample:
     state = _play(place, state, [*lunches, HALT], close=False)
     write_halt(place, "operator: lunch")
     (root / "token").write_text("5eed" * 16 + "\n", encoding="ascii")
-    return Sample(root, state.seq, state_digest(state), backups)
+    make_books(root / FOLDER, NOW_MS)
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:  # a start changes the files
+        home = Path(shutil.copytree(root / FOLDER, Path(folder) / FOLDER))
+        books = picture(home, NOW_MS)
+    return Sample(root, state.seq, state_digest(state), backups, books)
 
 
 def _play(place: Place, state: State, story: Iterable[Request], *, close: bool) -> State:

@@ -3,6 +3,7 @@
 It must be unaffected, or refused with a message that names a file of the store and ends with the
 command that restores; that command is then carried out and must lead to the newest backup that is
 intact. A wrong state, a store begun afresh, a lost halt or any other exception is a violation.
+Files of the embedded exchange are judged by what ``books`` asks of them.
 """
 
 import random
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from chaos.corrupt.books import FOLDER, REFUSED, UNAFFECTED, Unworthy, judge_books
 from chaos.corrupt.sample import HALT, HOUR_MS, NOW_MS, RESUME, Sample, decided, started
 from tradebaas.core.state import State
 from tradebaas.errors import Fatal, StoreDamaged
@@ -25,7 +27,6 @@ from tradebaas.store.restore import restore
 
 PAGE = 4096
 RESTORE = re.compile(r"backup restore --data (\S+) (\S+)$")
-UNAFFECTED, REFUSED = "unaffected", "refused"
 STORE = ("tradebaas.db", "tradebaas.db-wal")
 """Only these hold what can be lost; the others guard them, or copy them."""
 
@@ -76,15 +77,17 @@ def spoilings(sample: Sample, per_page: int, rng: random.Random) -> Iterator[Spo
 
 
 def judge(sample: Sample, place: Place, spoiling: Spoiling) -> str:
-    """``UNAFFECTED`` or ``REFUSED``.
+    """``UNAFFECTED`` or ``REFUSED``; ``OTHERWISE`` of the exchange, where it knows another truth.
 
     Raises:
         Violation: neither.
     """
     spoiling.strike(place.root)
     try:
+        if spoiling.file.startswith(f"{FOLDER}/"):
+            return judge_books(place.root, sample.books, NOW_MS)
         return _judge(sample, place, spoiling)
-    except (Fatal, BackupFailed, DiskFull, StoreLocked, ValueError, OSError) as error:
+    except (Unworthy, Fatal, BackupFailed, DiskFull, StoreLocked, ValueError, OSError) as error:
         raise Violation(f"{spoiling}: {type(error).__name__}: {error}") from error
 
 

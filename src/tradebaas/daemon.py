@@ -1,49 +1,39 @@
 """The composition root: the shell around the lives of the crew (``lives``).
 
-The shell nursery holds what must outlive a life: signals, HTTP, the watchdog, the console. Inside
-it the supervisor runs life after life of the crew. At process start HTTP binds only once the crew
-has its permit (or after three seconds), so that its imports cost no trading time. Nothing here
-decides about trading; it wires, starts and stops.
+The shell nursery holds what must outlive a life: signals, HTTP (``front``), the watchdog
+(``attendance``), the console, notices, and a halt that the disk does not take (``diskless``).
+Inside it the supervisor runs life after life of the crew. Nothing here decides about trading; it
+wires, starts and stops.
 """
 
 import os
 import signal
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, final
 
 import trio
 
-from tradebaas import __version__, embedded
-from tradebaas.access import check_access, client_secret, denial, notice_addresses
+from tradebaas import embedded
+from tradebaas.access import check_access, client_secret, notice_addresses
 from tradebaas.attendance import attend
-from tradebaas.bearer import bearer_token
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import HOSTS, Config
 from tradebaas.console import narrate, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
-from tradebaas.errors import Fatal, StoreDamaged, StoreFault, Unusable
+from tradebaas.diskless import Diskless
+from tradebaas.errors import Fatal, StoreDamaged, Unusable
+from tradebaas.front import Front
 from tradebaas.lives import Lives
 from tradebaas.output import OUTPUT, say, say_last
+from tradebaas.parts import Parts
 from tradebaas.redact import secrets_of
 from tradebaas.reload import taken
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.runtime.ports import Ports, system_ports
-from tradebaas.runtime.supervisor import (
-    Budget,
-    DeathReport,
-    LifePlan,
-    find_fatal,
-    leaves,
-    supervise,
-)
+from tradebaas.runtime.supervisor import LifePlan, find_fatal
 from tradebaas.runtime.systemd import Notifier
-from tradebaas.store.halt import write_halt
 from tradebaas.store.place import Place
 from tradebaas.unattended import restore_newest, restored_words, resume_by_itself
 
@@ -51,12 +41,8 @@ if TYPE_CHECKING:
     from tradebaas.notices.watch import Watch
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-HTTP_WAITS_S = 3.0
 LAST_NOTICES_S = 3.0
 """How long an orderly end may take for its notices; what is not sent then, the next start sends."""
-SPACE_CHECK_S = 2.0
-DEED_S = 20.0
-WORDS_S = 1.0
 
 
 def run(
@@ -109,9 +95,9 @@ class _Daemon:
     rehearsal: bool
     lives: Lives = field(init=False)
     addresses: tuple[str, ...] = field(init=False, repr=False)
+    parts: Parts = field(init=False)
+    diskless: Diskless = field(init=False)
     http_down: trio.Event = field(default_factory=trio.Event)
-    shell: trio.Nursery | None = None
-    acting: bool = False
     watch: "Watch | None" = None
 
     def __post_init__(self) -> None:
@@ -119,10 +105,12 @@ class _Daemon:
         self.addresses = () if self.rehearsal else notice_addresses()
         addressed = (word for address in self.addresses for word in secrets_of(address))
         OUTPUT.configure(self.config.log, (secret, *addressed))
+        self.parts = Parts(self.ports)
         self.lives = Lives(
-            self.config, self.ports, self._locate(), secret, self._note_death,
+            self.config, self.ports, self._locate(), secret, self.parts.note_crew,
             rehearsal=self.rehearsal,
         )  # fmt: skip
+        self.diskless = Diskless(self.config, self.ports, self.lives, self.parts.tell)
 
     async def main(self) -> None:
         check_strategy(self.config)
@@ -130,21 +118,21 @@ class _Daemon:
         notifier = Notifier(os.environ, self.ports.send_datagram)
         with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as shell:
-                self.shell = shell
+                self.parts.shell = shell
                 shell.start_soon(self._take_signals, signals, notifier)
                 if self.config.embedded_exchange:
                     shell.start_soon(self._keep_exchange)
                 shell.start_soon(narrate, self.lives.board, self.config)
-                shell.start_soon(attend, self.lives, notifier, lambda: self.acting)
+                shell.start_soon(attend, self.lives, notifier, lambda: self.diskless.acting)
                 shell.start_soon(self._autostart)
                 if self.config.backups.auto_restore:
                     board, door = self.lives.board, self.lives.door
                     place = Place(self.config.data_dir)
                     shell.start_soon(resume_by_itself, board, door, self.ports, place)
-                shell.start_soon(self._http)
-                shell.start_soon(self._halt_without_space)
+                shell.start_soon(self._front().run, self.parts)
+                shell.start_soon(self.diskless.watch)
                 shell.start_soon(self._notices)
-                await self._live()
+                await self.diskless.live()
                 self.http_down.set()
                 if self.watch is not None:
                     await self.watch.drain(LAST_NOTICES_S)
@@ -152,83 +140,10 @@ class _Daemon:
         if self.config.embedded_exchange:
             embedded.stop(self.config)
 
-    # ------------------------------------------------------------------- a halt without a disk
+    def _front(self) -> Front:
+        return Front(self.config, self.ports, self.lives, self.http_down, self.chaos)
 
-    async def _live(self) -> None:
-        """All lives. A halt that the disk does not take any more is carried out all the same."""
-        try:
-            await self.lives.run()
-        except StoreFault:
-            await self._carry_out_halt()
-            raise
-
-    async def _halt_without_space(self) -> None:
-        """Likewise while a life waits for space, which may take for ever; once."""
-        store, version = self.lives.board.store, 0
-        while not (self.lives.waits_for_space() and self._halt_reason()):
-            with trio.move_on_after(SPACE_CHECK_S):
-                _, version = await store.wait_newer(version)
-        await self._carry_out_halt()
-
-    def _halt_reason(self) -> str:
-        """Of a halt that is in force or was asked for; "" when there is none."""
-        board = self.lives.board
-        halted = board.view.value.halted if board.view.value is not None else None
-        return board.halt or (f"{halted.by}: {halted.reason}" if halted is not None else "")
-
-    async def _carry_out_halt(self) -> None:
-        """Do the deed of a halt with what was known last, if there is one and anything is known."""
-        from tradebaas.direct.flatten import flatten
-        from tradebaas.direct.life import Setting
-
-        state, reason = self.lives.board.view.value, self._halt_reason()
-        if state is None or not reason:
-            return
-        setting = Setting(
-            config=self.config, ports=self.ports, locate=self.lives.locate,
-            secret=self.lives.secret, state=state, cause="halt without a disk",
-            tell=lambda _: None,
-        )  # fmt: skip
-        self._say(f"the disk does not take the halt ({reason}): acting at the exchange without it")
-        steps: list[str] = []
-        self.acting = True
-        try:
-            with nullcontext() if self.lives.waits_for_space() else self._claimed():
-                left = await flatten(
-                    setting, "daemon", reason, DEED_S,
-                    lambda step, detail: steps.append(f"{step}: {detail}"),
-                )  # fmt: skip
-            steps.append(left.problem or "halted: nothing of ours is left at the exchange")
-        except Fatal as fatal:
-            steps.append(f"nothing more was done: {fatal}")
-        finally:
-            self.acting = False
-        with trio.move_on_after(WORDS_S):
-            await say("\n".join(steps))
-
-    def _claimed(self) -> AbstractContextManager[None]:
-        from tradebaas.direct.claim import claimed
-
-        return claimed(Place(self.config.data_dir), self.ports.clock.wall_ms())
-
-    # ------------------------------------------------------------------------------- words
-
-    def _note_death(self, report: DeathReport) -> None:
-        causes = ", ".join(map(str, report.causes))
-        after = "no further life" if report.backoff is None else f"again in {report.backoff:.2f} s"
-        if all(isinstance(leaf, Fatal) for _, leaf in leaves(report.error)):
-            return  # its message is the last word of the process
-        text = f"life {report.life} died after {report.lived:.1f} s of {causes}; {after}\n"
-        text += "".join(traceback.format_exception(report.error)).rstrip()
-        died = ", ".join(dict.fromkeys(cause.actor for cause in report.causes))
-        self._say(text, last=report.backoff is None, actor=died)
-
-    def _say(self, text: str, *, last: bool = False, actor: str = "shell") -> None:
-        """Tell of a fault, without waiting for a terminal unless these are the last words."""
-        if self.shell is None or last:
-            say_last(text)
-        else:
-            self.shell.start_soon(partial(say, text, "error", actor=actor))
+    # ------------------------------------------------------------------------------- exchange
 
     def _locate(self) -> Callable[[], str]:
         exchange = self.config.exchange
@@ -237,12 +152,12 @@ class _Daemon:
         url = exchange.url or HOSTS[exchange.environment]
         return lambda: url
 
-    # ------------------------------------------------------------------------------- shell
-
     async def _keep_exchange(self) -> None:
         """Keep the embedded exchange alive, once the store is ours: a refused start starts none."""
         await self.lives.board.view.wait_newer(0)
         await embedded.keep(self.config)
+
+    # ------------------------------------------------------------------------------- shell
 
     async def _take_signals(self, signals: AsyncIterator[int], notifier: Notifier) -> None:
         """End in order, or take the configuration anew.
@@ -252,8 +167,8 @@ class _Daemon:
         for_reload = None if os.isatty(0) else signal.SIGHUP
         async for number in signals:
             if number == for_reload:
-                assert self.shell is not None
-                self.shell.start_soon(self._reload, notifier)
+                assert self.parts.shell is not None
+                self.parts.shell.start_soon(self._reload, notifier)
                 continue
             notifier.stopping()
             self.lives.drain.ask()
@@ -306,7 +221,7 @@ class _Daemon:
     async def _notices(self) -> None:
         """Tell those who want to be told."""
         if self.addresses:
-            await self._keep("Notices", self._watch)
+            await self.parts.keep("Notices", self._watch, self.http_down)
 
     async def _watch(self, _plan: LifePlan) -> None:
         from tradebaas.notices.watch import Watch
@@ -316,85 +231,3 @@ class _Daemon:
             await self.watch.run()
         finally:
             self.watch = None
-
-    async def _keep(self, name: str, start: Callable[[LifePlan], Awaitable[None]]) -> None:
-        """Run a part of the shell under a budget of its own; it never takes the crew down."""
-        budget = Budget(deaths=20, period=600.0)
-        try:
-            await supervise(
-                start,
-                clock=self.ports.clock,
-                entropy=self.ports.entropy,
-                budget=budget,
-                on_death=partial(self._note_part_death, name),
-                stop=self.http_down,
-            )
-        except Fatal as fatal:
-            self._say(f"{name} ended, the crew goes on: {fatal}")
-
-    # -------------------------------------------------------------------------------- HTTP
-
-    async def _http(self) -> None:
-        """Serve once trading is possible."""
-        with trio.move_on_after(HTTP_WAITS_S):
-            await self._recovered()
-        await self._keep("HTTP", self._serve_http)
-
-    async def _recovered(self) -> None:
-        """Until the first life has reconciled, proven and protected everything."""
-        await self.lives.board.recovery.wait_newer(0)
-
-    async def _serve_http(self, _plan: LifePlan) -> None:
-        async with self.ports.open_blocking("imports") as worker:
-            await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
-            await worker.run(import_module, "tradebaas.web.server")
-        from tradebaas.gaps import gap_of
-        from tradebaas.web.address import keep_address
-        from tradebaas.web.app import create_app
-        from tradebaas.web.server import serve
-        from tradebaas.web.shell import Shell
-
-        settings = self.config.http
-        shell = Shell(
-            config=self.config,
-            board=self.lives.board,
-            door=self.lives.door,
-            clock=self.ports.clock,
-            version=__version__,
-            started_at=self.lives.born,
-            token=self._token(),
-            life_up=self.lives.life_up,
-            deaths=lambda: self.lives.deaths,
-            bind_assignment=partial(bind_assignment, self.config),
-            leave_halt=self._leave_halt,
-            read_gap=partial(gap_of, Place(self.config.data_dir), self.ports),
-            kill=self.lives.kill if self.chaos else None,
-        )
-        app = create_app(shell)
-        async with trio.open_nursery() as nursery:
-            url = await nursery.start(
-                partial(serve, app, settings.host, settings.port, shutdown=self.http_down)
-            )
-            async with trio.open_nursery() as telling:
-                await telling.start(keep_address, self.config.data_dir / "address", str(url))
-                await say(f"HTTP on {url} (health, metrics, API)", actor="http")
-                await self.http_down.wait()
-                telling.cancel_scope.cancel()
-
-    async def _leave_halt(self, reason: str) -> None:
-        self.lives.board.halt = reason
-        async with self.ports.open_blocking("halt") as worker:
-            await worker.run(write_halt, Place(self.config.data_dir), reason)
-
-    def _token(self) -> str:
-        try:
-            token = bearer_token(self.config.data_dir, self.ports.entropy)
-        except PermissionError as error:
-            raise Unusable(denial(self.config.data_dir / "token")) from error
-        OUTPUT.log.secrets.add(token)
-        return token
-
-    def _note_part_death(self, name: str, report: DeathReport) -> None:
-        fatal = find_fatal(report.error)
-        if fatal is None:
-            self._say(f"{name} died\n" + "".join(traceback.format_exception(report.error)).rstrip())

@@ -6,7 +6,6 @@ it ends by itself. Where it listens is in its address file, which is read anew f
 """
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import trio
 from msgspec import Struct
 
@@ -49,9 +49,8 @@ def find(config: Config) -> Address | None:
     home = directory(config)
     with _explained(home):
         try:
-            raw = json.loads((home / "address").read_text(encoding="utf-8"))
-            address = Address(url=str(raw["url"]), pid=int(raw["pid"]))
-        except (FileNotFoundError, ValueError, TypeError, KeyError):  # spoilt, it names nobody
+            address = msgspec.json.decode((home / "address").read_bytes(), type=Address)
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):  # it names nobody
             return None
         return address if _holder(home / "lock") == address.pid else None
 
@@ -146,7 +145,7 @@ def _holder(lock: Path) -> int:
     A pid by itself proves nothing: after a crash it may be a zombie's, or another program's.
     """
     try:
-        file = lock.open(encoding="utf-8")
+        file = lock.open("rb")  # spoilt, it may be no text
     except FileNotFoundError:
         return 0
     with file:

@@ -4,7 +4,7 @@ A backup is due when the newest verified one is older than the interval. The chi
 through its own connection and verifies its copy there, so neither copying nor folding costs the
 trading loop anything. Another child copies it to the second place, apart from the first, since a
 mount may hang. What fails is published and tried again at the next turn; it never stops trading
-and never ends the life.
+and never ends the life. What there is, a thread looks up: the loop never waits for the disk.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,17 @@ import trio
 from msgspec.structs import replace
 
 from tradebaas.board import BackupStatus, Context
-from tradebaas.runtime.ports import ChildFailed
-from tradebaas.store import catalogue
-from tradebaas.store.catalogue import verified_backups
+from tradebaas.runtime.ports import Blocking, ChildFailed
+from tradebaas.store.catalogue import (
+    DRILL,
+    SECOND,
+    BackupInfo,
+    Note,
+    read_note,
+    verified_backups,
+)
 from tradebaas.store.folding import state_digest
+from tradebaas.store.place import Place
 
 FIRST_AFTER_S = 30.0
 CHECK_EVERY_S = 60.0
@@ -28,32 +35,35 @@ ROOM = 3 / 2
 
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
     """Make due backups until ``drain``."""
-    _publish(ctx, "")
-    task_status.started()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_work, ctx)
-        if ctx.config.backups.second:
-            nursery.start_soon(_work_second, ctx)
-        await drain.wait()
-        nursery.cancel_scope.cancel()
+    async with ctx.ports.open_blocking("backups") as worker:
+        await _publish(ctx, worker, "")
+        task_status.started()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_work, ctx, worker)
+            if ctx.config.backups.second:
+                nursery.start_soon(_work_second, ctx, worker)
+            await drain.wait()
+            nursery.cancel_scope.cancel()
 
 
-async def _work(ctx: Context) -> None:
+async def _work(ctx: Context, worker: Blocking) -> None:
     interval = ctx.config.backups.interval_seconds
     await trio.sleep(min(FIRST_AFTER_S, interval))
     while True:
         if _due(ctx, interval):
             failure = await _child(ctx, _create(ctx))
-            _publish(ctx, failure and f"the backup was not made: {failure}")
+            await _publish(ctx, worker, failure and f"the backup was not made: {failure}")
         await trio.sleep(min(CHECK_EVERY_S, interval))
 
 
-async def _work_second(ctx: Context) -> None:
+async def _work_second(ctx: Context, worker: Blocking) -> None:
     while True:
         status = _status(ctx)
         if status.last_ms is not None and status.second_ms != status.last_ms:
             failure = await _child(ctx, _copy(ctx))
-            _publish_second(ctx, failure and f"the second copy was not made: {failure}")
+            await _publish_second(
+                ctx, worker, failure and f"the second copy was not made: {failure}"
+            )
         await trio.sleep(min(CHECK_EVERY_S, ctx.config.backups.interval_seconds))
 
 
@@ -99,14 +109,11 @@ def _status(ctx: Context) -> BackupStatus:
     return ctx.board.backup.value or BackupStatus()
 
 
-def _publish(ctx: Context, failure: str) -> None:
-    status = _status(ctx)
+async def _publish(ctx: Context, worker: Blocking, failure: str) -> None:
+    newest = second = drill = None
     try:
-        newest = next(iter(verified_backups(ctx.place)), None)
-        second = catalogue.read_note(ctx.place, catalogue.SECOND)
-        drill = catalogue.read_note(ctx.place, catalogue.DRILL)
+        newest, second, drill = await worker.run(_listed, ctx.place)
     except OSError as error:
-        newest = second = drill = None
         failure = f"the backups cannot be listed: {error}"
     ctx.board.backup.set(
         BackupStatus(
@@ -115,19 +122,23 @@ def _publish(ctx: Context, failure: str) -> None:
             failure=failure,
             made_room=newest.made_room if newest else 0,
             second_ms=second.at_ms if second else None,
-            second_failure=status.second_failure,
+            second_failure=_status(ctx).second_failure,
             drilled_ms=drill.at_ms if drill else None,
         )
     )
 
 
-def _publish_second(ctx: Context, failure: str) -> None:
+def _listed(place: Place) -> tuple[BackupInfo | None, Note | None, Note | None]:
+    newest = next(iter(verified_backups(place)), None)
+    return newest, read_note(place, SECOND), read_note(place, DRILL)
+
+
+async def _publish_second(ctx: Context, worker: Blocking, failure: str) -> None:
     """Nothing is read there from here: it may hang."""
-    status = _status(ctx)
-    second_ms = status.second_ms
+    second_ms = _status(ctx).second_ms
     try:
-        note = catalogue.read_note(ctx.place, catalogue.SECOND)
+        note = await worker.run(read_note, ctx.place, SECOND)
         second_ms = note.at_ms if note else None
     except OSError as error:
         failure = failure or f"the backups cannot be listed: {error}"
-    ctx.board.backup.set(replace(status, second_ms=second_ms, second_failure=failure))
+    ctx.board.backup.set(replace(_status(ctx), second_ms=second_ms, second_failure=failure))

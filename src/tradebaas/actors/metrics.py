@@ -3,7 +3,8 @@
 Measures the memory and the processor of this process, the free space of the data directory, and
 how long the persister takes to answer a ping. Its newest sample is also the pulse that the
 watchdog listens to: no answered ping, no pat. Besides, it tells the persister when space is low,
-before there is none: then nothing is opened any more.
+before there is none: then nothing is opened any more. Files are read by a thread of its own: a disk
+that stalls must not stop the loop.
 """
 
 import trio
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from tradebaas.board import AuditStatus, Context, Vitals
 from tradebaas.core.messages import Guard, Ping
 from tradebaas.core.state import stands
+from tradebaas.runtime.ports import Blocking
 from tradebaas.store.audited import read_audited
 
 INTERVAL_S = 1.0
@@ -23,21 +25,22 @@ MIB = 1024 * 1024
 
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
     """Sample until ``drain``."""
-    await _sample(ctx)
-    task_status.started()
-    turn = 0
-    while not drain.is_set():
-        with trio.move_on_after(INTERVAL_S):
-            await drain.wait()
+    async with ctx.ports.open_blocking("audit") as worker:
         await _sample(ctx)
-        if turn % AUDIT_EVERY == 0:
-            _look_at_audit(ctx)
-        turn += 1
+        task_status.started()
+        turn = 0
+        while not drain.is_set():
+            with trio.move_on_after(INTERVAL_S):
+                await drain.wait()
+            await _sample(ctx)
+            if turn % AUDIT_EVERY == 0:
+                await _look_at_audit(ctx, worker)
+            turn += 1
 
 
-def _look_at_audit(ctx: Context) -> None:
+async def _look_at_audit(ctx: Context, worker: Blocking) -> None:
     """The audit is another process, which leaves its findings in a file."""
-    audited = read_audited(ctx.place)
+    audited = await worker.run(read_audited, ctx.place)
     if audited is not None:
         rows = len(audited.differences)
         ctx.board.audit.set(AuditStatus(at_ms=audited.at_ms, differences=rows))

@@ -10,7 +10,8 @@ import msgspec
 
 from tradebaas.access import NOTICE_CREDENTIAL, NOTICE_VARIABLE, notice_addresses
 from tradebaas.commands.common import NotDone, print_table
-from tradebaas.commands.failures import after, failure, is_due, told_of, with_held
+from tradebaas.notices import repeats
+from tradebaas.notices.failures import failure
 from tradebaas.notices.model import Notice, Outcome, Parcel, Post, body_of, title_of
 from tradebaas.redact import Redactor, secrets_of
 from tradebaas.service.places import DATA
@@ -77,13 +78,13 @@ def _send_if_due(unit: str, notice: Notice, memory: Path) -> None:
     """Send it unless that was done lately; what was not delivered is not remembered as told."""
     from tradebaas.runtime.ports import SystemClock
 
-    told, now_ms = told_of(memory), SystemClock().wall_ms()
-    due = is_due(unit, notice, told, now_ms)
+    before, now_ms = repeats.load(memory), SystemClock().wall_ms()
+    due = repeats.is_due(unit, notice, before, now_ms)
     if due:
-        _send(with_held(notice, told))
+        _send(repeats.with_held(notice, before))
     else:
         click.echo(f"{unit} has failed as before; it was told within the hour and is counted")
-    memory.write_bytes(msgspec.json.encode(after(told, notice, now_ms, sent=due)))
+    repeats.save(memory, repeats.after(before, notice, now_ms, sent=due))
 
 
 def _send(notice: Notice) -> None:

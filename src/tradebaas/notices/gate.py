@@ -4,12 +4,13 @@ Urgent ones have a budget of their own, so that a busy hour never holds back a n
 told the time (monotonic seconds), never asks for it.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 from typing import final
 
 from tradebaas.names import command
 from tradebaas.notices.model import Notice
+from tradebaas.notices.window import Window
 from tradebaas.settings import NoticesSection
 
 HELD = "held back"
@@ -21,7 +22,7 @@ class Gate:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self._passed: dict[bool, deque[float]] = {True: deque(), False: deque()}
+        self._passed = {True: Window(), False: Window()}
         self._held: Counter[str] = Counter()
         self.held_total = 0
 
@@ -32,7 +33,7 @@ class Gate:
         if not self._room(notice.urgent, settings, now):
             self.hold(notice)
             return False
-        self._passed[notice.urgent].append(now)
+        self._note(notice.urgent, now)
         return True
 
     def hold(self, notice: Notice) -> None:
@@ -44,7 +45,7 @@ class Gate:
         """What was held back, once there is room to say so; then it counts afresh."""
         if not self._held or not self._room(False, settings, now):
             return None
-        self._passed[False].append(now)
+        self._note(False, now)
         counts = ", ".join(f"{times} x {title}" for title, times in self._held.most_common())
         total, self._held = sum(self._held.values()), Counter()
         return Notice(
@@ -58,7 +59,8 @@ class Gate:
         )
 
     def _room(self, urgent: bool, settings: NoticesSection, now: float) -> bool:
-        passed = self._passed[urgent]
-        while passed and now - passed[0] >= settings.within_seconds:
-            passed.popleft()
-        return len(passed) < settings.at_most
+        slid = self._passed[urgent] = self._passed[urgent].slid(now, settings.within_seconds)
+        return len(slid.times) < settings.at_most
+
+    def _note(self, urgent: bool, now: float) -> None:
+        self._passed[urgent] = self._passed[urgent].noted(now)

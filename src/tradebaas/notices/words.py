@@ -38,6 +38,7 @@ from tradebaas.core.model import Intent, Phase, Role, role_of
 from tradebaas.core.reasons import printable
 from tradebaas.names import command
 from tradebaas.notices.model import Notice
+from tradebaas.store.restore import is_of_restore
 
 NOTHING = "Nothing."
 CLEAN = "clean start"
@@ -251,9 +252,16 @@ class Teller:
             happened=f"Trading is halted by {event.by}: {printable(event.reason)}.",
             did="It cancelled what would add risk and closes what is open. It opens nothing, "
             "restarts included.",
-            todo=f"Find out why, then: {self._command('resume')}",
+            todo=f"{self._first(event.reason)}, then: {self._command('resume')}",
             urgent=True,
         )
+
+    def _first(self, reason: str) -> str:
+        """What to do before a halt is lifted."""
+        if not is_of_restore(reason):
+            return "Find out why"
+        gap = self._command("backup", "gap")
+        return f"See what the exchange did between backup and restore: {gap}"
 
     def resumed(self, event: Resumed) -> Notice:
         return Notice(
@@ -285,8 +293,8 @@ class Teller:
     def _see(self, word: str) -> str:
         return f"See: {self._command(word)}"
 
-    def _command(self, word: str) -> str:
-        return command(word, "--data", self._data)
+    def _command(self, *words: str) -> str:
+        return command(*words, "--data", self._data)
 
 
 TOLD: dict[type, Callable[..., Notice | None]] = {

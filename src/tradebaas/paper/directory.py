@@ -13,31 +13,48 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, final
 
 import msgspec
 
 from tradebaas.errors import StoreBusy, StoreFault
 
 JOURNAL = "exchange.db"
-MADE = "\n"
+MADE = b"\n"
+
+
+@final
+class Lock:
+    """The lock file. ``made`` says whether there was a journal with an account in it before."""
+
+    def __init__(self, file: BinaryIO, *, made: bool) -> None:
+        self._file = file
+        self.made = made
+
+    def mark_made(self) -> None:
+        """Say that there is one from now on."""
+        if not self.made:
+            self._file.write(MADE)
+            self._file.flush()
+            self.made = True
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[TextIO]:
-    """Hold the directory's lock; the file says which process does.
+def locked(directory: Path) -> Iterator[Lock]:
+    """Hold the directory's lock; the file says which process does. Whatever else it holds, which
+    may be no text at all, is nobody's.
 
     Raises:
         StoreBusy: another exchange holds it.
         StoreFault: there was a journal here, and there is none.
     """
     path = directory / "lock"
-    with path.open("a+") as file:
+    with path.open("a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read().decode(errors="replace").strip() or "unknown"
             raise StoreBusy(
                 f"{directory} is in use by another exchange, process {holder}; use that one, stop "
                 "it, or give another directory"
@@ -45,27 +62,20 @@ def locked(directory: Path) -> Iterator[TextIO]:
         file.seek(0)
         made = file.read().endswith(MADE)
         file.truncate(0)
-        file.write(f"{os.getpid()}{MADE if made else ''}")
+        file.write(str(os.getpid()).encode() + (MADE if made else b""))
         file.flush()
-        if made:
-            _check_journal(directory)
-        yield file
+        journal = directory / JOURNAL
+        if made and not (journal.exists() and journal.stat().st_size):
+            raise StoreFault(f"{journal} is gone or empty, {lost(directory)}")
+        yield Lock(file, made=made)
 
 
-def mark_made(lock: TextIO) -> None:
-    """Say that there is a journal from now on."""
-    lock.write(MADE)
-    lock.flush()
-
-
-def _check_journal(directory: Path) -> None:
-    path = directory / JOURNAL
-    if path.exists() and path.stat().st_size:
-        return
+def lost(directory: Path) -> str:
+    """What it means that the journal is not what it was, and what to do."""
     here = directory.absolute()
     aside = shlex.join(["mv", str(here), f"{here}-lost"])
-    raise StoreFault(
-        f"{path} is gone or empty, but there was an exchange here: its account, and what was "
+    return (
+        "but there was an exchange here: its account, and what was "
         f"open on it, is lost with it. Put the file back, or begin afresh with: {aside}. "
         "The store of a daemon that traded on it belongs to the lost account, and has to be begun "
         "afresh as well"

@@ -15,6 +15,7 @@ import msgspec
 
 from tradebaas.errors import StoreFault
 from tradebaas.paper.desk import Fill, Trade
+from tradebaas.paper.directory import lost
 from tradebaas.paper.ledger import Left
 from tradebaas.paper.orders import Order
 from tradebaas.paper.recorder import Step
@@ -38,9 +39,10 @@ CREATE INDEX orders_by_n ON orders (user_id, n);
 
 
 class Journal:
-    """Synchronous; used by one thread at a time."""
+    """Synchronous; used by one thread at a time. ``made`` says that it is none to begin."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, made: bool = False) -> None:
+        self._made = made
         try:
             self._db = apsw.Connection(str(path))
             self._prepare(path)
@@ -52,11 +54,13 @@ class Journal:
         """Return what the last run left, oldest first.
 
         Raises:
-            StoreFault: the file cannot be read.
+            StoreFault: the file cannot be read, or the account in it is gone.
         """
         left = Left(None, [], [], [])
         try:
             state = self._db.execute("SELECT body FROM state WHERE key = 'exchange'").get
+            if state is None and self._made:
+                raise _lost(self._path)
             if state is None:
                 return left
             saved = msgspec.json.decode(cast(str, state), type=SavedState)
@@ -64,7 +68,7 @@ class Journal:
                 left.orders.extend(self._orders_of(user_id, count))
                 left.fills.extend(self._fills_of(user_id, count))
                 left.transactions.extend(self._transactions_of(user_id, count))
-        except apsw.Error as error:
+        except (apsw.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _fault(self._path, error) from error
         return left._replace(state=saved)
 
@@ -151,6 +155,8 @@ class Journal:
         if self._db.pragma("synchronous") != SYNCHRONOUS_FULL:
             raise StoreFault(f"{path}: SQLite refuses synchronous=FULL; use another disk")
         version = self._db.pragma("user_version")
+        if version == 0 and self._made:
+            raise _lost(path)
         if version == 0:
             with self._db:
                 self._db.execute(SCHEMA)
@@ -166,7 +172,12 @@ def _text(value: Order | Trade | Transaction | SavedState) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _fault(path: Path, error: apsw.Error) -> StoreFault:
+def _lost(path: Path) -> StoreFault:
+    """Its write-ahead log is gone, most likely, and with it all that was not copied from there."""
+    return StoreFault(f"{path} holds no account, {lost(path.parent)}")
+
+
+def _fault(path: Path, error: Exception) -> StoreFault:
     return StoreFault(
         f"{path}: the embedded exchange cannot use its journal: {error}. Check the disk; if the "
         "file is damaged, move its directory away to start a new exchange."

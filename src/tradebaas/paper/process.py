@@ -14,7 +14,7 @@ import trio
 
 from tradebaas.errors import ConfigError, Fatal
 from tradebaas.paper.config import ExchangeConfig, check
-from tradebaas.paper.directory import JOURNAL, address, locked, mark_made
+from tradebaas.paper.directory import JOURNAL, address, locked
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import Server
@@ -56,10 +56,14 @@ async def serve(
             f"{config.directory} cannot be made a directory: {error}; choose another one"
         ) from error
     path = config.directory / JOURNAL
-    with locked(config.directory) as lock, contextlib.closing(Journal(path)) as journal:
-        mark_made(lock)
+    with (
+        locked(config.directory) as lock,
+        contextlib.closing(Journal(path, made=lock.made)) as journal,
+    ):
         new_token = functools.partial(ports.entropy.token, 24)
         exchange = restore(config, journal, new_token, ports.clock.wall_ms())
+        journal.commit(exchange.take_step(), exchange.saved)
+        lock.mark_made()  # an account without a row would pass for one that got lost
         async with ports.open_blocking("exchange-journal") as blocking:
             server = Server(exchange, journal, blocking, ports)
             listeners, url = await _listen(config)

@@ -29,8 +29,13 @@ class Restored(Struct, frozen=True):
     moved_to: Path | None
 
 
-UNATTENDED = "restored unattended"
-"""How the reason of a halt begins that nobody asked for, so that it may be lifted by itself."""
+ATTENDED, UNATTENDED = "restored", "restored unattended"
+"""How the reason of its halt begins. Nobody asked for the second, so it may be lifted by itself."""
+
+
+def is_of_restore(reason: str) -> bool:
+    """Whether a halt with this reason is one that a restore has left."""
+    return reason.startswith((f"{ATTENDED} from ", f"{UNATTENDED} from "))
 
 
 def restore(place: Place, name: str, *, now_ms: int, unattended: bool = False) -> Restored:
@@ -53,7 +58,7 @@ def restore(place: Place, name: str, *, now_ms: int, unattended: bool = False) -
                 disk.unlink(ready)
                 raise
             if not read_halt(place):
-                how = UNATTENDED if unattended else "restored"
+                how = UNATTENDED if unattended else ATTENDED
                 write_halt(place, f"{how} from {name} at {stamp(now_ms)}")
             moved_to = _move_aside(place, now_ms)
             catalogue.write_restored(place, _note(info, now_ms))

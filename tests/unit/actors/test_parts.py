@@ -1,9 +1,12 @@
 """The pure parts of the actors: recovery clock, backup schedule, memory limit, what is wanted."""
 
 import errno
+import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
@@ -13,15 +16,25 @@ from tradebaas.actors import backups, metrics, persister
 from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.actors.session import _wanted
 from tradebaas.actors.strategy import StrategyUnusable, bound_strategy
-from tradebaas.board import BackupStatus, Board, Context, StoreStatus, Vitals, limits_of
+from tradebaas.board import (
+    AuditStatus,
+    BackupStatus,
+    Board,
+    Context,
+    StoreStatus,
+    Vitals,
+    limits_of,
+)
 from tradebaas.config import Config, StrategySection
 from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Assignment, ContractKind, Direction, Phase, Position
 from tradebaas.core.state import Pending, Recovering, State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
-from tradebaas.runtime.ports import system_ports
+from tradebaas.runtime.ports import Blocking, Inline, Worker, system_ports
 from tradebaas.runtime.usage import Usage
-from tradebaas.store.disk import SYSTEM_DISK
+from tradebaas.store.audited import Audited, write_audited
+from tradebaas.store.disk import SYSTEM_DISK, Disk
+from tradebaas.store.place import Place
 
 
 class StoppedClock:
@@ -129,7 +142,7 @@ async def test_a_list_of_backups_that_cannot_be_read_is_a_failure(
 
     monkeypatch.setattr(backups, "verified_backups", refuse)
     ctx, _ = context()
-    backups._publish(ctx, "")
+    await backups._publish(ctx, Inline(), "")
     assert ctx.board.backup.value == BackupStatus(
         failure="the backups cannot be listed: the directory is gone"
     )
@@ -183,3 +196,61 @@ def test_figures_that_cannot_be_read_are_those_of_before(tmp_path: Path) -> None
     assert known.memory_bytes > 0
     blind.board.vitals.set(known)
     assert metrics._measured(blind) == known
+
+
+# ---------------------------------------------------------------------------------- files
+
+
+class StalledDisk:
+    """Lists and reads nothing before the loop has let it."""
+
+    def __init__(self) -> None:
+        self.asked = trio.Event()
+        self.allowed = threading.Event()
+        self._token = trio.lowlevel.current_trio_token()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(SYSTEM_DISK, name)
+
+    def read(self, path: Path) -> bytes:
+        self._stall()
+        return SYSTEM_DISK.read(path)
+
+    def names(self, path: Path) -> list[str]:
+        self._stall()
+        return SYSTEM_DISK.names(path)
+
+    def _stall(self) -> None:
+        self._token.run_sync_soon(self.asked.set)
+        assert self.allowed.wait(2), "the loop stood still while a file was read"
+
+
+async def _look(ctx: Context, worker: Blocking) -> None:
+    await metrics._look_at_audit(ctx, worker)
+
+
+async def _list(ctx: Context, worker: Blocking) -> None:
+    await backups._publish(ctx, worker, "")
+
+
+async def _list_second(ctx: Context, worker: Blocking) -> None:
+    await backups._publish_second(ctx, worker, "")
+
+
+@pytest.mark.parametrize("look", [_look, _list, _list_second])
+async def test_a_disk_that_stalls_does_not_stop_the_loop(
+    look: Callable[[Context, Blocking], Awaitable[None]], tmp_path: Path
+) -> None:
+    write_audited(Place(tmp_path), Audited(at_ms=1, differences=("one",)))
+    made, _ = context(Config(data=str(tmp_path)))
+    disk = StalledDisk()
+    ctx = replace(made, disk=cast(Disk, disk))
+    async with Worker() as worker, trio.open_nursery() as nursery:
+        nursery.start_soon(look, ctx, worker)
+        with trio.fail_after(5):
+            await disk.asked.wait()
+        disk.allowed.set()
+    if look is _look:
+        assert ctx.board.audit.value == AuditStatus(at_ms=1, differences=1)
+    else:
+        assert ctx.board.backup.value is not None

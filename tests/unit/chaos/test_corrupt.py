@@ -5,14 +5,22 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import apsw
 import pytest
 from click.testing import CliRunner
 
+from chaos.corrupt.books import FOLDER, OTHERWISE, REFUSED, UNAFFECTED, picture
 from chaos.corrupt.command import corrupt_command
-from chaos.corrupt.sample import Sample, make, memory
-from chaos.corrupt.trial import REFUSED, STORE, UNAFFECTED, Spoiling, Violation, judge, spoilings
+from chaos.corrupt.sample import NOW_MS, Sample, make, memory
+from chaos.corrupt.trial import STORE, Spoiling, Violation, judge, spoilings
+from tradebaas import embedded
+from tradebaas.config import Config
+from tradebaas.errors import StoreBusy, StoreFault
+from tradebaas.paper.directory import JOURNAL, locked
+from tradebaas.paper.journal import Journal
 from tradebaas.store import ballast, catalogue, halt, opening
 from tradebaas.store.place import Place
 
@@ -43,11 +51,52 @@ def test_no_spoilt_page_of_any_file_makes_a_wrong_start(sample: Sample, folder: 
     files = set(sample.files())
     assert {file for file, _ in counts} == files
     assert files >= {"HALT", "ballast", "head", "lock", "token", "tradebaas.db",
-                     "tradebaas.db-shm", "tradebaas.db-wal"}  # fmt: skip
+                     "tradebaas.db-shm", "tradebaas.db-wal", "exchange/lock",
+                     "exchange/exchange.db", "exchange/exchange.db-wal"}  # fmt: skip
     for file in STORE:
         assert counts[file, REFUSED] > 10, file
-    for file in files - set(STORE):
+    for file in files - set(STORE) - {"exchange/exchange.db-wal"}:
         assert counts[file, UNAFFECTED] > 0, file
+    assert counts["exchange/exchange.db", REFUSED] > 10
+    assert {file for file, end in counts if end == OTHERWISE} <= {
+        f"{FOLDER}/{name}" for name in ("exchange.db", "exchange.db-wal")
+    }
+
+
+@pytest.mark.parametrize("tables", [False, True])
+def test_an_exchange_is_not_begun_anew_where_its_log_is_lost_before_it_was_copied(
+    sample: Sample, folder: Path, tables: bool
+) -> None:
+    """The write-ahead log of a young exchange holds everything, and an empty database opens."""
+    home = sample.copy_to(folder / "data").root / FOLDER
+    for file in home.glob("exchange.db*"):
+        file.unlink()
+    if tables:
+        Journal(home / JOURNAL).close()
+    else:
+        database = apsw.Connection(str(home / JOURNAL))
+        database.pragma("journal_mode", "wal")
+        database.close()
+    with pytest.raises(StoreFault, match=r"db holds no account, .* begin afresh with: mv"):
+        picture(home, NOW_MS)
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_lock_of_the_exchange_that_is_no_text_harms_nobody(
+    sample: Sample, folder: Path, held: bool
+) -> None:
+    place = sample.copy_to(folder / "data")
+    lock = place.root / FOLDER / "lock"
+    with ExitStack() as stack:
+        if held:
+            stack.enter_context(locked(lock.parent))
+        lock.write_bytes(b"\xf512")
+        assert embedded.find(Config(data=str(place.root))) is None
+        if held:
+            with pytest.raises(StoreBusy, match="in use by another exchange"):
+                picture(lock.parent, NOW_MS)
+    if not held:
+        assert picture(lock.parent, NOW_MS) == sample.books
 
 
 def test_where_the_newest_backup_is_spoilt_too_the_one_before_is_named(
@@ -103,3 +152,4 @@ def test_the_campaign_counts_and_ends_well() -> None:
         done = CliRunner().invoke(corrupt_command, ["--per-page", "1", "--rounds", "1"])
     assert done.exit_code == 0, done.output
     assert "trials of seed 1, 0 violations" in done.output
+    assert "exchange/ is the embedded exchange's: play money" in done.output

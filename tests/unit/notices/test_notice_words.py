@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields, replace
 
+from chaos.corrupt.sample import NOW_MS, make
 from tests.unit.cli.test_cli_describe import CASES, REPORT
 from tradebaas.core import events as e
 from tradebaas.core.model import ContractKind, Direction, Fill, Intent, Leg, Phase, Role
 from tradebaas.notices.model import Notice, body_of, title_of
 from tradebaas.notices.words import NAMES, TOLD, Teller
 from tradebaas.settings import NoticesSection
+from tradebaas.store.halt import clear_halt, read_halt
+from tradebaas.store.place import Place
+from tradebaas.store.restore import restore
 
 D = Decimal
 DATA = Path("/somewhere/data")
@@ -119,6 +123,18 @@ def test_a_clean_start_is_told_once_and_a_death_with_its_cause() -> None:
 
 def test_a_command_in_a_notice_can_be_pasted() -> None:
     (halted,) = told(e.Halted(by="operator", reason="lunch"))
+    assert halted.todo.endswith(f"resume --data {DATA}")
+
+
+@pytest.mark.parametrize("unattended", [False, True])
+def test_the_halt_of_a_restore_names_what_lists_the_gap(unattended: bool, tmp_path: Path) -> None:
+    """The reason is the one that a restore has written."""
+    sample = make(tmp_path / "data", rounds=1)
+    place = Place(sample.root)
+    clear_halt(place)
+    restore(place, next(iter(sample.backups)), now_ms=NOW_MS, unattended=unattended)
+    (halted,) = told(e.Halted(by="halt file", reason=read_halt(place)))
+    assert f"backup gap --data {DATA}" in halted.todo
     assert halted.todo.endswith(f"resume --data {DATA}")
 
 

@@ -5,20 +5,19 @@ from pathlib import Path
 import pytest
 
 from tradebaas.audit.account import CouldNotLook
-from tradebaas.commands.failures import (
+from tradebaas.commands.notify import MEMORY
+from tradebaas.notices.failures import ROW, ROWS, TURNS, failure
+from tradebaas.notices.repeats import (
     AT_MOST,
-    ROW,
-    ROWS,
-    TURNS,
     WITHIN_MS,
-    Told,
+    Repeats,
     after,
-    failure,
     is_due,
-    told_of,
+    load,
+    save,
     with_held,
 )
-from tradebaas.commands.notify import MEMORY
+from tradebaas.notices.window import Window
 from tradebaas.store.audited import FOLDER, Audited, write_audited
 from tradebaas.store.place import Place
 
@@ -84,12 +83,12 @@ def test_the_daemon_that_is_down_is_told_as_such_and_each_time(tmp_path: Path) -
     notice = failure(DAEMON, "exit-code", "70", tmp_path)
     assert "given up" in notice.happened
     assert "is down" in notice.did
-    told = Told((NOW,) * AT_MOST, notice.happened)
+    told = Repeats(Window((NOW,) * AT_MOST), notice.happened)
     assert is_due(DAEMON, notice, told, NOW + 1)
 
 
 def test_the_same_words_are_told_once_an_hour_and_the_rest_is_counted(tmp_path: Path) -> None:
-    notice, told, sent = failure(AUDIT, "exit-code", "78", tmp_path), Told(), 0
+    notice, told, sent = failure(AUDIT, "exit-code", "78", tmp_path), Repeats(), 0
     for turn in range(24):  # two hours of a turn each five minutes
         now_ms = NOW + turn * 300_000
         due = is_due(AUDIT, notice, told, now_ms)
@@ -102,7 +101,7 @@ def test_the_same_words_are_told_once_an_hour_and_the_rest_is_counted(tmp_path: 
 
 
 def test_other_words_are_told_at_once_but_not_without_end(tmp_path: Path) -> None:
-    told, sent = Told(), 0
+    told, sent = Repeats(), 0
     for turn in range(10):
         write_audited(Place(tmp_path), Audited(NOW, (f"position X: {turn}",)))
         notice = failure(AUDIT, "exit-code", "1", tmp_path)
@@ -126,5 +125,18 @@ def test_the_units_agree_with_what_is_told() -> None:
 
 def test_a_memory_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b"\xff")
-    assert told_of(tmp_path / "x.json") == Told()
-    assert told_of(tmp_path / "none.json") == Told()
+    assert load(tmp_path / "x.json") == Repeats()
+    assert load(tmp_path / "none.json") == Repeats()
+
+
+def test_what_was_told_is_known_to_the_next_process(tmp_path: Path) -> None:
+    repeats = after(Repeats(), failure(AUDIT, "exit-code", "78", tmp_path), NOW, sent=True)
+    save(tmp_path / "x.json", repeats)
+    assert load(tmp_path / "x.json") == repeats
+
+
+def test_a_clock_that_was_set_back_silences_nobody(tmp_path: Path) -> None:
+    notice = failure(AUDIT, "exit-code", "78", tmp_path)
+    repeats = after(Repeats(), notice, NOW, sent=True)
+    assert not is_due(AUDIT, notice, repeats, NOW + 1)
+    assert is_due(AUDIT, notice, repeats, NOW - 1)

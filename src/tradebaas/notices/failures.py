@@ -1,15 +1,9 @@
-"""What is told of a unit that failed: the words for each unit and how it ended, and how often.
-
-A unit of a timer fails again at each turn until its cause is mended. The same words are told once
-within an hour, others at most ``AT_MOST`` times; what is held back is counted, and told with the
-next one. That the daemon is down is always told.
+"""What is told of a unit that failed: the words for each unit and how it ended. How often: see
+``repeats``.
 """
 
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
-from msgspec import Struct
 
 from tradebaas.notices.model import Notice
 from tradebaas.store.audited import read_audited
@@ -30,8 +24,6 @@ DOWN = (
 AUDIT, DIFFERENT = "tradebaas-audit", "1"
 ROWS, ROW = 10, 200
 """So many rows of what differs are told, and so many characters of each."""
-WITHIN_MS = 3_600_000
-AT_MOST = 4
 
 
 class Turn(NamedTuple):
@@ -77,6 +69,11 @@ def failure(unit: str, result: str, status: str, data: Path) -> Notice:
     )
 
 
+def is_of_a_timer(unit: str) -> bool:
+    """Whether it will be started again by itself; what is not is down."""
+    return _parts(unit)[0] in TURNS
+
+
 def _differs(unit: str, data: Path) -> Notice:
     found = read_audited(Place(data))
     rows = [row[:ROW] for row in found.differences[:ROWS]] if found else []
@@ -103,50 +100,3 @@ def _parts(unit: str) -> tuple[str, str]:
 
 def _goes_on(turn: Turn) -> str:
     return f"The daemon trades on. Its timer runs {turn.work} again."
-
-
-# ------------------------------------------------------------------------------ how often
-
-
-class Told(Struct, frozen=True):
-    """Of one unit: when it was told lately (wall ms), in which words, and what was held back."""
-
-    times: tuple[int, ...] = ()
-    words: str = ""
-    held: int = 0
-
-
-def told_of(file: Path) -> Told:
-    """What is remembered there; nothing where there is nothing, or nothing that can be read."""
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Told)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return Told()
-
-
-def is_due(unit: str, notice: Notice, told: Told, now_ms: int) -> bool:
-    """Whether it is to be told now."""
-    lately = _lately(told, now_ms)
-    if _parts(unit)[0] not in TURNS or not lately:
-        return True
-    return told.words != notice.happened and len(lately) < AT_MOST
-
-
-def after(told: Told, notice: Notice, now_ms: int, *, sent: bool) -> Told:
-    """What to remember once it was sent, or held back."""
-    lately = _lately(told, now_ms)
-    if not sent:
-        return Told(lately, told.words, told.held + 1)
-    return Told((*lately, now_ms), notice.happened)
-
-
-def with_held(notice: Notice, told: Told) -> Notice:
-    """The notice, with how many were held back since the last one."""
-    if not told.held:
-        return notice
-    more = f"{notice.happened} {told.held} notices of this unit were held back before."
-    return msgspec.structs.replace(notice, happened=more)
-
-
-def _lately(told: Told, now_ms: int) -> tuple[int, ...]:
-    return tuple(at for at in told.times if 0 <= now_ms - at < WITHIN_MS)
