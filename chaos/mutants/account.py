@@ -30,6 +30,8 @@ from tradebaas.core.risk import Limits, NoSize, Policy, size_entry
 from tradebaas.core.state import State
 
 _COIN = Decimal("1e-12")
+_WIDE = Decimal("0.2")
+"""Percent: four times as far as is usual."""
 
 
 @mutant(
@@ -264,6 +266,23 @@ def loss_ignored(patch: Patch) -> None:
         return honest(state, market, replace(limits, max_daily_loss_percent=Decimal(100)))
 
     patch.set(admission, "_day_spent", day_spent)
+
+
+@mutant(
+    "slippage-ignored",
+    breaks="an entry's limit is wide enough to fill, whatever slippage the owner allows",
+    costs="in a thin book it fills at prices that the owner has said are too bad",
+    by="Bounded",
+    needs="an entry",
+    profile="silent prices",
+)
+def slippage_ignored(patch: Patch) -> None:
+    def worst_entry_price(
+        direction: Direction, reference: Decimal, _slippage_percent: Decimal, tick: Decimal
+    ) -> Decimal:
+        return risk.worst_entry_price(direction, reference, _WIDE, tick)
+
+    patch.set(admission, "worst_entry_price", worst_entry_price)
 
 
 @mutant(

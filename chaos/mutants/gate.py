@@ -1,19 +1,22 @@
 """Mutants of the gate: an entry is admitted although something speaks against it."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import trio
 from msgspec.structs import replace
 
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
+from tradebaas.actors import session
 from tradebaas.actors.desk import Desk
 from tradebaas.actors.session import Session
-from tradebaas.core import admission, apply, draft, guards, invariants, reconcile
+from tradebaas.core import admission, apply, draft, duties, guards, invariants, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import LifeStarted, ProtectOnlyLeft
 from tradebaas.core.messages import Guard
 from tradebaas.core.model import Fill, Intent, Market, Order, Phase, Role, Signal
+from tradebaas.core.risk import Limits
 from tradebaas.core.state import Pending, State, pending_with, phase_of
 
 Question = Callable[[State], str]
@@ -200,6 +203,38 @@ def stale_taken(patch: Patch) -> None:
         return ""
 
     patch.set(admission, "_stale", stale)
+
+
+@mutant(
+    "old-prices",
+    breaks="an entry is made by the last prices, however old they are",
+    costs="the market may be anywhere by now, and its limit and its size are of another one",
+    by="Bounded",
+    needs="prices that fall silent while candles go on",
+    profile="silent prices",
+)
+def old_prices(patch: Patch) -> None:
+    def old(_market: Market, _limits: Limits) -> str:
+        return ""
+
+    patch.set(admission, "_old_prices", old)
+
+
+@mutant(
+    "rests-for-ever",
+    breaks="what an entry does not fill at once stays in the book until somebody trades with it",
+    costs="it fills hours later, at a price and by a signal that nobody stands for any more",
+    by="Bounded",
+    needs="an entry that may not be immediate, and a market that leaves it behind",
+    profile="resting",
+)
+def rests_for_ever(patch: Patch) -> None:
+    honest = duties.unwanted
+
+    def unwanted(state: State, _at_ms: int, limits: Limits, rate: Decimal) -> tuple[str, ...]:
+        return honest(state, 0, limits, rate)
+
+    patch.set(session, "unwanted", unwanted)
 
 
 @mutant(

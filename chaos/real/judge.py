@@ -189,7 +189,8 @@ class Judge:
         """What the daemon's own configuration allows it."""
         driver = self._driver
         text = driver.daemon.configuration.read_text("utf-8")
-        return Bounds.of(text, STARTED, int(GRACE_REAL_S * 1000 * driver.exchange.speed))
+        speed = driver.exchange.speed
+        return Bounds.of(text, STARTED, int(GRACE_REAL_S * 1000 * speed), Decimal(str(speed)))
 
     def _anew(self) -> list[Violation]:
         """Both ledgers read anew say the same as when they were read as they grew, and hold."""

@@ -83,7 +83,11 @@ class Judge:
             max_amount=risk.max_amount,
             max_entries_per_day=risk.max_entries_per_day,
             max_daily_loss_percent=risk.max_daily_loss_percent,
+            slippage_percent=risk.slippage_percent,
+            price_age_ms=risk.price_age_ms,
+            validity_ms=risk.validity_ms,
             grace_ms=GRACE_S * 1000 * patience.rate,
+            rate=Decimal(patience.rate),
         )
         foreign = machine.config.foreign
         self._permits = Permits(foreign.orders, foreign.positions)

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, Swarm, draw
+from chaos.sim.swarm import DEAR, FASTEST, NO_LIMIT, UNLIMITED, USUAL_AGE_MS, Swarm, draw
 from chaos.sim.wire import CALM
 from chaos.world.faults import GROUPS
 from tradebaas.config import ForeignSection
@@ -42,6 +42,7 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
         "funding": Decimal(0),
         "foreign": ForeignSection(),
         "trail": False,
+        "price_age_ms": USUAL_AGE_MS,
     }
     changes = usual | changes
     return lambda swarm: replace(
@@ -208,6 +209,14 @@ PROFILES: dict[str, Change] = {
     "losses": _with(
         seconds=25.0, **FAST, risk_percent=Decimal("0.1"), max_daily_loss_percent=Decimal("0.2"),
         **_faults("gap through the stop", market=4.0),
+    ),
+    "silent prices": _with(
+        seconds=25.0, rate=60, market_pause_s=0.1, price_age_ms=1_000, **QUIET,
+        **_faults("prices fall silent", *TRADES, entries=0.3, market=3.0),
+    ),
+    "resting": _with(
+        seconds=25.0, rate=60, market_pause_s=0.1, **QUIET,
+        **_faults("entry has to rest", "cut", *TRADES, entries=1.0, network=0.1, market=1.0),
     ),
     "charged": _with(
         seconds=30.0, rate=60, funding=DEAR,

@@ -26,6 +26,7 @@ from tradebaas.core.events import (
     OrderUpdated,
     ProtectOnlyEntered,
     Reconciled,
+    SignalDropped,
 )
 from tradebaas.core.model import Phase, Role, role_of
 from tradebaas.core.proof import OLD_MS
@@ -157,6 +158,13 @@ SITUATIONS: dict[str, Count] = {
     "entry came after its deadline": _refused(13888),
     SET_MEANWHILE: _mark(SET_MEANWHILE),
     STOP_BACK: _mark(STOP_BACK),
+    "entry rested and was taken away": lambda o: sum(
+        rest.end_ms is not None and rest.end_ms - rest.start_ms >= o.swarm.config().risk.validity_ms
+        for rest in o.books.rests.ended
+    ),
+    "signal dropped, its prices were old": _count(
+        SignalDropped, lambda e: "the prices are" in e.reason
+    ),
     "halted while down": _halted_by_file(at_start=True),
     "data/HALT left while it ran": _halted_by_file(at_start=False),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),

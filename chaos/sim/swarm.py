@@ -34,6 +34,8 @@ FASTEST = 300
 """Exchange seconds per virtual second, at most."""
 UNLIMITED = 10**6
 """Entries per day."""
+USUAL_AGE_MS = 5_000
+"""The default: with it a channel of prices that is silent is found before they are old."""
 NO_LIMIT = Decimal(50)
 """Percent of the equity that a world may lose in a day: more than it can."""
 INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
@@ -70,7 +72,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     how long the world may take to come to rest after the last fault. In a faulty world news of a
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
     ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
-    premium that it makes funding of. ``foreign`` is what the daemon does about the owner's.
+    premium that it makes funding of. ``foreign`` is what the daemon does about the owner's,
+    ``price_age_ms`` how old, in its time, the prices of an entry may be.
     """
 
     seed: int
@@ -107,6 +110,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     readings: Readings = Readings()
     funding: Decimal = Decimal(0)
     foreign: ForeignSection = ForeignSection()
+    price_age_ms: int = USUAL_AGE_MS
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -122,6 +126,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
                 max_leverage=SNUG * self.risk_percent if self.snug else Decimal(5),
                 max_amount=LARGE * self.risk_percent if self.capped else None,
                 naked_ms=max(2_000, 400 * self.rate),
+                price_age_ms=self.price_age_ms,
             ),
             foreign=self.foreign,
             store=StoreSection(snapshot_every=self.snapshot_every),
@@ -202,7 +207,8 @@ def draw(seed: int, deaths: int) -> Swarm:
     )
     if rng.random() < 0.3:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
-    return replace(swarm, rates=swarm.rates | _rates(rng, LAST))
+    swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST))
+    return replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, USUAL_AGE_MS, 1_500)))
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -250,7 +256,7 @@ MOST_OFTEN = {
 
 LATEST = {"skew": 0.2}
 TRAILED = {"edits": 0.3}
-LAST = {"unsent": 0.4}
+LAST = {"unsent": 0.4, "entries": 0.4}
 """Likewise; drawn after all else, so that worlds without it are what they were before."""
 
 

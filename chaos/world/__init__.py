@@ -9,8 +9,10 @@
                   what the exchange has, in every particular
     protected no position is bare for long (``cover``: what protects it; ``windows``: when a daemon
                   was there)
-    bounded   what the owner's limits say of each entry; ``closed``: nothing without ground, which
-                  ``standing`` folds from the log; ``truth``: words that the journal contradicts
+    bounded   what the owner's limits say of each entry (``priced``: what its price was made of;
+                  ``resting`` over ``rests``: how long it was in the book); ``closed``: nothing
+                  without ground, which ``standing`` folds from the log; ``truth``: words that the
+                  journal contradicts
     deck      chance without luck
     disk      a disk that loses its power, runs full and fails: the model, in prose and code
                   (``inodes`` and ``tree`` what lies on it, ``storage`` faults, ``fates`` dice,

@@ -22,6 +22,7 @@ from chaos.world.ledger import (
     SettlementRow,
     TradeRow,
 )
+from chaos.world.rests import Rests
 from tradebaas.core.model import LABEL_PREFIX, Role, role_of
 
 ZERO = Decimal(0)
@@ -129,7 +130,8 @@ class Books:
     the requests that bear a label, a leg's too,
     ``ordered`` the labels that became an order, with its first line, ``beside`` the entries that
     were taken while a position of ours was open, with their line and what was open, ``bared`` the
-    cancels by the daemon that took cover away. ``rest_ms`` is how long, in exchange time, an exit
+    cancels by the daemon that took cover away, ``rests`` how long entries were in the book.
+    ``rest_ms`` is how long, in exchange time, an exit
     of ours may rest in the book and still cover a position, ``fired_ms`` how long a stop may.
     """
 
@@ -159,6 +161,7 @@ class Books:
         self.open_spans: dict[str, Span] = {}
         self.naked: list[Naked] = []
         self.bared: list[Bared] = []
+        self.rests = Rests()
         self._cover = Cover(rest_ms, fired_ms)
         self._naked_now: dict[str, Naked] = {}
         self._gone: dict[str, tuple[int, str, Decimal]] = {}
@@ -246,6 +249,7 @@ class Books:
         went = order.order_state == "cancelled" and order.order_id in self.live
         before = self.uncovered(order.instrument_name) if went else ZERO
         self._cover.note(order, row.at_ms)
+        self.rests.note(row.n, row.at_ms, order)
         if order.live:
             self.since_ms.setdefault(order.order_id, row.at_ms)
             self.live[order.order_id] = order

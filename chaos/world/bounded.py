@@ -24,6 +24,8 @@ from tradebaas.core.model import LABEL_PREFIX
 DAY_MS = 86_400_000
 MOVE = Fraction(1, 100)
 """By so much the market may move while an order is on its way: filled better, it is worth more."""
+VALID_REAL_MS = 200
+"""An order is good for so long at least in the daemon's time, however fast the exchange's runs."""
 SETTLED_IN = {"BTC-PERPETUAL": "BTC", "BTC_USDC-PERPETUAL": "USDC"}
 INVERSE = {"BTC-PERPETUAL"}
 """Contracts whose amount is in dollars and whose profit is in coin."""
@@ -35,6 +37,7 @@ class Bounds:
 
     ``started`` is the account's cash by currency before the journal's first line. ``grace_ms`` is
     how long, in exchange time, news may take to reach the daemon, and by how much its clock errs.
+    ``rate`` is how many exchange ms pass in one of the daemon's, in which ``price_age_ms`` is.
     """
 
     started: dict[str, Decimal]
@@ -43,10 +46,17 @@ class Bounds:
     max_amount: Decimal | None = None
     max_entries_per_day: int = 200
     max_daily_loss_percent: Decimal = Decimal(5)
+    slippage_percent: Decimal = Decimal("0.05")
+    price_age_ms: int = 5_000
+    validity_ms: int = 2_000
     grace_ms: int = 0
+    rate: Decimal = Decimal(1)
 
     @classmethod
-    def of(cls, configuration: str, started: dict[str, Decimal], grace_ms: int = 0) -> "Bounds":
+    def of(
+        cls, configuration: str, started: dict[str, Decimal], grace_ms: int = 0,
+        rate: Decimal = Decimal(1),
+    ) -> "Bounds":  # fmt: skip
         """The bounds that a daemon's configuration file says; what it leaves out is the default."""
         risk = tomllib.loads(configuration, parse_float=Decimal).get("risk", {})
         usual = cls(started)
@@ -60,8 +70,17 @@ class Bounds:
             max_daily_loss_percent=Decimal(
                 risk.get("max_daily_loss_percent", usual.max_daily_loss_percent)
             ),
+            slippage_percent=Decimal(risk.get("slippage_percent", usual.slippage_percent)),
+            price_age_ms=int(risk.get("price_age_ms", usual.price_age_ms)),
+            validity_ms=int(risk.get("validity_ms", usual.validity_ms)),
             grace_ms=grace_ms,
+            rate=rate,
         )
+
+    @property
+    def patience_ms(self) -> int:
+        """How long, in exchange time, an entry is good: as configured, or what it takes to send."""
+        return max(self.validity_ms, int(VALID_REAL_MS * self.rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,7 @@ def bounded(books: Books, story: Story, bounds: Bounds, since: Mark = START) -> 
     """Entries beyond the size, the leverage, the loss at the stop or the day's allowances."""
     found = []
     for request in books.requests_after(since.n):
-        if not _is_ours(request):
+        if not is_our_entry(request):
             continue
         entry = _entry(story, request)
         for what, text in _exceeded(books, story, bounds, entry):
@@ -95,7 +114,8 @@ def bounded(books: Books, story: Story, bounds: Bounds, since: Mark = START) -> 
     return found
 
 
-def _is_ours(request: Request) -> bool:
+def is_our_entry(request: Request) -> bool:
+    """Whether it asks for an order of ours that may add risk."""
     return request.is_entry and request.row.label.startswith(LABEL_PREFIX)
 
 
@@ -195,7 +215,7 @@ def _same_day(books: Books, story: Story, entry: _Entry) -> Iterator[Request]:
     earlier = islice(reversed(books.requests), later, None)
     first_ms = entry.day * DAY_MS  # none arrives before it was intended
     for request in takewhile(lambda r: r.at_ms >= first_ms, earlier):
-        if _is_ours(request) and _entry(story, request).day == entry.day:
+        if is_our_entry(request) and _entry(story, request).day == entry.day:
             yield request
 
 

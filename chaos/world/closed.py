@@ -4,7 +4,11 @@ Two things count as ground: a connection through which this life has read the ac
 the judge's own, and a log that commits. When commits failed, or the exchange answered nothing, only
 the driver knows, for it did that; it notes the stretch as an outage, and from then on nothing may
 arrive that was decided after it began. What had been committed before may still be on its way, and
-so may whatever reduces risk. Pure.
+so may whatever reduces risk.
+
+What was held against it are those stretches, not the entries of fair weather: the outages, and the
+times from a lost connection to the next login, over each of which nothing may have been decided.
+Pure.
 """
 
 from chaos.world.books import Books, Request
@@ -31,6 +35,12 @@ def fail_closed(
             text = f"entry {label} was decided and reached the exchange while nothing could be kept"
             found.append(_violation("outage", request, text))
     return found
+
+
+def without_ground(books: Books, witness: Witness, since: Mark = START) -> int:
+    """How many stretches without ground there were: 0 where nothing was ever out."""
+    again = sum(session.login_n > since.n for session in books.logins[1:])
+    return again + sum(outage.first_n >= since.n for outage in witness.outages)
 
 
 def _falls_into(books: Books, story: Story, request: Request, outage: HaltWindow) -> bool:

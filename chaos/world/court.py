@@ -15,7 +15,7 @@ from chaos.world.alive import alive, never_halted
 from chaos.world.armed import armed
 from chaos.world.books import Books, Request
 from chaos.world.bounded import Bounds, bounded
-from chaos.world.closed import fail_closed
+from chaos.world.closed import fail_closed, without_ground
 from chaos.world.durable import durable
 from chaos.world.known import known
 from chaos.world.ledger import SnapshotRow
@@ -23,7 +23,9 @@ from chaos.world.mark import START, Mark
 from chaos.world.once import once
 from chaos.world.oracle import Violation, Witness
 from chaos.world.permits import QUARANTINED, Permits, adoptions
+from chaos.world.priced import judgeable, priced
 from chaos.world.protected import protected
+from chaos.world.resting import resting
 from chaos.world.skew import Leap
 from chaos.world.story import Story
 from chaos.world.truth import truthful
@@ -155,6 +157,15 @@ def _protected(case: Case) -> list[Violation]:
     )
 
 
+def _resting(case: Case) -> list[Violation]:
+    """News may take as long as after sabotage; where nobody says how long that is, as any news."""
+    news_ms = max(case.limit_ms, case.bounds.grace_ms)
+    grace_ms = news_ms if case.sabotage_ms is None else case.sabotage_ms
+    return resting(
+        case.books, case.story, case.bounds, case.now_ms, grace_ms, case.since, case.leaps
+    )
+
+
 def _truthful(case: Case) -> list[Violation]:
     latest_ms = case.now_ms if case.latest_ms is None else case.latest_ms
     return truthful(case.books, case.story, latest_ms)
@@ -176,9 +187,14 @@ LEDGERS: tuple[Check, ...] = (
     Check("protected", "positions", _positions, _protected),
     Check("bounded", "entries", lambda c: len(_entries(c)),
           lambda c: bounded(c.books, c.story, c.bounds, c.since)),
+    Check("bounded", "prices of entries", lambda c: len(judgeable(c.books, c.since)),
+          lambda c: priced(c.books, c.story, c.bounds, c.since)),
+    Check("bounded", "entries in the book", lambda c: len(c.books.rests.after(c.since.rests)),
+          _resting),
     Check("gated", "entries", _intended,
           lambda c: oracle.gated(c.books, c.story, c.witness, c.since)),
-    Check("fail closed", "entries", lambda c: len(_entries(c)),
+    Check("fail closed", "outages and lost connections",
+          lambda c: without_ground(c.books, c.witness, c.since),
           lambda c: fail_closed(c.books, c.story, c.witness, c.since)),
     Check("known", "orders that never were", lambda c: len(c.story.denied) - c.since.denied,
           _truthful),

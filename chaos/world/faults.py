@@ -12,15 +12,17 @@ A row changes the books, so it must run as a step of its own:
 Rows are in groups, for a nemesis that wants to draw the group first: ``calls`` (lost, late and
 queued calls), ``errors``, ``house`` (sessions, maintenance, stores), ``forms`` (of frames),
 ``skew`` (of the exchange's clock), ``owner`` (acts of the account's owner), ``foreign`` (positions
-and orders that are only the owner's), ``market``; and, in worlds that ask for them, ``drought``,
-``edges`` (labels are lost, and only the links between orders are left) and ``edits`` (of stops, in
-worlds in which they are moved).
+and orders that are only the owner's), ``market``, ``entries`` (what befalls an entry alone); and,
+in worlds that ask for them, ``drought``, ``edges`` (labels are lost, and only the links between
+orders are left) and ``edits`` (of stops, in worlds in which they are moved).
 """
 
 from collections.abc import Callable
 
 from chaos.world.faults_calls import ROWS as CALLS
 from chaos.world.faults_edits import ROWS as EDITS
+from chaos.world.faults_entries import MUST_REST
+from chaos.world.faults_entries import ROWS as ENTRIES
 from chaos.world.faults_errors import ROWS as ERRORS
 from chaos.world.faults_forms import EDGES
 from chaos.world.faults_forms import ROWS as FORMS
@@ -46,12 +48,13 @@ GROUPS: dict[str, dict[str, Callable[[Scene], str]]] = {
     "skew": SKEW,
     "edges": EDGES,
     "edits": EDITS,
+    "entries": ENTRIES,
 }
 FAULTS: dict[str, Callable[[Scene], str]] = {
     name: row for rows in GROUPS.values() for name, row in rows.items()
 }
 GROUP_OF = {name: group for group, rows in GROUPS.items() for name in rows}
-ARMING = frozenset({*CALLS, *ERRORS, *EDITS, *FORMS, *EDGES, *RACES})
+ARMING = frozenset({*CALLS, *ERRORS, *EDITS, *FORMS, *EDGES, *RACES, MUST_REST})
 """Rows that only arm something, which strikes when a call or a frame meets it: ``Scene.struck``."""
 
 

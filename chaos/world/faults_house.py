@@ -32,15 +32,16 @@ def _revoke(scene: Scene) -> str:
 
 def _silence(scene: Scene) -> str:
     """One channel of one connection falls silent: its subscription is dropped without a word."""
-    return _drop_channel(scene, "")
+    return drop_channel(scene, "")
 
 
 def _silence_account(scene: Scene) -> str:
     """Likewise, one that tells of the account."""
-    return _drop_channel(scene, "user.changes.")
+    return drop_channel(scene, "user.changes.")
 
 
-def _drop_channel(scene: Scene, prefix: str) -> str:
+def drop_channel(scene: Scene, prefix: str) -> str:
+    """Drop one subscription of one connection, to a channel that begins so."""
     sessions = [scene.exchange.sessions[number] for number in scene.clients()]
     held = [(s, channel) for s in sessions for channel in s.channels if channel.startswith(prefix)]
     if not held:

@@ -131,7 +131,11 @@ class SessionRow(Struct, frozen=True):
 
 
 class RequestRow(Struct, frozen=True):
-    """An order-changing call that reached the exchange, with its outcome."""
+    """An order-changing call that reached the exchange, with its outcome.
+
+    ``told`` has the steps of the best price on the side that an entry would take, as its connection
+    was told it: exchange ms and price, the first from a moment on the worst that was told since.
+    """
 
     session: int
     method: str
@@ -139,6 +143,7 @@ class RequestRow(Struct, frozen=True):
     leg_labels: list[str]
     params: dict[str, object]
     outcome: dict[str, object]
+    told: list[tuple[int, Decimal]] | None = None
 
     @property
     def labels(self) -> list[str]:

@@ -17,12 +17,14 @@ class Mark:
     """Everything up to here was judged: the journal's line ``n``, and so many of each list.
 
     ``spans`` and ``trades`` stand before the first pair that was not compared; they differ when the
-    log was restored from a backup. A naked stretch is judged anew until it has ended.
+    log was restored from a backup. A naked stretch, and the rest of an entry, is judged anew until
+    it has ended.
     """
 
     n: int = 0
     naked: int = 0
     bared: int = 0
+    rests: int = 0
     spans: int = 0
     trades: int = 0
     causes: int = 0
@@ -44,6 +46,7 @@ def mark(books: Books, story: Story, last: Mark = START) -> Mark:
         n=books.n,
         naked=len(books.naked),
         bared=len(books.bared),
+        rests=len(books.rests.ended),
         spans=last.spans + pairs,
         trades=last.trades + pairs,
         causes=len(story.causes),

@@ -182,7 +182,9 @@ def test_a_world_is_tallied() -> None:
     assert tally.exchange_ms / tally.virtual_ms == pytest.approx(outcome.swarm.rate, rel=0.05)
     entries = [request for request in outcome.books.requests if request.is_entry]
     counted = {
-        "Once": len(outcome.books.requests), "Bounded": len(entries), "Fail closed": len(entries),
+        "Once": len(outcome.books.requests),
+        "Bounded": 2 * len(entries) + len(outcome.books.rests.after(0)),
+        "Gated": len(entries),
         "Protected": len(outcome.books.our_spans) + len(outcome.books.open_spans),
     }  # fmt: skip
     assert counted.items() <= tally.checked.items()

@@ -1,8 +1,9 @@
 """The exchange's journal and memory: one SQLite file, made durable before anybody is answered.
 
-``journal`` is what an outside judge reads: every order-changing request with its outcome, every
-state of every order, every trade, position, balance and connection, numbered and timed. ``orders``,
-``trades``, ``transactions`` and ``state`` are what a restart goes on from.
+``journal`` is what an outside judge reads: every order-changing request with its outcome (and, of
+an entry, the best prices that its connection was told), every state of every order, every trade,
+position, balance and connection, numbered and timed. ``orders``, ``trades``, ``transactions`` and
+``state`` are what a restart goes on from.
 One transaction per step, WAL with ``synchronous=FULL``: after a power cut nothing that was
 answered is missing.
 """

@@ -70,7 +70,9 @@ def _instruments(call: Call, asked: params.Instruments) -> list[Wire]:
 
 
 def _ticker(call: Call, asked: params.ByInstrument) -> Wire:
-    return call.exchange.display.feeds.ticker(params.instrument(asked.instrument_name).name)
+    ticker = call.exchange.display.feeds.ticker(params.instrument(asked.instrument_name).name)
+    call.session.note_told(ticker)
+    return ticker
 
 
 def _order_book(call: Call, asked: params.Book) -> Wire:

@@ -41,6 +41,8 @@ class Outbox:
 
     def tell_channel(self, session: Session, channel: str, topic: str, data: object) -> None:
         """Send data to one channel of one session."""
+        if topic.startswith("ticker.") and isinstance(data, dict):
+            session.note_told(data)
         # Single orders travel bare on raw channels, as lists on aggregated ones.
         listed = topic.startswith("orders.") and not channel.endswith(".raw")
         params = {"channel": channel, "data": [data] if listed else data}

@@ -24,6 +24,7 @@ from tradebaas.paper.methods import METHODS, ORDER_METHODS, WEBSOCKET_ONLY
 from tradebaas.paper.params import Refused, anything, decode, invalid
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.sessions import Session, is_near
+from tradebaas.paper.told import Told
 
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BRACKETS = 500
@@ -356,6 +357,7 @@ class Front:
             "leg_labels": labels,
             "params": given,
             "outcome": _summary(outcome),
+            **_told(session, request.method, given),
         }
         self.exchange.recorder.write("request", line, account)
 
@@ -372,6 +374,14 @@ class Front:
         wire |= outcome
         wire |= {"usIn": now_us, "usOut": out_us, "usDiff": out_us - now_us, "testnet": True}
         return encode(wire)
+
+
+def _told(session: Session, method: str, given: Wire) -> Wire:
+    """Return which best prices who asks for an entry was told, on the side that it would take."""
+    if method not in ("private/buy", "private/sell") or given.get("reduce_only"):
+        return {}
+    told = session.told.get(str(given.get("instrument_name")), Told())
+    return {"told": told.asks if method == "private/buy" else told.bids}
 
 
 def _summary(outcome: Wire) -> Wire:

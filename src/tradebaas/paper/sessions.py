@@ -20,6 +20,7 @@ from tradebaas.paper.keys import Key
 from tradebaas.paper.params import Auth, Fork, Refused
 from tradebaas.paper.saved import MAIN
 from tradebaas.paper.scopes import FULL, allows, granted, worded
+from tradebaas.paper.told import Told
 
 LOOPBACK = "127.0.0.1"
 """Where who is in the same process comes from, too."""
@@ -56,7 +57,8 @@ class Session(msgspec.Struct, kw_only=True):
     ``peer`` is the address that it comes from, ``account`` is the one that it is logged in to,
     ``levels`` are those of its scope (``scopes``), ``named`` is the key and the name of the session
     that it logged in with, and ``acts`` says that it has shown once that it may act for an account.
-    ``labels`` are told with the news of the channels that bear them.
+    ``labels`` are told with the news of the channels that bear them, ``told`` has by instrument
+    which best prices it was told.
     ``held`` is None, or what an admin hold keeps back; ``ends`` says that it is cut off after its
     next answer.
     """
@@ -73,8 +75,13 @@ class Session(msgspec.Struct, kw_only=True):
     heartbeat_s: int = 0
     channels: dict[str, tuple[str, ...]] = {}
     labels: dict[str, str] = {}
+    told: dict[str, Told] = {}
     held: list[bytes] | None = None
     ends: bool = False
+
+    def note_told(self, ticker: Wire) -> None:
+        """It is told a ticker, asked for or not."""
+        self.told.setdefault(str(ticker["instrument_name"]), Told()).note(ticker)
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -227,7 +227,11 @@ def test_a_loss_that_came_after_the_decision_does_not_count() -> None:
 
 def test_the_bounds_are_read_from_the_daemons_configuration() -> None:
     assert Bounds.of(EXAMPLE.read_text("utf-8"), STARTED) == BOUNDS
-    assert Bounds.of("", STARTED, 7) == replace(BOUNDS, grace_ms=7)
+    assert Bounds.of("", STARTED, 7, D(60)) == replace(BOUNDS, grace_ms=7, rate=D(60))
+    moment = '[risk]\nslippage_percent = "0.2"\nprice_age_ms = 900\nvalidity_ms = 700\n'
+    assert Bounds.of(moment, STARTED) == replace(
+        BOUNDS, slippage_percent=D("0.2"), price_age_ms=900, validity_ms=700
+    )
     told_of = (
         '[risk]\nrisk_percent = "0.1"\nmax_amount = "10000"\nmax_leverage = 2.5\n'
         "max_entries_per_day = 9\nmax_daily_loss_percent = 100\n"

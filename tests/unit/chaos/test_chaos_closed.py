@@ -14,7 +14,8 @@ from chaos_kit import (
     told,
 )
 
-from chaos.world.closed import fail_closed
+from chaos.world.closed import fail_closed, without_ground
+from chaos.world.ledger import SessionRow
 from chaos.world.mark import Mark
 from chaos.world.oracle import HaltWindow, Witness
 from chaos.world.standing import Standing
@@ -105,3 +106,15 @@ def test_an_entry_that_no_commit_knows_is_found_in_an_outage() -> None:
     books = booked(entered_rows())
     outage = Witness(outages=[HaltWindow(99, books.requests[0].n - 1)])
     assert [v.key for v in fail_closed(books, told(begun()), outage)] == [f"outage {ENTRY}"]
+
+
+def test_what_it_is_held_against_is_what_was_out_and_nothing_where_nothing_was() -> None:
+    rows = entered_rows()
+    assert without_ground(booked(rows), NOBODY) == 0, "an entry in fair weather shows nothing"
+    again = [(T + 30, SessionRow(2, "connect")), (T + 31, SessionRow(2, "login"))]
+    books = booked([*rows, (T + 20, SessionRow(1, "disconnect")), *again])
+    assert without_ground(books, NOBODY) == 1
+    assert without_ground(books, NOBODY, Mark(n=books.n)) == 0, "counted before"
+    outages = Witness(outages=[HaltWindow(0, 1, 2), HaltWindow(9, 5)])
+    assert without_ground(booked(rows), outages) == 2
+    assert without_ground(booked(rows), outages, Mark(n=3)) == 1
