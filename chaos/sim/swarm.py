@@ -208,7 +208,7 @@ def draw(seed: int, deaths: int) -> Swarm:
     if rng.random() < 0.3:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
     swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST))
-    return replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, USUAL_AGE_MS, 1_500)))
+    return replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, 1_500)))
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -256,7 +256,7 @@ MOST_OFTEN = {
 
 LATEST = {"skew": 0.2}
 TRAILED = {"edits": 0.3}
-LAST = {"unsent": 0.4, "entries": 0.4}
+LAST = {"unsent": 0.4, "entries": 0.8}
 """Likewise; drawn after all else, so that worlds without it are what they were before."""
 
 

@@ -9,7 +9,7 @@ TICKER = f"ticker.{BTC}.100ms"
 
 
 def limited(client_says: str, **more: Any) -> dict[str, Any]:
-    return bracket(type="limit", price=49_100, time_in_force=client_says, **more)
+    return bracket(**{"type": "limit", "price": 49_100, "time_in_force": client_says, **more})
 
 
 async def test_only_the_prices_fall_silent(autojump_clock: MockClock) -> None:
@@ -35,5 +35,7 @@ async def test_an_entry_is_refused_for_its_time_in_force_and_the_next_one_left_b
         assert (made["order"]["order_state"], made["order"]["filled_amount"]) == ("open", 0)
         assert world.exchange.tape.price > 49_100
         assert world.struck == ["entry has to rest"]
-        again = await client.call("private/buy", **limited("immediate_or_cancel"))
-        assert again["order"]["order_state"] == "cancelled", "that was one refusal, one move"
+        again = await client.call("private/buy", **limited("immediate_or_cancel", price=49_300))
+        assert again["order"]["order_state"] == "filled", "one was refused"
+        again = await client.call("private/buy", **limited("good_til_cancelled", price=49_300))
+        assert again["order"]["order_state"] == "filled", "one was left behind"
