@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from tradebaas.core import admission, duties, elsewhere, guards, moving, reconcile
+from tradebaas.core import admission, duties, elsewhere, guards, moving, owners, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import (
     Armed,
@@ -166,6 +166,7 @@ def _tend(draft: Draft, request: Tend, limits: Limits) -> None:
         return
     event = duties.plan(draft, request.at_ms, request.market, limits)
     event = event or elsewhere.plan(draft, request.at_ms, request.elsewhere, limits)
+    event = event or owners.plan(draft.state, request.at_ms, limits)
     if event is not None:
         draft.emit(event)
         if isinstance(event, CloseRequested | StopStalled):
