@@ -139,6 +139,9 @@ async def test_a_liquidation_halts_until_somebody_has_looked(tmp_path: Path) -> 
         await world.exchange.admin.call("liquidate", steps=1)
         await world.until(lambda s: s.halted is not None and s.position is None, "the halt")
         assert world.of(Liquidated)
+        (closed,) = world.of(TradeClosed)
+        assert isinstance(closed, TradeClosed)
+        assert closed.trade.exit_reason == "liquidation"
         (halted,) = world.of(Halted)
         assert isinstance(halted, Halted)
         assert "tradebaas resume" in halted.reason

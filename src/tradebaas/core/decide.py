@@ -50,7 +50,7 @@ from tradebaas.core.messages import (
 )
 from tradebaas.core.model import Phase, Role
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, holds, live_orders
+from tradebaas.core.state import HaltLatch, State, holds, live_orders
 
 
 class Decision(Struct, frozen=True):
@@ -217,7 +217,10 @@ def _close(draft: Draft, reason: str) -> Refused | None:
 
 
 def _halt(draft: Draft, request: Halt) -> None:
-    draft.emit(Halted(by=request.by, reason=request.reason))
+    if draft.state.halted != HaltLatch(
+        by=request.by, reason=request.reason
+    ):  # who halts last, lifts
+        draft.emit(Halted(by=request.by, reason=request.reason))
     _drop_signal(draft, f"halted: {request.reason}")
     _request_close(draft, f"halted: {request.reason}")
 

@@ -369,6 +369,10 @@ def test_a_liquidation_halts_and_says_what_to_do() -> None:
     assert "Add funds" in halted.reason
     assert "tradebaas resume" in halted.reason
     assert only(events, CloseRequested), "what is left is closed"
+    story.tend()
+    close = next(i for i in story.state.pending.values() if i.intent.role is Role.CLOSE).intent
+    story.facts(story.fill(close.label, "600", direction=SELL))
+    assert only(story.events, TradeClosed).trade.exit_reason == "liquidation", "whoever sold it"
 
 
 def test_a_liquidation_of_the_owners_halts_once() -> None:
