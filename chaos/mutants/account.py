@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
-from tradebaas.actors import session
 from tradebaas.actors.session import Session
 from tradebaas.core import (
     accounts,
@@ -159,12 +158,13 @@ def foreign_is_ours(patch: Patch) -> None:
     profile="foreign",
 )
 def owners_cancelled(patch: Patch) -> None:
-    honest = owners.to_cancel
+    plan, to_cancel = owners.plan, owners.to_cancel
 
-    def to_cancel(state: State, at_ms: int, limits: Limits) -> tuple[str, ...]:
-        return honest(state, at_ms, replace(limits, foreign_orders=Policy.CLOSE))
+    def always(limits: Limits) -> Limits:
+        return replace(limits, foreign_orders=Policy.CLOSE)
 
-    patch.set(session, "to_cancel", to_cancel)
+    patch.set(owners, "plan", lambda state, at_ms, limits: plan(state, at_ms, always(limits)))
+    patch.set(owners, "to_cancel", lambda state, limits: to_cancel(state, always(limits)))
 
 
 @mutant(

@@ -34,6 +34,8 @@ def forbidden(books: Books, story: Story, permits: Permits, order_id: str, at_ms
         return ""
     if permits.orders != CLOSE:
         return f"orders are in {permits.orders}"
+    if order_id not in story.cancels:
+        return "no event says that it was meant to be cancelled"
     since_ms = books.since_ms.get(order_id)
     if since_ms is None:  # over as soon as it was made; told in unknown words, it looks alive
         return ""

@@ -18,6 +18,7 @@ from chaos.world.signals import Signals
 from chaos.world.standing import Standing
 from tradebaas.core.apply import apply
 from tradebaas.core.events import (
+    CancelIntended,
     DiscrepancyGivenUp,
     Event,
     Filled,
@@ -85,7 +86,7 @@ class Story:
     ``born_halted`` which lives were halted before they did anything,
     ``denied`` has the orders that never were, says the log, with the event that says so and how,
     ``adopted`` the trades of positions that the owner had opened (see ``adoptions``), ``duties``
-    the ids of the owner's orders that were adopted,
+    the ids of the owner's orders that were adopted, ``cancels`` those of which a cancel was meant,
     ``absences`` the evidence for those that were called absent,
     ``unarmed`` where what was armed was so no longer: the event, its life and its kind,
     ``unsettled`` what the present life has lacked of a recovery in every state so far, "" once one
@@ -113,6 +114,7 @@ class Story:
     adopted: list[Trade] = field(default_factory=list)
     adoptions: list[tuple[int, PositionAdopted]] = field(default_factory=list)
     duties: set[str] = field(default_factory=set)
+    cancels: set[str] = field(default_factory=set)
     reports: dict[int, RecoveryReport] = field(default_factory=dict)
     corrections: list[tuple[int, PositionCorrected]] = field(default_factory=list)
     missed: list[tuple[int, str]] = field(default_factory=list)
@@ -186,6 +188,8 @@ class Story:
             case OrderUpdated(order=order):
                 self._end(order.label, "found")
                 self.duties |= {order.order_id} if order.duty is not None else set()
+            case CancelIntended(key=key):
+                self.cancels.add(key.removeprefix("order "))
             case Reconciled(connection=connection, read_ms=read_ms):
                 self.reconciles.append(Reconcile(seq, before.life, connection, read_ms))
                 self.first_reads.setdefault((before.life, connection), read_ms)

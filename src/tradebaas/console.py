@@ -13,6 +13,7 @@ from tradebaas.board import Board
 from tradebaas.commands.describe import describe
 from tradebaas.config import Config
 from tradebaas.core.events import (
+    CancelIntended,
     Event,
     ForeignFound,
     FrameRefused,
@@ -49,7 +50,7 @@ LEVELS: dict[type, str] = {
     **dict.fromkeys((OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused), "debug"),
     **dict.fromkeys((LinkLost, OrderRejected, OrderUnknown, OrderNotSent), "warning"),
     **dict.fromkeys((ForeignFound, PositionCorrected, PositionElsewhere), "warning"),
-    **dict.fromkeys((Halted, ProtectOnlyEntered), "warning"),
+    **dict.fromkeys((CancelIntended, Halted, ProtectOnlyEntered), "warning"),
     **dict.fromkeys((Liquidated, StopStalled), "error"),
 }
 """The levels of kinds of events; all others are "info"."""

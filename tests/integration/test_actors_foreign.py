@@ -6,7 +6,14 @@ from pathlib import Path
 from tests.unit.actors.exchange import INSTRUMENT, Json, exchange_on
 from tests.unit.actors.world import World, new_world, world_on
 from tradebaas.config import ForeignSection
-from tradebaas.core.events import Halted, Liquidated, PositionAdopted, TradeClosed
+from tradebaas.core.events import (
+    CancelIntended,
+    ForeignFound,
+    Halted,
+    Liquidated,
+    PositionAdopted,
+    TradeClosed,
+)
 from tradebaas.core.messages import Halt, Resume
 from tradebaas.core.model import Phase
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
@@ -56,6 +63,10 @@ async def test_with_close_the_owners_order_and_position_go(tmp_path: Path) -> No
         await world.until(lambda s: bool(s.foreign), "the foreign order")
         await world.until(lambda s: not s.foreign, "its end")
         assert await world.exchange.orders() == {}
+        (meant,) = world.of(CancelIntended)
+        assert isinstance(meant, CancelIntended)
+        found = [e.key for e in world.of(ForeignFound) if isinstance(e, ForeignFound)]
+        assert found == [meant.key]
         await by_hand(world, "sell", 500, type="market")
         await world.until(lambda s: s.position is not None, "the foreign position")
         await reread(world)
@@ -128,6 +139,9 @@ async def test_a_liquidation_halts_until_somebody_has_looked(tmp_path: Path) -> 
         await world.exchange.admin.call("liquidate", steps=1)
         await world.until(lambda s: s.halted is not None and s.position is None, "the halt")
         assert world.of(Liquidated)
+        (closed,) = world.of(TradeClosed)
+        assert isinstance(closed, TradeClosed)
+        assert closed.trade.exit_reason == "liquidation"
         (halted,) = world.of(Halted)
         assert isinstance(halted, Halted)
         assert "tradebaas resume" in halted.reason

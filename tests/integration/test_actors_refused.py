@@ -40,6 +40,14 @@ async def test_three_refused_entries_in_a_row_are_a_pause(
         await propose(world)
         assert world.exchange.entries() == before
         await world.until(lambda s: REFUSED not in s.protect, "the end of the pause")
+        await world.exchange.admin.call(
+            "reject", method="private/buy", count=1, code=10009, message="not_enough_funds",
+            params_match=BRACKET,
+        )  # fmt: skip
+        await propose(world)
+        await world.until(lambda s: REFUSED in s.protect, "one refusal more is enough")
+        assert world.state.counters.orders_rejected == 4
+        await world.until(lambda s: REFUSED not in s.protect, "the end of the next pause")
         await propose(world)
         await world.covered()
         await world.agree()

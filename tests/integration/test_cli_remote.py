@@ -87,12 +87,14 @@ async def test_move_stop(world: World) -> None:
     async with running(world), world.life():
         closer = await command(world, "move-stop", "81000")
         farther = await command(world, "move-stop", "90000")
-        odd = await command(world, "move-stop", "a little")
+        odd = [await command(world, "move-stop", text) for text in ("a little", "0", "nan")]
     assert closer.exit_code == 0, closer.output
     assert "is moved from 81600 to 81000 by operator" in closer.output
     assert farther.exit_code == 1
     assert "only moved closer" in farther.stderr
-    assert odd.exit_code == 1
+    for usage in odd:
+        assert usage.exit_code == 2
+        assert "is no price" in usage.stderr
 
 
 async def test_start_halt_resume_stop(world: World) -> None:
@@ -102,6 +104,7 @@ async def test_start_halt_resume_stop(world: World) -> None:
         )
         again = await command(world, "start")
         halted = await command(world, "halt", "lunch")
+        twice = await command(world, "halt", "lunch")
         resumed = await command(world, "resume", "--json")
         nothing = await command(world, "resume")
         flat = await command(world, "close")
@@ -112,6 +115,8 @@ async def test_start_halt_resume_stop(world: World) -> None:
     assert again.exit_code == 1
     assert "Only one strategy" in again.stderr
     assert "HALTED by operator: lunch" in halted.output
+    assert "HALTED" not in twice.output
+    assert "nothing to change: stored as event" in twice.output
     assert json.loads(resumed.output)["events"][0] == {"type": "Resumed", "by": "operator"}
     assert (nothing.exit_code, nothing.stderr) == (1, "tradebaas: nothing is halted\n")
     assert (flat.exit_code, flat.stderr) == (1, "tradebaas: no position is open\n")

@@ -26,7 +26,7 @@ from tradebaas.core.facts import (
     RejectFact,
 )
 from tradebaas.core.messages import Report
-from tradebaas.core.model import Absence, Edit, Fill, Instrument, Intent, Order, Role
+from tradebaas.core.model import GONE, LIVE, Absence, Edit, Fill, Instrument, Intent, Order, Role
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
@@ -251,11 +251,20 @@ class Desk:
         for order_id in [i for i, cancel in self._cancels.items() if now >= cancel.due]:
             self._cancels[order_id] = self._cancels[order_id].again(now)
             answer = await trade.cancel(self._link, order_id)
-            known = answer if isinstance(answer, Order) else await reads.order(self._link, order_id)
-            if known is None:
-                self.survey_wanted.set()
-            else:
+            known = answer if isinstance(answer, Order) else await self._read_back(order_id, answer)
+            if known is None or known.live:
+                self.survey_wanted.set()  # what is open at all decides
+            if known is not None:
                 await self._report((OrderFact(order=known),))
+
+    async def _read_back(self, order_id: str, answer: trade.Gone) -> Order | None:
+        """What became of an order whose cancel was refused. Its state may have a name that nobody
+        knows, which counts as live; not if the refusal says that it is over.
+        """
+        known = await reads.order(self._link, order_id)
+        if known is None or not answer.over or known.state in LIVE:
+            return known
+        return replace(known, state=GONE, cancel_reason=answer.reason) if known.live else known
 
     def _now_ms(self) -> int:
         return self._link.clock.now_ms(self._ctx.ports.clock.monotonic())

@@ -21,6 +21,7 @@ from tradebaas.actors.recovery import RecoveryClock
 from tradebaas.actors.statements import Statements
 from tradebaas.actors.survey import survey, untold
 from tradebaas.board import Context, LinkStatus
+from tradebaas.core import owners
 from tradebaas.core.correct import CORRECTED
 from tradebaas.core.draft import Draft
 from tradebaas.core.duties import plan, unwanted
@@ -29,7 +30,6 @@ from tradebaas.core.invariants import BROKEN
 from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import RecordRecovery, Refused, Report, Tend
 from tradebaas.core.model import Instrument, Market, Phase
-from tradebaas.core.owners import to_cancel
 from tradebaas.core.reconcile import UNREAD
 from tradebaas.core.state import State, managed_instrument
 from tradebaas.deribit import reads, stream
@@ -277,8 +277,11 @@ class Session:
             with trio.move_on_after(TEND_EVERY_S):
                 _, version = await ctx.board.view.wait_newer(version)
             view, at_ms, rate = ctx.view(), self.now_ms(), self._link.clock.rate
+            if owners.plan(view, at_ms, ctx.limits) is not None:
+                tend = Tend(connection=self._connection, at_ms=at_ms, market=self._market())
+                await ctx.asker.ask(tend)
             ids = unwanted(view, at_ms, ctx.limits, rate)
-            await self._desk.cancel((*ids, *to_cancel(view, at_ms, ctx.limits)))
+            await self._desk.cancel((*ids, *owners.to_cancel(view, ctx.limits)))
 
     async def _watch_prices(self) -> None:
         assert self._prices is not None

@@ -124,8 +124,9 @@ class _Analyst:
 
     async def _trail(self, stop: Decimal | None, market: Market, view: State) -> None:
         """Ask for a closer stop; a strategy may say the same one at every candle."""
-        if stop is not None and tightens(view, stop, self._ctx.limits):
-            await self._ctx.asker.ask(MoveStop(stop=stop, by="strategy", mark=market.ticker.mark))
+        mark, tick = market.ticker.mark, market.instrument.tick_size
+        if stop is not None and tightens(view, stop, tick, self._ctx.limits):
+            await self._ctx.asker.ask(MoveStop(stop=stop, by="strategy", mark=mark, tick=tick))
 
     def _bind(self, assignment: Assignment) -> Bound:
         if self._bound is None or self._bound[0] != assignment:

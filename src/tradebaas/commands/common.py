@@ -7,6 +7,7 @@ only when a table is printed.
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import click
@@ -105,6 +106,21 @@ def reason_of(text: str) -> str:
     if problem := reason_problem(text):
         raise click.BadParameter(problem, param_hint="REASON")
     return printable(text)
+
+
+def price_of(text: str) -> str:
+    """A price that an operator gives.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price <= 0:
+        raise click.BadParameter(f"{text!r} is no price", param_hint="PRICE")
+    return text
 
 
 def print_json(value: object) -> None:

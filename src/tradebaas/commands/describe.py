@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from tradebaas.core.events import (
     Armed,
+    CancelIntended,
     CloseRequested,
     Disarmed,
     DiscrepancyGivenUp,
@@ -307,6 +308,10 @@ def _foreign_found(event: ForeignFound) -> str:
     return f"not ours: {event.detail}"
 
 
+def _cancel_intended(event: CancelIntended) -> str:
+    return f"cancel of {event.key}, which is not ours: {event.why}"
+
+
 def _foreign_gone(event: ForeignGone) -> str:
     return f"no longer there, was not ours: {event.key}"
 
@@ -360,6 +365,7 @@ LINES: dict[type, Callable[..., str]] = {
     PositionAdopted: _position_adopted,
     Liquidated: _liquidated,
     ForeignFound: _foreign_found,
+    CancelIntended: _cancel_intended,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,
 }

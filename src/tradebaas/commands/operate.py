@@ -11,6 +11,7 @@ from msgspec import Struct
 from tradebaas.commands.common import (
     NotDone,
     json_option,
+    price_of,
     print_json,
     print_table,
     reason_of,
@@ -101,7 +102,8 @@ def close(config: Config, reason: str, as_json: bool) -> None:
 @json_option
 def move_stop(config: Config, price: str, as_json: bool) -> None:
     """Move the stop of the open position to PRICE, closer to the market than it is."""
-    print_events(command(config, "/api/position/stop", {"stop": price}), as_json)
+    stop = price_of(price)
+    print_events(command(config, "/api/position/stop", {"stop": stop}), as_json)
 
 
 def print_events(reply: Reply, as_json: bool) -> None:
@@ -113,7 +115,8 @@ def print_events(reply: Reply, as_json: bool) -> None:
         return
     for event in msgspec.convert(reply.body["events"], list[Event]):
         click.echo(describe(event))
-    click.echo(f"stored as event {reply.body['seq']}")
+    known = "" if reply.body["events"] else "nothing to change: "
+    click.echo(f"{known}stored as event {reply.body['seq']}")
 
 
 def _pair(text: str) -> tuple[str, str]:

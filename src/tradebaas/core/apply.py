@@ -14,6 +14,7 @@ from tradebaas.core import fold_fills, fold_funding, fold_orders
 from tradebaas.core.accounts import folded_before
 from tradebaas.core.events import (
     Armed,
+    CancelIntended,
     CloseRequested,
     Disarmed,
     DiscrepancyGivenUp,
@@ -220,9 +221,14 @@ def _foreign_found(state: State, event: ForeignFound) -> State:
     return replace(state, foreign=foreign, noted_ms=noted)
 
 
+def _cancel_intended(state: State, event: CancelIntended) -> State:
+    return replace(state, cancelling=(*state.cancelling, event.key))
+
+
 def _foreign_gone(state: State, event: ForeignGone) -> State:
     foreign, noted = drop(state.foreign, event.key), drop(state.noted_ms, event.key)
-    return replace(state, foreign=foreign, noted_ms=noted)
+    left = tuple(key for key in state.cancelling if key != event.key)
+    return replace(state, foreign=foreign, noted_ms=noted, cancelling=left)
 
 
 def _liquidated(state: State, event: Liquidated) -> State:
@@ -280,6 +286,7 @@ _STEPS: dict[type, Callable[..., State]] = {
     PositionAdopted: fold_fills.position_adopted,
     Liquidated: _liquidated,
     ForeignFound: _foreign_found,
+    CancelIntended: _cancel_intended,
     ForeignGone: _foreign_gone,
     FrameRefused: _frame_refused,
 }

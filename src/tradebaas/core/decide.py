@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from tradebaas.core import admission, duties, elsewhere, guards, moving, reconcile
+from tradebaas.core import admission, duties, elsewhere, guards, moving, owners, reconcile
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import (
     Armed,
@@ -50,7 +50,7 @@ from tradebaas.core.messages import (
 )
 from tradebaas.core.model import Phase, Role
 from tradebaas.core.risk import Limits
-from tradebaas.core.state import State, holds, live_orders
+from tradebaas.core.state import HaltLatch, State, holds, live_orders
 
 
 class Decision(Struct, frozen=True):
@@ -166,6 +166,7 @@ def _tend(draft: Draft, request: Tend, limits: Limits) -> None:
         return
     event = duties.plan(draft, request.at_ms, request.market, limits)
     event = event or elsewhere.plan(draft, request.at_ms, request.elsewhere, limits)
+    event = event or owners.plan(draft.state, request.at_ms, limits)
     if event is not None:
         draft.emit(event)
         if isinstance(event, CloseRequested | StopStalled):
@@ -216,7 +217,10 @@ def _close(draft: Draft, reason: str) -> Refused | None:
 
 
 def _halt(draft: Draft, request: Halt) -> None:
-    draft.emit(Halted(by=request.by, reason=request.reason))
+    if draft.state.halted != HaltLatch(
+        by=request.by, reason=request.reason
+    ):  # who halts last, lifts
+        draft.emit(Halted(by=request.by, reason=request.reason))
     _drop_signal(draft, f"halted: {request.reason}")
     _request_close(draft, f"halted: {request.reason}")
 

@@ -249,6 +249,13 @@ class ForeignFound(Struct, frozen=True, tag=True, kw_only=True):
     at_ms: int = 0
 
 
+class CancelIntended(Struct, frozen=True, tag=True, kw_only=True):
+    """The command to cancel an order of the owner's; none is ever cancelled without this event."""
+
+    key: str
+    why: str
+
+
 class ForeignGone(Struct, frozen=True, tag=True, kw_only=True):
     """A foreign order or position is no longer there."""
 
@@ -373,6 +380,7 @@ Event = (
     | PositionAdopted
     | Liquidated
     | ForeignFound
+    | CancelIntended
     | ForeignGone
     | Halted
     | Resumed

@@ -100,12 +100,14 @@ class ClosePosition(Struct, frozen=True, kw_only=True):
 class MoveStop(Struct, frozen=True, kw_only=True):
     """Operator or strategy: move the stop of the open position closer to the market.
 
-    ``mark`` is where the market is, as far as whoever asks knows.
+    ``mark`` is where the market is and ``tick`` what its prices are multiples of, as far as whoever
+    asks knows: a price in between is rounded away from the market.
     """
 
     stop: Decimal
     by: str
     mark: Decimal | None = None
+    tick: Decimal | None = None
 
 
 class Halt(Struct, frozen=True, kw_only=True):

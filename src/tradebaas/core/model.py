@@ -193,6 +193,8 @@ class Order(Struct, frozen=True, kw_only=True):
 
 GONE = "gone"
 """Our own word for the state of an order that is not listed any more: how it ended is not known."""
+LIVE = frozenset({"open", "untriggered"})
+"""The states of live orders that are known; any other counts as live unless it is terminal."""
 _TERMINAL = frozenset({"filled", "rejected", "cancelled", "triggered", GONE})
 
 

@@ -9,6 +9,8 @@ moment without one. Protection does not wait for an edit. Pure.
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from tradebaas.core.admission import MIN_VALIDITY_REAL_MS, validity_ms
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import CloseRequested, Event
@@ -34,6 +36,8 @@ def move(draft: Draft, request: MoveStop, limits: Limits) -> Refused | None:
         return Refused(reason=f"the position is being closed: {state.closing}")
     if not stop.is_finite() or stop <= 0:
         return Refused(reason=f"{stop} is no price")
+    if request.tick is not None:
+        stop = round_stop(position.direction, stop, request.tick)
     if request.mark is not None and passed(position, stop, request.mark):
         return Refused(reason=f"the market is at {request.mark}, past that stop; close instead")
     before = present(state, position, limits)
@@ -69,11 +73,21 @@ def _is_plan_of(bracket: Bracket, position: Position) -> bool:
     return (bracket.instrument, bracket.direction) == same
 
 
-def tightens(state: State, stop: Decimal, limits: Limits) -> bool:
+def bracket_now(state: State) -> Bracket | None:
+    """The bracket with its stop where that was moved to."""
+    bracket, position = state.bracket, state.position
+    if bracket is None or position is None or not _is_plan_of(bracket, position):
+        return bracket
+    moved = wanted(state, position)
+    return bracket if moved is None else replace(bracket, stop=moved)
+
+
+def tightens(state: State, stop: Decimal, tick: Decimal, limits: Limits) -> bool:
     """Whether a stop at that price would be closer than the one that there has to be now."""
     position = state.position
     if position is None or not holds(state) or state.closing:
         return False
+    stop = round_stop(position.direction, stop, tick)
     return _tighter(position, stop, present(state, position, limits))
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tradebaas.core.correct import knows_newer, told
 from tradebaas.core.draft import Draft
-from tradebaas.core.events import CloseRequested, PositionAdopted
+from tradebaas.core.events import CancelIntended, CloseRequested, PositionAdopted
 from tradebaas.core.facts import PositionFact
 from tradebaas.core.foreign import ORDERS, forget, order_key, position_key
 from tradebaas.core.model import Direction, Order, Position, Role
@@ -85,9 +85,20 @@ def _duty(state: State, order: Order, limits: Limits) -> Role:
     return Role.STOP if (trigger - widest) * position.direction.sign >= 0 else Role.TAKE
 
 
-def to_cancel(state: State, at_ms: int, limits: Limits) -> tuple[str, ...]:
-    """Ids of the owner's orders that are to be cancelled."""
+def plan(state: State, at_ms: int, limits: Limits) -> CancelIntended | None:
+    """The next order of the owner's that is to be cancelled, if that is not in the log yet."""
+    if limits.foreign_orders is not Policy.CLOSE or not ready(state):
+        return None
+    for key, since_ms in state.noted_ms.items():
+        due = at_ms - since_ms >= STANDS_MS and key not in state.cancelling
+        if due and key.startswith(ORDERS):
+            why = f"[foreign] orders = {limits.foreign_orders}"
+            return CancelIntended(key=key, why=why)
+    return None
+
+
+def to_cancel(state: State, limits: Limits) -> tuple[str, ...]:
+    """Ids of the owner's orders that are to be cancelled now: what is meant is in the log."""
     if limits.foreign_orders is not Policy.CLOSE or not ready(state):
         return ()
-    due = (key for key, since_ms in state.noted_ms.items() if at_ms - since_ms >= STANDS_MS)
-    return tuple(key.removeprefix(ORDERS) for key in due if key.startswith(ORDERS))
+    return tuple(key.removeprefix(ORDERS) for key in state.cancelling)

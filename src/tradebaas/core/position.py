@@ -20,6 +20,7 @@ from tradebaas.core.model import (
     role_of,
 )
 
+LIQUIDATION = "liquidation"
 _EXIT_REASONS = {Role.STOP: "stop", Role.TAKE: "take profit", Role.CLOSE: "close"}
 
 
@@ -51,7 +52,6 @@ def fold_fill(position: Position | None, fill: Fill, *, ours: bool, signal_id: s
             opened_ms=min(position.opened_ms, fill.at_ms),
             changed_ms=max(position.changed_ms, fill.at_ms),
         )
-    late = fill.at_ms < position.changed_ms and position.exit_reason
     return replace(
         position,
         size=size,
@@ -59,7 +59,7 @@ def fold_fill(position: Position | None, fill: Fill, *, ours: bool, signal_id: s
         exit_value=position.exit_value + value,
         fees=position.fees + fill.fee,
         changed_ms=max(position.changed_ms, fill.at_ms),
-        exit_reason=position.exit_reason if late else exit_reason(fill),
+        exit_reason=_ended_by(position, fill),
     )
 
 
@@ -101,10 +101,20 @@ def passed(position: Position, stop: Decimal, mark: Decimal) -> bool:
     return (mark - stop) * position.direction.sign <= 0
 
 
+def _ended_by(position: Position, fill: Fill) -> str:
+    """What the latest fill says; but what is liquidated in part is a liquidation, though the halt
+    that follows sells the rest.
+    """
+    before, said = position.exit_reason, exit_reason(fill)
+    if LIQUIDATION in {before, said}:
+        return LIQUIDATION
+    return before if before and fill.at_ms < position.changed_ms else said
+
+
 def exit_reason(fill: Fill) -> str:
     """In a person's words, what closed: stop, take profit, close, liquidation or manual."""
     if fill.liquidation:
-        return "liquidation"
+        return LIQUIDATION
     role = role_of(fill.label)
     return _EXIT_REASONS.get(role, "manual") if role else "manual"
 

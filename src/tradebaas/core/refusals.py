@@ -2,7 +2,9 @@
 
 Money, a permission, a limit of the account, or terms that we read wrongly: each further try costs
 rate credit and shows nothing new. After a few in a row nothing is opened for a while (exchange
-time). Not durable: it belongs to the process, and a new one may try again. Pure.
+time). Then one entry may try: if that is refused too, the next pause begins with it, and only one
+that is taken ends the row. Not durable: it belongs to the process, and a new one may try again.
+Pure.
 """
 
 from typing import final
@@ -32,8 +34,6 @@ class Refusals:
 
     def problem(self, now_ms: int) -> str:
         """Why nothing should be opened now; "" when an entry may be tried (again)."""
-        if self._in_a_row >= IN_A_ROW and now_ms >= self._until_ms:
-            self._in_a_row = 0
-        if self._in_a_row < IN_A_ROW:
+        if self._in_a_row < IN_A_ROW or now_ms >= self._until_ms:
             return ""
         return f"{self._in_a_row} in a row, the last with {self._last}"

@@ -31,7 +31,7 @@ from tradebaas.core.model import (
     is_ours,
 )
 
-FOLD_VERSION = 8
+FOLD_VERSION = 9
 OVERLAP_MS = 60_000
 """How far before the last finished reconcile trades are read again (late indexing)."""
 NAKED_BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
@@ -144,6 +144,7 @@ class State(Struct, frozen=True, kw_only=True):
     ``stalled``: ids of live stops that have fired and that nobody trades with: they cover nothing.
     ``moved``: where the stop was moved to; ``editing``: the edit that is under way for that.
     ``noted_ms``: since when something in ``foreign`` is as it is, if it may be acted on at all.
+    ``cancelling``: keys of orders in ``foreign`` that are to be cancelled.
     ``elsewhere``: positions of ours beside the managed one, by instrument.
     ``lifting``: the causes in ``protect`` that are gone, which the next full read lifts.
     ``doubted_ms``: a full read that began later ends a doubt about the account (exchange time).
@@ -177,6 +178,7 @@ class State(Struct, frozen=True, kw_only=True):
     recent_fills: dict[str, int] = {}
     foreign: dict[str, str] = {}
     noted_ms: dict[str, int] = {}
+    cancelling: tuple[str, ...] = ()
     elsewhere: dict[str, Position] = {}
     halted: HaltLatch | None = None
     protect: dict[str, str] = {}

@@ -17,6 +17,7 @@ from tradebaas.deribit.errors import (
     CANCEL_READ_BACK,
     CallFailed,
     Garbled,
+    Kind,
     LinkLost,
     Unanswered,
     kind_of,
@@ -57,9 +58,13 @@ class NotSent(Struct, frozen=True, kw_only=True):
 
 @final
 class Gone(Struct, frozen=True, kw_only=True):
-    """The answer does not show what was asked for: read the order back."""
+    """The answer does not show what was asked for: read the order back.
+
+    ``over``: it says that there is no such live order (any more).
+    """
 
     reason: str
+    over: bool = False
 
 
 Outcome = Accepted | Rejected | Lost | NotSent
@@ -127,7 +132,7 @@ async def cancel(link: Caller, order_id: str) -> Order | Gone:
         answer = await link.call(method, {"order_id": order_id}, priority=Priority.PROTECT)
     except CallFailed as error:
         if kind_of(error.code) in CANCEL_READ_BACK or "order_id" in error.data:
-            return Gone(reason=str(error))
+            return Gone(reason=str(error), over=kind_of(error.code) is Kind.RECONCILE)
         raise
     order = understand(method, answer, lambda raw: convert.order(wire.parse(raw, wire.Order)))
     # A cancelled trigger order may still be described as untriggered (dossier section 8.2).

@@ -147,8 +147,10 @@ def add_commands(app: QuartTrio, shell: Shell) -> None:
     async def move_stop() -> Response:
         body = await body_of(MoveBody)
         market = shell.board.market.value
-        mark = None if market is None else market.ticker.mark
-        return await _ask(shell, MoveStop(stop=body.stop, by=OPERATOR, mark=mark))
+        if market is None:
+            return await _ask(shell, MoveStop(stop=body.stop, by=OPERATOR))
+        mark, tick = market.ticker.mark, market.instrument.tick_size
+        return await _ask(shell, MoveStop(stop=body.stop, by=OPERATOR, mark=mark, tick=tick))
 
 
 def add_chaos(app: QuartTrio, kill: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from tradebaas.core.model import Role
+from tradebaas.core.moving import bracket_now
 from tradebaas.core.state import (
     State,
     barrier,
@@ -110,7 +111,7 @@ def position_body(facts: Facts, view: State) -> Body:
         **_head(facts, view),
         "position": view.position,
         "elsewhere": view.elsewhere,
-        "bracket": view.bracket,
+        "bracket": bracket_now(view),
         "protection": live_orders(view, Role.STOP, Role.TAKE),
         "naked_amount": naked_amount(view),
         "naked_since_ms": view.naked_since_ms,

@@ -12,15 +12,15 @@ import trio.testing
 from msgspec.structs import replace as replace_intent
 
 from tests.unit.actors.test_parts import context
-from tests.unit.core.core_kit import INVERSE, D
-from tradebaas.actors import reconciler
+from tests.unit.core.core_kit import INVERSE, D, Story
+from tradebaas.actors import desk, reconciler
 from tradebaas.actors.desk import SLACK_MS, Desk
 from tradebaas.actors.session import Session
 from tradebaas.board import Context
-from tradebaas.core.facts import AbsentFact, LostFact, NotSentFact
+from tradebaas.core.facts import AbsentFact, LostFact, NotSentFact, OrderFact
 from tradebaas.core.messages import Answer, Committed, Report, Request
 from tradebaas.core.messages import Link as LinkDown
-from tradebaas.core.model import Absence, Direction, Intent, Leg, Role
+from tradebaas.core.model import Absence, Direction, Intent, Leg, Order, Role
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import HaltLatch, Pending, State
 from tradebaas.deribit import reads, trade
@@ -283,3 +283,37 @@ async def test_where_a_linked_order_must_rest_the_next_entry_does(
         made.show(replace_intent(intent(), label="tb1-a-2-e", legs=legs))
         await trio.testing.wait_all_tasks_blocked()
     assert asked == [False, resting]
+
+
+@pytest.mark.parametrize(
+    ("told", "over", "ends", "reads_all"),
+    [
+        ("withdrawn", True, True, False),  # a name that nobody knows
+        ("cancelled", True, True, False),
+        ("untriggered", True, False, True),  # a contradiction: what is open at all decides
+        ("withdrawn", False, False, True),  # the refusal says nothing about the order
+    ],
+)
+async def test_one_answer_that_an_order_is_over_ends_its_cancels(
+    autojump_clock: Auto,
+    monkeypatch: pytest.MonkeyPatch,
+    told: str,
+    over: bool,
+    ends: bool,
+    reads_all: bool,
+) -> None:
+    async def refused(_: Link, __: str) -> trade.Gone:
+        return trade.Gone(reason="11044 not_open_order", over=over)
+
+    async def read(_: Link, order_id: str) -> Order:
+        return replace_intent(Story().order("", order_id).order, state=told)
+
+    monkeypatch.setattr(trade, "cancel", refused)
+    monkeypatch.setattr(reads, "order", read)
+    monkeypatch.setattr(desk, "UNWANTED_FOR_S", 0.0)
+    async with scene() as made:
+        await made.desk.cancel(("7",))
+        (fact,) = made.facts()
+        assert isinstance(fact, OrderFact)
+        assert fact.order.live is not ends
+        assert made.desk.survey_wanted.is_set() is reads_all

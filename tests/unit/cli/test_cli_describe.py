@@ -281,6 +281,10 @@ CASES: list[tuple[e.Event, str]] = [
     (stop_events.EditEnded(order_id="7", reason=""), "edit of stop 7: carried out"),
     (stop_events.EditEnded(order_id="7", reason="late"), "edit of stop 7: not carried out: late"),
     (e.ForeignFound(key="k", detail="order 5"), "not ours: order 5"),
+    (
+        e.CancelIntended(key="order 7", why="[foreign] orders = close"),
+        "cancel of order 7, which is not ours: [foreign] orders = close",
+    ),
     (e.ForeignGone(key="k"), "no longer there, was not ours: k"),
     (
         e.FrameRefused(at_ms=1, raw="x" * 100, reason="not\nJSON"),

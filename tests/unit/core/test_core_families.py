@@ -8,7 +8,7 @@ from tradebaas.core.events import TradeClosed
 from tradebaas.core.facts import FillFact, OrderFact
 from tradebaas.core.families import MAX_FAMILY, joined
 from tradebaas.core.model import Phase, Role
-from tradebaas.core.owners import STANDS_MS, to_cancel
+from tradebaas.core.owners import STANDS_MS, plan
 from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import cover
 
@@ -83,7 +83,7 @@ def test_a_leg_that_is_told_before_its_entry_is_foreign_for_a_moment_only() -> N
     entry = story.order(intent.label, "entry", state="open").order
     story.facts(OrderFact(order=replace(entry, oto_order_ids=("oto-s",))))
     assert story.state.foreign == {}
-    assert to_cancel(story.state, story.now + STANDS_MS, limits) == ()
+    assert plan(story.state, story.now + STANDS_MS, limits) is None
 
 
 def test_without_an_edge_it_is_the_owners() -> None:

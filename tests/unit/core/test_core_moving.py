@@ -3,15 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.unit.core.core_kit import BUY, LIMITS, SELL, D, Story, kinds, only
+from tests.unit.core.core_kit import BUY, INVERSE, LIMITS, SELL, D, Story, kinds, only
 from tradebaas.core.draft import Draft
 from tradebaas.core.events import CloseRequested, OrderIntended
 from tradebaas.core.facts import EditFact, OrderFact
 from tradebaas.core.messages import ClosePosition, MoveStop
 from tradebaas.core.model import Direction, Edit
-from tradebaas.core.moving import AGAIN_REAL_MS, tightens
+from tradebaas.core.moving import AGAIN_REAL_MS, bracket_now, tightens
 from tradebaas.core.state import cover
 from tradebaas.core.stop_events import EditEnded, EditIntended, StopMoved
+
+TICK = INVERSE.tick_size
 
 
 def entered(direction: Direction = BUY) -> Story:
@@ -65,6 +67,25 @@ def test_a_price_between_two_ticks_goes_away_from_the_market() -> None:
     assert edited(story).trigger_price == D(79_500)
 
 
+def test_who_knows_the_tick_is_told_the_price_that_will_be_placed() -> None:
+    story = entered()
+    story.tell(MoveStop(stop=D("79500.3"), by="test", tick=TICK))
+    assert only(story.events, StopMoved).moved.stop == D(79_500)
+    story.now += 5
+    refused = story.refusal(MoveStop(stop=D("79500.4"), by="test", tick=TICK))
+    assert "it is at 79500" in refused
+
+
+def test_the_bracket_is_shown_with_the_stop_where_it_was_moved_to() -> None:
+    story = entered()
+    planned = story.state.bracket
+    assert planned is not None
+    assert bracket_now(story.state) == planned
+    move(story, "79500")
+    assert story.state.bracket == planned, "the plan stays in the log"
+    assert bracket_now(story.state) == replace(planned, stop=D(79_500))
+
+
 @pytest.mark.parametrize(
     ("stop", "mark", "why"),
     [
@@ -85,8 +106,8 @@ def test_it_is_never_moved_back() -> None:
     story = entered()
     move(story, "79500")
     assert "it is at 79500" in story.refusal(MoveStop(stop=D(79_400), by="test"))
-    assert not tightens(story.state, D(79_500), LIMITS)
-    assert tightens(story.state, D(79_501), LIMITS)
+    assert not tightens(story.state, D("79500.4"), TICK, LIMITS)
+    assert tightens(story.state, D("79500.5"), TICK, LIMITS)
 
 
 def test_without_a_position_or_while_it_is_closed_nothing_is_moved() -> None:
@@ -94,7 +115,7 @@ def test_without_a_position_or_while_it_is_closed_nothing_is_moved() -> None:
     story = entered()
     story.tell(ClosePosition(reason="test"))
     assert "being closed" in story.refusal(MoveStop(stop=D(79_500), by="test"))
-    assert not tightens(story.state, D(79_500), LIMITS)
+    assert not tightens(story.state, D(79_500), TICK, LIMITS)
 
 
 def test_an_edit_without_an_answer_is_read_back_and_made_again() -> None:

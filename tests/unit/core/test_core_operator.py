@@ -20,7 +20,7 @@ from tradebaas.core.messages import (
     StartLife,
 )
 from tradebaas.core.model import Phase
-from tradebaas.core.state import barrier
+from tradebaas.core.state import HaltLatch, barrier
 
 PHASES = list(Phase)
 
@@ -284,3 +284,11 @@ def test_a_recovery_is_recorded_and_ends_the_findings() -> None:
 def test_no_phase_of_a_story_breaks_an_invariant() -> None:
     for phase in PHASES:
         assert violations(in_phase(phase).state) == {}
+
+
+def test_the_same_halt_again_is_no_event_and_another_ones_takes_over() -> None:
+    story = Story().up()
+    assert "Halted" in kinds(story.tell(Halt(by="operator", reason="news")))
+    assert story.tell(Halt(by="operator", reason="news")) == ()
+    assert "Halted" in kinds(story.tell(Halt(by="breaker", reason="news")))
+    assert story.state.halted == HaltLatch(by="breaker", reason="news")

@@ -8,6 +8,7 @@ from tests.unit.core.core_kit import BUY, INVERSE, LIMITS, SELL, D, Story, kinds
 from tradebaas.core.duties import unwanted
 from tradebaas.core.elsewhere import naked
 from tradebaas.core.events import (
+    CancelIntended,
     CloseRequested,
     Event,
     Halted,
@@ -19,8 +20,8 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.facts import AbsentFact, LostFact, OrderFact, PositionFact
 from tradebaas.core.messages import Halt, Resume, Tend
-from tradebaas.core.model import Absence, Market, Phase, Role
-from tradebaas.core.owners import STANDS_MS, to_cancel
+from tradebaas.core.model import GONE, Absence, Market, Phase, Role
+from tradebaas.core.owners import STANDS_MS, plan, to_cancel
 from tradebaas.core.proof import PLACES
 from tradebaas.core.risk import Policy
 from tradebaas.core.state import barrier, cover, naked_amount
@@ -142,7 +143,7 @@ def test_by_default_an_order_of_the_owners_is_left_alone() -> None:
     story = Story()
     story.entered()
     story.facts(owners(story))
-    assert to_cancel(story.state, story.now + 10 * STANDS_MS, LIMITS) == ()
+    assert plan(story.state, story.now + 10 * STANDS_MS, LIMITS) is None
     assert "foreign order his" in story.state.foreign["order his"]
     assert cover(story.state) == 1000, "and covers nothing"
 
@@ -151,11 +152,30 @@ def test_only_with_close_it_is_cancelled_once_it_has_stood() -> None:
     story = Story(limits=CLOSE).up()
     story.facts(owners(story))
     for limits in (LIMITS, ADOPT):
-        assert to_cancel(story.state, story.now + STANDS_MS, limits) == ()
-    assert to_cancel(story.state, story.now + STANDS_MS - 1, CLOSE) == ()
-    assert to_cancel(story.state, story.now + STANDS_MS, CLOSE) == ("his",)
+        assert plan(story.state, story.now + STANDS_MS, limits) is None
+    assert plan(story.state, story.now + STANDS_MS - 1, CLOSE) is None
+    intended = plan(story.state, story.now + STANDS_MS, CLOSE)
+    assert intended == CancelIntended(key="order his", why="[foreign] orders = close")
+    assert to_cancel(story.state, CLOSE) == (), "not before that is in the log"
+    story.now += STANDS_MS
+    (told,) = story.tend()
+    assert told == intended
+    assert to_cancel(story.state, CLOSE) == ("his",)
+    assert to_cancel(story.state, LIMITS) == (), "the owner has changed the configuration"
+    assert plan(story.state, story.now, CLOSE) is None, "once is enough"
     story.unlink()
-    assert to_cancel(story.state, story.now + STANDS_MS, CLOSE) == (), "nor unread"
+    assert to_cancel(story.state, CLOSE) == (), "nor unread"
+
+
+def test_an_order_that_is_gone_is_cancelled_no_more() -> None:
+    story = Story(limits=CLOSE).up()
+    order = owners(story)
+    story.facts(order)
+    story.now += STANDS_MS
+    story.tend()
+    story.facts(OrderFact(order=replace(order.order, state=GONE)))
+    assert to_cancel(story.state, CLOSE) == ()
+    assert story.state.cancelling == ()
 
 
 def test_an_order_of_before_this_store_is_not_cancelled() -> None:
@@ -163,7 +183,7 @@ def test_an_order_of_before_this_store_is_not_cancelled() -> None:
     story.start()
     story.link()
     story.reconcile(owners(story), orders=("his",))
-    assert to_cancel(story.state, story.now + STANDS_MS, CLOSE) == ()
+    assert plan(story.state, story.now + STANDS_MS, CLOSE) is None
 
 
 def test_an_adopted_stop_covers_and_goes_with_the_position() -> None:
@@ -349,6 +369,10 @@ def test_a_liquidation_halts_and_says_what_to_do() -> None:
     assert "Add funds" in halted.reason
     assert "tradebaas resume" in halted.reason
     assert only(events, CloseRequested), "what is left is closed"
+    story.tend()
+    close = next(i for i in story.state.pending.values() if i.intent.role is Role.CLOSE).intent
+    story.facts(story.fill(close.label, "600", direction=SELL))
+    assert only(story.events, TradeClosed).trade.exit_reason == "liquidation", "whoever sold it"
 
 
 def test_a_liquidation_of_the_owners_halts_once() -> None:

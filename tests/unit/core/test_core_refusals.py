@@ -28,10 +28,20 @@ def test_one_that_is_taken_wipes_them_out() -> None:
     assert refusals.problem(AT_MS) == ""
 
 
-def test_it_is_over_after_a_while_and_counts_afresh() -> None:
+def test_after_a_while_one_may_try_and_one_refusal_more_is_enough() -> None:
     refusals = refused(3)
     over_ms = AT_MS + 2 + PAUSE_MS
     assert refusals.problem(over_ms - 1) != ""
     assert refusals.problem(over_ms) == ""
-    refusals.refused("no", over_ms)
-    assert refusals.problem(over_ms) == ""
+    refusals.refused("still no", over_ms)
+    assert refusals.problem(over_ms) == "4 in a row, the last with still no"
+    assert refusals.problem(over_ms + PAUSE_MS) == ""
+
+
+def test_the_one_that_is_taken_then_ends_the_row() -> None:
+    refusals = refused(3)
+    over_ms = AT_MS + 2 + PAUSE_MS
+    refusals.accepted()
+    for number in range(2):
+        refusals.refused("no", over_ms + number)
+    assert refusals.problem(over_ms + 1) == ""
