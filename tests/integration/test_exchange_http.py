@@ -349,6 +349,11 @@ async def test_in_maintenance_the_front_answers(tmp_path: Path) -> None:
         with pytest.RaisesGroup(ConnectionRejected):
             async with connect(url):
                 pass
+        # Who began it can look, and end it, whatever form the call has.
+        assert (await got(http, "admin/state"))["clients"] == 0
+        body = {"method": "admin/maintenance", "params": {"after_ms": 0, "for_ms": 0}}
+        assert (await http.post("", json=body)).json()["result"] == "ok"
+        assert (await http.get("public/status")).status_code == 200
 
 
 async def test_a_websocket_is_opened_on_the_connection_of_the_last_request(tmp_path: Path) -> None:

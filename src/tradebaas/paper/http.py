@@ -14,7 +14,7 @@ import h11
 import trio
 
 from tradebaas.paper.connections import Seats
-from tradebaas.paper.http_calls import TurnedAway, status_of, visit_of
+from tradebaas.paper.http_calls import TurnedAway, Visit, is_steering, status_of, visit_of
 from tradebaas.paper.rpc import MAX_FRAME_BYTES
 from tradebaas.paper.sessions import is_near
 from tradebaas.paper.steps import Steps, Stopped
@@ -189,6 +189,10 @@ class Http:
             longest.cancel()
         return longest is not None
 
+    def _steers(self, visit: Visit, peer: str) -> bool:
+        """Return whether a driver calls, who alone can end a maintenance before its time."""
+        return self._steps.exchange.config.admin and is_near(peer) and is_steering(visit.text)
+
     async def _begins(self, client: Client) -> bool:
         with trio.move_on_after(IDLE_S) as patience:
             self._idle[patience] = None
@@ -207,7 +211,7 @@ class Http:
             if asked.of_page and exchange.config.admin and is_near(peer):
                 raise TurnedAway(403, NO_PAGES)
             visit = visit_of(asked.verb, asked.target, asked.authorization, asked.body)
-            if exchange.terms.maintained(exchange.now_ms):
+            if exchange.terms.maintained(exchange.now_ms) and not self._steers(visit, peer):
                 raise TurnedAway(*SHUT)
             if self._seats.full:
                 raise TurnedAway(*BUSY)

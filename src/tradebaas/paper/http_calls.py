@@ -77,6 +77,18 @@ def visit_of(verb: str, target: str, authorization: str, body: bytes) -> Visit:
     return Visit(frame, _proof(authorization, f"{verb}\n{target}\n{text}\n"))
 
 
+class _Named(msgspec.Struct):
+    method: str
+
+
+def is_steering(text: str) -> bool:
+    """Return whether a frame calls a method of a driver's."""
+    try:
+        return msgspec.json.decode(text, type=_Named).method in ADMIN_METHODS
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+
+
 # -- the frame ------------------------------------------------------------------------------------
 
 
