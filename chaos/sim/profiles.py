@@ -42,6 +42,7 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
         "funding": Decimal(0),
         "foreign": ForeignSection(),
         "trail": False,
+        "certain": (),
     }
     changes = usual | changes
     return lambda swarm: replace(

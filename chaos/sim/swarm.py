@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chaos.sim import kernel
 from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
+from chaos.world.faults import GROUPS
 from tradebaas.board import USUAL, Capacities
 from tradebaas.config import (
     Config,
@@ -71,6 +72,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     missing stop may be late, until the next full read or the one after it: by ``news_s``.
     ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
     premium that it makes funding of. ``foreign`` is what the daemon does about the owner's.
+    ``certain`` are faults of the exchange's that are provoked at the end, each until it has struck.
     """
 
     seed: int
@@ -107,6 +109,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     readings: Readings = Readings()
     funding: Decimal = Decimal(0)
     foreign: ForeignSection = ForeignSection()
+    certain: tuple[str, ...] = ()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -202,7 +205,8 @@ def draw(seed: int, deaths: int) -> Swarm:
     )
     if rng.random() < 0.3:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
-    return replace(swarm, rates=swarm.rates | _rates(rng, LAST))
+    swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST), certain=_certain(seed))
+    return replace(swarm, trail=True) if GROUPS["edits"].keys() & set(swarm.certain) else swarm
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -246,6 +250,16 @@ MOST_OFTEN = {
     "market": 1.0,
 }
 """Strikes per virtual second of each kind of fault, where a seed has most of it."""
+
+
+IN_TURN = tuple(name for group in (*MOST_OFTEN, "edits") for name in GROUPS.get(group, ()))
+EACH = 4
+
+
+def _certain(seed: int) -> tuple[str, ...]:
+    """So many in each world, by the seed's number and not by chance: a batch of consecutive seeds
+    has them all, and each one as often as the next."""
+    return tuple(IN_TURN[(seed * EACH + number) % len(IN_TURN)] for number in range(EACH))
 
 
 LATEST = {"skew": 0.2}
