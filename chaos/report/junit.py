@@ -1,9 +1,10 @@
 """The verdict as JUnit XML, for a CI system: one test case for each thing that could have failed.
 
-An invariant, a required rare situation and a mutant is a test case each; a fault that the machine
-does not permit is a skipped one. A failure carries where it was found, its text, its evidence and
-the command that shows it again. The form is the common part of what CI systems read: one suite in
-``testsuites``, at most one outcome in a test case, no character that XML forbids.
+An invariant, a required rare situation, a mutant and a kind of fault that never struck is a test
+case each; a fault that the machine does not permit is a skipped one. A failure carries where it was
+found, its text, its evidence and the command that shows it again. The form is the common part of
+what CI systems read: one suite in ``testsuites``, at most one outcome in a test case, no character
+that XML forbids.
 """
 
 import re
@@ -87,7 +88,7 @@ def _cases(verdict: Verdict) -> Iterator[Case]:
             yield _situation(name, visits)
     yield from map(_mutant, tally.mutants)
     for name in tally.unstruck:
-        yield Case("faults", name, skipped="never struck")
+        yield Case("faults", name, "never struck")
     for skipped in tally.skipped:
         yield Case("faults", skipped.fault, skipped=skipped.reason)
 

@@ -47,7 +47,7 @@ def listings(tally: Tally) -> list[Listing]:
     states = words.states(tally)
     causes = (RECOVERY, SECOND_RECOVERY)
     mine = (
-        _listed("faults that struck", tally.faults),
+        _listed("faults that struck", dict(sorted(tally.faults.items()))),
         _grid("deaths by state", tally.deaths, states, words.kinds(tally)),
         _grid("of these, during a recovery", tally.recovering, states, causes),
         _spread("time to recover", recoveries(tally), {"p50": 0.5, "p95": 0.95}),

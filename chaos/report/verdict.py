@@ -142,7 +142,7 @@ class Tally(Struct, frozen=True):
 
     virtual_ms  how long it was by the daemon's clock, which is the one that its limits are told in
     exchange_ms how long it was by the exchange's clock, which may run many times as fast
-    faults      kind -> how often it struck, not how often it was armed; a listed 0 is named
+    faults      kind -> how often it struck, not how often it was armed; a listed 0 is a failure
     deaths      lifecycle state -> kind ("process", "power cut", "actor") -> number
     recovering  state -> "recovery" or "recovery of the recovery" -> how many of those deaths fell
                 into one; each is in ``deaths`` as well
@@ -191,7 +191,7 @@ class Tally(Struct, frozen=True):
 
     @property
     def unstruck(self) -> list[str]:
-        """Kinds of fault that were drawn from and never struck; the report names them."""
+        """Kinds of fault that had to strike and never did."""
         return [name for name, times in self.faults.items() if not times]
 
     @property
@@ -257,6 +257,8 @@ class Verdict(Struct, frozen=True):
             (len(tally.survivors), "mutant survived", "mutants survived", _names(tally.survivors)),
             (len(tally.unvisited), "required situation not visited",
              "required situations not visited", ", ".join(tally.unvisited)),
+            (len(tally.unstruck), "kind of fault never struck",
+             "kinds of fault never struck", ", ".join(tally.unstruck)),
             (len(tally.unchecked), "invariant never checked",
              "invariants never checked", ", ".join(tally.unchecked)),
         )  # fmt: skip

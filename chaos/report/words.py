@@ -85,7 +85,6 @@ def paces(verdict: Verdict) -> list[tuple[str, str]]:
         ("deaths per second", number(verdict.deaths_per_second) if real else ""),
         ("recoveries", number(tally.recovered)),
     ]
-    rows += [("never struck", ", ".join(tally.unstruck))]
     return [row for row in [*rows, *((n, number(v)) for n, v in tally.figures.items())] if row[1]]
 
 

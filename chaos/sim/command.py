@@ -13,7 +13,7 @@ from chaos.report.output import Output, deliver, output_options
 from chaos.report.verdict import Run, Verdict, of_few
 from chaos.sim import batch, profiles, rare
 from chaos.sim.swarm import draw
-from chaos.sim.tally import STRIKING, tally_of
+from chaos.sim.tally import must_strike, tally_of
 from chaos.sim.world import play
 
 DEATHS = 25
@@ -47,7 +47,7 @@ def sim_command(
     if seed is None:
         which = range(first, first + seeds)
         wanted = rare.wanted(profile, seeds)
-        kinds = STRIKING if wanted and profile is None else ()
+        kinds = must_strike(profile, seeds)
         tally = batch.run(which, world, click.echo, wanted, kinds)
         command = f"chaos sim --seeds {seeds} --first {first} {how}"
         trials, words = seeds, f"{first} to {first + seeds - 1}"

@@ -13,7 +13,7 @@ from chaos.sim.liveness import until
 from chaos.sim.wire import Weather
 from chaos.world.faults import ARMING, GROUPS
 from chaos.world.storage import FaultKind
-from tradebaas.core.messages import Arm, Disarm
+from tradebaas.core.messages import Arm, ClosePosition, Disarm
 from tradebaas.core.model import Phase
 
 if TYPE_CHECKING:
@@ -271,6 +271,7 @@ async def _step_clock(nemesis: "Nemesis") -> str:
 CLOCK: dict[str, Deed] = {"step": _step_clock}
 
 
+OUR_STOP = "owner cancels our stop"
 MOMENTS_S = (0.0, 0.0005, 0.005, 0.05)
 SET_MEANWHILE = "exchange's clock set while an intent was open"
 
@@ -290,17 +291,39 @@ async def _set_meanwhile(nemesis: "Nemesis") -> str:
 
 async def _cut_unsent(nemesis: "Nemesis") -> str:
     """Nobody reads what the daemon writes, and the connection goes with an intent behind that: the
-    link writes one call at a time, and asks whether an order may still go when it is its turn."""
+    link writes one call at a time, and asks whether an order may still go when it is its turn.
+
+    The exchange asks for a sign of life, so that there is something to be behind, and the owner
+    takes the stop of an open position away, so that there is something to send."""
+    await until(nemesis.rests, 0.01)
     pipes = [connection.up for connection in nemesis.world.network.connections]
-    for pipe in pipes:
-        pipe.stall()
     with trio.move_on_after(LONGEST_WATCH_S):
+        for pipe in pipes:
+            pipe.stall()
+        await nemesis.ask_for_life()
         await until(lambda: any(pipe.under_way for pipe in pipes), 0.01)
+        if await nemesis.inflict(OUR_STOP):
+            nemesis.counting("owner", OUR_STOP)()
         await nemesis.intent_is_open()
         return await _cut(nemesis)
     for pipe in pipes:
         pipe.flow()
     return ""
+
+
+async def _close(nemesis: "Nemesis") -> str:
+    """What the daemon cancels are mostly the legs of a position that it was told to close."""
+    await nemesis.world.operator.try_command(ClosePosition(reason="for its cancels"))
+    return "close"
+
+
+async def _wait(_nemesis: "Nemesis") -> str:
+    return "nothing"
+
+
+async def _gap(nemesis: "Nemesis") -> str:
+    name = nemesis.rng.choice(("gap through the stop", "gap through the take"))
+    return await nemesis.inflict(name)
 
 
 UNSENT: dict[str, Deed] = {"cut with an intent behind a slow reader": _cut_unsent}
@@ -317,6 +340,8 @@ TABLES: dict[str, dict[str, Deed]] = {
     "skew": SKEW,
     "unsent": UNSENT,
 }
+STIRRING: tuple[Deed, ...] = (_wait, _wait, _gap, _close, _cut)
+"""What has the daemon call the exchange, in a world in which nothing else happens."""
 ARMING_DEEDS = ARMING | DISK.keys()
 """What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""
 

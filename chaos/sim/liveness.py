@@ -29,9 +29,9 @@ DAY_MS = 86_400_000
 EVENING_MS = 600_000
 """Before midnight; long enough for an entry that is refused, and for one that no longer is."""
 PROVOKE_S = 10.0
-STOP_BACK = "a stop that was taken away came back"
 STIRRING = ("market jumps", "gap through the stop", "gap through the take")
 """What makes trades in a quiet world."""
+STOP_BACK = "a stop that was taken away came back"
 RESTART_S = 0.1
 """systemd's RestartSec."""
 RECOVERY_S = 0.5

@@ -7,17 +7,20 @@ table (``chaos.sim.deeds``). What must end later is ended by the deed itself, or
 import random
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, final
 
 import trio
 
-from chaos.sim.deeds import ARMING_DEEDS, TABLES, Deed
+from chaos.sim.deeds import ARMING_DEEDS, STIRRING, TABLES, Deed
+from chaos.sim.operator import free
 from chaos.sim.wire import CALM
 from chaos.world.faults import GROUP_OF, Scene, quiet, strike
 from chaos.world.faults_scene import CANCEL, EDIT
 from tradebaas.core.model import Phase
 from tradebaas.core.state import State
 from tradebaas.paper.steps import Stopped
+from tradebaas.paper.websockets import TEST_REQUEST
 
 if TYPE_CHECKING:
     from chaos.sim.world import World
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_ARMED = 10
 """Faults of other calls than cancels, which come too seldom to be met before all are taken back."""
+TURNS = 40
+"""Half candles that a fault may take to strike."""
+RESTING = (Phase.ANALYZING, Phase.POSITION_OPEN)
 LONGEST_S = 60.0
 """Half an hour of an exchange that runs at 60 times real speed, and more."""
 
@@ -66,6 +72,22 @@ class Nemesis:
                 if name not in ARMING_DEEDS:
                     self.counting(kind, name)()
                 self.world.timeline.tell(kind, f"{name}: {done}")
+
+    async def provoke(self, name: str) -> None:
+        """Have a row strike in a world in which nothing else goes wrong, if it can be had at all:
+        most wait for a call, so there is trade, and now and then a new login or a close."""
+        kind, pause_s = f"{GROUP_OF[name]}: {name}", max(0.2, 30.0 / self.world.swarm.rate)
+        before = self.deeds[kind]
+        for stirring in self.rng.choices(STIRRING, k=TURNS):
+            await self.world.operator.care()
+            done = await self.inflict(name)
+            if done and name not in ARMING_DEEDS:
+                self.counting(GROUP_OF[name], name)()
+            self.world.timeline.tell(kind, f"in its turn: {done}")
+            await stirring(self)
+            await trio.sleep(pause_s)
+            if self.deeds[kind] > before:
+                return
 
     def counting(self, kind: str, name: str) -> Callable[[], None]:
         """What counts one more strike of a deed."""
@@ -143,6 +165,20 @@ class Nemesis:
     async def position_is_open(self) -> None:
         """Likewise for a position of ours."""
         await self._shows(lambda state: state.phase is Phase.POSITION_OPEN)
+
+    def rests(self) -> bool:
+        """Whether nothing is pending, and there is a position or there may soon be one."""
+        process, state = self.world.machine.process, self._view()
+        if process is None or state is None:
+            return False
+        return process.alive and free(state) and state.phase in RESTING
+
+    async def ask_for_life(self) -> None:
+        """The exchange asks each client for a sign of life, as it may at any time."""
+        scene = self._scene()
+        if scene is not None:
+            for number in scene.clients():
+                await self._act(partial(scene.exchange.outbox.send, number, TEST_REQUEST))
 
     async def _shows(self, wanted: Callable[[State], bool]) -> None:
         process, version = self.world.machine.process, 0

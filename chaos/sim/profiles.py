@@ -43,6 +43,7 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
         "foreign": ForeignSection(),
         "trail": False,
         "price_age_ms": USUAL_AGE_MS,
+        "certain": (),
     }
     changes = usual | changes
     return lambda swarm: replace(

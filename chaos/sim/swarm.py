@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chaos.sim import kernel
 from chaos.sim.judge import Patience
 from chaos.sim.wire import CALM, Weather
+from chaos.world.faults import GROUPS
 from tradebaas.board import USUAL, Capacities
 from tradebaas.config import (
     Config,
@@ -42,7 +43,7 @@ INSTRUMENTS = ("BTC-PERPETUAL", "BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
 SNUG = Decimal("2.23")
 """Leverage per percent of risk that an entry of the strategy's hardly needs: one whose stop the
 market has come nearer to meanwhile needs more, and must be refused."""
-LARGE = Decimal("2.3")
+LARGE = Decimal("2.6")
 """Likewise the amount per percent of risk, of the linear contract."""
 POLICIES = ("quarantine", "quarantine", "adopt", "close")
 """What becomes of the owner's orders and positions; half of the worlds leave them alone."""
@@ -74,6 +75,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
     premium that it makes funding of. ``foreign`` is what the daemon does about the owner's,
     ``price_age_ms`` how old, in its time, the prices of an entry may be.
+    ``certain`` are faults of the exchange's that are provoked at the end, each until it has struck.
     """
 
     seed: int
@@ -111,6 +113,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     funding: Decimal = Decimal(0)
     foreign: ForeignSection = ForeignSection()
     price_age_ms: int = USUAL_AGE_MS
+    certain: tuple[str, ...] = ()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -207,8 +210,9 @@ def draw(seed: int, deaths: int) -> Swarm:
     )
     if rng.random() < 0.3:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
-    swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST))
-    return replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, 1_500)))
+    swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST), certain=_certain(seed))
+    swarm = replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, 1_500)))
+    return replace(swarm, trail=True) if GROUPS["edits"].keys() & set(swarm.certain) else swarm
 
 
 def _readings(rng: random.Random) -> Readings:
@@ -252,6 +256,16 @@ MOST_OFTEN = {
     "market": 1.0,
 }
 """Strikes per virtual second of each kind of fault, where a seed has most of it."""
+
+
+IN_TURN = tuple(name for group in (*MOST_OFTEN, "edits") for name in GROUPS.get(group, ()))
+EACH = 4
+
+
+def _certain(seed: int) -> tuple[str, ...]:
+    """So many in each world, by the seed's number and not by chance: a batch of consecutive seeds
+    has them all, and each one as often as the next."""
+    return tuple(IN_TURN[(seed * EACH + number) % len(IN_TURN)] for number in range(EACH))
 
 
 LATEST = {"skew": 0.2}

@@ -23,15 +23,22 @@ from chaos.world.books import Books
 from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
+SEEDS_FOR_EACH = 200
+"""So many worlds, one after the other, have each of ``swarm.IN_TURN`` provoked seven times."""
 STRIKING = (*kinds((*MOST_OFTEN, *LATEST, *TRAILED, *LAST)), *map(str, Deed))
 """Every kind of fault, and of death, that a general world may draw."""
+
+
+def must_strike(profile: str | None, seeds: int) -> tuple[str, ...]:
+    """The kinds of which a batch must have seen at least one; of a narrowed world none."""
+    return STRIKING if profile is None and seeds >= SEEDS_FOR_EACH else ()
 
 
 def tally_of(
     outcome: Outcome, wanted: Collection[str] = (), striking: Collection[str] = ()
 ) -> Tally:
-    """The tally of a world. Its batch must visit the rare situations in ``wanted``, and names which
-    of the kinds of fault in ``striking`` never struck."""
+    """The tally of a world. Its batch must visit the rare situations in ``wanted``, and have each
+    kind of fault in ``striking`` strike."""
     deaths, story, rate = outcome.deaths, outcome.story, outcome.swarm.rate
     return Tally(
         virtual_ms=round(outcome.virtual_s * 1000),

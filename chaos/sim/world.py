@@ -221,6 +221,9 @@ class World:
         if await self._found_enough():
             return
         await self.nemesis.calm()
+        for name in self.swarm.certain:
+            await self.nemesis.provoke(name)
+            await self.nemesis.calm()
         if not await liveness.closes(self) or not await self._comes_to_rest():
             return
         self._judge(flat=False)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from chaos.sim.command import sim_command
 from chaos.sim.kernel import ROOT
 from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import KINDS
-from chaos.sim.swarm import draw
-from chaos.sim.tally import STRIKING, tally_of
+from chaos.sim.swarm import IN_TURN, draw
+from chaos.sim.tally import STRIKING, must_strike, tally_of
 from chaos.sim.world import Outcome, play
 from chaos.world.court import LEDGERS
 from chaos.world.faults import FAULTS, Scene
@@ -169,6 +170,29 @@ def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
     assert outcome.faults["calls: order lost, cut"] > 3
 
 
+def test_in_its_turn_each_of_the_exchanges_faults_is_certain() -> None:
+    turns = Counter(name for seed in range(7, 207) for name in draw(seed, 6).certain)
+    assert set(turns) == set(IN_TURN)
+    assert min(turns.values()) >= 7
+    assert profiles.world("crew", 7).certain == ()
+
+
+@pytest.mark.parametrize("seed, group", [(3, "calls"), (25, "edits")])
+def test_a_fault_whose_turn_it_is_strikes_without_any_chance(seed: int, group: str) -> None:
+    swarm = replace(draw(seed, 0), faults_s=0.1, rates={})
+    assert any("cancel" in name or "edit" in name for name in swarm.certain)
+    outcome = play(swarm)
+    assert outcome.passed, told(outcome)
+    assert {name for name in swarm.certain if not outcome.faults[f"{group}: {name}"]} == set()
+
+
+def test_an_intent_behind_a_slow_reader_is_never_sent() -> None:
+    drawn = profiles.world("deaths", 1)
+    outcome = play(replace(drawn, rates={"unsent": 3.0}, deeds=(), deaths=0, faults_s=40.0))
+    assert outcome.passed, told(outcome)
+    assert rare.visited(outcome)["intent that was never sent"] > 3
+
+
 def test_a_world_is_tallied() -> None:
     outcome = play(draw(11, 3))
     tally = tally_of(outcome, rare.SITUATIONS, STRIKING)
@@ -207,6 +231,8 @@ def test_what_a_large_batch_must_have_visited() -> None:
         rare.wanted(None, 99) == rare.wanted("crew", 1000) == rare.wanted(profiles.RUSH, 63) == ()
     )
     assert set(rare.wanted(None, 100)) == set(rare.SITUATIONS)
+    assert must_strike(None, 199) == must_strike(profiles.RUSH, 1000) == ()
+    assert must_strike(None, 200) == STRIKING
     rushed = rare.wanted(profiles.RUSH, 64)
     assert set(rushed) < set(rare.SITUATIONS)
     outcome = play(replace(profiles.world(profiles.RUSH, 90001), deaths=5))

@@ -97,5 +97,6 @@ def broken() -> Verdict:
         mutants=(Mutant("no fsync", "Durable", "seed 1", 0.8), Mutant("resend", seconds=3.5)),
         rare={"late fill": Visits(), "archive only": Visits(3), "not asked for": Visits(0, 0)},
         checked={"Once": 7, "Protected": 7, "Bounded": 0},
+        faults={"order lost": 3, "cancel lost": 0},
     )
     return Verdict(RUN, tally)

@@ -65,7 +65,7 @@ def test_a_run_that_passed_has_a_case_for_each_thing_that_could_have_failed() ->
 
 def test_each_flaw_is_a_failed_case() -> None:
     root = checked(encode(broken()))
-    for name in ("Once", "Protected", "Bounded", "late fill", "resend"):
+    for name in ("Once", "Protected", "Bounded", "late fill", "cancel lost", "resend"):
         outcome = outcome_of(root, name)
         assert outcome is not None, name
         assert outcome.tag == "failure"

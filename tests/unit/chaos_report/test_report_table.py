@@ -32,17 +32,17 @@ def test_a_long_name_is_broken_before_a_figure() -> None:
     assert "1,234,567   1,000,000   visited" in text
 
 
-def test_a_fault_that_never_struck_is_named() -> None:
-    text = printed(Verdict(RUN, Tally(faults={"order lost": 3, "cancel lost": 0})))
-    (line,) = (line for line in text.splitlines() if line.startswith("never struck"))
-    assert line.split("  ")[-1].strip() == "cancel lost"
+def test_the_faults_that_struck_are_sorted() -> None:
+    text = printed(Verdict(RUN, Tally(faults={"order lost": 3, "cancel lost": 1, "edit lost": 7})))
+    rows = [line.split("  ")[0] for line in text.splitlines() if " lost " in line]
+    assert rows == ["cancel lost", "edit lost", "order lost"]
 
 
 def test_the_last_line_is_the_verdict() -> None:
     assert printed(passed()).splitlines()[-1] == "PASSED: 200 seeds, 9,573 deaths, 0 violations"
     assert printed(broken(), width=300).splitlines()[-1] == (
         "FAILED: 2 violations; 1 mutant survived: resend; 1 required situation not visited: "
-        "late fill; 1 invariant never checked: Bounded"
+        "late fill; 1 kind of fault never struck: cancel lost; 1 invariant never checked: Bounded"
     )
 
 

@@ -117,6 +117,7 @@ WORSE: list[tuple[str, Tally]] = [
     ("1 mutant survived: resend", Tally(mutants=(Mutant("resend"),))),
     ("1 required situation not visited: x", Tally(rare={"x": Visits()})),
     ("1 required situation not visited: x", Tally(rare={"x": Visits(4, 5)})),
+    ("1 kind of fault never struck: y", Tally(faults={"x": 1, "y": 0})),
     ("1 invariant never checked: Same", Tally(checked={"Same": 0})),
 ]
 
