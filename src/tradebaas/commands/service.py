@@ -86,6 +86,7 @@ def restart(name: str) -> None:
 
     Positions keep their stops at the exchange meanwhile.
     """
+    from tradebaas.service.answers import first_answer
     from tradebaas.service.daemons import Daemon, comes_up, last_words
     from tradebaas.service.system import StepFailed, check_system
 
@@ -94,6 +95,8 @@ def restart(name: str) -> None:
     if not comes_up(daemon):
         raise StepFailed(f"{daemon.unit} did not become ready. Its words:\n{last_words(daemon)}")
     _tell("daemon", f"{daemon.unit} was restarted")
+    answer = first_answer(daemon)
+    _tell("exchange", f"{answer.outcome}: {answer.says}")
 
 
 @service.command()

@@ -6,8 +6,15 @@ from pathlib import Path
 from msgspec import Struct
 
 from tradebaas.service import daemons, release, stores
+from tradebaas.service.answers import Answer, Outcome, first_answer
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.system import StepFailed, property_of
+
+ENDED = Answer(Outcome.ENDED, "")
+MEND = (
+    "It opens nothing and closes nothing, and goes on trying. Mend the key at the exchange, or "
+    "give another one: `sh deploy/install.sh --secret-file FILE`, its client_id in --config FILE"
+)
 
 
 class Way(Struct, frozen=True):
@@ -23,16 +30,23 @@ class Way(Struct, frozen=True):
 
 
 def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None]) -> None:
-    """Restart daemons on the new release; go back when one does not become ready.
+    """Restart daemons on the new release, and wait for what the exchange answers each; go back when
+    one does not become ready, or ends at once.
 
     Raises:
-        StepFailed: one did not; the message says what runs now.
+        StepFailed: one did not, or the exchange refuses one; the message says what runs now.
     """
+    refused = []
     for number, daemon in enumerate(wanted, 1):
-        if not daemons.comes_up(daemon):
+        answer = first_answer(daemon) if daemons.comes_up(daemon) else ENDED
+        if answer.outcome is Outcome.ENDED:
             raise StepFailed(_gone_back(wanted[:number], way))
-        says = property_of(daemon.unit, "StatusText") or "ready"
-        tell("daemon", f"{daemon.unit} runs {way.new.name}: {says}")
+        tell("daemon", f"{daemon.unit} runs {way.new.name}: {answer.says or 'ready'}")
+        tell("exchange", answer.outcome)
+        if answer.outcome is Outcome.REFUSED:
+            refused.append(f"{daemon.unit} runs, but the exchange refuses it: {answer.says}")
+    if refused:
+        raise StepFailed("\n".join([*refused, MEND]))
 
 
 def _gone_back(tried: list[Daemon], way: Way) -> str:
