@@ -90,7 +90,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     for module in (answers, daemons):
         monkeypatch.setattr(module, "property_of", systemd.property_of)
     monkeypatch.setattr(answers, "run", systemd.run)
-    monkeypatch.setattr(daemons, "comes_up", lambda _: True)
+    monkeypatch.setattr(answers, "comes_up", lambda _: True)
     return systemd
 
 

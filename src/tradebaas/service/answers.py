@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from tradebaas.service.daemons import Daemon
+from tradebaas.service.daemons import Daemon, comes_up
 from tradebaas.service.system import property_of, run
 
 LOOKS, EVERY_S = 40, 0.5
@@ -32,6 +32,11 @@ class Answer(Struct, frozen=True):
 
     outcome: Outcome
     says: str
+
+
+def started(daemon: Daemon) -> Answer:
+    """Restart a daemon, and wait for the answer."""
+    return first_answer(daemon) if comes_up(daemon) else Answer(Outcome.ENDED, "")
 
 
 def first_answer(daemon: Daemon) -> Answer:
