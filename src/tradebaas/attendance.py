@@ -15,6 +15,8 @@ from tradebaas.runtime.systemd import Notifier, watchdog_interval
 
 START_CHECK_S = 2.0
 START_MORE_S = 60.0
+LONGEST_RECOVERY_S = 900.0
+"""A migration or the replay of a long log takes no longer; a disk that hangs is given up then."""
 STATUS_EVERY_S = 1.0
 """How often, at most, the line is told anew."""
 
@@ -28,15 +30,16 @@ async def attend(lives: Lives, notifier: Notifier, busy: Callable[[], bool]) -> 
 
 
 async def _until_ready(lives: Lives, notifier: Notifier) -> None:
-    """READY once the store is recovered.
+    """READY once the store is recovered. Meanwhile more time is asked for, again and again.
 
     A start that finds no space takes as long as that lasts, which nobody should cut short.
     """
-    view = lives.board.view
+    view, clock, born = lives.board.view, lives.ports.clock, lives.born
     while view.value is None:
         with trio.move_on_after(START_CHECK_S):
             await view.wait_newer(0)
-        if view.value is None and lives.waits_for_space():
+        recovers = clock.monotonic() - born < LONGEST_RECOVERY_S
+        if view.value is None and (recovers or lives.waits_for_space()):
             notifier.extend_timeout(START_MORE_S)
     notifier.ready()
 

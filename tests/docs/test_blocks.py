@@ -44,6 +44,17 @@ until grep -q "HTTP on" "$said/again"; do sleep 0.05; done""",
         "sh scripts/test -n 0 tests/integration/test_trial.py -k recorded"  # the rest runs beside
     ),
 }
+ON_PAGE: dict[str, dict[str, str]] = {
+    # These command an installed service: tests/system/test_install.py plays them.
+    "docs/deployment.md": dict.fromkeys((
+        "tradebaas status",
+        'tradebaas halt "the owner says so"',
+        "tradebaas log --follow",
+        "tradebaas backup list",
+        "TRADEBAAS=one tradebaas status                 # of tradebaas@one.service",
+    ), ":"),
+}  # fmt: skip
+"""Of one page alone: other pages play the same."""
 TESTNET = """
 # What stands in for Deribit's test network: the embedded exchange, behind a certificate to trust.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
@@ -91,7 +102,7 @@ def test_the_commands_of_a_page(page: Path, tmp_path: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     given = GIVEN.get(str(page), "")
     wanted = _sample(text) if str(page) in SAMPLES else []
-    script = blocks.script(text, given, CHANGED)
+    script = blocks.script(text, given, CHANGED | ON_PAGE.get(str(page), {}))
     played = stage.play(tmp_path, script, ANSWERS.get(str(page), ""), wanted, LIMIT_S)
     assert played.whole, played.said[-6000:]
     assert played.missing == (), played.said[-6000:]
@@ -103,13 +114,14 @@ def _sample(text: str) -> list[re.Pattern[str]]:
 
 
 def test_what_is_changed_is_there() -> None:
-    every = {
-        command
-        for page in PAGES
-        for block in blocks.blocks(page.read_text(encoding="utf-8"), "sh")
-        for command in blocks.commands(block)
-    }
-    assert set(CHANGED) <= every
+    every = {name: _commands(ROOT / name) for name in map(str, PLAYED)}
+    assert CHANGED.keys() <= set().union(*every.values())
+    assert all(changed.keys() <= every[page] for page, changed in ON_PAGE.items())
+
+
+def _commands(page: Path) -> set[str]:
+    text = page.read_text(encoding="utf-8")
+    return {word for block in blocks.blocks(text, "sh") for word in blocks.commands(block)}
 
 
 def test_a_command_that_fails_is_found(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradebaas.access import client_secret
+from tradebaas.binding import check_strategy
 from tradebaas.board import Capacities
 from tradebaas.commands.common import (
     json_option,
@@ -105,6 +106,7 @@ def _failed(what: str, error: Fatal) -> Row:
 
 def _config(config: Config) -> list[Row]:
     where = config.exchange.url or config.exchange.environment
+    check_strategy(config)
     strategy = config.strategy
     detail = f"{where}, {strategy.name} on {strategy.instrument} {strategy.timeframe}"
     return [Row("config", Level.OK, detail)]

@@ -46,7 +46,8 @@ def install(config: Path | None, secret_file: Path | None, python: str, start: b
     """Install this checkout as a service, or upgrade the one that is there.
 
     Run it again whenever you like: what is done is left alone. An upgrade makes a backup first and
-    goes back to the release before when the daemon does not become ready.
+    goes back to the release before when the daemon does not stay up. It waits for the exchange's
+    first answer, and fails if that refuses the key.
     """
     from tradebaas.service.install import Wish
     from tradebaas.service.install import install as install_service
@@ -86,14 +87,20 @@ def restart(name: str) -> None:
 
     Positions keep their stops at the exchange meanwhile.
     """
-    from tradebaas.service.daemons import Daemon, comes_up, last_words
+    from tradebaas.service.answers import Outcome, started
+    from tradebaas.service.daemons import Daemon, last_words
     from tradebaas.service.system import StepFailed, check_system
+    from tradebaas.service.upgrade import refusal
 
     check_system()
     daemon = Daemon(name)
-    if not comes_up(daemon):
-        raise StepFailed(f"{daemon.unit} did not become ready. Its words:\n{last_words(daemon)}")
-    _tell("daemon", f"{daemon.unit} was restarted")
+    answer = started(daemon)
+    if answer.outcome is Outcome.ENDED:
+        raise StepFailed(f"{daemon.unit} does not stay up. Its words:\n{last_words(daemon)}")
+    _tell("daemon", f"{daemon.unit} was restarted: {answer.says}")
+    _tell("exchange", answer.outcome)
+    if answer.outcome is Outcome.REFUSED:
+        raise StepFailed(refusal({daemon: answer}))
 
 
 @service.command()

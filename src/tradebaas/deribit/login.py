@@ -81,8 +81,8 @@ class Login:
         tokens = await ask(link, "public/auth", params, of(wire.Tokens))
         if tokens.scope and TRADING not in tokens.scope.split():
             raise LoginRefused(
-                f"{self._endpoint.url} grants only {tokens.scope!r}: the key needs {TRADING}, and "
-                "exchange.scope must ask for it"
+                f"{self._endpoint.url} refused the login: it grants only {tokens.scope!r}, the key "
+                f"needs {TRADING}, and exchange.scope must ask for it"
             )
         self._tokens = tokens
         self.count += 1

@@ -5,6 +5,7 @@ if a daemon does not become ready it goes back (``upgrade``). Positions keep the
 exchange in between. Settings and secrets that are there are written over only by those given.
 """
 
+import contextlib
 import os
 import pwd
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tradebaas.errors import Unusable
-from tradebaas.service import daemons, places, release, stores, upgrade
+from tradebaas.service import daemons, places, release, startable, stores, upgrade
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.system import StepFailed, is_active, run
 
@@ -67,7 +68,9 @@ def install(wish: Wish, tell: Tell) -> None:
     tell("release", f"{new.name} is in {new}")
     upgrading = before is not None and before != new
     present = daemons.known()
-    backups = _back_up(before, new, present, tell) if before and upgrading else {}
+    if upgrading or wish.config is not None:
+        _refuse_unstartable(None if moves else before, new, present, wish.config)
+    backups = _back_up(before, present, tell) if before and upgrading else {}
     to_start = [each for each in present if each.is_up and upgrading]
     if moves:
         kept = stores.move_aside(Daemon())
@@ -141,17 +144,38 @@ def write(place: Path, text: str, mode: int) -> None:
     os.replace(fresh, place)
 
 
-def _back_up(before: Path, new: Path, present: list[Daemon], tell: Tell) -> dict[str, str]:
+def _refuse_unstartable(
+    before: Path | None, new: Path, present: list[Daemon], config: Path | None
+) -> None:
+    """Refuse settings, those given or those in place, that a daemon could not be started with.
+
+    ``before`` reads what is armed, None where the store will not be used any more. A store that
+    cannot be read says nothing here: its backup will fail.
+
+    Raises:
+        Unusable: the new release would refuse a daemon's settings, or what it trades with.
+    """
+    for daemon in present:
+        settings = startable.settings_of(daemon)
+        if config is not None and daemon == Daemon():
+            settings = startable.Settings(config.read_text(encoding="utf-8"), config)
+        armed = None
+        if before is not None and stores.has_store(daemon):
+            with contextlib.suppress(StepFailed):
+                armed = startable.armed(before, daemon)
+        if settings is not None:
+            startable.refuse_unstartable(new, daemon, settings, armed)
+
+
+def _back_up(before: Path, present: list[Daemon], tell: Tell) -> dict[str, str]:
     """Back every store up with the release that wrote it; unit -> the name of the backup.
 
     Raises:
-        Unusable: the new release cannot load what a daemon trades with; nothing was changed.
         StepFailed: that of a daemon which runs could not be backed up; nothing was changed.
     """
     made = {}
     for daemon in filter(stores.has_store, present):
         try:
-            stores.refuse_strategy(before, new, daemon)
             made[daemon.unit] = stores.back_up(before, daemon)
         except StepFailed as failed:
             if is_active(daemon.unit):

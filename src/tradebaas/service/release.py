@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from tradebaas import __version__
@@ -49,10 +50,12 @@ def make(root: Path, python: str) -> Path:
         return release
     shutil.rmtree(release, ignore_errors=True)  # of an attempt that was cut short
     release.mkdir(parents=True)
-    run(python, "-m", "venv", release / "venv")
-    # Isolated: what the caller's environment says of Python's paths is not for this one.
-    pip = (release / "venv" / "bin" / "python", "-I", "-m", "pip", "install", "--quiet",
-           "--no-input", "--disable-pip-version-check")  # fmt: skip
+    own = release / "venv" / "bin" / "python"
+    run(python, "-I", "-m", "venv", "--without-pip", release / "venv")
+    # By this environment's pip, since a release needs none; isolated, since what the caller's
+    # environment says of Python's paths is not for it.
+    pip = (own, "-I", _runnable_pip(), "install", "--quiet", "--no-input",
+           "--disable-pip-version-check")  # fmt: skip
     run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", root / LOCK)
     with tempfile.TemporaryDirectory() as folder:
         wheel = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
@@ -60,7 +63,7 @@ def make(root: Path, python: str) -> Path:
         run(*wheel, "--wheel-dir", folder, root)
         run(*pip, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
     # Last on the path, so that what lies there never stands in for a package of the lock.
-    packages = run(release / "venv" / "bin" / "python", "-I", "-c",
+    packages = run(own, "-I", "-c",
                    "import sysconfig; print(sysconfig.get_paths()['purelib'])")  # fmt: skip
     (Path(packages) / "own-strategies.pth").write_text(f"{places.STRATEGIES}\n", encoding="utf-8")
     for name in ("docs", "deploy", "README.md", "CHANGELOG.md"):
@@ -69,6 +72,14 @@ def make(root: Path, python: str) -> Path:
         copy(place, release / name)
     (release / DONE).write_text(f"{__version__}\n", encoding="utf-8")
     return release
+
+
+def _runnable_pip() -> Path:
+    """This environment's pip as another interpreter runs it: what `pip --python` does."""
+    found = find_spec("pip")
+    assert found is not None, "an environment that scripts/setup has made has it"
+    assert found.origin is not None
+    return Path(found.origin).with_name("__pip-runner__.py")
 
 
 def name_of(root: Path) -> str:

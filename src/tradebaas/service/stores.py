@@ -26,7 +26,7 @@ def back_up(release: Path, daemon: Daemon) -> str:
     Raises:
         StepFailed: it was not made.
     """
-    said = _ask(release, daemon, "backup", "create", "--before", "upgrade", "--json")
+    said = ask(release, daemon, "backup", "create", "--before", "upgrade", "--json")
     return str(json.loads(said)["backup"]["name"])
 
 
@@ -36,7 +36,7 @@ def put_back(release: Path, daemon: Daemon, backup: str) -> None:
     Raises:
         StepFailed: it was not restored.
     """
-    _ask(release, daemon, "backup", "restore", "--yes", backup)
+    ask(release, daemon, "backup", "restore", "--yes", backup)
 
 
 def put_back_by_hand(release: Path, daemon: Daemon, backup: str) -> str:
@@ -51,44 +51,12 @@ def refuse_open(release: Path, daemon: Daemon) -> None:
         Unusable: something is.
         StepFailed: nobody can tell, since the store cannot be read.
     """
-    phase = json.loads(_ask(release, daemon, "state", "--json"))["phase"]
+    phase = json.loads(ask(release, daemon, "state", "--json"))["phase"]
     if phase in OPEN:
         raise Unusable(
             f"{daemon.unit} is in {phase} on the account that it trades on now, and nobody would "
             f"look after that: `tradebaas stop --close` first. Nothing was changed"
         )
-
-
-LOADS = """
-import sys
-from tradebaas.strategies.registry import UnknownStrategy, get
-found = get(sys.argv[1])
-sys.exit(found.reason if isinstance(found, UnknownStrategy) else 0)
-"""
-"""A program for the interpreter of a release: whether it has the strategy of that name."""
-
-
-def refuse_strategy(before: Path, new: Path, daemon: Daemon) -> None:
-    """Refuse a release that cannot load what the daemon trades with.
-
-    Raises:
-        Unusable: it cannot.
-        StepFailed: nobody can tell, since the store cannot be read.
-    """
-    state = json.loads(_ask(before, daemon, "state", "--json"))
-    if not state["armed"] or not state["assignment"]:
-        return
-    name = state["assignment"]["strategy"]
-    as_daemon = ("runuser", "-u", places.USER, "--", "env", "-C", daemon.data)
-    try:
-        run(*as_daemon, new / "venv" / "bin" / "python", "-I", "-c", LOADS, name,
-            environment=without_python())  # fmt: skip
-    except StepFailed as failed:
-        raise Unusable(
-            f"{new.name} cannot load the strategy {name} of {daemon.unit}: "
-            f"{str(failed).splitlines()[-1]}. Put it into {places.STRATEGIES}, where every release "
-            f"finds it, or `tradebaas stop` first. Nothing was changed, {before.name} still runs"
-        ) from None
 
 
 def move_aside(daemon: Daemon) -> Path:
@@ -117,7 +85,12 @@ def move_aside(daemon: Daemon) -> Path:
     return kept
 
 
-def _ask(release: Path, daemon: Daemon, *words: str) -> str:
+def ask(release: Path, daemon: Daemon, *words: str) -> str:
+    """What the program of a release says about a daemon, as the daemon's user.
+
+    Raises:
+        StepFailed: it says that it cannot.
+    """
     return run(*_command(release, daemon, *words), environment=without_python())
 
 

@@ -9,25 +9,35 @@ from tradebaas.errors import Fatal, Unusable
 
 
 class StepFailed(Fatal):
-    """A step of the installation failed; what was done before it stays, and is found done again."""
+    """A step of the installation failed; what was done before it stays, and is found done again.
+
+    ``said`` is the last line of what failed.
+    """
 
     exit_code = 1
 
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
-def run(*command: str | Path, environment: dict[str, str] | None = None) -> str:
-    """Run a command to its end and return what it wrote on its output.
+
+def run(*command: str | Path, environment: dict[str, str] | None = None, given: str = "") -> str:
+    """Run a command to its end, which reads ``given``, and return what it wrote on its output.
 
     Raises:
         StepFailed: it failed; the message has its last words.
     """
     words = [str(word) for word in command]
     done = subprocess.run(
-        words, text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+        words, text=True, capture_output=True, check=False, input=given,
         env=environment,
     )  # fmt: skip
     if done.returncode:
-        said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-20:])
-        raise StepFailed(f"`{' '.join(words)}` failed with exit code {done.returncode}:\n{said}")
+        said = f"{done.stdout}\n{done.stderr}".strip().splitlines()[-20:]
+        raise StepFailed(
+            f"`{' '.join(words)}` failed with exit code {done.returncode}:\n" + "\n".join(said),
+            said[-1] if said else "",
+        )
     return done.stdout.strip()
 
 

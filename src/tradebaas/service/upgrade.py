@@ -6,8 +6,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from tradebaas.service import daemons, release, stores
+from tradebaas.service.answers import Answer, Outcome, started
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.system import StepFailed, property_of
+
+MEND = (
+    "It opens nothing and closes nothing, and goes on trying. Mend the key at the exchange, or "
+    "give another one: `sh deploy/install.sh --secret-file FILE`, its client_id in --config FILE"
+)
 
 
 class Way(Struct, frozen=True):
@@ -23,16 +29,29 @@ class Way(Struct, frozen=True):
 
 
 def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None]) -> None:
-    """Restart daemons on the new release; go back when one does not become ready.
+    """Restart daemons on the new release, and wait for what the exchange answers each; go back when
+    one does not become ready, or ends at once.
 
     Raises:
-        StepFailed: one did not; the message says what runs now.
+        StepFailed: one did not, or the exchange refuses one; the message says what runs now.
     """
+    refused = {}
     for number, daemon in enumerate(wanted, 1):
-        if not daemons.comes_up(daemon):
+        answer = started(daemon)
+        if answer.outcome is Outcome.ENDED:
             raise StepFailed(_gone_back(wanted[:number], way))
-        says = property_of(daemon.unit, "StatusText") or "ready"
-        tell("daemon", f"{daemon.unit} runs {way.new.name}: {says}")
+        tell("daemon", f"{daemon.unit} runs {way.new.name}: {answer.says or 'ready'}")
+        tell("exchange", answer.outcome)
+        if answer.outcome is Outcome.REFUSED:
+            refused[daemon] = answer
+    if refused:
+        raise StepFailed(refusal(refused))
+
+
+def refusal(refused: dict[Daemon, Answer]) -> str:
+    """What it means that the exchange refuses daemons, and what to do."""
+    told = [f"{one.unit} runs, but the exchange refuses it: {refused[one].says}" for one in refused]
+    return "\n".join([*told, MEND])
 
 
 def _gone_back(tried: list[Daemon], way: Way) -> str:
@@ -43,13 +62,13 @@ def _gone_back(tried: list[Daemon], way: Way) -> str:
         daemons.stop(daemon)
     if way.before is None or way.before == way.new:
         named = f"with {', '.join(map(str, way.settings))} as given " if way.settings else ""
-        return f"{failed.unit} did not become ready {named}and is stopped. Its last words:\n{words}"
+        return f"{failed.unit} does not stay up {named}and is stopped. Its last words:\n{words}"
     release.switch(way.before)
     for place, text in way.settings.items():
         place.write_text(text, encoding="utf-8")
     ends = "; ".join(_again(way.before, each, way.backups.get(each.unit, "")) for each in tried)
     return (
-        f"{failed.unit} did not become ready on {way.new.name}, so {way.before.name} is back"
+        f"{failed.unit} does not stay up on {way.new.name}, so {way.before.name} is back"
         f"{' with its settings' if way.settings else ''}: {ends}. The last words of the new one:\n"
         f"{words}"
     )

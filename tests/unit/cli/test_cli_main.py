@@ -287,6 +287,14 @@ def test_check_fails_on_a_bad_configuration() -> None:
     assert found["config"][0] == "FAIL"
 
 
+def test_check_fails_on_a_strategy_that_the_daemon_would_refuse() -> None:
+    Path("tradebaas.toml").write_text("[strategy]\nparameters = {fast = 30, slow = 8}\n")
+    code, found = rows()
+    assert code == 78
+    assert found["config"][0] == "FAIL"
+    assert "fast (30) must be below slow (8)" in found["config"][1]
+
+
 def test_check_fails_on_a_store_that_is_gone(tmp_path: Path) -> None:
     write_store(tmp_path / "data")
     Place(tmp_path / "data").db.unlink()

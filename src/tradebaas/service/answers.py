@@ -1,0 +1,54 @@
+"""What the exchange answers a daemon that was just started: ready means only that its store is.
+
+A key that is refused, or that leads to another account, shows seconds later. So whoever started it
+waits for the first answer, within a bound: an exchange that cannot be reached is no reason to go
+back, and the daemon goes on trying.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from tradebaas.service.daemons import Daemon, comes_up
+from tradebaas.service.system import property_of, run
+
+LOOKS, EVERY_S = 40, 0.5
+"""How often, and how many seconds apart: a login takes ten seconds at most."""
+NO_LINK, REFUSED_LOGIN = "not connected", "refused the login"
+"""The daemon's own words in the line that it shows systemd (``commands.summary.headline``)."""
+
+
+class Outcome(StrEnum):
+    """How it went."""
+
+    GRANTED = "logged in"
+    REFUSED = "REFUSED"
+    ENDED = "ended"
+    SILENT = "no answer yet"
+
+
+class Answer(Struct, frozen=True):
+    """The outcome, and what the daemon said last."""
+
+    outcome: Outcome
+    says: str
+
+
+def started(daemon: Daemon) -> Answer:
+    """Restart a daemon, and wait for the answer."""
+    return first_answer(daemon) if comes_up(daemon) else Answer(Outcome.ENDED, "")
+
+
+def first_answer(daemon: Daemon) -> Answer:
+    """Wait for it, for 20 seconds at most."""
+    says = ""
+    for _ in range(LOOKS):
+        if not daemon.is_up:
+            return Answer(Outcome.ENDED, says)
+        says = property_of(daemon.unit, "StatusText")
+        if REFUSED_LOGIN in says:
+            return Answer(Outcome.REFUSED, says)
+        if says and NO_LINK not in says:
+            return Answer(Outcome.GRANTED, says)
+        run("sleep", str(EVERY_S))
+    return Answer(Outcome.SILENT, says)

@@ -1,0 +1,63 @@
+"""How long a start may take before systemd ends it."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tradebaas.attendance import LONGEST_RECOVERY_S, START_CHECK_S, attend
+from tradebaas.board import StoreStatus
+from tradebaas.config import Config
+from tradebaas.core.state import State
+from tradebaas.lives import Lives
+from tradebaas.runtime.ports import TrioClock, system_ports
+from tradebaas.runtime.systemd import Notifier
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    return MockClock(autojump_threshold=0)
+
+
+async def _told(within: float, *, ready_after: float, full: bool = False) -> list[tuple[int, str]]:
+    """At which second systemd was told what, until ``within``."""
+    told: list[tuple[int, str]] = []
+    ports = replace(system_ports(), clock=TrioClock())
+    lives = Lives(Config(), ports, lambda: "", "secret", lambda _: None)
+    began = trio.current_time()
+
+    def note(_address: str, payload: bytes) -> None:
+        told.append((round(trio.current_time() - began), payload.decode()))
+
+    async def recover() -> None:
+        while trio.current_time() - began < ready_after:
+            if full:
+                lives.board.store.set(StoreStatus(fault="full", at=trio.current_time()))
+            await trio.sleep(1)
+        lives.board.view.set(State())
+
+    with trio.move_on_after(within):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(recover)
+            await attend(lives, Notifier({"NOTIFY_SOCKET": "@s"}, note), lambda: False)
+    return told
+
+
+async def test_a_start_that_replays_for_minutes_asks_for_more_time(
+    autojump_clock: MockClock,
+) -> None:
+    told = await _told(400, ready_after=300)
+    more = [second for second, words in told if words == "EXTEND_TIMEOUT_USEC=60000000"]
+    assert max(later - sooner for sooner, later in pairwise([0, *more, 300])) <= START_CHECK_S
+    assert (300, "READY=1") in told
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_start_that_hangs_is_given_up_and_one_that_waits_for_space_is_not(
+    full: bool, autojump_clock: MockClock
+) -> None:
+    told = await _told(2000, ready_after=10_000, full=full)
+    last, _ = told[-1]
+    assert last >= 1990 if full else last <= LONGEST_RECOVERY_S
