@@ -7,6 +7,7 @@ the exchange's clock is set, whatever was known of it is wrong, and the next log
 """
 
 import signal
+from collections.abc import Callable
 
 from chaos.real.faketime import FakeTime
 from chaos.real.fault import UNHELD, Act, Fault, Need
@@ -24,21 +25,39 @@ SKEW_LIMIT_S = 30
 NOTICE_LIMIT_S = 3.0
 LEAVE_LIMIT_S = 10.0
 
+Whose = Callable[[Scene], FakeTime]
 
-def _clock(scene: Scene) -> FakeTime:
-    clock = scene.driver.stage.clock
-    assert clock is not None, "the profile has no clock of its own"
+
+def _daemons(scene: Scene) -> FakeTime:
+    return _there(scene.driver.stage.clock)
+
+
+def _exchanges(scene: Scene) -> FakeTime:
+    return _there(scene.driver.stage.exchange_clock)
+
+
+def _there(clock: FakeTime | None) -> FakeTime:
+    assert clock is not None, "whoever's clock it is has none of its own in this profile"
     return clock
 
 
-def _step(scene: Scene) -> None:
-    _clock(scene).step(_drawn(scene))
+def _step(whose: Whose) -> Act:
+    return lambda scene: whose(scene).step(_drawn(scene))
+
+
+def _set_right(whose: Whose) -> Act:
+    def heal(scene: Scene) -> None:
+        whose(scene).step(0)
+        scene.mended()
+        _leaves(scene)
+
+    return heal
 
 
 def _kill_and_step(scene: Scene) -> None:
     """The next process does not know another time."""
     scene.driver.kill_process()
-    _clock(scene).step(_drawn(scene))
+    _daemons(scene).step(_drawn(scene))
     scene.struck_dead()
     scene.driver.start()
 
@@ -65,20 +84,10 @@ def _leaves(scene: Scene) -> None:
     scene.demand(good, "alive", f"still guarded {LEAVE_LIMIT_S:g} s after the clocks were set")
 
 
-def _exchange_clock(scene: Scene) -> FakeTime:
-    clock = scene.driver.stage.exchange_clock
-    assert clock is not None, "the profile's exchange has no clock of its own"
-    return clock
-
-
-def _step_exchange(scene: Scene) -> None:
-    _exchange_clock(scene).step(_drawn(scene))
-
-
 def _kill_and_step_exchange(scene: Scene) -> None:
     """The exchange comes back at once, and tells another time."""
     scene.driver.exchange.signal(signal.SIGKILL)
-    _exchange_clock(scene).step(_drawn(scene))
+    _exchanges(scene).step(_drawn(scene))
     scene.mended()
     scene.driver.start_exchange()
     scene.mended()
@@ -108,30 +117,22 @@ def _rises(scene: Scene) -> None:
     scene.busy(0.5)
 
 
-def _set_right(scene: Scene) -> None:
-    _clock(scene).step(0)
-    scene.mended()
-    _leaves(scene)
-
-
-def _set_exchange_right(scene: Scene) -> None:
-    _exchange_clock(scene).step(0)
-    scene.mended()
-    _leaves(scene)
-
-
 def _skewed(says: str, inject: Act, lasting: Act, heal: Act) -> Fault:
     return Fault(says, inject, lasting, heal, needs=(Need.FAKETIME,), states=UNHELD)
 
 
 FAULTS: dict[str, Fault] = {
-    "clock-step": _skewed("the wall clock jumps", _step, _goes_on, _set_right),
-    "clock-start": _skewed("started with a wrong clock", _kill_and_step, _rises, _set_right),
+    "clock-step": _skewed(
+        "the wall clock jumps", _step(_daemons), _goes_on, _set_right(_daemons)
+    ),
+    "clock-start": _skewed(
+        "started with a wrong clock", _kill_and_step, _rises, _set_right(_daemons)
+    ),
     "exchange-clock-step": _skewed(
-        "the exchange's wall clock jumps", _step_exchange, _goes_on, _set_exchange_right
+        "the exchange's wall clock jumps", _step(_exchanges), _goes_on, _set_right(_exchanges)
     ),
     "exchange-clock-start": _skewed(
         "the exchange is started again with a wrong clock",
-        _kill_and_step_exchange, _logs_in, _set_exchange_right,
+        _kill_and_step_exchange, _logs_in, _set_right(_exchanges),
     ),
 }  # fmt: skip
