@@ -3,7 +3,9 @@
 from decimal import Decimal
 from pathlib import Path
 
-from tests.unit.actors.exchange import INSTRUMENT, Json, exchange_on
+import trio
+
+from tests.unit.actors.exchange import INSTRUMENT, SPEED, Json, exchange_on
 from tests.unit.actors.world import World, new_world, world_on
 from tradebaas.config import ForeignSection
 from tradebaas.core.events import (
@@ -16,6 +18,7 @@ from tradebaas.core.events import (
 )
 from tradebaas.core.messages import Halt, Resume
 from tradebaas.core.model import Phase
+from tradebaas.core.owners import STANDS_MS
 from tradebaas.deribit.auth import GRANTS, Credentials, Endpoint
 from tradebaas.deribit.credits import Credits
 from tradebaas.deribit.link import open_link
@@ -33,7 +36,9 @@ async def by_hand(world: World, side: str, amount: object, **more: object) -> No
 
 
 async def reread(world: World) -> None:
-    """The next full read is 30 s away, that of a new connection is not."""
+    """The next full read is 30 s away, that of a new connection is not. It comes once what is there
+    has stood for long enough to be acted on."""
+    await trio.sleep(1.2 * STANDS_MS / (1000 * SPEED))
     connection = world.state.connection
     await world.exchange.admin.call("disconnect")
     await world.until(lambda s: s.connection == s.reconciled > connection, "the next full read")

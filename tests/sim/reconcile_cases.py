@@ -14,6 +14,7 @@ from chaos.enumerate import outcomes
 from chaos.enumerate.outcomes import AMOUNT
 from chaos.world.faults_scene import Scene
 from tradebaas.config import ForeignSection
+from tradebaas.core.events import CancelIntended
 from tradebaas.core.messages import Disarm
 from tradebaas.core.model import Phase, Role
 from tradebaas.paper.faults import Kind, Rule
@@ -326,7 +327,7 @@ async def _position_closed(world: Downtime) -> None:
 
 @case(
     'an order of the owner\'s rests, and `foreign.orders = "close"`',
-    "cancels it by its id after 15 s",
+    "says so in the log, and cancels it by its id after 15 s",
     foreign=ForeignSection(orders="close"),
 )
 async def _order_cancelled(world: Downtime) -> None:
@@ -334,6 +335,7 @@ async def _order_cancelled(world: Downtime) -> None:
     price = Decimal(40_000)
     await world.away(MINUTE_MS, lambda scene: _trade(scene, "buy", SMALL, price=price))
     await world.until(lambda: not world.scene.live(ours=False), "the end of the owner's order")
+    assert any(isinstance(event, CancelIntended) for event in world.events())
     assert world.stops()
 
 

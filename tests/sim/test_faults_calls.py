@@ -11,6 +11,7 @@ from chaos.world.faults import FAULTS
 from chaos.world.faults_calls import QUEUED_MS, VERY_LATE_MS, WAYS
 from chaos.world.faults_errors import ENDED, FILLED, KINDS, NOT_OURS, OPEN
 
+PRICES = f"ticker.{BTC}.100ms"
 RESTING = {"type": "limit", "price": 48_900}
 PATIENCE_S = 70.0
 
@@ -281,7 +282,7 @@ async def test_every_row_finds_something_to_do_and_ends_when_it_is_quiet(
         world = World()
         async with world.running():
             async with world.client() as client:
-                await client.call("private/subscribe", channels=[CHANGES])
+                await client.call("private/subscribe", channels=[CHANGES, PRICES])
                 if name != "owner opens":
                     await client.call("private/buy", **bracket())
                 if name == "liquidity returns":

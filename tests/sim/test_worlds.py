@@ -80,8 +80,8 @@ def test_a_process_that_ends_without_cause_is_found(
 
     monkeypatch.setattr(Lives, "run", run)
     swarm = replace(
-        draw(7, 0), faults_s=5.0, quiet_s=1.0, patient=False, deeds=("read fails",),
-        rates={"disk": 2.0},
+        draw(11, 0), faults_s=5.0, quiet_s=1.0, patient=False, deeds=("read fails",),
+        rates={"disk": 2.0}, certain=(),
     )  # fmt: skip
     outcome = play(swarm)
     assert outcome.faults["disk: read fails"]
