@@ -373,7 +373,8 @@ def test_a_daemon_that_is_killed_tells_everything_and_little_twice(
         assert run.wait_end() == 0
         run.start(TRADEBAAS_NOTICE_URLS=address)  # what had no time to leave, this one tells
         lives = KILLS + 2
-        run.poll(lambda: web.titles.count("started") >= lives, "the notice of each start")
+        starts = {f"started (life {number})" for number in range(1, lives + 1)}
+        run.poll(lambda: all(_heard(web, start) for start in starts), "the notice of each start")
     finally:
         run.end()
     events = run.events()
@@ -385,6 +386,10 @@ def test_a_daemon_that_is_killed_tells_everything_and_little_twice(
     assert sum(isinstance(e, LifeEnded) for e in events) == 1
     assert "stopped" in web.titles
     assert SECRET not in run.log.read_text(encoding="utf-8")
+
+
+def _heard(web: Service, words: str) -> bool:
+    return any(words in notice["message"] for notice in web.got)
 
 
 def _closed(web: Service) -> Iterator[tuple[str, str]]:
