@@ -82,6 +82,9 @@ def locate(config: Config) -> Callable[[], str]:
 async def ensure(config: Config) -> None:
     """Start the exchange unless it lives, and wait until it listens.
 
+    The address of a dead one stays until the new one writes its own: ``find`` does not take it for
+    a living one's, and where the old one lives after all, the new one is refused and it is found.
+
     Raises:
         Unusable: it did not come up; the message has its last words, or whose its directory is.
         StoreFault: its directory cannot be written.
@@ -91,7 +94,6 @@ async def ensure(config: Config) -> None:
     home = directory(config)
     with _explained(home):
         home.mkdir(parents=True, exist_ok=True)
-        (home / "address").unlink(missing_ok=True)  # of a dead one; a new one writes its own
         process = _spawn(config, home / LOG_NAME)
     for _ in range(int(START_LIMIT_S / POLL_S)):
         if find(config) is not None:
