@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import final
 
 import trio
+from msgspec.structs import replace
 
 from chaos.sim.clock import SkewedClock
 from chaos.sim.timeline import Tell
@@ -118,5 +119,4 @@ class ExchangeHost:
 
 def exchange_config(**settings: object) -> ExchangeConfig:
     """The settings of a simulated exchange; there is no directory."""
-    fixed = {"directory": Path("/nowhere"), "admin": True, "past": PAST}
-    return ExchangeConfig(**fixed | settings)  # type: ignore[arg-type]
+    return replace(ExchangeConfig(directory=Path("/nowhere"), admin=True, past=PAST), **settings)

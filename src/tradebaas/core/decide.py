@@ -217,9 +217,8 @@ def _close(draft: Draft, reason: str) -> Refused | None:
 
 
 def _halt(draft: Draft, request: Halt) -> None:
-    if draft.state.halted != HaltLatch(
-        by=request.by, reason=request.reason
-    ):  # who halts last, lifts
+    latch = HaltLatch(by=request.by, reason=request.reason)
+    if draft.state.halted != latch:  # who halts last, lifts
         draft.emit(Halted(by=request.by, reason=request.reason))
     _drop_signal(draft, f"halted: {request.reason}")
     _request_close(draft, f"halted: {request.reason}")
