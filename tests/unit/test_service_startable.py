@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from tradebaas.board import LinkStatus
 from tradebaas.commands.summary import headline
@@ -77,11 +78,9 @@ class Systemd:
         state, says = self.lines[0]
         return {"ActiveState": state, "StatusText": says}[name]
 
-    def run(self, *words: str) -> str:
-        assert words[0] == "sleep"
+    def wait(self, _sleep: object, _seconds: float) -> None:
         self.slept += 1
         self.lines = self.lines[1:] or self.lines
-        return ""
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     systemd = Systemd()
     for module in (answers, daemons):
         monkeypatch.setattr(module, "property_of", systemd.property_of)
-    monkeypatch.setattr(answers, "run", systemd.run)
+    monkeypatch.setattr(trio, "run", systemd.wait)
     monkeypatch.setattr(answers, "comes_up", lambda _: True)
     return systemd
 

@@ -7,10 +7,11 @@ back, and the daemon goes on trying.
 
 from enum import StrEnum
 
+import trio
 from msgspec import Struct
 
 from tradebaas.service.daemons import Daemon, comes_up
-from tradebaas.service.system import property_of, run
+from tradebaas.service.system import property_of
 
 LOOKS, EVERY_S = 40, 0.5
 """How often, and how many seconds apart: a login takes ten seconds at most."""
@@ -50,5 +51,5 @@ def first_answer(daemon: Daemon) -> Answer:
             return Answer(Outcome.REFUSED, says)
         if says and NO_LINK not in says:
             return Answer(Outcome.GRANTED, says)
-        run("sleep", str(EVERY_S))
+        trio.run(trio.sleep, EVERY_S)
     return Answer(Outcome.SILENT, says)
