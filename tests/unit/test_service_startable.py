@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import trio
 
 from tradebaas.board import LinkStatus
 from tradebaas.commands.summary import headline
@@ -78,7 +77,7 @@ class Systemd:
         state, says = self.lines[0]
         return {"ActiveState": state, "StatusText": says}[name]
 
-    def wait(self, _sleep: object, _seconds: float) -> None:
+    def pause(self, _seconds: float) -> None:
         self.slept += 1
         self.lines = self.lines[1:] or self.lines
 
@@ -88,7 +87,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     systemd = Systemd()
     for module in (answers, daemons):
         monkeypatch.setattr(module, "property_of", systemd.property_of)
-    monkeypatch.setattr(trio, "run", systemd.wait)
     monkeypatch.setattr(answers, "comes_up", lambda _: True)
     return systemd
 
@@ -115,7 +113,7 @@ def test_the_first_answer_is_awaited(
     shown: Systemd, then: tuple[str, str], outcome: Outcome, looks: int
 ) -> None:
     shown.lines = [*BEGINS, then]
-    assert first_answer(Daemon()).outcome is outcome
+    assert first_answer(Daemon(), shown.pause).outcome is outcome
     assert shown.slept == looks
 
 
@@ -124,5 +122,5 @@ def test_a_refused_key_is_no_success_and_nothing_goes_back(shown: Systemd, tmp_p
     told: list[tuple[str, str]] = []
     way = upgrade.Way(None, tmp_path / "1.2.3", {}, {})
     with pytest.raises(StepFailed, match=r"runs, but the exchange refuses it: .*invalid_credent"):
-        upgrade.start([Daemon()], way, lambda what, done: told.append((what, done)))
+        upgrade.start([Daemon()], way, lambda what, done: told.append((what, done)), shown.pause)
     assert ("exchange", "REFUSED") in told

@@ -60,7 +60,7 @@ def install(config: Path | None, secret_file: Path | None, python: str, start: b
         elsewhere=f"{old.where}, and these settings lead to {new.where}" if old != new else "",
         at_stake=old.at_stake,
     )  # fmt: skip
-    install_service(wish, _tell)
+    install_service(wish, _tell, _pause)
 
 
 @service.command()
@@ -94,7 +94,7 @@ def restart(name: str) -> None:
 
     check_system()
     daemon = Daemon(name)
-    answer = started(daemon)
+    answer = started(daemon, _pause)
     if answer.outcome is Outcome.ENDED:
         raise StepFailed(f"{daemon.unit} does not stay up. Its words:\n{last_words(daemon)}")
     _tell("daemon", f"{daemon.unit} was restarted: {answer.says}")
@@ -158,3 +158,9 @@ def _led(config: Path | None) -> tuple[_Led, _Led]:
 
 def _tell(what: str, done: str) -> None:
     click.echo(f"{what:14} {done}")
+
+
+def _pause(seconds: float) -> None:
+    import trio
+
+    trio.run(trio.sleep, seconds)

@@ -5,14 +5,16 @@ waits for the first answer, within a bound: an exchange that cannot be reached i
 back, and the daemon goes on trying.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
-import trio
 from msgspec import Struct
 
 from tradebaas.service.daemons import Daemon, comes_up
 from tradebaas.service.system import property_of
 
+Pause = Callable[[float], None]
+"""Waits for so many seconds; commands bring it, as only they know how."""
 LOOKS, EVERY_S = 40, 0.5
 """How often, and how many seconds apart: a login takes ten seconds at most."""
 NO_LINK, REFUSED_LOGIN = "not connected", "refused the login"
@@ -35,12 +37,12 @@ class Answer(Struct, frozen=True):
     says: str
 
 
-def started(daemon: Daemon) -> Answer:
+def started(daemon: Daemon, pause: Pause) -> Answer:
     """Restart a daemon, and wait for the answer."""
-    return first_answer(daemon) if comes_up(daemon) else Answer(Outcome.ENDED, "")
+    return first_answer(daemon, pause) if comes_up(daemon) else Answer(Outcome.ENDED, "")
 
 
-def first_answer(daemon: Daemon) -> Answer:
+def first_answer(daemon: Daemon, pause: Pause) -> Answer:
     """Wait for it, for 20 seconds at most."""
     says = ""
     for _ in range(LOOKS):
@@ -51,5 +53,5 @@ def first_answer(daemon: Daemon) -> Answer:
             return Answer(Outcome.REFUSED, says)
         if says and NO_LINK not in says:
             return Answer(Outcome.GRANTED, says)
-        trio.run(trio.sleep, EVERY_S)
+        pause(EVERY_S)
     return Answer(Outcome.SILENT, says)

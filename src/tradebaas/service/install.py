@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tradebaas.errors import Unusable
 from tradebaas.service import daemons, places, release, startable, stores, upgrade
+from tradebaas.service.answers import Pause
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.system import StepFailed, is_active, run
 
@@ -50,7 +51,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     at_stake: bool = False
 
 
-def install(wish: Wish, tell: Tell) -> None:
+def install(wish: Wish, tell: Tell, pause: Pause) -> None:
     """Install, or upgrade what is installed.
 
     Raises:
@@ -82,7 +83,7 @@ def install(wish: Wish, tell: Tell) -> None:
     if wish.start and Daemon() not in to_start and (settings or not is_active(places.DAEMON)):
         to_start.insert(0, Daemon())
     if wish.start:
-        upgrade.start(to_start, upgrade.Way(before, new, backups, settings), tell)
+        upgrade.start(to_start, upgrade.Way(before, new, backups, settings), tell, pause)
     elif settings or upgrading:
         tell("daemon", "what runs takes it with its next start: `tradebaas service restart`")
     removed = release.forget_old()

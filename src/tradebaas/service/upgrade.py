@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tradebaas.service import daemons, release, stores
-from tradebaas.service.answers import Answer, Outcome, started
+from tradebaas.service.answers import Answer, Outcome, Pause, started
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.system import StepFailed, property_of
 
@@ -28,7 +28,7 @@ class Way(Struct, frozen=True):
     settings: dict[Path, str]
 
 
-def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None]) -> None:
+def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None], pause: Pause) -> None:
     """Restart daemons on the new release, and wait for what the exchange answers each; go back when
     one does not become ready, or ends at once.
 
@@ -37,7 +37,7 @@ def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None]) -> N
     """
     refused = {}
     for number, daemon in enumerate(wanted, 1):
-        answer = started(daemon)
+        answer = started(daemon, pause)
         if answer.outcome is Outcome.ENDED:
             raise StepFailed(_gone_back(wanted[:number], way))
         tell("daemon", f"{daemon.unit} runs {way.new.name}: {answer.says or 'ready'}")
