@@ -6,9 +6,10 @@ been told of one, or the daemon's log was restored and may have lost it), it may
 a daemon without a plan may choose. (On the wrong side of the market it cannot lie: there it fires
 at once.) An order of ours that closes the position counts while it may be on its way: at the market
 it fills at once, and one that rests found nobody to trade with, which is no protection for long; a
-stop that has fired is none for even less, since a close can be sent beside it. A stop with a limit
-price, a take profit, a leg that waits for its entry, and whatever is the owner's cover nothing.
-Pure.
+stop that has fired is none for even less, since a close can be sent beside it. One at the market
+that ended as it was made, since the book was too thin, covers as long as that: in so much time the
+next has to be sent. A stop with a limit price, a take profit, a leg that waits for its entry, and
+whatever is the owner's cover nothing. Pure.
 """
 
 from collections.abc import Iterable
@@ -42,11 +43,13 @@ class Cover:
         self._rest_ms = rest_ms
         self._fired_ms = rest_ms if fired_ms is None else fired_ms
         self._until: dict[str, int] = {}
+        self._tried: dict[str, tuple[int, OrderRow]] = {}
         self._planned: dict[str, Decimal | None] = {}
 
     def ends(self, since_ms: int, until_ms: int) -> list[int]:
         """The moments between the two at which time alone has ended some cover."""
-        ended = {last + 1 for last in self._until.values()}
+        tried = (last for last, _ in self._tried.values())
+        ended = {last + 1 for last in (*self._until.values(), *tried)}
         return sorted(moment for moment in ended if since_ms < moment < until_ms)
 
     def note(self, order: OrderRow, at_ms: int) -> None:
@@ -57,8 +60,8 @@ class Cover:
         if order.order_state == "open" and role in (Role.STOP, Role.CLOSE):
             limit_ms = self._fired_ms if role is Role.STOP else self._rest_ms
             self._until.setdefault(order.order_id, at_ms + limit_ms)
-        else:
-            self._until.pop(order.order_id, None)
+        elif self._until.pop(order.order_id, None) is None and _found_too_few(order, role):
+            self._tried[order.instrument_name] = at_ms + self._fired_ms, order
 
     def forget(self) -> None:
         """No plan of before counts any more, whatever is told of its orders yet."""
@@ -66,16 +69,12 @@ class Cover:
 
     def amount(self, span: "Span", live: Iterable[OrderRow], at_ms: int) -> Decimal:
         """How much of the position is covered at a moment; perhaps more than there is."""
-        closing = "sell" if span.size > 0 else "buy"
-        ours = (
-            order
-            for order in live
-            if order.is_ours
-            and order.reduce_only
-            and order.instrument_name == span.instrument
-            and order.direction == closing
-        )
-        return sum((order.remaining for order in ours if self._counts(order, span, at_ms)), ZERO)
+        ours = (order for order in live if _closes(order, span))
+        covered = sum((order.remaining for order in ours if self._counts(order, span, at_ms)), ZERO)
+        last_ms, tried = self._tried.get(span.instrument, (-1, None))
+        if tried is not None and at_ms <= last_ms and _closes(tried, span):
+            covered += tried.remaining
+        return covered
 
     def _counts(self, order: OrderRow, span: "Span", at_ms: int) -> bool:
         if order.order_state == "untriggered":
@@ -89,3 +88,16 @@ class Cover:
         planned = self._planned.get(span.label[:-1] + Role.STOP) if span.label else None
         farthest = span.price * (1 - sign * LOOSEST) if planned is None else planned - sign * TICK
         return trigger is not None and (trigger - farthest) * sign >= 0
+
+
+def _closes(order: OrderRow, span: "Span") -> bool:
+    """Whether it is an order of ours that can only make the position smaller."""
+    closing = "sell" if span.size > 0 else "buy"
+    ours = order.is_ours and order.reduce_only
+    return ours and order.instrument_name == span.instrument and order.direction == closing
+
+
+def _found_too_few(order: OrderRow, role: Role | None) -> bool:
+    """Whether it is a close at the market whose rest the exchange cancelled."""
+    market = order.order_type == "market"
+    return role is Role.CLOSE and market and order.order_state == "cancelled"

@@ -154,6 +154,50 @@ def test_an_exit_covers_while_it_is_on_its_way_and_not_for_long() -> None:
     assert bare(exit_order(reduce_only=False)) == 1000
 
 
+THIN = {"order_state": "cancelled", "filled_amount": D(400)}
+
+
+def test_a_close_that_found_too_few_covers_until_the_next_has_to_be_sent() -> None:
+    assert bare(exit_order(**THIN), fired_ms=200) == 400
+    assert bare(exit_order(**THIN), after_ms=200, fired_ms=200) == 400
+    assert bare(exit_order(**THIN), after_ms=201, fired_ms=200) == 1000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"order_type": "limit", "price": 51_000.0},
+        {"order_state": "filled"},
+        {"order_state": "rejected"},
+        {"reduce_only": False},
+        {"direction": "buy"},
+        {"label": STOP},
+        {"instrument_name": "BTC_USDC-PERPETUAL"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_else_has_ended_covers_nothing(change: dict[str, Any]) -> None:
+    ended = {"order_type": "market", **THIN, **change}
+    assert bare(order_row("c1", ended.pop("label", CLOSE), **ended), fired_ms=200) == 1000
+
+
+def test_a_close_that_was_in_the_book_and_is_cancelled_covers_nothing_any_more() -> None:
+    assert bare(exit_order(), exit_order(order_state="cancelled")) == 1000
+
+
+def test_closes_that_found_too_few_keep_nobody_from_counting_the_time_between_them() -> None:
+    rows: Rows = [
+        *entered_rows(),
+        (T + 20, GONE),
+        *((T + 20 + 300 * n, exit_order(order_state="cancelled")) for n in range(2)),
+        (T + 700, SessionRow(1, "ping")),
+    ]
+    books = Books(5_000, 200)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    spans = [(naked.start_ms - T, naked.end_ms and naked.end_ms - T) for naked in books.naked_all()]
+    assert spans == [(221, 320), (521, None)]
+
+
 def test_a_fill_of_it_does_not_start_its_time_anew() -> None:
     rows: Rows = [
         *entered_rows(),
