@@ -250,3 +250,18 @@ def strange_is_ended(patch: Patch) -> None:
         return self.state in ("open", "untriggered")
 
     patch.set(Order, "live", property(live))
+
+
+@mutant(
+    "strange-is-waited-for",
+    breaks="an order of ours in a state that nobody knows is waited for, and nobody looks",
+    costs="a close may be over under a name that we do not know, and the position stays bare",
+    by="Protected",
+    needs="a close that finds too few to trade with, told of in a state that is in no document",
+    profile="expired",
+)
+def strange_is_waited_for(patch: Patch) -> None:
+    def doubt(_self: Desk, _orders: tuple[Order, ...]) -> None:
+        pass
+
+    patch.set(Desk, "doubt", doubt)

@@ -200,6 +200,12 @@ PROFILES: dict[str, Change] = {
         seconds=40.0, **QUIET, rate=60,
         **_faults("stop fires in a drought", "liquidity returns", drought=0.5, market=0.25),
     ),
+    "expired": _with(
+        seconds=40.0, **QUIET, rate=60,
+        **_faults("unknown states", "no liquidity, rest cancelled", "liquidity returns",
+                  "gap through the stop", "command",
+                  forms=1.0, market=1.0, drought=0.3, operator=0.3),
+    ),
     "snug": _with(
         seconds=25.0, **FAST, snug=True, **_faults("market jumps", *TRADES, market=8.0)
     ),

@@ -23,19 +23,20 @@ def protected(
 ) -> list[Violation]:  # fmt: skip
     """Naked stretches beyond the limit, and cancels that took cover away, however short that was.
 
-    ``sabotage_ms`` is the limit after sabotage where news of it may be late; else it is the same.
+    ``sabotage_ms`` is the limit of what a daemon did not bring about, where news of that may be
+    late; else it is the same.
     ``leaps`` of the exchange's clock are no time in which anybody could have done anything.
     """
     judged = books.naked_all()[since.naked :]
-    windows = Windows(books, story, now_ms) if any(n.sabotage or n.lapsed for n in judged) else None
+    windows = Windows(books, story, now_ms) if any(map(_befell, judged)) else None
     found = [_bared(cancel) for cancel in books.bared[since.bared :]]
     for naked in judged:
         end = now_ms if naked.end_ms is None else naked.end_ms
         spent, limit, how = end - naked.start_ms, limit_ms, "by itself"
-        if windows is not None and (naked.sabotage or naked.lapsed):
-            spent, how = windows.shared(naked.start_ms, end), "with a daemon there"
-        if naked.sabotage:
-            how, limit = "after sabotage", limit_ms if sabotage_ms is None else sabotage_ms
+        if windows is not None and _befell(naked):
+            spent = windows.shared(naked.start_ms, end)
+            limit = limit_ms if sabotage_ms is None else sabotage_ms
+            how = "after sabotage" if naked.sabotage else "with a daemon there"
         spent -= sum(leap.within(naked.start_ms, end) for leap in leaps)
         if spent > limit:
             text = (
@@ -44,6 +45,11 @@ def protected(
             )
             found.append(Violation("protected", f"naked {naked.start_n}", text, (_line(naked),)))
     return found
+
+
+def _befell(naked: Naked) -> bool:
+    """Whether it came about without the daemon."""
+    return naked.sabotage or naked.lapsed
 
 
 def _bared(cancel: Bared) -> Violation:

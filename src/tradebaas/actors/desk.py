@@ -26,7 +26,18 @@ from tradebaas.core.facts import (
     RejectFact,
 )
 from tradebaas.core.messages import Report
-from tradebaas.core.model import GONE, LIVE, Absence, Edit, Fill, Instrument, Intent, Order, Role
+from tradebaas.core.model import (
+    GONE,
+    LIVE,
+    Absence,
+    Edit,
+    Fill,
+    Instrument,
+    Intent,
+    Order,
+    Role,
+    is_ours,
+)
 from tradebaas.core.proof import APART_MS, OLD_MS
 from tradebaas.core.state import State
 from tradebaas.deribit import reads, trade
@@ -269,7 +280,13 @@ class Desk:
     def _now_ms(self) -> int:
         return self._link.clock.now_ms(self._ctx.ports.clock.monotonic())
 
+    def doubt(self, orders: tuple[Order, ...]) -> None:
+        """One of ours in a state that nobody knows may be over: what is open at all decides."""
+        if any(is_ours(o.label) and o.live and o.state not in LIVE for o in orders):
+            self.survey_wanted.set()
+
     async def _report(self, facts: tuple[Fact, ...]) -> None:
+        self.doubt(tuple(fact.order for fact in facts if isinstance(fact, OrderFact)))
         await self._ctx.asker.ask(
             Report(connection=self._connection, at_ms=self._now_ms(), facts=facts)
         )

@@ -160,6 +160,7 @@ class Session:
         """Facts for the persister; everything else goes into the feed."""
         match item:
             case stream.Changes(orders=orders, fills=fills):
+                self._desk.doubt(orders)
                 return (
                     *(FillFact(fill=fill) for fill in fills),
                     *(OrderFact(order=order) for order in orders),

@@ -317,3 +317,27 @@ async def test_one_answer_that_an_order_is_over_ends_its_cancels(
         assert isinstance(fact, OrderFact)
         assert fact.order.live is not ends
         assert made.desk.survey_wanted.is_set() is reads_all
+
+
+@pytest.mark.parametrize(
+    ("state", "label", "doubted"),
+    [
+        ("expired", "tb1-a-1-c", True),
+        ("expired", "", False),  # the owner's
+        *((state, "tb1-a-1-c", False) for state in ("open", "untriggered", "cancelled", "filled")),
+    ],
+)
+async def test_an_order_of_ours_in_a_state_that_nobody_knows_is_looked_for_at_once(
+    autojump_clock: Auto, monkeypatch: pytest.MonkeyPatch, state: str, label: str, doubted: bool
+) -> None:
+    """It may be a close that is over, and the next one waits for its end."""
+    told = replace_intent(Story().order(label, "7").order, state=state)
+
+    async def accepted(*_: object, **__: object) -> trade.Accepted:
+        return trade.Accepted(orders=(told,), fills=())
+
+    monkeypatch.setattr(trade, "place", accepted)
+    async with scene() as made:
+        made.show(intent(Role.CLOSE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert made.desk.survey_wanted.is_set() is doubted

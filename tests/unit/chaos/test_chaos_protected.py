@@ -346,3 +346,14 @@ def test_cover_that_ends_by_time_counts_only_while_a_daemon_is_there() -> None:
     books = Books(5_000, 200)
     books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
     assert protected(books, Story(), T + 9_000, 1_000) == []
+
+
+def test_news_of_cover_that_ends_by_time_may_be_as_late_as_that_of_sabotage() -> None:
+    fired = order_row("o1", STOP, "open", order_type="market", trigger_order_id="SL-1")
+    rows: Rows = [*entered_rows(), (T + 20, GONE), (T + 20, fired), (T + 9_000, GONE)]
+    books = Books(5_000, 200)
+    books.take(JournalRow(n, at, body) for n, (at, body) in enumerate(rows, start=1))
+    assert protected(books, told(entered()), T + 5_221, LIMIT_MS, sabotage_ms=5_000) == []
+    (found,) = protected(books, told(entered()), T + 5_222, LIMIT_MS, sabotage_ms=5_000)
+    assert found.text.endswith("(with a daemon there), the limit is 5000")
+    assert protected(books, told(entered()), T + 1_222, LIMIT_MS)
