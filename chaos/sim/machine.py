@@ -31,7 +31,7 @@ from tradebaas.config import Config
 from tradebaas.core.events import Event
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault, StoreOlder
 from tradebaas.lives import Lives
-from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy
+from tradebaas.runtime.ports import ChildFailed, Ports, SeededEntropy, always
 from tradebaas.runtime.supervisor import DeathReport, find_fatal
 from tradebaas.runtime.usage import Usage
 from tradebaas.store.backup import BackupFailed, Mark, create_backup
@@ -165,7 +165,7 @@ class Machine:
         lives = Lives(
             config=self.config,
             ports=self._ports(host, mount),
-            locate=lambda: URL,
+            locate=always(URL),
             secret=SECRET,
             on_death=self._note_death,
             disk=mount,

@@ -6,7 +6,6 @@ crew restarts; the rest of a ``Context`` belongs to one life.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +22,7 @@ from tradebaas.core.risk import Limits, Policy
 from tradebaas.core.state import State
 from tradebaas.runtime.durations import Durations
 from tradebaas.runtime.mailbox import Asker, Fanout, Latest
-from tradebaas.runtime.ports import Ports
+from tradebaas.runtime.ports import Locate, Ports
 from tradebaas.runtime.supervisor import Cause
 from tradebaas.store.disk import Disk
 from tradebaas.store.place import Place
@@ -202,9 +201,9 @@ USUAL = Capacities()
 class Context:
     """What one life's actors are given.
 
-    ``cause`` and ``poisoned`` concern the life before. ``locate`` gives the exchange's present URL,
-    "" while there is none. ``born`` is when this life began, in monotonic seconds. In a
-    ``rehearsal`` a restored store of any account meets the embedded exchange.
+    ``cause`` and ``poisoned`` concern the life before. ``born`` is when this life began, in
+    monotonic seconds. In a ``rehearsal`` a restored store of any account meets the embedded
+    exchange.
     """
 
     config: Config
@@ -214,7 +213,7 @@ class Context:
     asker: Asker[Request, Answer]
     cause: str
     poisoned: bool
-    locate: Callable[[], str]
+    locate: Locate
     secret: str = field(repr=False)
     born: float
     disk: Disk

@@ -18,7 +18,7 @@ from tradebaas import embedded
 from tradebaas.access import check_access, client_secret, notice_addresses
 from tradebaas.attendance import attend
 from tradebaas.binding import bind_assignment, check_strategy, configured
-from tradebaas.config import HOSTS, Config
+from tradebaas.config import Config
 from tradebaas.console import narrate, tell_of_exit
 from tradebaas.core.messages import Arm
 from tradebaas.core.model import Assignment
@@ -73,6 +73,8 @@ def _run(
             _Daemon(config, ports, load, chaos, rehearsal).main,
             restrict_keyboard_interrupt_to_checkpoints=True,
         )
+        if config.embedded_exchange:
+            embedded.stop(config)
     except* Fatal as group:
         fatal = find_fatal(group)
         say_last(f"tradebaas: {fatal}")
@@ -107,8 +109,8 @@ class _Daemon:
         OUTPUT.configure(self.config.log, (secret, *addressed))
         self.parts = Parts(self.ports)
         self.lives = Lives(
-            self.config, self.ports, self._locate(), secret, self.parts.note_crew,
-            rehearsal=self.rehearsal,
+            self.config, self.ports, embedded.locate(self.config, self.ports), secret,
+            self.parts.note_crew, rehearsal=self.rehearsal,
         )  # fmt: skip
         self.diskless = Diskless(self.config, self.ports, self.lives, self.parts.tell)
 
@@ -137,25 +139,16 @@ class _Daemon:
                 if self.watch is not None:
                     await self.watch.drain(LAST_NOTICES_S)
                 shell.cancel_scope.cancel()
-        if self.config.embedded_exchange:
-            embedded.stop(self.config)
 
     def _front(self) -> Front:
         return Front(self.config, self.ports, self.lives, self.http_down, self.chaos)
 
     # ------------------------------------------------------------------------------- exchange
 
-    def _locate(self) -> Callable[[], str]:
-        exchange = self.config.exchange
-        if self.config.embedded_exchange:
-            return embedded.locate(self.config)
-        url = exchange.url or HOSTS[exchange.environment]
-        return lambda: url
-
     async def _keep_exchange(self) -> None:
         """Keep the embedded exchange alive, once the store is ours: a refused start starts none."""
         await self.lives.board.view.wait_newer(0)
-        await embedded.keep(self.config)
+        await embedded.keep(self.config, self.ports)
 
     # ------------------------------------------------------------------------------- shell
 

@@ -2,7 +2,8 @@
 
 Its stops must fire while the daemon is dead, so it runs in its own session, outlives the daemon's
 death, and is reused by the next start. A clean stop of the daemon stops it too, and without clients
-it ends by itself. Where it listens is in its address file, which is read anew for every connection.
+it ends by itself. Where it listens is in its address file, which is read anew for every connection,
+by a thread: a disk that stalls must not stop the loop.
 """
 
 import fcntl
@@ -10,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +20,9 @@ import trio
 from msgspec import Struct
 
 from tradebaas.access import denial
-from tradebaas.config import Config
+from tradebaas.config import HOSTS, Config
 from tradebaas.errors import StoreFault, Unusable
+from tradebaas.runtime.ports import Blocking, Locate, Ports, always
 
 START_LIMIT_S = 20.0
 POLL_S = 0.01
@@ -69,17 +71,29 @@ def _explained(home: Path) -> Iterator[None]:
         ) from error
 
 
-def locate(config: Config) -> Callable[[], str]:
-    """A function that gives the exchange's present URL, "" while there is none."""
+def url_of(config: Config) -> str:
+    """The exchange's present URL, "" while there is none.
 
-    def url() -> str:
-        address = find(config)
-        return address.url if address else ""
+    Raises: as ``find``.
+    """
+    address = find(config)
+    return address.url if address else ""
+
+
+def locate(config: Config, ports: Ports) -> Locate:
+    """Where the exchange of a configuration is, for those who trade: another one never moves."""
+    exchange = config.exchange
+    if not config.embedded_exchange:
+        return always(exchange.url or HOSTS[exchange.environment])
+
+    async def url() -> str:
+        async with ports.open_blocking("exchange") as worker:
+            return await worker.run(url_of, config)
 
     return url
 
 
-async def ensure(config: Config) -> None:
+async def ensure(config: Config, worker: Blocking) -> None:
     """Start the exchange unless it lives, and wait until it listens.
 
     The address of a dead one stays until the new one writes its own: ``find`` does not take it for
@@ -89,25 +103,31 @@ async def ensure(config: Config) -> None:
         Unusable: it did not come up; the message has its last words, or whose its directory is.
         StoreFault: its directory cannot be written.
     """
-    if find(config) is not None:
+    if await worker.run(find, config) is not None:
         return
-    home = directory(config)
-    with _explained(home):
-        home.mkdir(parents=True, exist_ok=True)
-        process = _spawn(config, home / LOG_NAME)
+    process = await worker.run(_spawn, config)
     for _ in range(int(START_LIMIT_S / POLL_S)):
-        if find(config) is not None:
+        if await worker.run(find, config) is not None:
             return
         if process.poll() is not None:
             break
         await trio.sleep(POLL_S)
-    words = (home / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-800:]
+    words = await worker.run(_last_words, config)
     raise Unusable(f"the embedded exchange did not start; it said:\n{words}")
 
 
-def _spawn(config: Config, log_path: Path) -> subprocess.Popen[bytes]:
+def _last_words(config: Config) -> str:
+    log = directory(config) / LOG_NAME
+    return log.read_text(encoding="utf-8", errors="replace")[-800:]
+
+
+def _spawn(config: Config) -> subprocess.Popen[bytes]:
     """Start it in a session of its own, so that no signal to the daemon's group reaches it."""
-    with log_path.open("ab") as log:
+    home = directory(config)
+    with _explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+        log = (home / LOG_NAME).open("ab")
+    with log:
         return subprocess.Popen(
             _command(config),
             stdin=subprocess.DEVNULL,
@@ -117,11 +137,15 @@ def _spawn(config: Config, log_path: Path) -> subprocess.Popen[bytes]:
         )
 
 
-async def keep(config: Config) -> None:
-    """Start the exchange unless it lives, and again whenever it is gone."""
-    while True:
-        await ensure(config)
-        await trio.sleep(CHECK_EVERY_S)
+async def keep(config: Config, ports: Ports) -> None:
+    """Start the exchange unless it lives, and again whenever it is gone.
+
+    Raises: as ``ensure``.
+    """
+    async with ports.open_blocking("exchange") as worker:
+        while True:
+            await ensure(config, worker)
+            await trio.sleep(CHECK_EVERY_S)
 
 
 def stop(config: Config) -> None:

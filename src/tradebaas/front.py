@@ -50,9 +50,10 @@ class Front:
         await self.lives.board.recovery.wait_newer(0)
 
     async def _serve(self, _plan: LifePlan) -> None:
-        async with self.ports.open_blocking("imports") as worker:
+        async with self.ports.open_blocking("HTTP") as worker:
             await worker.run(import_module, "tradebaas.web.app")  # long: not in the loop
             await worker.run(import_module, "tradebaas.web.server")
+            token = await worker.run(self._token)
         from tradebaas.gaps import gap_of
         from tradebaas.web.address import keep_address
         from tradebaas.web.app import create_app
@@ -60,6 +61,7 @@ class Front:
         from tradebaas.web.shell import Shell
 
         settings = self.config.http
+        OUTPUT.log.secrets.add(token)
         shell = Shell(
             config=self.config,
             board=self.lives.board,
@@ -67,7 +69,7 @@ class Front:
             clock=self.ports.clock,
             version=__version__,
             started_at=self.lives.born,
-            token=self._token(),
+            token=token,
             life_up=self.lives.life_up,
             deaths=lambda: self.lives.deaths,
             bind_assignment=partial(bind_assignment, self.config),
@@ -81,7 +83,8 @@ class Front:
                 partial(serve, app, settings.host, settings.port, shutdown=self.down)
             )
             async with trio.open_nursery() as telling:
-                await telling.start(keep_address, self.config.data_dir / "address", str(url))
+                file = self.config.data_dir / "address"
+                await telling.start(keep_address, file, str(url), self.ports)
                 await say(f"HTTP on {url} (health, metrics, API)", actor="http")
                 await self.down.wait()
                 telling.cancel_scope.cancel()
@@ -93,8 +96,6 @@ class Front:
 
     def _token(self) -> str:
         try:
-            token = bearer_token(self.config.data_dir, self.ports.entropy)
+            return bearer_token(self.config.data_dir, self.ports.entropy)
         except PermissionError as error:
             raise Unusable(denial(self.config.data_dir / "token")) from error
-        OUTPUT.log.secrets.add(token)
-        return token

@@ -17,7 +17,7 @@ from tradebaas.config import Config
 from tradebaas.core.messages import Answer, Request
 from tradebaas.runtime.crew import ActorSpec, Crew, Drain
 from tradebaas.runtime.mailbox import Asker, Asks, Door, Latest, open_asks
-from tradebaas.runtime.ports import Ports
+from tradebaas.runtime.ports import Locate, Ports
 from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, supervise
 from tradebaas.store.disk import SYSTEM_DISK, Disk
 
@@ -30,14 +30,13 @@ RECOVERY_LIMIT_S = 60.0
 class Lives:
     """The lives of one process. ``run`` ends when a life ends in order or no other may follow.
 
-    ``locate`` gives the exchange's present URL, "" while there is none; ``secret`` is the client
-    secret; ``on_death`` is told of every death; ``disk`` is where the data directory lies.
-    ``rehearsal`` as in ``Context``.
+    ``secret`` is the client secret; ``on_death`` is told of every death; ``disk`` is where the data
+    directory lies. ``locate`` and ``rehearsal`` as in ``Context``.
     """
 
     config: Config
     ports: Ports
-    locate: Callable[[], str]
+    locate: Locate
     secret: str = field(repr=False)
     on_death: Callable[[DeathReport], None]
     disk: Disk = SYSTEM_DISK

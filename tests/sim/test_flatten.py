@@ -35,7 +35,7 @@ from tradebaas.direct.flatten import Left, flatten
 from tradebaas.direct.life import Setting
 from tradebaas.errors import Unusable
 from tradebaas.paper.desk import Desk
-from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, system_ports
+from tradebaas.runtime.ports import Inline, Ports, SeededEntropy, always, system_ports
 
 BTC = "BTC-PERPETUAL"
 URL = "ws://exchange.simulated:8022/ws/api/v2"
@@ -95,7 +95,7 @@ class World:
 
     async def flatten(self, host: Host, state: State) -> Left:
         setting = Setting(
-            config=CONFIG, ports=self.ports(host), locate=lambda: URL, secret="paper-secret",
+            config=CONFIG, ports=self.ports(host), locate=always(URL), secret="paper-secret",
             state=state, cause="test", tell=lambda _: None,
         )  # fmt: skip
         say = lambda step, detail: self.steps.append((step, detail))  # noqa: E731

@@ -12,7 +12,7 @@ from tradebaas.board import StoreStatus
 from tradebaas.config import Config
 from tradebaas.core.state import State
 from tradebaas.lives import Lives
-from tradebaas.runtime.ports import TrioClock, system_ports
+from tradebaas.runtime.ports import TrioClock, always, system_ports
 from tradebaas.runtime.systemd import Notifier
 
 
@@ -25,7 +25,7 @@ async def _told(within: float, *, ready_after: float, full: bool = False) -> lis
     """At which second systemd was told what, until ``within``."""
     told: list[tuple[int, str]] = []
     ports = replace(system_ports(), clock=TrioClock())
-    lives = Lives(Config(), ports, lambda: "", "secret", lambda _: None)
+    lives = Lives(Config(), ports, always(""), "secret", lambda _: None)
     began = trio.current_time()
 
     def note(_address: str, payload: bytes) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tradebaas.board import StoreStatus, Vitals
 from tradebaas.config import Config
 from tradebaas.lives import PULSE_LIMIT_S, RECOVERY_LIMIT_S, Lives
-from tradebaas.runtime.ports import system_ports
+from tradebaas.runtime.ports import always, system_ports
 from tradebaas.runtime.supervisor import DeathReport
 
 BORN = 1_000.0
@@ -34,7 +34,7 @@ def clock() -> SetClock:
 @pytest.fixture
 def lives(clock: SetClock) -> Lives:
     ports = replace(system_ports(), clock=clock)
-    return Lives(Config(), ports, lambda: "", "secret", lambda _: None)
+    return Lives(Config(), ports, always(""), "secret", lambda _: None)
 
 
 def heard(lives: Lives, at: float) -> None:

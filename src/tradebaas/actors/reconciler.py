@@ -53,6 +53,7 @@ class _Attempt:
     credits: Credits
     session: Session | None = None
     reason: str = "closed"
+    url: str = ""
 
 
 async def run(ctx: Context, drain: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
@@ -92,7 +93,8 @@ async def _give_up_on(drain: trio.Event, attempt: _Attempt, scope: trio.CancelSc
 
 async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
     try:
-        endpoint, inbox = _endpoint(ctx), ctx.capacities.inbox
+        attempt.url = await ctx.locate()
+        endpoint, inbox = _endpoint(ctx, attempt.url), ctx.capacities.inbox
         async with open_link(endpoint, ctx.ports, attempt.credits, inbox=inbox) as link:
             attempt.session = Session(ctx, link, attempt.connection, attempt.losses)
             await attempt.session.run(drain)
@@ -100,13 +102,13 @@ async def _converse(ctx: Context, attempt: _Attempt, drain: trio.Event) -> None:
         attempt.reason = "; ".join(_messages(group))
 
 
-def _endpoint(ctx: Context) -> Endpoint:
+def _endpoint(ctx: Context, url: str) -> Endpoint:
     """Where to log in, and as whom.
 
     Raises:
         LinkLost: the embedded exchange is not up (again) yet.
     """
-    url, exchange = ctx.locate(), ctx.config.exchange
+    exchange = ctx.config.exchange
     if not url:
         raise LinkLost("the embedded exchange is still starting")
     return Endpoint(
@@ -155,7 +157,7 @@ def _publish_down(ctx: Context, attempt: _Attempt) -> None:
         LinkStatus(
             up=False,
             connection=attempt.connection,
-            url=ctx.locate(),
+            url=attempt.url,
             since=ctx.ports.clock.monotonic(),
             detail=attempt.reason,
             reconnects=attempt.losses,

@@ -101,7 +101,7 @@ def _report(config: Config, pause: float) -> Report:
 def _url(config: Config) -> str:
     url = config.exchange.url or HOSTS.get(config.exchange.environment, "")
     if config.embedded_exchange:
-        url = embedded.locate(config)()
+        url = embedded.url_of(config)
         if not url:
             raise CouldNotLook(f"no embedded exchange runs on {config.data}: start the daemon")
     return url

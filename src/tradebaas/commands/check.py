@@ -217,7 +217,7 @@ def _exchange(config: Config) -> list[Row]:
     if config.embedded_exchange:
         from tradebaas import embedded
 
-        url = embedded.locate(config)()
+        url = embedded.url_of(config)
         if not url:
             return [Row("exchange", Level.OK, f"the embedded one; `{command('run')}` starts it")]
     try:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from tradebaas import embedded
 from tradebaas.access import client_secret
 from tradebaas.commands.inspect import read_state
-from tradebaas.config import HOSTS, Config
+from tradebaas.config import Config
 from tradebaas.core.state import State
 from tradebaas.direct.claim import claimed
 from tradebaas.direct.flatten import Left, Say, flatten
@@ -109,22 +109,18 @@ def _advice(config: Config, barred: str) -> Advice:
 async def _act(
     config: Config, secret: str, state: State, reason: str, barred: str, note: Say
 ) -> Left:
-    started = config.embedded_exchange and embedded.find(config) is None
-    if started:
-        note("exchange", "the embedded one does not run: starting it with what was open on it")
-        await embedded.ensure(config)
+    ports = system_ports()
+    async with ports.open_blocking("exchange") as worker:
+        started = config.embedded_exchange and await worker.run(embedded.find, config) is None
+        if started:
+            note("exchange", "the embedded one does not run: starting it with what was open on it")
+            await embedded.ensure(config, worker)
     try:
-        locate = embedded.locate(config) if config.embedded_exchange else _fixed(config)
         setting = Setting(
-            config=config, ports=system_ports(), locate=locate, secret=secret, state=state,
-            cause="halt without a daemon", tell=lambda _: None,
+            config=config, ports=ports, locate=embedded.locate(config, ports), secret=secret,
+            state=state, cause="halt without a daemon", tell=lambda _: None,
         )  # fmt: skip
         return await flatten(setting, "operator", reason, LIMIT_S, note, _advice(config, barred))
     finally:
         if started:
             embedded.stop(config)
-
-
-def _fixed(config: Config) -> Callable[[], str]:
-    url = config.exchange.url or HOSTS[config.exchange.environment]
-    return lambda: url

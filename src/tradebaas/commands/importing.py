@@ -173,7 +173,7 @@ def _url(config: Config) -> str:
         return config.exchange.url or HOSTS[config.exchange.environment]
     from tradebaas import embedded
 
-    url = embedded.locate(config)()
+    url = embedded.url_of(config)
     if not url:
         raise NotDone(
             "the embedded exchange does not run, and nothing is believed without an exchange: name "

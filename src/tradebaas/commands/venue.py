@@ -92,7 +92,7 @@ def address(config: Config) -> str:
     """
     if not config.embedded_exchange:
         return config.exchange.url or HOSTS[config.exchange.environment]
-    url = embedded.locate(config)()
+    url = embedded.url_of(config)
     if not url:
         raise Unusable(
             f"no exchange runs on {config.data}: start `{command('run')}`, or start "

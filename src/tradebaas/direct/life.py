@@ -23,7 +23,7 @@ from tradebaas.core.messages import Answer, Committed, Refused, Request, StartLi
 from tradebaas.core.risk import Limits
 from tradebaas.core.state import State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
-from tradebaas.runtime.ports import Ports
+from tradebaas.runtime.ports import Locate, Ports
 from tradebaas.runtime.supervisor import find_fatal
 from tradebaas.store.disk import SYSTEM_DISK
 
@@ -35,7 +35,7 @@ class Setting:
 
     config: Config
     ports: Ports
-    locate: Callable[[], str]
+    locate: Locate
     secret: str
     state: State
     cause: str

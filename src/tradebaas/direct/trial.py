@@ -42,6 +42,7 @@ from tradebaas.direct.look import (
     refuse_used_account,
 )
 from tradebaas.errors import Unusable
+from tradebaas.runtime.ports import always
 from tradebaas.strategies.protocol import TIMEFRAMES, Proposal
 from tradebaas.strategies.signals import to_signal
 
@@ -84,7 +85,7 @@ async def run(trial: Trial) -> Trade:
                 pass
 
     setting = Setting(
-        config=trial.config, ports=trial.ports, locate=lambda: trial.url, secret=trial.secret,
+        config=trial.config, ports=trial.ports, locate=always(trial.url), secret=trial.secret,
         state=State(), cause="trial", tell=tell, limits=_limits(trial.config, before),
     )  # fmt: skip
     async with open_life(setting) as life:

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -244,6 +244,19 @@ async def print_line(text: str) -> None:
 
 
 # --- sockets -------------------------------------------------------------------------------------
+
+
+Locate = Callable[[], Awaitable[str]]
+"""Gives where a server is now, its URL, "" while there is none."""
+
+
+def always(url: str) -> Locate:
+    """A ``Locate`` of a server that never moves."""
+
+    async def locate() -> str:
+        return url
+
+    return locate
 
 
 class Connect(Protocol):

@@ -1,7 +1,8 @@
 """``data/address``: where HTTP answers, for as long as it does, so that the commands find it.
 
 A disk that does not take the file (full, read-only) is no reason not to serve: it is when people
-most need to see what is wrong. It is tried again until the disk does.
+most need to see what is wrong. It is tried again until the disk does. One that stalls must not stop
+the loop, so a thread writes.
 """
 
 import json
@@ -11,22 +12,31 @@ from pathlib import Path
 
 import trio
 
+from tradebaas.runtime.ports import Ports
+
 RETRY_S = 2.0
+REMOVE_S = 1.0
 
 
 async def keep_address(
-    file: Path, url: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    file: Path,
+    url: str,
+    ports: Ports,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Write ``file`` whole as soon as it can be, and take it away when cancelled."""
-    try:
-        written = _write(file, url)
-        task_status.started()
-        while not written:
-            await trio.sleep(RETRY_S)
-            written = _write(file, url)
-        await trio.sleep_forever()
-    finally:
-        _remove(file)
+    async with ports.open_blocking("address") as worker:
+        try:
+            written = await worker.run(_write, file, url)
+            task_status.started()
+            while not written:
+                await trio.sleep(RETRY_S)
+                written = await worker.run(_write, file, url)
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(REMOVE_S, shield=True):
+                await worker.run(_remove, file)
 
 
 def _write(file: Path, url: str) -> bool:

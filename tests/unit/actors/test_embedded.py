@@ -2,15 +2,19 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.unit.stalled import goes_on_beside
 from tradebaas import embedded
-from tradebaas.config import Config
+from tradebaas.config import Config, ExchangeSection
 from tradebaas.paper.directory import address, locked
+from tradebaas.runtime.ports import system_ports
 
 URL = "ws://127.0.0.1:1/ws/api/v2"
+PORTS = system_ports()
 
 
 @pytest.fixture
@@ -20,13 +24,13 @@ def config(tmp_path: Path) -> Config:
     return made
 
 
-def test_a_running_exchange_is_found(config: Config) -> None:
-    home = embedded.directory(config)
+async def test_a_running_exchange_is_found(config: Config) -> None:
+    home, locate = embedded.directory(config), embedded.locate(config, PORTS)
     with locked(home), address(home, URL):
         assert embedded.find(config) == embedded.Address(url=URL, pid=os.getpid())
-        assert embedded.locate(config)() == URL
+        assert await locate() == URL
     assert embedded.find(config) is None
-    assert embedded.locate(config)() == ""
+    assert await locate() == ""
 
 
 def test_a_pid_that_now_belongs_to_another_program_is_not_the_exchange(config: Config) -> None:
@@ -64,3 +68,16 @@ def test_a_spoilt_address_is_none(config: Config, content: bytes) -> None:
 
 def test_without_a_directory_there_is_none(tmp_path: Path) -> None:
     assert embedded.find(Config(data=str(tmp_path / "nothing"))) is None
+
+
+async def test_an_exchange_that_is_configured_never_moves(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path), exchange=ExchangeSection(url=URL))
+    assert await embedded.locate(config, PORTS)() == URL
+
+
+async def test_a_disk_that_stalls_does_not_stop_the_loop(config: Config) -> None:
+    """Neither a connect, which asks where the exchange is, nor who keeps it alive."""
+    file = embedded.directory(config) / "address"
+    await goes_on_beside(file, embedded.locate(config, PORTS))
+    file.unlink()
+    await goes_on_beside(file, partial(embedded.keep, config, PORTS))

@@ -30,7 +30,7 @@ from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Assignment, ContractKind, Direction, Phase, Position
 from tradebaas.core.state import Pending, Recovering, State
 from tradebaas.runtime.mailbox import Asker, Asks, open_asks
-from tradebaas.runtime.ports import Blocking, Inline, Worker, system_ports
+from tradebaas.runtime.ports import Blocking, Inline, Worker, always, system_ports
 from tradebaas.runtime.usage import Usage
 from tradebaas.store.audited import Audited, write_audited
 from tradebaas.store.disk import SYSTEM_DISK, Disk
@@ -62,7 +62,7 @@ def context(config: Config | None = None) -> tuple[Context, StoppedClock]:
         asker=ends[0],
         cause="",
         poisoned=False,
-        locate=lambda: "",
+        locate=always(""),
         secret="never to be shown",
         disk=SYSTEM_DISK,
         born=90.0,

@@ -43,6 +43,7 @@ from tradebaas.core.state import State
 from tradebaas.errors import Fatal
 from tradebaas.lives import Lives
 from tradebaas.runtime.mailbox import Ask
+from tradebaas.runtime.ports import always
 from tradebaas.settings import BackupSection
 from tradebaas.store import codec
 from tradebaas.store.folding import fold, state_digest
@@ -91,7 +92,7 @@ class World:
 
     def _new_lives(self) -> Lives:
         url, secret = self.config.exchange.url, client_secret(self.config)
-        return Lives(self.config, self.wires.ports(), lambda: url, secret, lambda _: None)
+        return Lives(self.config, self.wires.ports(), always(url), secret, lambda _: None)
 
     # ---------------------------------------------------------------------- starting, ending
 
