@@ -13,7 +13,7 @@ from chaos.sim.liveness import until
 from chaos.sim.wire import Weather
 from chaos.world.faults import ARMING, GROUPS
 from chaos.world.storage import FaultKind
-from tradebaas.core.messages import Arm, ClosePosition, Disarm
+from tradebaas.core.messages import Arm, Disarm
 from tradebaas.core.model import Phase
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ STORM = Weather(latency_s=0.02, tail=0.3, tail_s=0.5, split=0.5)
 # ----------------------------------------------------------------------------------------- network
 
 
-async def _cut(nemesis: "Nemesis") -> str:
+async def cut(nemesis: "Nemesis") -> str:
     connections = nemesis.world.network.connections
     for connection in connections:
         connection.cut()
@@ -86,7 +86,7 @@ async def _late_news(nemesis: "Nemesis") -> str:
         done = await nemesis.inflict(
             nemesis.rng.choice(("fill races a read", "part fill races a read"))
         )
-        await _cut(nemesis)
+        await cut(nemesis)
         await trio.sleep(3.0)
     finally:
         nemesis.world.carrier.slow = ""
@@ -103,7 +103,7 @@ async def _late_entry(nemesis: "Nemesis") -> str:
 
 
 NETWORK: dict[str, Deed] = {
-    "cut": _cut,
+    "cut": cut,
     "slow reader": _slow_reader,
     "late news of a fill": _late_news,
     "late news of an entry": _late_entry,
@@ -305,25 +305,10 @@ async def _cut_unsent(nemesis: "Nemesis") -> str:
         if await nemesis.inflict(OUR_STOP):
             nemesis.counting("owner", OUR_STOP)()
         await nemesis.intent_is_open()
-        return await _cut(nemesis)
+        return await cut(nemesis)
     for pipe in pipes:
         pipe.flow()
     return ""
-
-
-async def _close(nemesis: "Nemesis") -> str:
-    """What the daemon cancels are mostly the legs of a position that it was told to close."""
-    await nemesis.world.operator.try_command(ClosePosition(reason="for its cancels"))
-    return "close"
-
-
-async def _wait(_nemesis: "Nemesis") -> str:
-    return "nothing"
-
-
-async def _gap(nemesis: "Nemesis") -> str:
-    name = nemesis.rng.choice(("gap through the stop", "gap through the take"))
-    return await nemesis.inflict(name)
 
 
 UNSENT: dict[str, Deed] = {"cut with an intent behind a slow reader": _cut_unsent}
@@ -340,8 +325,6 @@ TABLES: dict[str, dict[str, Deed]] = {
     "skew": SKEW,
     "unsent": UNSENT,
 }
-STIRRING: tuple[Deed, ...] = (_wait, _wait, _gap, _close, _cut)
-"""What has the daemon call the exchange, in a world in which nothing else happens."""
 ARMING_DEEDS = ARMING | DISK.keys()
 """What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""
 

@@ -3,6 +3,7 @@ store, and what the driver witnessed. It asks no running actor and reads no memo
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import final
 
@@ -107,14 +108,18 @@ class Judge:
         place = Place(self._machine.root, self._machine.disk.view())
         if not place.disk.exists(place.db):
             return
+        with suppress(StoreOlder):  # a start over an old store has died before it was migrated
+            self._read_log(place)
+        if place.disk.exists(place.head):
+            self.head = head_of(place.disk.read(place.head))
+
+    def _read_log(self, place: Place) -> None:
         with open_reader(place) as reader:
             known = len(self.story.adoptions)
             self.story.take(log_rows(reader.connection, self.story.tail, place.db))
             for _, adopted in self.story.adoptions[known:]:
                 self.books.adopt(adopted.position.instrument, adopted.at_ms)
             self.snapshots = snapshot_rows(reader.connection)
-        if place.disk.exists(place.head):
-            self.head = head_of(place.disk.read(place.head))
 
     def halted(self) -> bool:
         """Whether data/HALT lies on the disk now."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, final
 
 import trio
 
-from chaos.sim.deeds import ARMING_DEEDS, STIRRING, TABLES, Deed
+from chaos.sim.deeds import ARMING_DEEDS, TABLES, Deed
 from chaos.sim.operator import free
 from chaos.sim.wire import CALM
 from chaos.world.faults import GROUP_OF, Scene, quiet, strike
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MOST_ARMED = 10
 """Faults of other calls than cancels, which come too seldom to be met before all are taken back."""
-TURNS = 40
-"""Half candles that a fault may take to strike."""
 RESTING = (Phase.ANALYZING, Phase.POSITION_OPEN)
 LONGEST_S = 60.0
 """Half an hour of an exchange that runs at 60 times real speed, and more."""
@@ -72,22 +70,6 @@ class Nemesis:
                 if name not in ARMING_DEEDS:
                     self.counting(kind, name)()
                 self.world.timeline.tell(kind, f"{name}: {done}")
-
-    async def provoke(self, name: str) -> None:
-        """Have a row strike in a world in which nothing else goes wrong, if it can be had at all:
-        most wait for a call, so there is trade, and now and then a new login or a close."""
-        kind, pause_s = f"{GROUP_OF[name]}: {name}", max(0.2, 30.0 / self.world.swarm.rate)
-        before = self.deeds[kind]
-        for stirring in self.rng.choices(STIRRING, k=TURNS):
-            await self.world.operator.care()
-            done = await self.inflict(name)
-            if done and name not in ARMING_DEEDS:
-                self.counting(GROUP_OF[name], name)()
-            self.world.timeline.tell(kind, f"in its turn: {done}")
-            await stirring(self)
-            await trio.sleep(pause_s)
-            if self.deeds[kind] > before:
-                return
 
     def counting(self, kind: str, name: str) -> Callable[[], None]:
         """What counts one more strike of a deed."""

@@ -44,6 +44,7 @@ def _with(deaths: int = 0, seconds: float = 15.0, flips: float = 0.0, **changes:
         "trail": False,
         "price_age_ms": USUAL_AGE_MS,
         "certain": (),
+        "drills": (),
     }
     changes = usual | changes
     return lambda swarm: replace(
@@ -79,7 +80,7 @@ def _slowed(swarm: Swarm) -> Swarm:
 
 PROFILES: dict[str, Change] = {
     SHORT: lambda swarm: swarm,
-    RUSH: lambda swarm: _slowed(replace(swarm, deaths=200, soon=0.1)),
+    RUSH: lambda swarm: _slowed(replace(swarm, deaths=200, soon=0.1, drills=())),
     "deaths": _with(8, **FAST, **_faults(*TRADES, market=3.0)),
     "power": _with(5, 40.0, kills=("power cut",), traps=EARLY, **_faults()),
     "disk": _with(8, 40.0, traps=("disk operation",), **_faults("command", operator=1.0)),

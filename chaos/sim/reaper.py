@@ -65,6 +65,9 @@ MOST = {
     Place.PHASE: 40,
 }
 """The latest number at which a trap may spring; time is in ms."""
+MIGRATION = 61
+"""Operations on the disk from the first start over an old store until it has the new schema: in one
+of them that start dies, or hardly any death would ever fall into a migration."""
 PLACES = (
     *(Place.STEP,) * 7,
     *(Place.DISK,) * 5,
@@ -153,6 +156,7 @@ class Reaper(trio.abc.Instrument):
         self._kills = {p: _some(deeds, swarm.kills) for p, deeds in DEEDS.items()}
         self._most = {p: most * swarm.soon for p, most in MOST.items()}
         self._patience = PATIENCE * swarm.soon
+        self._migrates = swarm.old_store and not swarm.traps
         self._places = [p for p in _some(PLACES, swarm.traps) if self._kills[p]]
         self._trap: Trap | None = None
         self._set_at = 0.0
@@ -166,6 +170,9 @@ class Reaper(trio.abc.Instrument):
         process.host.received = self._on_receive
         self.machine.disk.on_operation = self._on_disk
         self._set()
+        if self._migrates and process.number == 1 and self._trap is not None:
+            deed = self._rng.choice(self._kills[Place.DISK])
+            self._trap = Trap(Place.DISK, self._rng.randint(1, MIGRATION), deed, Phase.IDLE)
 
     # ------------------------------------------------------------------------------- the places
 
@@ -279,8 +286,12 @@ class Reaper(trio.abc.Instrument):
     def wait_for(self, phase: Phase) -> None:
         """Set the trap anew, for a step in this lifecycle state."""
         if self._trap is not None:
-            number = self._rng.randint(1, 20)
-            self._trap = Trap(Place.PHASE, number, self._rng.choice(DEEDS[Place.PHASE]), phase)
+            self.strike_in(phase)
+
+    def strike_in(self, phase: Phase) -> None:
+        """Set a trap for a step in this lifecycle state, though all deaths may be over."""
+        number = self._rng.randint(1, 20)
+        self._trap = Trap(Place.PHASE, number, self._rng.choice(DEEDS[Place.PHASE]), phase)
 
     def settle(self) -> None:
         """Take the newest death back if it was an actor's and its life has not ended."""

@@ -75,7 +75,8 @@ class Swarm(Struct, frozen=True, kw_only=True):
     ``readings`` is how the exchange takes what nobody knows of Deribit, ``funding`` the largest
     premium that it makes funding of. ``foreign`` is what the daemon does about the owner's,
     ``price_age_ms`` how old, in its time, the prices of an entry may be.
-    ``certain`` are faults of the exchange's that are provoked at the end, each until it has struck.
+    ``certain`` are faults of the exchange's that are provoked at the end, each until it has struck,
+    and ``drills`` situations that are brought about after that.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class Swarm(Struct, frozen=True, kw_only=True):
     foreign: ForeignSection = ForeignSection()
     price_age_ms: int = USUAL_AGE_MS
     certain: tuple[str, ...] = ()
+    drills: tuple[str, ...] = ()
 
     def config(self) -> Config:
         """The daemon's configuration in this world."""
@@ -212,6 +214,11 @@ def draw(seed: int, deaths: int) -> Swarm:
         swarm = replace(swarm, trail=True, rates=swarm.rates | _rates(rng, TRAILED))
     swarm = replace(swarm, rates=swarm.rates | _rates(rng, LAST), certain=_certain(seed))
     swarm = replace(swarm, price_age_ms=rng.choice((USUAL_AGE_MS, 1_500)))
+    if swarm.waits_for_days:  # with the day's entries spent nothing can be had to happen
+        return replace(swarm, certain=())
+    swarm = replace(swarm, drills=_drills(seed))
+    if CRASH_LOOP in swarm.drills:  # a patient supervisor never sees one
+        swarm = replace(swarm, patient=False)
     return replace(swarm, trail=True) if GROUPS["edits"].keys() & set(swarm.certain) else swarm
 
 
@@ -259,13 +266,26 @@ MOST_OFTEN = {
 
 
 IN_TURN = tuple(name for group in (*MOST_OFTEN, "edits") for name in GROUPS.get(group, ()))
-EACH = 4
+EACH = 5
 
 
 def _certain(seed: int) -> tuple[str, ...]:
     """So many in each world, by the seed's number and not by chance: a batch of consecutive seeds
     has them all, and each one as often as the next."""
     return tuple(IN_TURN[(seed * EACH + number) % len(IN_TURN)] for number in range(EACH))
+
+
+CRASH_LOOP = "crash loop"
+SIGNAL_WAITS = "death while a signal waits"
+DRILLED = {1: CRASH_LOOP, 5: SIGNAL_WAITS}
+"""Situations that chance brings too seldom: the remainders of the seeds that have each of them."""
+DRILLS_EACH = 8
+
+
+def _drills(seed: int) -> tuple[str, ...]:
+    """Likewise by the seed's number: a batch of 100 has each of them a dozen times."""
+    drill = DRILLED.get(seed % DRILLS_EACH)
+    return (drill,) if drill else ()
 
 
 LATEST = {"skew": 0.2}

@@ -24,7 +24,7 @@ from chaos.world.oracle import Violation
 from chaos.world.story import Story
 
 SEEDS_FOR_EACH = 200
-"""So many worlds, one after the other, have each of ``swarm.IN_TURN`` provoked seven times."""
+"""So many worlds, one after the other, have each of ``swarm.IN_TURN`` provoked six times."""
 STRIKING = (*kinds((*MOST_OFTEN, *LATEST, *TRAILED, *LAST)), *map(str, Deed))
 """Every kind of fault, and of death, that a general world may draw."""
 

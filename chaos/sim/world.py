@@ -14,7 +14,7 @@ from typing import final
 
 import trio
 
-from chaos.sim import damage, flip, kernel, legacy, liveness
+from chaos.sim import damage, flip, kernel, legacy, liveness, turns
 from chaos.sim.deeds import DISK_FULL
 from chaos.sim.exchange import ExchangeHost, exchange_config
 from chaos.sim.judge import Judge
@@ -222,8 +222,10 @@ class World:
             return
         await self.nemesis.calm()
         for name in self.swarm.certain:
-            await self.nemesis.provoke(name)
+            await turns.provoke(self.nemesis, name)
             await self.nemesis.calm()
+        for name in self.swarm.drills:
+            await turns.drill(self.nemesis, name)
         if not await liveness.closes(self) or not await self._comes_to_rest():
             return
         self._judge(flat=False)

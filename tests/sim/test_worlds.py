@@ -19,11 +19,11 @@ from chaos.sim.command import sim_command
 from chaos.sim.kernel import ROOT
 from chaos.sim.liveness import STOP_BACK
 from chaos.sim.reaper import KINDS
-from chaos.sim.swarm import IN_TURN, draw
+from chaos.sim.swarm import CRASH_LOOP, IN_TURN, SIGNAL_WAITS, draw
 from chaos.sim.tally import STRIKING, must_strike, tally_of
 from chaos.sim.world import Outcome, play
 from chaos.world.court import LEDGERS
-from chaos.world.faults import FAULTS, Scene
+from chaos.world.faults import FAULTS, GROUP_OF, Scene
 from chaos.world.faults_dress import UNKNOWN_STATES
 from tradebaas.core.events import DiscrepancyResolved, OrderUpdated, PositionCorrected
 from tradebaas.errors import BudgetSpent, Fatal, StoreFault
@@ -34,6 +34,19 @@ SCRIPT = (
     "from chaos.sim.swarm import draw; from chaos.sim.world import play;"
     "print(play(draw({seed}, {deaths})).timeline.digest())"
 )
+
+
+NEEDY = ("owner opens", "owner cancels the owner's order", "liquidity returns", "edit failed, done",
+         "cancel failed, queued", "odd errors")  # fmt: skip
+DRILL_SHOWS = {
+    CRASH_LOOP: "crash loop: a life without the strategy",
+    SIGNAL_WAITS: "death in SIGNAL_DETECTED",
+}
+
+
+def _seeds_of(name: str) -> list[int]:
+    """The worlds in which it is the turn of a fault."""
+    return [seed for seed in range(3, 103) if name in draw(seed, 0).certain]
 
 
 def told(outcome: Outcome) -> str:
@@ -171,19 +184,51 @@ def test_what_is_armed_and_never_strikes_is_not_counted() -> None:
 
 
 def test_in_its_turn_each_of_the_exchanges_faults_is_certain() -> None:
-    turns = Counter(name for seed in range(7, 207) for name in draw(seed, 6).certain)
+    drawn = [draw(seed, 6) for seed in range(7, 207)]
+    turns = Counter(name for swarm in drawn for name in swarm.certain)
     assert set(turns) == set(IN_TURN)
-    assert min(turns.values()) >= 7
+    assert min(turns.values()) >= 6
+    assert not any(swarm.certain or swarm.drills for swarm in drawn if swarm.waits_for_days)
     assert profiles.world("crew", 7).certain == ()
 
 
-@pytest.mark.parametrize("seed, group", [(3, "calls"), (25, "edits")])
-def test_a_fault_whose_turn_it_is_strikes_without_any_chance(seed: int, group: str) -> None:
-    swarm = replace(draw(seed, 0), faults_s=0.1, rates={})
-    assert any("cancel" in name or "edit" in name for name in swarm.certain)
-    outcome = play(swarm)
+NOTHING_ELSE = {"faults_s": 0.1, "rates": {}}
+
+
+@pytest.mark.parametrize("seed", sorted({min(_seeds_of(name)) for name in NEEDY}))
+def test_a_fault_whose_turn_it_is_strikes_without_any_chance(seed: int) -> None:
+    """So does one that works on what is not there by itself."""
+    outcome = play(replace(draw(seed, 0), **NOTHING_ELSE))
     assert outcome.passed, told(outcome)
-    assert {name for name in swarm.certain if not outcome.faults[f"{group}: {name}"]} == set()
+    missed = [n for n in outcome.swarm.certain if not outcome.faults[f"{GROUP_OF[n]}: {n}"]]
+    assert missed == []
+
+
+@pytest.mark.parametrize("seed", [s for s in range(1, 50, 4) if draw(s, 0).drills])
+def test_a_drill_brings_its_situation_about(seed: int) -> None:
+    """A crash loop within three deaths, the first of which ends a life that was healthy."""
+    outcome = play(replace(draw(seed, 0), **NOTHING_ELSE))
+    assert outcome.passed, told(outcome)
+    (drill,) = outcome.swarm.drills
+    assert rare.visited(outcome)[DRILL_SHOWS[drill]] == 1
+    tries = sum(f"drill: {drill}" in line for line in outcome.timeline.lines)
+    assert tries <= (3 if drill == CRASH_LOOP else 1)
+
+
+def test_a_batch_of_a_hundred_drills_each_a_dozen_times_and_a_narrowed_world_never() -> None:
+    drills = Counter(name for seed in range(1, 101) for name in draw(seed, 6).drills)
+    assert drills.keys() == DRILL_SHOWS.keys()
+    assert min(drills.values()) >= 9
+    assert profiles.world("crew", 1).drills == profiles.world(profiles.RUSH, 1).drills == ()
+
+
+def test_the_first_start_over_an_old_store_dies_in_its_migration() -> None:
+    seeds = [seed for seed in range(1, 101) if draw(seed, 1).old_store]
+    assert len(seeds) > 8
+    for seed in seeds[:3]:
+        outcome = play(replace(draw(seed, 1), certain=(), drills=(), rates={}))
+        assert outcome.passed, told(outcome)
+        assert rare.visited(outcome)["death inside a migration"] == 1
 
 
 def test_an_intent_behind_a_slow_reader_is_never_sent() -> None:
