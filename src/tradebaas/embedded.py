@@ -54,7 +54,7 @@ def find(config: Config) -> Address | None:
             address = msgspec.json.decode((home / "address").read_bytes(), type=Address)
         except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):  # it names nobody
             return None
-        return address if _holder(home / "lock") == address.pid else None
+        return address if _holder(home / "lock") == str(address.pid).encode() else None
 
 
 @contextmanager
@@ -97,7 +97,8 @@ async def ensure(config: Config, worker: Blocking) -> None:
     """Start the exchange unless it lives, and wait until it listens.
 
     The address of a dead one stays until the new one writes its own: ``find`` does not take it for
-    a living one's, and where the old one lives after all, the new one is refused and it is found.
+    a living one's. Where the new one is refused, because somebody else was quicker, or the old one
+    lives after all, that one's address is waited for, as long as it holds the lock.
 
     Raises:
         Unusable: it did not come up; the message has its last words, or whose its directory is.
@@ -105,11 +106,11 @@ async def ensure(config: Config, worker: Blocking) -> None:
     """
     if await worker.run(find, config) is not None:
         return
-    process = await worker.run(_spawn, config)
+    process, lock = await worker.run(_spawn, config), directory(config) / "lock"
     for _ in range(int(START_LIMIT_S / POLL_S)):
         if await worker.run(find, config) is not None:
             return
-        if process.poll() is not None:
+        if process.poll() is not None and await worker.run(_holder, lock) is None:
             break
         await trio.sleep(POLL_S)
     words = await worker.run(_last_words, config)
@@ -165,19 +166,18 @@ def _command(config: Config) -> list[str]:
     return command
 
 
-def _holder(lock: Path) -> int:
-    """The process that holds the exchange's lock, 0 for none.
+def _holder(lock: Path) -> bytes | None:
+    """What the process that holds the exchange's lock says who it is, None where none holds it.
 
     A pid by itself proves nothing: after a crash it may be a zombie's, or another program's.
     """
     try:
         file = lock.open("rb")  # spoilt, it may be no text
     except FileNotFoundError:
-        return 0
+        return None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            text = file.read().strip()
-            return int(text) if text.isdigit() else 0
-        return 0
+            return file.read().strip()
+        return None

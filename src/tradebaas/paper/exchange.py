@@ -62,6 +62,8 @@ class Exchange:
         self.desk = self.desks[MAIN]
         by_id = {desk.user_id: desk for desk in made}
         self.terms = Terms.of(config)
+        if saved.settled_ms is None:
+            saved.settled_ms = self.terms.last_settlement(saved.tape.now_ms)
         fees = config.maker_fee, config.taker_fee
         self.matching = Matching(by_id, self.tape, self.terms, *fees)
         self.matching.levels.depth = saved.depth
@@ -87,7 +89,15 @@ class Exchange:
         return self.tape.state.now_ms
 
     def set_now(self, now_ms: int) -> None:
-        """Let time pass without moving the market; an earlier time is ignored."""
+        """Let time pass without moving the market; an earlier time is ignored. Each day that is
+        over is settled at its own end, whenever it is noticed."""
+        while (due_ms := self.terms.day_end(self.now_ms)) <= now_ms:
+            self._pass(due_ms)
+            self._end_day()
+        self._pass(now_ms)
+
+    def _pass(self, now_ms: int) -> None:
+        """Let time pass within a day."""
         before_ms, now_ms = self.now_ms, max(self.now_ms, now_ms)
         if self.terms.funding.pays:
             share = self.terms.funding.between(before_ms, now_ms)
@@ -161,9 +171,9 @@ class Exchange:
 
     def _reopen(self, to_ms: int) -> None:
         """Gap to where the market has got to while the books were closed."""
+        self.set_now(to_ms)  # days end where the market stood
         before = self.tape.stand
         self.tape.skip(to_ms)
-        self.set_now(to_ms)
         self._execute_gap(before)
         self.display.tell()
 
@@ -199,7 +209,14 @@ class Exchange:
         self.display.tell()
 
     def _move(self, to: Decimal, end_ms: int) -> None:
-        """Move to the end of a way; trade by trade while the last one's price is waited for."""
+        """Move to the end of a way, by way of the end of the day if that lies on it."""
+        if (due_ms := self.terms.day_end(self.now_ms)) <= end_ms:
+            self._walk(self.tape.price_at(due_ms), due_ms)
+            self._end_day()
+        self._walk(to, end_ms)
+
+    def _walk(self, to: Decimal, end_ms: int) -> None:
+        """Move there; trade by trade while the price of the last one is waited for."""
         while self.matching.watches_last() and self.tape.next_print_ms() < end_ms:
             print_ms = self.tape.next_print_ms()
             self._go(self.tape.price_at(print_ms), print_ms)
@@ -218,9 +235,9 @@ class Exchange:
                 with localcontext(CONTEXT):
                     if hit.exact:
                         way = abs(at - start) / abs(to - start)
-                        self.set_now(start_ms + int(way * max(0, end_ms - start_ms)))
+                        self._pass(start_ms + int(way * max(0, end_ms - start_ms)))
                     else:
-                        self.set_now(self.now_ms + int(hit.way * max(0, end_ms - self.now_ms)))
+                        self._pass(self.now_ms + int(hit.way * max(0, end_ms - self.now_ms)))
                 self.matching.levels.refill()
                 self.tape.move(at, self.now_ms)
             exact = at if hit.exact and at == order.level else None
@@ -230,7 +247,7 @@ class Exchange:
             raise RuntimeError(f"one move set off more than {MAX_EVENTS_PER_MOVE} executions")
         self.tape.move(to, end_ms)
         self.matching.levels.refill()
-        self.set_now(end_ms)
+        self._pass(end_ms)
         self._serve_waiting()
 
     def _execute_gap(self, before: Stand) -> None:
@@ -255,7 +272,8 @@ class Exchange:
         """Settle if a day is over, and cancel the orders that were for it."""
         due_ms = self.terms.last_settlement(self.now_ms)
         settled_ms, self.saved.settled_ms = self.saved.settled_ms, due_ms
-        if settled_ms is not None and settled_ms < due_ms:
+        assert settled_ms is not None
+        if settled_ms < due_ms:
             self.tape.state.settlement_price = self.tape.mark
             self.recorder.settle_day(self.tape.stand)
         live = [o for o in self.matching.live() if o.time_in_force == "good_til_day"]

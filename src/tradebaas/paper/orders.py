@@ -163,8 +163,6 @@ def trigger_id_prefix(order_type: str, trigger: str, direction: str) -> str:
 def order_wire(order: Order) -> Wire:
     """Return the order as Deribit shows it."""
     item = order.instrument
-    waiting = order.state == "untriggered" or order.is_trigger or order.is_secondary
-    at_market = order.order_type in MARKET_TYPES and (waiting or order.price is None)
     wire: Wire = {
         "order_id": order.order_id,
         "order_state": order.state,
@@ -172,7 +170,7 @@ def order_wire(order: Order) -> Wire:
         "time_in_force": order.time_in_force,
         "instrument_name": order.instrument_name,
         "direction": order.direction,
-        "price": "market_price" if at_market else order.price,
+        "price": _price(order),
         "amount": order.amount,
         "contracts": order.amount / item.contract_size,
         "label": order.label,
@@ -189,13 +187,22 @@ def order_wire(order: Order) -> Wire:
         "risk_reducing": False,
         "user_id": order.user_id,
     }
-    if not waiting:
+    if not _waits(order):
         wire["filled_amount"] = order.filled
         wire["average_price"] = item.average(order.filled, order.weight)
     if order.reason is not None:
         wire["cancel_reason"] = order.reason
     _add_links(order, wire)
     return wire
+
+
+def _waits(order: Order) -> bool:
+    return order.state == "untriggered" or order.is_trigger or order.is_secondary
+
+
+def _price(order: Order) -> Decimal | str | None:
+    at_market = order.order_type in MARKET_TYPES and (_waits(order) or order.price is None)
+    return "market_price" if at_market else order.price
 
 
 def _add_links(order: Order, wire: Wire) -> None:
@@ -224,8 +231,12 @@ def _add_links(order: Order, wire: Wire) -> None:
             wire[name] = value
 
 
-def trigger_history_wire(order: Order) -> Wire:
-    """Return the entry of a closed trigger order in ``private/get_trigger_order_history``."""
+def trigger_history_wire(order: Order, child: Order | None) -> Wire:
+    """Return the entry of a closed trigger order in ``private/get_trigger_order_history``.
+
+    ``child`` is the order that it fired as, if that is known: its ``order_id`` is the entry's, and
+    so is its ``price``, which of a market order is the protective one.
+    """
     fired = order.state == "triggered"
     state = f"rejected:{order.reason}" if order.state == "rejected" else order.state
     return {
@@ -240,7 +251,7 @@ def trigger_history_wire(order: Order) -> Wire:
         "instrument_name": order.instrument_name,
         "request": "cancel" if order.state == "cancelled" else "trigger:order",
         "direction": order.direction,
-        "price": order.price,
+        "price": _price(child or order),
         "amount": order.amount,
         "reduce_only": order.reduce_only,
         "post_only": order.post_only,

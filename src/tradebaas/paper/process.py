@@ -9,17 +9,21 @@ import functools
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import trio
 
-from tradebaas.errors import ConfigError, Fatal
+from tradebaas.errors import ConfigError, Fatal, StoreBusy
 from tradebaas.paper.config import ExchangeConfig, check
-from tradebaas.paper.directory import JOURNAL, address, locked
+from tradebaas.paper.directory import JOURNAL, Lock, address, locked
 from tradebaas.paper.journal import Journal
 from tradebaas.paper.ledger import restore
 from tradebaas.paper.server import Server
 from tradebaas.paper.websockets import PATH
 from tradebaas.runtime.ports import Ports, system_ports
+
+LOCK_TRIES = 40
+LOCK_PAUSE_S = 0.05
 
 
 def main(config: ExchangeConfig) -> int:
@@ -56,10 +60,9 @@ async def serve(
             f"{config.directory} cannot be made a directory: {error}; choose another one"
         ) from error
     path = config.directory / JOURNAL
-    with (
-        locked(config.directory) as lock,
-        contextlib.closing(Journal(path, made=lock.made)) as journal,
-    ):
+    with contextlib.ExitStack() as stack:
+        lock = await _lock(stack, config.directory)
+        journal = stack.enter_context(contextlib.closing(Journal(path, made=lock.made)))
         new_token = functools.partial(ports.entropy.token, 24)
         exchange = restore(config, journal, new_token, ports.clock.wall_ms())
         journal.commit(exchange.take_step(), exchange.saved)
@@ -72,6 +75,16 @@ async def serve(
                     nursery.start_soon(server.watch_idle, nursery.cancel_scope)
                     await nursery.start(server.run, listeners)
                     task_status.started(url)
+
+
+async def _lock(stack: contextlib.ExitStack, directory: Path) -> Lock:
+    """Take the directory's lock, with a little patience: who looks whether an exchange lives holds
+    it for a moment, and one that is ending until its journal is closed."""
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(StoreBusy):
+            return stack.enter_context(locked(directory))
+        await trio.sleep(LOCK_PAUSE_S)
+    return stack.enter_context(locked(directory))
 
 
 async def _listen(config: ExchangeConfig) -> tuple[list[trio.SocketListener], str]:

@@ -146,7 +146,13 @@ def trigger_history(call: Call, asked: params.TriggerHistory) -> Wire:
         and order.update_ms <= known_ms
     )
     page, more = _page(found, params.offset_of(asked.continuation), asked.count)
-    return {"entries": [trigger_history_wire(order) for order in page], "continuation": more}
+    entries = [trigger_history_wire(order, _child(call, order)) for order in page]
+    return {"entries": entries, "continuation": more}
+
+
+def _child(call: Call, order: Order) -> Order | None:
+    """Return what a trigger order fired as, if that is remembered."""
+    return None if order.child_id is None else call.desk.orders.get(order.child_id)
 
 
 def trades_by_order(call: Call, asked: params.ByOrder) -> list[Trade] | Wire:

@@ -84,7 +84,7 @@ class SavedState(msgspec.Struct, kw_only=True):
     next_record: int = 1
     next_session: int = 1
     settled_ms: int | None = None
-    """When the last settlement was, None before the first market step."""
+    """When the last settlement was, None where no exchange has been made of this yet."""
     settlements: list[Settlement] = []
     """The newest of them, the oldest first."""
     depth: dict[str, Decimal] = {}

@@ -44,6 +44,8 @@ def test_bracket_lives_from_the_fill_and_its_stop_closes_it() -> None:
     entries = lab.call("private/get_trigger_order_history", currency="BTC")["entries"]
     assert entries[0]["trigger_order_id"] == stop["order_id"]
     assert entries[0]["order_id"] == fired["order_id"]
+    assert entries[0]["price"] == fired["price"] < 79_000, "a market order's is the protective one"
+    assert {entry["price"] for entry in entries} == {fired["price"], "market_price", 81_000}
 
 
 def test_take_profit_closes_the_bracket_and_cancels_the_stop() -> None:
@@ -217,6 +219,7 @@ def test_reduce_only_clips_refuses_and_never_opens() -> None:
     assert lab.states("stale") == [("stop_market", "rejected")]
     entries = lab.call("private/get_trigger_order_history", currency="BTC")["entries"]
     assert entries[0]["order_state"] == "rejected:reduce_direction"
+    assert (entries[0]["order_id"], entries[0]["price"]) == (None, "market_price")
 
 
 def test_post_only_slides_or_is_rejected() -> None:

@@ -9,6 +9,7 @@ from paper_kit import ALICE, BTC, FLAT, LINEAR, T0, Bar, Guest, Lab, RpcError, r
 from tradebaas.paper.accounts import Margin, Position
 from tradebaas.paper.funding import CAP, DAMPER, HOUR_MS, Funding
 from tradebaas.paper.instruments import INSTRUMENTS
+from tradebaas.paper.market import GeneratedMarket
 
 D = Decimal
 PREMIUM = D("0.003")
@@ -182,6 +183,67 @@ def test_a_day_is_settled_once() -> None:
     assert lab.exchange.saved.settled_ms == T0 + EIGHT_MS
     advance(lab, T0 + EIGHT_MS + 120_000)
     assert len(lab.journal("settlement")) == 1
+
+
+EVE_MS = 120_000
+
+
+def eve(**settings: Any) -> tuple[Lab, int]:
+    """A market that begins shortly before a settlement, and when that is."""
+    market = GeneratedMarket(1, T0 + EIGHT_MS - EVE_MS)
+    lab = Lab(market, lockstep=False, funding=PREMIUM, **settings)
+    fixed(lab, "0.0008")
+    lab.buy(100_000)
+    return lab, T0 + EIGHT_MS
+
+
+def settle_stamps(lab: Lab) -> set[int]:
+    """When the log, the journal, the account and the public were told that it was settled."""
+    rows = lab.call(
+        "private/get_transaction_log", currency="BTC", start_timestamp=0,
+        end_timestamp=lab.exchange.now_ms,
+    )["logs"]  # fmt: skip
+    stamps = [row["timestamp"] for row in rows if row["type"] == "settlement"]
+    assert [row["id"] for row in rows] == sorted((row["id"] for row in rows), reverse=True)
+    assert [row["timestamp"] for row in rows] == sorted(
+        (row["timestamp"] for row in rows), reverse=True
+    )
+    stamps += [line["at_ms"] for line in lab.journal("settlement")]
+    stamps += [each.at_ms for each in lab.exchange.saved.settlements]
+    return set(stamps)
+
+
+@pytest.mark.parametrize("closed_ms", [0, 5_000])
+@pytest.mark.parametrize("step_ms", [50_000, 7_001, 333])
+def test_a_settlement_is_of_its_own_instant_whenever_it_is_noticed(
+    closed_ms: int, step_ms: int
+) -> None:
+    lab, due_ms = eve(settlement_ms=closed_ms)
+    while lab.exchange.now_ms < due_ms + 70_000:
+        advance(lab, lab.exchange.now_ms + step_ms)
+    assert settle_stamps(lab) == {due_ms}
+    assert len(lab.journal("settlement")) == 1
+    (line,) = lab.journal("settlement")
+    (trade,) = lab.trades()
+    share = D("0.0008") * EVE_MS / EIGHT_MS * 100_000 / D(trade["price"])
+    assert abs(line["funding"] + share) < share / 200, "funding is taken up to there, no longer"
+
+
+def test_a_call_after_the_end_of_a_day_finds_it_settled() -> None:
+    lab, due_ms = eve()
+    lab.exchange.set_now(due_ms + 1_234)  # as a call does, before the market moves on
+    lab.drain()
+    assert settle_stamps(lab) == {due_ms}
+
+
+def test_a_market_that_stood_for_days_was_settled_at_each_of_their_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tradebaas.paper.exchange.MAX_ABSENCE_MS", 0)
+    lab, due_ms = eve()
+    lab.exchange.catch_up(due_ms + 2 * 24 * HOUR_MS + 5_000)
+    lab.drain()
+    assert settle_stamps(lab) == {due_ms + day * 24 * HOUR_MS for day in range(3)}
 
 
 # --------------------------------------------------------------------------------------- margin
