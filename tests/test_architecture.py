@@ -52,7 +52,7 @@ LAYERS: dict[str, set[str]] = {
     "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},
     "actors": TASKS,
-    "attendance": BASE | {"commands", "lives", "runtime"},
+    "attendance": BASE | {"commands", "lives", "output", "runtime", "store"},
     "binding": TASKS | {"actors"},
     "reload": {"config"},
     "parts": BASE | {"output", "runtime"},

@@ -2,6 +2,9 @@
 
 The watchdog is patted while the loop turns and the store answers, and never withheld for what the
 market does: it must not kill the protector.
+
+A start may take as long as its disk does. A process that waits for a disk cannot be killed, so
+ending it would mend nothing, and the next one would wait beside it; it says why it is not ready.
 """
 
 import os
@@ -10,38 +13,82 @@ from collections.abc import Callable
 import trio
 
 from tradebaas.commands.summary import headline
+from tradebaas.errors import StoreBusy
 from tradebaas.lives import Lives
+from tradebaas.output import say
 from tradebaas.runtime.systemd import Notifier, watchdog_interval
+from tradebaas.store.lock import Lock
+from tradebaas.store.place import Place
 
 START_CHECK_S = 2.0
 START_MORE_S = 60.0
-LONGEST_RECOVERY_S = 900.0
-"""A migration or the replay of a long log takes no longer; a disk that hangs is given up then."""
+START_USUAL_S = 10.0
+"""From then on it says that it is not ready yet."""
+TURN_CHECK_S = 0.5
 STATUS_EVERY_S = 1.0
 """How often, at most, the line is told anew."""
 
 
+async def turn(lives: Lives, notifier: Notifier, place: Place) -> None:
+    """Under a service manager, wait until no other process holds the store, or the drain.
+
+    One that a disk keeps from dying was killed before this one was started. Each refusal would
+    count as a failed start, and after ten of them nothing would be started any more.
+    """
+    said = ""
+    async with lives.ports.open_blocking("turn") as worker:
+        while notifier.heard and not lives.drain.asked.is_set():
+            holder = await worker.run(_holder, place, lives.ports.clock.wall_ms())
+            if not holder:
+                return
+            notifier.status(f"waits for the store: {holder}")
+            if holder != said:
+                await say(f"waits for the store: {holder}", "warning", actor="shell")
+            said = holder
+            with trio.move_on_after(TURN_CHECK_S):
+                await lives.drain.asked.wait()
+
+
+def _holder(place: Place, now_ms: int) -> str:
+    """Who holds the lock, in words; "" when nobody does, or the start will say what is wrong."""
+    try:
+        Lock.take(place, now_ms).release()
+    except StoreBusy as busy:
+        return str(busy)
+    except OSError:
+        return ""
+    return ""
+
+
 async def attend(lives: Lives, notifier: Notifier, busy: Callable[[], bool]) -> None:
     """Tell until cancelled. While ``busy`` something works that is no life of the crew."""
-    await _until_ready(lives, notifier)
     async with trio.open_nursery() as nursery:
+        await _until_ready(lives, notifier, nursery)
         nursery.start_soon(_keep_alive, lives, notifier, busy)
         nursery.start_soon(_keep_status, lives, notifier)
 
 
-async def _until_ready(lives: Lives, notifier: Notifier) -> None:
-    """READY once the store is recovered. Meanwhile more time is asked for, again and again.
-
-    A start that finds no space takes as long as that lasts, which nobody should cut short.
-    """
-    view, clock, born = lives.board.view, lives.ports.clock, lives.born
+async def _until_ready(lives: Lives, notifier: Notifier, nursery: trio.Nursery) -> None:
+    """READY once the store is recovered. Meanwhile more time is asked for, again and again."""
+    view, clock, told = lives.board.view, lives.ports.clock, ""
     while view.value is None:
         with trio.move_on_after(START_CHECK_S):
             await view.wait_newer(0)
-        recovers = clock.monotonic() - born < LONGEST_RECOVERY_S
-        if view.value is None and (recovers or lives.waits_for_space()):
+        if view.value is None:
             notifier.extend_timeout(START_MORE_S)
+        if view.value is None and clock.monotonic() - lives.born >= START_USUAL_S:
+            why = _why_not_ready(lives)
+            if why != told:
+                told = why
+                notifier.status(why)
+                nursery.start_soon(say, why, "warning")  # a terminal may stall
     notifier.ready()
+
+
+def _why_not_ready(lives: Lives) -> str:
+    store = lives.board.store.value
+    fault = store.fault if store is not None else ""
+    return f"not ready: {fault or 'the store is migrated or replayed, or its disk hangs'}"
 
 
 async def _keep_alive(lives: Lives, notifier: Notifier, busy: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ import trio
 
 from tradebaas import embedded
 from tradebaas.access import check_access, client_secret, notice_addresses
-from tradebaas.attendance import attend
+from tradebaas.attendance import attend, turn
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import Config
 from tradebaas.console import narrate, tell_of_exit
@@ -134,7 +134,9 @@ class _Daemon:
                 shell.start_soon(self._front().run, self.parts)
                 shell.start_soon(self.diskless.watch)
                 shell.start_soon(self._notices)
-                await self.diskless.live()
+                await turn(self.lives, notifier, Place(self.config.data_dir))
+                if not self.lives.drain.asked.is_set():
+                    await self.diskless.live()
                 self.http_down.set()
                 if self.watch is not None:
                     await self.watch.drain(LAST_NOTICES_S)

@@ -2,7 +2,7 @@
 
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ ExecStart={program} exchange --data /var/lib/tradebaas-exchange --port 8022 --id
 """
 
 
-def new_box(home: Path, config: str = CONFIG) -> Box:
+def new_box(home: Path, config: str = CONFIG, binds: Mapping[str, Path] | None = None) -> Box:
     """A system with the units, a configuration and a user, not booted yet."""
-    binds = {
+    binds = dict(binds or {}) | {
         "/opt/test/python": Path(sys.base_prefix),
         "/opt/test/packages": Path(sysconfig.get_paths()["purelib"]),
         "/opt/test/src": ROOT / "src",

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tradebaas.attendance import LONGEST_RECOVERY_S, START_CHECK_S, attend
+from tradebaas.attendance import START_CHECK_S, START_USUAL_S, attend
 from tradebaas.board import StoreStatus
 from tradebaas.config import Config
 from tradebaas.core.state import State
@@ -54,10 +54,16 @@ async def test_a_start_that_replays_for_minutes_asks_for_more_time(
     assert (300, "READY=1") in told
 
 
-@pytest.mark.parametrize("full", [False, True])
-async def test_a_start_that_hangs_is_given_up_and_one_that_waits_for_space_is_not(
-    full: bool, autojump_clock: MockClock
+@pytest.mark.parametrize(("full", "why"), [(False, "its disk hangs"), (True, "not ready: full")])
+async def test_a_start_that_hangs_is_never_ended_and_says_why_it_is_not_ready(
+    full: bool, why: str, autojump_clock: MockClock
 ) -> None:
-    told = await _told(2000, ready_after=10_000, full=full)
+    """A kill does not reach who waits for a disk, and the next one would wait beside it."""
+    told = await _told(20_000, ready_after=30_000, full=full)
     last, _ = told[-1]
-    assert last >= 1990 if full else last <= LONGEST_RECOVERY_S
+    assert last >= 20_000 - START_CHECK_S
+    said = [(second, words) for second, words in told if words.startswith("STATUS=")]
+    assert len(said) == 1, said
+    second, words = said[0]
+    assert START_USUAL_S <= second <= START_USUAL_S + START_CHECK_S
+    assert why in words

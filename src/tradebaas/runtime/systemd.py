@@ -20,6 +20,11 @@ class Notifier:
         self._address = environ.get("NOTIFY_SOCKET", "")
         self._send = send
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants to be told."""
+        return bool(self._address)
+
     def ready(self) -> bool:
         """Start-up, or a reload, is finished."""
         return self._notify("READY=1")
