@@ -20,7 +20,7 @@ MAX_FUNCTION_LINES = 60
 
 # Room -> rooms that it may import. A room is a package or a module directly under tradebaas/.
 # ``runtime`` drags trio in, so only files that may import trio may import it (TRIO_FILES).
-BASE = {"__init__", "errors", "names"}  # __init__ holds the version
+BASE = {"__init__", "errors", "names", "words"}  # __init__ holds the version
 TASKS = BASE | {"core", "store", "deribit", "strategies", "paper", "runtime", "config", "board"}
 TASKS |= {"settings", "redact", "logs"}
 # Parts of the shell that daemon.py has no room for.
@@ -33,6 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
     "errors": set(),
     "names": set(),
+    "words": set(),
     "settings": set(),
     "redact": set(),
     "logs": {"redact", "settings"},
@@ -47,7 +48,8 @@ LAYERS: dict[str, set[str]] = {
     "strategies": BASE | {"core"},
     "paper": BASE | {"runtime"},
     "audit": {"errors"},  # a second pair of eyes uses nothing of the first
-    "service": {"__init__", "errors"},  # puts the program in its place and knows nothing of it
+    # puts the program in its place and knows nothing of it
+    "service": {"__init__", "errors", "words"},
     "backtest": BASE | {"core", "store", "strategies", "paper", "config"},
     "board": BASE | {"core", "config", "runtime", "store"},
     "web": BASE | {"core", "config", "runtime", "board"},

@@ -40,11 +40,12 @@ from tradebaas.names import command
 from tradebaas.output import say, say_last
 from tradebaas.runtime.supervisor import leaves
 from tradebaas.threads import Threads
+from tradebaas.words import NOT_CONNECTED, NOT_YET
 
 FEED = 1000
 SETTLE_S = 1.0
 """How long a lost connection may take to come back before anyone is told."""
-ORDERLY = ("", "not connected yet", "closed", "asked to stop")
+ORDERLY = ("", NOT_YET, "closed", "asked to stop")
 """What a link that is down says when nothing is wrong: before its first try, and at the end."""
 LEVELS: dict[type, str] = {
     **dict.fromkeys((OrderUpdated, Linked, Reconciled, PhaseChanged, FrameRefused), "debug"),
@@ -77,7 +78,7 @@ async def _narrate_link(board: Board) -> None:
         now = board.link.value
         if now is not None and not now.up and now.detail not in (*ORDERLY, told):
             told = now.detail
-            text = f"         not connected: {told}; trying again"
+            text = f"         {NOT_CONNECTED}: {told}; trying again"
             await say(text, "warning", actor="reconciler")
 
 

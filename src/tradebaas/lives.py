@@ -20,6 +20,7 @@ from tradebaas.runtime.mailbox import Asker, Asks, Door, Latest, open_asks
 from tradebaas.runtime.ports import Locate, Ports
 from tradebaas.runtime.supervisor import Budget, DeathReport, LifePlan, supervise
 from tradebaas.store.disk import SYSTEM_DISK, Disk
+from tradebaas.words import NOT_YET
 
 PULSE_LIMIT_S = 5.0
 RECOVERY_LIMIT_S = 60.0
@@ -109,7 +110,7 @@ class Lives:
         self.life_born = self.born if plan.life == 1 else self.ports.clock.monotonic()
         # Connections are numbered per life: what another life's said must not pass for news.
         self.board.market = Latest()
-        self.board.link.set(LinkStatus(up=False, detail="not connected yet"))
+        self.board.link.set(LinkStatus(up=False, detail=NOT_YET))
         ctx = self._context(plan, asker)
         actors = [
             ActorSpec("persister", partial(persister.run, ctx, asks)),

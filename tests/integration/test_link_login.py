@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from tradebaas.deribit.auth import signature
 from tradebaas.deribit.link import LinkLost
 from tradebaas.errors import ConfigError
+from tradebaas.words import REFUSED_LOGIN
 
 
 async def test_what_is_said_first() -> None:
@@ -102,6 +103,7 @@ async def test_the_scope_is_asked_for_at_each_login_and_a_smaller_one_refused(
     narrow.logins["public/auth"] = lambda _: {"result": told}
     error = await fails(narrow, "grants only 'account:read trade:read'")
     assert type(error).__name__ == "LoginRefused"
+    assert REFUSED_LOGIN in str(error)
 
 
 # ------------------------------------------------------------------------------------ failures
@@ -166,6 +168,7 @@ async def test_a_refused_login_says_what_to_do(code: int, words: str) -> None:
     exchange.logins["public/auth"] = lambda _: {"error": {"code": code, "message": "no"}}
     error = await fails(exchange, words)
     assert type(error).__name__ == "LoginRefused"
+    assert REFUSED_LOGIN in str(error)
     assert "S3CRET" not in str(error)
     assert len(exchange.methods("public/auth")) == 1
 

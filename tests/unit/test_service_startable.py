@@ -15,6 +15,7 @@ from tradebaas.service.answers import Outcome, first_answer
 from tradebaas.service.daemons import Daemon
 from tradebaas.service.startable import Settings, refuse_unstartable
 from tradebaas.service.system import StepFailed
+from tradebaas.words import NOT_YET, REFUSED_LOGIN
 
 ARMED: dict[str, object] = {
     "strategy": "ma_cross", "parameters": {"fast": "3"}, "instrument": "BTC-PERPETUAL",
@@ -96,8 +97,8 @@ def line(detail: str | None) -> str:
     return headline(State(), LinkStatus(up=detail is None, detail=detail or ""))
 
 
-BEGINS = [("active", ""), ("active", line("not connected yet"))]
-REFUSAL = f"wss://x refused the login: {CallFailed('public/auth', 13004, 'invalid_credentials')}"
+BEGINS = [("active", ""), ("active", line(NOT_YET))]
+REFUSAL = f"wss://x {REFUSED_LOGIN}: {CallFailed('public/auth', 13004, 'invalid_credentials')}"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from tradebaas.board import LinkStatus
 from tradebaas.commands.describe import number, position_text
 from tradebaas.core.model import ZERO, Assignment
 from tradebaas.core.state import Counters, State, barrier, naked_amount, waiting_reason
+from tradebaas.words import NOT_CONNECTED, NOT_YET
 
 Rows = list[tuple[str, str]]
 
@@ -49,7 +50,7 @@ def headline(state: State, link: LinkStatus | None) -> str:
 
 def _no_link(link: LinkStatus | None) -> str:
     detail = link.detail if link is not None else ""
-    return f"not connected: {detail}" if detail != "not connected yet" else detail
+    return f"{NOT_CONNECTED}: {detail}" if detail != NOT_YET else detail
 
 
 def strategy_text(assignment: Assignment | None, armed: bool) -> str:

@@ -40,6 +40,7 @@ from tradebaas.deribit.rpc import Answer, Failure, Garbage, Params, Priority
 from tradebaas.deribit.transcript import IN, OUT
 from tradebaas.runtime.carrier import Carrier
 from tradebaas.runtime.ports import Ports
+from tradebaas.words import REFUSED_LOGIN
 
 __all__ = ["CallFailed", "Endpoint", "Link", "LinkLost", "Unanswered", "open_link"]
 
@@ -323,7 +324,7 @@ class Link:
             try:
                 await self._login.introduce(self)
             except CallFailed as error:
-                reason = f"{self.url} refused the login: {error}{hint(error)}"
+                reason = f"{self.url} {REFUSED_LOGIN}: {error}{hint(error)}"
                 raise LoginRefused(reason) from error
             except Unanswered as error:
                 raise LinkLost(f"{self.url} did not complete the login: {error}") from error

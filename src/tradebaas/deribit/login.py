@@ -14,6 +14,7 @@ from tradebaas.deribit.auth import Endpoint
 from tradebaas.deribit.calls import Caller, ask, of
 from tradebaas.deribit.errors import CallFailed, LoginRefused
 from tradebaas.deribit.rpc import Params
+from tradebaas.words import REFUSED_LOGIN
 
 CONNECTION: Params = {"scope": "connection"}
 TRADING = "trade:read_write"
@@ -81,7 +82,7 @@ class Login:
         tokens = await ask(link, "public/auth", params, of(wire.Tokens))
         if tokens.scope and TRADING not in tokens.scope.split():
             raise LoginRefused(
-                f"{self._endpoint.url} refused the login: it grants only {tokens.scope!r}, the key "
+                f"{self._endpoint.url} {REFUSED_LOGIN}: it grants only {tokens.scope!r}, the key "
                 f"needs {TRADING}, and exchange.scope must ask for it"
             )
         self._tokens = tokens

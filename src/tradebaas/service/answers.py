@@ -12,13 +12,12 @@ from msgspec import Struct
 
 from tradebaas.service.daemons import Daemon, comes_up
 from tradebaas.service.system import property_of
+from tradebaas.words import NOT_CONNECTED, REFUSED_LOGIN
 
 Pause = Callable[[float], None]
 """Waits for so many seconds; commands bring it, as only they know how."""
 LOOKS, EVERY_S = 40, 0.5
 """How often, and how many seconds apart: a login takes ten seconds at most."""
-NO_LINK, REFUSED_LOGIN = "not connected", "refused the login"
-"""The daemon's own words in the line that it shows systemd (``commands.summary.headline``)."""
 
 
 class Outcome(StrEnum):
@@ -51,7 +50,7 @@ def first_answer(daemon: Daemon, pause: Pause) -> Answer:
         says = property_of(daemon.unit, "StatusText")
         if REFUSED_LOGIN in says:
             return Answer(Outcome.REFUSED, says)
-        if says and NO_LINK not in says:
+        if says and NOT_CONNECTED not in says:
             return Answer(Outcome.GRANTED, says)
         pause(EVERY_S)
     return Answer(Outcome.SILENT, says)

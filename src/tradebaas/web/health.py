@@ -22,6 +22,7 @@ from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
 from tradebaas.names import command
 from tradebaas.runtime.mailbox import AskTimeout, LifeEnded
 from tradebaas.web.shell import Shell
+from tradebaas.words import NOT_CONNECTED, NOT_YET
 
 PING_SECONDS = 5.0
 MEMORY_LIMIT_PERCENT = 90.0
@@ -66,7 +67,7 @@ class Facts:
 
     @property
     def link(self) -> LinkStatus:
-        return self.shell.board.link.value or LinkStatus(up=False, detail="not connected yet")
+        return self.shell.board.link.value or LinkStatus(up=False, detail=NOT_YET)
 
     @property
     def clock(self) -> ClockStatus | None:
@@ -162,7 +163,7 @@ def _store(facts: Facts, _view: State) -> str:
 
 def _broker(facts: Facts, _view: State) -> str:
     link = facts.link
-    return "" if link.up else f"not connected to {link.url or 'the exchange'}: {link.detail}"
+    return "" if link.up else f"{NOT_CONNECTED} to {link.url or 'the exchange'}: {link.detail}"
 
 
 def _reconciled(_facts: Facts, view: State) -> str:
