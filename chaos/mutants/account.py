@@ -108,7 +108,6 @@ def funding_twice(patch: Patch) -> None:
     by="Same, Known",
     needs="an owner who trades while the daemon is down, and a store of trades that lags",
     profile="beside",
-    seed=12,
 )
 def order_of_telling(patch: Patch) -> None:
     def add(known: Accounts, fill: Fill) -> Accounts:

@@ -188,7 +188,6 @@ def label_reused(patch: Patch) -> None:
     by="Alive, Protected",
     needs="a connection that goes between its subscription and the end of the first read",
     profile="deaf",
-    seed=21,
 )
 def subscribed_for_good(patch: Patch) -> None:
     prepare, account_for, subscribe = Session._prepare, reconciler._account_for, stream.subscribe

@@ -311,6 +311,30 @@ async def _cut_unsent(nemesis: "Nemesis") -> str:
     return ""
 
 
+GAPS = 100
+"""Attempts to have the market gap through a stop that is still to come."""
+
+
+async def _opened_unseen(nemesis: "Nemesis") -> str:
+    """The daemon has just logged in, and may not trade yet, when its position is closed and the
+    owner opens another one; the store of trades tells of both late. A stop of ours may have closed
+    that one as well by then, which is told at once."""
+    with trio.move_on_after(LONGEST_WATCH_S):
+        await nemesis.position_is_open()
+        await cut(nemesis)
+        await until(nemesis.has_logged_in, 0.001)
+        await nemesis.inflict("recent store lags")
+        await nemesis.inflict(nemesis.rng.choice(("gap through the take", "gap through the stop")))
+        if not (done := await nemesis.inflict("owner opens", permitted=False)):
+            return ""
+        for _ in range(GAPS):
+            await trio.sleep(0.02)
+            if await nemesis.inflict("gap through the stop"):
+                break
+        return done
+    return ""
+
+
 UNSENT: dict[str, Deed] = {"cut with an intent behind a slow reader": _cut_unsent}
 SKEW: dict[str, Deed] = {**_rows("skew"), "set while an intent is open": _set_meanwhile}
 SETTINGS = tuple(name for name in GROUPS["skew"] if "drifts" not in name)
@@ -324,6 +348,7 @@ TABLES: dict[str, dict[str, Deed]] = {
     **{group: _rows(group) for group in GROUPS},
     "skew": SKEW,
     "unsent": UNSENT,
+    "unseen": {"owner opens, told late": _opened_unseen},
 }
 ARMING_DEEDS = ARMING | DISK.keys()
 """What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""

@@ -111,10 +111,10 @@ class Nemesis:
         if span is not None and not span.ours:
             await self._act(lambda: strike(scene, "owner closes"))
 
-    async def inflict(self, name: str) -> str:
-        """One row of the exchange's faults."""
+    async def inflict(self, name: str, *, permitted: bool = True) -> str:
+        """One row of the exchange's faults; the daemon may be ``permitted`` to enter meanwhile."""
         scene = self._scene()
-        if scene is None or (name == "owner opens" and self._may_enter()):
+        if scene is None or (name == "owner opens" and self._may_enter(permitted)):
             return ""
         scene.struck = self.counting(GROUP_OF[name], name)
         seldom = [rule for rule in scene.front.faults.rules if rule.methods in (CANCEL, EDIT)]
@@ -123,13 +123,14 @@ class Nemesis:
             scene.front.faults.rules = seldom
         return await self._act(lambda: strike(scene, name)) or ""
 
-    def _may_enter(self) -> bool:
+    def _may_enter(self, permitted: bool) -> bool:
         """Whether an entry of ours may be on its way: one that meets a position which the owner
         has just opened turns it round, and whose fee is whose is then anybody's word."""
         process, state = self.world.machine.process, self._view()
         if process is None or state is None:
             return False
-        return bool(state.pending) or (process.alive and state.armed and state.halted is None)
+        free = permitted and process.alive and state.armed and state.halted is None
+        return bool(state.pending) or free
 
     def pending(self) -> Collection[str]:
         """The labels of the orders that are durable and not yet proven."""
@@ -139,6 +140,14 @@ class Nemesis:
     def _view(self) -> State | None:
         process = self.world.machine.process
         return process.lives.board.view.value if process is not None else None
+
+    def has_logged_in(self) -> bool:
+        """Whether the daemon has logged in, and has not told yet that it has read the account."""
+        state, scene = self._view(), self._scene()
+        if state is None or scene is None or 0 < state.connection == state.reconciled:
+            return False
+        sessions = scene.exchange.sessions.values()
+        return any(session.logged_in for session in sessions if not session.admin)
 
     async def intent_is_open(self) -> None:
         """Wait until the process of now has one; for ever if that ends."""

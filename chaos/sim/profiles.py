@@ -103,8 +103,7 @@ PROFILES: dict[str, Change] = {
     ),
     "deaf": _with(
         seconds=30.0, rate=20, **QUIET,
-        **_faults("subscription lost, cut", "read lost, cut", "cut", STOPS,
-                  calls=3.0, network=1.5, owner=6.0),
+        **_faults("subscription lost, cut", "cut", STOPS, calls=1.0, network=0.3, owner=6.0),
     ),
     "calls": _with(
         **FAST, **_faults(*LOST, "command", *TRADES,
@@ -132,11 +131,9 @@ PROFILES: dict[str, Change] = {
                   house=2.0, calls=2.0, network=1.0, owner=2.0, operator=1.0, market=3.0),
     ),
     "beside": _with(
-        20, 120.0, rate=10, market_pause_s=1.0, soon=0.3, outage_s=0.4, weather=CALM,
-        late_frames=0.0, patient=True, old_store=False, kills=("SIGKILL",),
-        traps=("step in a lifecycle state",),
-        **_faults("owner opens", "owner closes", "recent store lags", *TRADES,
-                  foreign=3.0, owner=0.7, house=1.0, market=5.0),
+        seconds=60.0, rate=10, market_pause_s=1.0, weather=CALM, late_frames=0.0,
+        **_faults("owner opens, told late", "owner closes", *TRADES,
+                  unseen=1.0, owner=0.2, market=1.0),
     ),
     "news": _with(
         seconds=60.0, rate=60, weather=CALM, late_frames=0.0,

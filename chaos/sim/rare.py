@@ -20,6 +20,7 @@ from tradebaas.core.events import (
     Halted,
     LifeStarted,
     LinkLost,
+    OrderAbandoned,
     OrderAdopted,
     OrderNotSent,
     OrderUnknown,
@@ -28,10 +29,11 @@ from tradebaas.core.events import (
     Reconciled,
     SignalDropped,
 )
-from tradebaas.core.model import Phase, Role, role_of
-from tradebaas.core.proof import OLD_MS
+from tradebaas.core.model import Absence, Phase, Role, role_of
+from tradebaas.core.proof import APART_MS, OLD_MS
 
 Count = Callable[[Outcome], int]
+TWO_LOOKS = "unknown order proven absent by two looks"
 
 
 def visited(outcome: Outcome) -> dict[str, int]:
@@ -49,6 +51,11 @@ def _count(kind: type, test: Callable[..., bool]) -> Count:
 def _silent(reason: str) -> bool:
     """No frame for too long, or, long before that, no answer to whoever asks for a price then."""
     return "nothing received" in reason or "public/ticker: no answer" in reason
+
+
+def _far_apart(absence: Absence) -> bool:
+    """Whether it was looked for twice, so far apart that what moves into the archive is seen."""
+    return 0 < absence.first_read_ms <= absence.read_ms - APART_MS
 
 
 def _ended(how: str) -> Count:
@@ -146,6 +153,7 @@ def _partial(outcome: Outcome) -> int:
 SITUATIONS: dict[str, Count] = {
     "unknown entry or exit found and adopted": _ended("adopted"),
     "unknown order proven absent": _ended("abandoned"),
+    TWO_LOOKS: _count(OrderAbandoned, lambda e: _far_apart(e.evidence)),
     "intent that was never sent": _count(OrderNotSent, lambda _: True),
     "connection lost with an order under way": _count(
         OrderUnknown, lambda e: "connection lost" in e.reason

@@ -277,7 +277,8 @@ def _certain(seed: int) -> tuple[str, ...]:
 
 CRASH_LOOP = "crash loop"
 SIGNAL_WAITS = "death while a signal waits"
-DRILLED = {1: CRASH_LOOP, 5: SIGNAL_WAITS}
+LOST_LONG_AGO = "order lost long ago"
+DRILLED = {1: CRASH_LOOP, 3: LOST_LONG_AGO, 5: SIGNAL_WAITS}
 """Situations that chance brings too seldom: the remainders of the seeds that have each of them."""
 DRILLS_EACH = 8
 

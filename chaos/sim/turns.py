@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from chaos.sim.deeds import ARMING_DEEDS, Deed, cut
-from chaos.sim.liveness import until
+from chaos.sim.liveness import reconciled, until
 from chaos.sim.reaper import ACTORS
-from chaos.sim.swarm import CRASH_LOOP, SIGNAL_WAITS
+from chaos.sim.swarm import CRASH_LOOP, LOST_LONG_AGO, SIGNAL_WAITS
 from chaos.world.faults import GROUP_OF
 from tradebaas.core.messages import Arm, ClosePosition, Disarm
 from tradebaas.core.model import Phase
+from tradebaas.core.proof import OLD_MS
 from tradebaas.core.state import State
 from tradebaas.runtime.crew import Killed
 
@@ -27,6 +28,9 @@ STEPS = 40
 """Half candles that a fault may take to strike."""
 TRIES = 8
 """Attempts at a drill: a process may have spent its budget, a day its entries."""
+LOST = "order lost, cut"
+OFF_MS = OLD_MS + 120_000
+"""Of the exchange's time: longer than an order stays in its recent store."""
 LONGEST_S = 20.0
 """Until what a drill waits for has come, or is held for impossible in this attempt."""
 
@@ -149,7 +153,33 @@ async def _signal_waits(nemesis: "Nemesis") -> str:
     return "a signal waited" if len(world.reaper.deaths) > died else ""
 
 
-DRILLS: dict[str, Deed] = {CRASH_LOOP: _crash_loop, SIGNAL_WAITS: _signal_waits}
+async def _lost_long_ago(nemesis: "Nemesis") -> str:
+    """An order never arrives, and the machine is off until such an order would be in the archive:
+    whether it is there is only told by two looks, some time apart."""
+    world, kind = nemesis.world, f"{GROUP_OF[LOST]}: {LOST}"
+    before = nemesis.deeds[kind]
+    await _care(nemesis)
+    await nemesis.inflict(LOST)
+    with trio.move_on_after(LONGEST_S):
+        await until(lambda: nemesis.deeds[kind] > before, 0.001)
+    process, lost = world.machine.process, set(nemesis.pending())
+    if process is None or not lost:
+        return ""
+    process.kill()
+    world.off_until_ms = world.now_ms() + OFF_MS
+    with trio.move_on_after(OFF_MS / 1000 / world.swarm.rate + LONGEST_S):
+        await until(lambda: world.machine.process is not process, 0.25)
+        await until(lambda: reconciled(world) and not nemesis.pending(), 0.05)
+    world.judge.read()
+    looks = [world.judge.story.absences[o][1] for o in lost & world.judge.story.absences.keys()]
+    return "absent by two looks" if any(look.first_read_ms for look in looks) else ""
+
+
+DRILLS: dict[str, Deed] = {
+    CRASH_LOOP: _crash_loop,
+    SIGNAL_WAITS: _signal_waits,
+    LOST_LONG_AGO: _lost_long_ago,
+}
 
 
 async def _until(nemesis: "Nemesis", wanted: Callable[[State], bool]) -> bool:
