@@ -66,6 +66,11 @@ printf 'from tradebaas.strategies.ma_cross import MovingAverageCross\n' >own.py
 printf 'class Own(MovingAverageCross):\n    name = "own"\n' >>own.py
 """
 """A strategy as a package of its own, as `pip install --target` lays it."""
+SAME_PACKAGE = "cp /opt/test/original/requirements-run.lock /opt/test/checkout"
+OTHER_PACKAGE = f"""
+sed -i 's/sha256:[0-9a-f]*/sha256:{"0" * 64}/' /opt/test/checkout/requirements-run.lock
+"""
+"""A package that is not the one of the lock, as it looks from there."""
 WRAPPER = "/usr/local/bin/tradebaas"
 PLAYED_IN = "LD_LIBRARY_PATH=/opt/test/python/lib PATH=/usr/local/bin:$PATH"
 OTHER_URL = "ws://127.0.0.1:8033/ws/api/v2"
@@ -256,6 +261,10 @@ def _pids(box: Box) -> set[str]:
 def _is_refused_before_anything_changes(box: Box) -> None:
     second, pids = current(box), _pids(box)
     box.run("sh", "-ec", MIGRATES)
+    box.run("sh", "-ec", OTHER_PACKAGE)
+    with pytest.raises(CommandFailed, match=r"(?i)do not match the hashes"):
+        install(box)
+    box.run("sh", "-ec", SAME_PACKAGE)
     box.run("mv", "/etc/tradebaas/strategies/own.py", "/root")
     with pytest.raises(CommandFailed, match=r"not start tradebaas\.service: it trades with own: "):
         install(box)

@@ -10,13 +10,12 @@ import os
 import shutil
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from tradebaas import __version__
 from tradebaas.errors import Unusable
 from tradebaas.service import places, units
-from tradebaas.service.system import run
+from tradebaas.service.system import run, without_python
 
 LOCK = "requirements-run.lock"
 KEPT = 3
@@ -52,16 +51,12 @@ def make(root: Path, python: str) -> Path:
     release.mkdir(parents=True)
     own = release / "venv" / "bin" / "python"
     run(python, "-I", "-m", "venv", "--without-pip", release / "venv")
-    # By this environment's pip, since a release needs none; isolated, since what the caller's
-    # environment says of Python's paths is not for it.
-    pip = (own, "-I", _runnable_pip(), "install", "--quiet", "--no-input",
-           "--disable-pip-version-check")  # fmt: skip
-    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", root / LOCK)
+    _install(own, "--require-hashes", "--only-binary", ":all:", "-r", root / LOCK)
     with tempfile.TemporaryDirectory() as folder:
         wheel = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index",
                  "--no-build-isolation", "--disable-pip-version-check")  # fmt: skip
         run(*wheel, "--wheel-dir", folder, root)
-        run(*pip, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
+        _install(own, "--no-deps", "--no-index", *Path(folder).glob("*.whl"))
     # Last on the path, so that what lies there never stands in for a package of the lock.
     packages = run(own, "-I", "-c",
                    "import sysconfig; print(sysconfig.get_paths()['purelib'])")  # fmt: skip
@@ -74,12 +69,13 @@ def make(root: Path, python: str) -> Path:
     return release
 
 
-def _runnable_pip() -> Path:
-    """This environment's pip as another interpreter runs it: what `pip --python` does."""
-    found = find_spec("pip")
-    assert found is not None, "an environment that scripts/setup has made has it"
-    assert found.origin is not None
-    return Path(found.origin).with_name("__pip-runner__.py")
+def _install(python: Path, *words: str | Path) -> None:
+    """Install into the environment of ``python`` by this one's pip, since a release needs none.
+
+    What the caller's environment says of Python's paths is for neither.
+    """
+    run(sys.executable, "-I", "-m", "pip", "--python", python, "install", "--quiet", "--no-input",
+        "--disable-pip-version-check", *words, environment=without_python())  # fmt: skip
 
 
 def name_of(root: Path) -> str:

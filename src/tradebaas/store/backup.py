@@ -78,13 +78,14 @@ def create_backup(
             stated = read_head(place)
             made_room = retention.make_room(place, _bytes_in(reader), leave_free, now_ms)
             copying.copy_database(disk, reader.connection, temporary)
-            since = EMPTY if full else _last_verified(place)
+            others = catalogue.verified_backups(place)
+            since = EMPTY if full or not others else _end_of(others[0])
             checks = _Checks(fold, expected, since, stated, full, progress)
             facts = _verify(place, temporary, checks)
             path = place.backups / f"tradebaas-{stamp(now_ms)}-{facts.seq:012d}.db"
             info = msgspec.structs.replace(
                 _describe(path.name, now_ms, disk, temporary, facts, fold),
-                before=before,
+                before=before or _before(others, path.name),
                 made_room=made_room,
             )
             catalogue.write_sidecar(disk, path, info)
@@ -211,10 +212,14 @@ def _describe(
     )
 
 
-def _last_verified(place: Place) -> Head:
-    """Where the newest backup that counts ended."""
-    infos = catalogue.verified_backups(place)
-    return Head(infos[0].seq, bytes.fromhex(infos[0].chain)) if infos else EMPTY
+def _end_of(info: BackupInfo) -> Head:
+    return Head(info.seq, bytes.fromhex(info.chain))
+
+
+def _before(others: list[BackupInfo], name: str) -> str:
+    """What a backup of that name was made before: one of the same second, of the same events, takes
+    its place and must go on to be the way back."""
+    return next((info.before for info in others if info.name == name), "")
 
 
 def _bytes_in(reader: Reader) -> int:

@@ -65,6 +65,19 @@ def test_the_next_backup_walks_only_what_is_new(live: Log, tmp_path: Path) -> No
     assert full.verified_from == 0
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_one_of_the_same_second_goes_on_to_be_the_way_back(
+    full: bool, live: Log, tmp_path: Path
+) -> None:
+    """The daemon's own backup may come due while an upgrade makes one."""
+    place = Place(tmp_path)
+    create_backup(place, now_ms=NOW_MS, fold=COUNTING, before="upgrade")
+    again = create_backup(place, now_ms=NOW_MS, fold=COUNTING, full=full)
+    assert [(again.name, again.before)] == [(i.name, i.before) for i in verified_backups(place)]
+    assert again.before == "upgrade"
+    assert create_backup(place, now_ms=NOW_MS + HOUR_MS, fold=COUNTING).before == ""
+
+
 @pytest.mark.parametrize(
     "mark, what",
     [
