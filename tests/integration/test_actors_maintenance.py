@@ -52,3 +52,21 @@ async def test_a_maintenance_that_is_called_off_is_over(tmp_path: Path) -> None:
         await world.until(lambda s: MAINTENANCE not in s.protect, "the end of it")
         assert world.state.connection == 1
         assert len(of_maintenance(world, ProtectOnlyLeft)) == 1
+
+
+async def test_a_person_is_told_of_a_maintenance_in_words(tmp_path: Path) -> None:
+    """By the front, which lets nobody in, or by the exchange, which answers nothing."""
+    async with new_world(tmp_path) as world:
+        await world.ready()
+        await world.exchange.admin.call(
+            "reject", method="private/get_open_orders", count=1, code=11051,
+            message="system_maintenance",
+        )  # fmt: skip
+        await world.exchange.admin.call("disconnect")
+        called = "the exchange is in maintenance (private/get_open_orders: 11051"
+        await world.poll(lambda: called in world.link().detail, "the exchange's own words")
+        await world.ready()
+        await world.exchange.admin.call("maintenance", after_ms=0, for_ms=FOR_MS)
+        await world.poll(lambda: "maintenance (HTTP status 502)" in world.link().detail, "a front")
+        assert "b'" not in world.link().detail
+        await world.until(lambda s: not s.protect and s.connection != 0, "the opening", 20)

@@ -131,10 +131,20 @@ async def test_nobody_there(refusal: OSError) -> None:
     assert "ws://exchange.test" in str(error)
 
 
-async def test_the_front_says_no() -> None:
+@pytest.mark.parametrize(
+    "status, words",
+    [
+        (429, "too many connections from this address"),
+        (502, "the exchange is not there behind its front, as during a maintenance"),
+        (418, "the connection is refused"),
+    ],
+)
+async def test_the_front_says_no(status: int, words: str) -> None:
+    """In words for a person, and with nothing of the protocol but the number to look up."""
     exchange = Exchange()
-    exchange.reject_status = 502
-    await fails(exchange, "502")
+    exchange.reject_status = status
+    error = await fails(exchange, words)
+    assert str(error) == f"ws://exchange.test/ws/api/v2: {words} (HTTP status {status})"
 
 
 async def test_closed_in_the_middle_of_the_handshake(autojump_clock: MockClock) -> None:

@@ -154,5 +154,12 @@ async def test_each_check_can_fail_alone(
     assert body["checks"][name]["detail"] in body["reason"]
 
 
+async def test_the_address_of_the_exchange_is_said_once(world: World) -> None:
+    world.board.link.set(LinkStatus(up=False, url="ws://x", detail="ws://x: in maintenance"))
+    async with served(world) as client, world.life():
+        body = (await client.get("/health")).json()
+    assert body["checks"]["broker"]["detail"] == "not connected to ws://x: in maintenance"
+
+
 def test_every_check_is_shown_to_fail() -> None:
     assert {name for name, _, _ in AMISS} | {"life"} == {check.name for check in health.CHECKS}

@@ -22,7 +22,7 @@ from tradebaas.core.messages import Link as LinkRequest
 from tradebaas.core.messages import Report
 from tradebaas.deribit.auth import Credentials
 from tradebaas.deribit.credits import Credits
-from tradebaas.deribit.errors import CallFailed, LinkLost, Unanswered
+from tradebaas.deribit.errors import MEANS, CallFailed, LinkLost, Unanswered
 from tradebaas.deribit.link import Endpoint, open_link
 
 BACKOFF_FIRST_S = 0.05
@@ -148,6 +148,8 @@ def _messages(error: BaseException) -> list[str]:
     if isinstance(error, BaseExceptionGroup):
         return [text for member in error.exceptions for text in _messages(member)]
     # A lost link says it all in its message; of the others the kind is part of the news.
+    if isinstance(error, CallFailed) and error.code in MEANS:
+        return [f"{MEANS[error.code]} ({error})"]
     kind = "" if isinstance(error, LinkLost) else f"{type(error).__name__}: "
     return [f"{kind}{error}"]
 

@@ -21,6 +21,13 @@ class CallFailed(Exception):
         self.data = data
 
 
+MEANS = {
+    10028: "too many calls: the exchange ends the session",
+    11051: "the exchange is in maintenance",
+}
+"""What a code says to a person whose connection ends with it."""
+
+
 class Unanswered(Exception):
     """The call was written, and no usable answer came in time."""
 

@@ -5,6 +5,7 @@
 told "halted" is halted whatever dies next. Nothing here knows what a halt means.
 """
 
+from tradebaas.core.reasons import printable
 from tradebaas.store.lock import had_store
 from tradebaas.store.parents import sync_parents
 from tradebaas.store.place import Place
@@ -37,14 +38,15 @@ def write_halt(place: Place, reason: str) -> None:
 
 
 def read_halt(place: Place) -> str:
-    """The reason; "" when there is no file. An empty file is a halt without a reason.
+    """The reason, in one line; "" when there is no file. An empty file is a halt without a reason.
 
     Anybody may have written it, with anything in it: whatever it says, it is a halt, and so is one
     that this user may not read.
     """
     try:
         text = place.disk.read(place.halt).decode(errors="replace")
-        return text.strip()[:_MOST_CHARS] or "no reason given"
+        lines = filter(None, map(str.strip, map(printable, text.splitlines())))
+        return "; ".join(lines)[:_MOST_CHARS] or "no reason given"
     except FileNotFoundError:
         return ""
     except PermissionError:

@@ -163,7 +163,8 @@ def _store(facts: Facts, _view: State) -> str:
 
 def _broker(facts: Facts, _view: State) -> str:
     link = facts.link
-    return "" if link.up else f"{NOT_CONNECTED} to {link.url or 'the exchange'}: {link.detail}"
+    why = link.detail.removeprefix(f"{link.url}: ")
+    return "" if link.up else f"{NOT_CONNECTED} to {link.url or 'the exchange'}: {why}"
 
 
 def _reconciled(_facts: Facts, view: State) -> str:

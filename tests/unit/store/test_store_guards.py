@@ -14,6 +14,7 @@ from store_kit import NOW_MS, open_log
 from tradebaas.errors import StoreBusy
 from tradebaas.store import ballast
 from tradebaas.store.faults import DiskFull
+from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.head import HeadFile, read_head
 from tradebaas.store.lock import Lock
 from tradebaas.store.place import Place
@@ -200,3 +201,17 @@ def test_a_store_without_room_for_the_ballast_opens_and_says_so(tmp_path: Path) 
     log = open_log(tmp_path, TightDisk(0))
     assert "too full to hold the ballast" in log.recover(1).notes[0]
     log.close()
+
+
+def test_the_reason_of_a_halt_is_one_line_whoever_wrote_it(tmp_path: Path) -> None:
+    """It goes to the log, to tables and to other people's terminals."""
+    place = Place(tmp_path)
+    write_halt(place, "operator: lunch")
+    write_halt(place, "operator: and tea")
+    assert read_halt(place) == "operator: lunch; operator: and tea"
+    write_halt(place, "operator: and tea")
+    assert read_halt(place) == "operator: lunch; operator: and tea", "once is enough"
+    place.halt.write_bytes(b"\n\x1b[2Jfirst\r\n\n  second\x07\n")
+    assert read_halt(place) == "[2Jfirst; second"
+    place.halt.write_bytes(b" \n")
+    assert read_halt(place) == "no reason given"
