@@ -6,10 +6,11 @@ crew restarts; the rest of a ``Context`` belongs to one life.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from msgspec import Struct
 
@@ -177,6 +178,12 @@ class Board:
     restarts: Counter[Cause] = field(default_factory=Counter)
     timings: Timings = field(default_factory=Timings)
     refusals: Refusals = field(default_factory=Refusals)
+
+    def still(self) -> "Board":
+        """A copy to which nobody publishes: all that it shows is of this moment."""
+        shown = ((each.name, getattr(self, each.name)) for each in fields(self))
+        copies: dict[str, Any] = {n: Latest(v.value) for n, v in shown if isinstance(v, Latest)}
+        return replace(self, **copies)
 
 
 @final

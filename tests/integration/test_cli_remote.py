@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,9 @@ from msgspec.structs import replace
 
 from tests.unit.cli.stores import tradebaas
 from tests.unit.web.harness import CONFIG, POSITION, TOKEN, World, served
+from tradebaas.commands import operate, remote
+from tradebaas.commands.remote import Reply
+from tradebaas.config import Config
 from tradebaas.core.model import Phase
 from tradebaas.store.place import Place
 from tradebaas.web import api
@@ -64,6 +68,29 @@ async def test_status_of_a_healthy_daemon(world: World) -> None:
     assert "allowed" in shown.output
     assert "0 (0 won, 0 lost)" in shown.output
     assert json.loads(as_json.output)["status"] == "healthy"
+
+
+async def test_status_asks_once_for_what_is_of_one_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two requests a position may open: it showed the phase before and the one after."""
+    asked: list[str] = []
+    get = remote.get
+
+    def counted(config: Config, path: str) -> Reply:
+        asked.append(path)
+        reply = get(config, path)
+        later = partial(world.show, position=POSITION, protect={"late": "later"})
+        trio.from_thread.run_sync(later)
+        return reply
+
+    monkeypatch.setattr(operate, "get", counted)
+    async with running(world), world.life():
+        shown = await command(world, "status")
+    assert asked == ["/api/status", "/api/gap"]
+    assert "IDLE in life 1" in shown.output
+    assert "later" not in shown.output
+    assert "short" not in shown.output
 
 
 async def test_status_while_recovering_exits_1(world: World) -> None:

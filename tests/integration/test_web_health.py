@@ -3,14 +3,18 @@
 from collections.abc import Callable
 
 import httpx
+import msgspec
 import pytest
 import trio
 from msgspec.structs import replace
 
 from tests.unit.web.harness import EPOCH_MS, INTENT, POSITION, World, served
 from tradebaas.board import BackupStatus, LinkStatus, StoreStatus, Vitals
+from tradebaas.core.model import Phase
 from tradebaas.core.state import HaltLatch, Pending
 from tradebaas.web import health
+from tradebaas.web.health import glance
+from tradebaas.web.status import now_body
 
 
 @pytest.fixture
@@ -152,6 +156,44 @@ async def test_each_check_can_fail_alone(
     assert body["status"] == status
     assert response.status_code == (503 if status == "unhealthy" else 200)
     assert body["checks"][name]["detail"] in body["reason"]
+
+
+async def test_status_is_of_one_moment(world: World) -> None:
+    """A position that opens between two requests is in neither half of one answer, or in both."""
+    async with served(world) as client, world.life():
+        before = (await client.get("/api/status")).json()
+        world.show(seq=12, phase=Phase.POSITION_OPEN, position=POSITION)
+        after = await client.get("/api/status")
+    assert (before["health"]["phase"], before["strategy"]["position"]) == ("IDLE", None)
+    halves = after.json()["health"], after.json()["strategy"]
+    assert [(half["phase"], half["seq"]) for half in halves] == [("POSITION_OPEN", 12)] * 2
+    assert halves[1]["position"]["size"] == "-100"
+    assert not halves[0]["checks"]["protected"]["ok"]
+    assert after.status_code == 200
+
+
+async def test_status_before_the_store_is_read() -> None:
+    async with served(World()) as client:
+        response = await client.get("/api/status")
+    assert response.status_code == 503
+    assert response.json()["strategy"] is None
+    assert response.json()["health"]["status"] == "unhealthy"
+
+
+async def test_facts_stand_still(world: World) -> None:
+    """What is read of them later is of the moment that they were taken at."""
+    async with world.life():
+        facts = glance(world.shell())
+        world.show(seq=99, position=POSITION, protect={"disk full": "no space"})
+        world.board.link.set(LinkStatus(up=False, detail="gone"))
+        world.board.store.set(StoreStatus(fault="disk full"))
+        world.board.halt = "later"
+        body = now_body(facts)
+    told = msgspec.to_builtins(body)
+    assert told["health"]["seq"] == told["strategy"]["seq"] != 99
+    assert told["strategy"]["position"] is None
+    assert told["health"]["reason"] == ""
+    assert facts.board.halt == ""
 
 
 async def test_the_address_of_the_exchange_is_said_once(world: World) -> None:

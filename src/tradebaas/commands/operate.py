@@ -43,16 +43,20 @@ def status(ctx: click.Context, config: Config, as_json: bool) -> None:
     the last state of its store is shown.
     """
     try:
-        health = get(config, "/health")
+        now = get(config, "/api/status")
     except Unreachable as down:
         _show_down(config, down, as_json)
         ctx.exit(down.exit_code)
+    if "health" not in now.body:
+        raise NotDone(now.error)
+    health = msgspec.convert(now.body["health"], dict[str, object])
     if as_json:
-        print_json(health.body)
+        print_json(health)
     else:
-        print_table(("", ""), _health_rows(config, health))
-        print_table(("check", "", "detail"), _check_rows(health.body))
-    ctx.exit(1 if health.status == UNAVAILABLE else 0)
+        doing = msgspec.convert(now.body["strategy"], _Doing | None)
+        print_table(("", ""), _rows(config, health, doing))
+        print_table(("check", "", "detail"), _check_rows(health))
+    ctx.exit(1 if now.status == UNAVAILABLE else 0)
 
 
 @click.command()
@@ -129,16 +133,14 @@ def _pair(text: str) -> tuple[str, str]:
 # -------------------------------------------------------------------------------------- status
 
 
-def _health_rows(config: Config, health: Reply) -> Rows:
-    body = health.body
+def _rows(config: Config, body: Mapping[str, object], doing: "_Doing | None") -> Rows:
     rows = [
         ("daemon", f"{body['status']}, up {_seconds(body['uptime'])}, version {body['version']}"),
         ("phase", _phase(body)),
         ("crew deaths", f"{body['crew_deaths']} in this process"),
         ("clock", _clock(body["clock"])),
     ]
-    doing = get(config, "/api/strategy/status")
-    rows += _doing_rows(msgspec.convert(doing.body, _Doing)) if doing.ok else []
+    rows += _doing_rows(doing) if doing is not None else []
     return rows + status_rows(config, _gap(config), msgspec.convert(body["timestamp_ms"], int))
 
 
@@ -151,7 +153,7 @@ def _gap(config: Config) -> "Gap | None":
 
 
 class _Doing(Struct, frozen=True):
-    """The part of /api/strategy/status that ``status`` shows."""
+    """The part of what the strategy does that ``status`` shows."""
 
     strategy: "_Strategy"
     position: Position | None

@@ -15,7 +15,7 @@ from typing import final
 
 from msgspec import Struct
 
-from tradebaas.board import BackupStatus, ClockStatus, LinkStatus, Vitals
+from tradebaas.board import BackupStatus, Board, ClockStatus, LinkStatus, Vitals
 from tradebaas.core import elsewhere
 from tradebaas.core.messages import Ping
 from tradebaas.core.state import State, barrier, naked_amount, waiting_reason
@@ -45,12 +45,14 @@ class Status(StrEnum):
 class Facts:
     """What was true at one moment.
 
+    ``board`` stands still: whatever is shown of these facts is of that moment, whenever it is read.
     ``now`` is monotonic seconds, ``wall_ms`` the wall clock. ``view`` may be of an earlier life
     while ``life_up`` is False. ``unanswered`` says why the persister did not answer a ping; "" if
     it did or was not asked.
     """
 
     shell: Shell
+    board: Board
     life_up: bool
     now: float
     wall_ms: int
@@ -58,7 +60,7 @@ class Facts:
 
     @property
     def view(self) -> State | None:
-        return self.shell.board.view.value
+        return self.board.view.value
 
     @property
     def alive(self) -> bool:
@@ -67,16 +69,16 @@ class Facts:
 
     @property
     def link(self) -> LinkStatus:
-        return self.shell.board.link.value or LinkStatus(up=False, detail=NOT_YET)
+        return self.board.link.value or LinkStatus(up=False, detail=NOT_YET)
 
     @property
     def clock(self) -> ClockStatus | None:
         """What the reconciler measured last; None before its first login."""
-        return self.shell.board.clock.value
+        return self.board.clock.value
 
     @property
     def vitals(self) -> Vitals | None:
-        return self.shell.board.vitals.value
+        return self.board.vitals.value
 
     @property
     def connected(self) -> bool:
@@ -95,7 +97,7 @@ class Facts:
 
     def age_of(self, made: Callable[[BackupStatus], int | None]) -> float | None:
         """Seconds since something of the backups was done; None when it never was."""
-        status = self.shell.board.backup.value
+        status = self.board.backup.value
         made_ms = None if status is None else made(status)
         return None if made_ms is None else max(self.wall_ms - made_ms, 0) / 1000
 
@@ -111,7 +113,7 @@ class Facts:
 def glance(shell: Shell) -> Facts:
     """The facts of this moment as far as they are published."""
     clock = shell.clock
-    return Facts(shell, shell.life_up(), clock.monotonic(), clock.wall_ms())
+    return Facts(shell, shell.board.still(), shell.life_up(), clock.monotonic(), clock.wall_ms())
 
 
 async def observe(shell: Shell) -> Facts:
@@ -157,7 +159,7 @@ def _life(facts: Facts, _view: State) -> str:
 
 
 def _store(facts: Facts, _view: State) -> str:
-    store = facts.shell.board.store.value
+    store = facts.board.store.value
     return store.fault if store is not None and store.fault else facts.unanswered
 
 
@@ -200,7 +202,7 @@ def _not_halted(_facts: Facts, view: State) -> str:
 
 
 def _backup(facts: Facts, _view: State) -> str:
-    status = facts.shell.board.backup.value
+    status = facts.board.backup.value
     if status is not None and status.failure:
         return f"the last backup failed: {status.failure}"
     if status is not None and status.second_failure:

@@ -90,7 +90,7 @@ def _of_vitals(read: Callable[[Vitals], float]) -> Callable[[Facts], Number]:
 
 def _of_store(read: Callable[[StoreStatus], float]) -> Callable[[Facts], Number]:
     def value(facts: Facts) -> Number:
-        store = facts.shell.board.store.value
+        store = facts.board.store.value
         return None if store is None else read(store)
 
     return value
@@ -100,7 +100,7 @@ def _of_notices(read: Callable[[NoticeStatus], float]) -> Callable[[Facts], Numb
     """None where nobody wants notices."""
 
     def value(facts: Facts) -> Number:
-        notices = facts.shell.board.notices.value
+        notices = facts.board.notices.value
         return None if notices is None else read(notices)
 
     return value
@@ -110,7 +110,7 @@ def _of_audit(read: Callable[[AuditStatus, int], float]) -> Callable[[Facts], Nu
     """None where nothing is audited; ``read`` is told the wall clock as well."""
 
     def value(facts: Facts) -> Number:
-        audit = facts.shell.board.audit.value
+        audit = facts.board.audit.value
         return None if audit is None else read(audit, facts.wall_ms)
 
     return value
@@ -137,12 +137,12 @@ def _skew(facts: Facts) -> Number:
 
 def _reconcile_age(facts: Facts) -> Number:
     """Never unknown: where none has ended yet, the account is unread since the process started."""
-    at = facts.shell.board.reconciled_at
+    at = facts.board.reconciled_at
     return facts.uptime if at is None else facts.now - at
 
 
 def _fsync_age(facts: Facts) -> Number:
-    store = facts.shell.board.store.value
+    store = facts.board.store.value
     return None if store is None or not store.last_commit_at else facts.now - store.last_commit_at
 
 
@@ -234,7 +234,7 @@ COUNTERS: tuple[Row, ...] = (
     Row("reconnects_total", "Connections to the exchange that had to be opened again.",
         lambda f: f.link.reconnects),
     Row("feed_dropped_total", "Events that readers of the feed were too slow for.",
-        lambda f: f.shell.board.events.dropped),
+        lambda f: f.board.events.dropped),
     Row("notices_sent_total", "Notices delivered by this process, for each address.",
         _of_notices(lambda n: n.sent)),
     Row("notices_lost_total", "Notices given up after failing for too long, for each address.",
@@ -272,7 +272,7 @@ def _money(read: Callable[[Counters], Mapping[str, Decimal]]) -> Callable[[Facts
 def _depths(facts: Facts) -> Labelled:
     vitals = facts.vitals
     asks = {} if vitals is None else {"asks": vitals.asks}
-    return {**asks, "inbox": facts.shell.board.inbox}
+    return {**asks, "inbox": facts.board.inbox}
 
 
 BY_LABEL: tuple[LabelledRow, ...] = (
@@ -302,7 +302,7 @@ RESTARTS = ("restarts_total", ("actor", "cause"), "What crews of this process di
 def _restarts(facts: Facts) -> CounterMetricFamily:
     name, labels, words = RESTARTS
     family = CounterMetricFamily(PREFIX + name, words, labels=labels)
-    for cause, times in facts.shell.board.restarts.items():
+    for cause, times in facts.board.restarts.items():
         family.add_metric((cause.actor, cause.error), times)
     return family
 
@@ -329,7 +329,7 @@ class HistogramRow:
 
 def _of_timings(read: Callable[[Timings], Durations]) -> Callable[[Facts], Buckets]:
     def value(facts: Facts) -> Buckets:
-        found = read(facts.shell.board.timings)
+        found = read(facts.board.timings)
         return Buckets(found.bounds, found.counts, found.total)
 
     return value

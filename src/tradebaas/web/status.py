@@ -44,8 +44,8 @@ def health_body(facts: Facts) -> Body:
         "permit": facts.permit,
         "broker": facts.link,
         "clock": facts.clock,
-        "store": facts.shell.board.store.value,
-        "backup": facts.shell.board.backup.value,
+        "store": facts.board.store.value,
+        "backup": facts.board.backup.value,
         "recovery": recovery_body(facts),
     }
 
@@ -53,6 +53,15 @@ def health_body(facts: Facts) -> Body:
 def ready_body(facts: Facts) -> Body:
     """All of ``/health/ready``."""
     return {"status": "ready" if facts.alive else "recovering", "life_up": facts.life_up}
+
+
+def now_body(facts: Facts) -> Body:
+    """All of ``/api/status``: ``/health`` and ``/api/strategy/status`` of one moment."""
+    view = facts.view
+    return {
+        "health": health_body(facts),
+        "strategy": None if view is None else strategy_body(facts, view),
+    }
 
 
 def strategy_body(facts: Facts, view: State) -> Body:
@@ -69,7 +78,7 @@ def strategy_body(facts: Facts, view: State) -> Body:
         "halted": view.halted,
         "protect_only": view.protect,
         "signal": view.signal,
-        "evaluated": facts.shell.board.evaluated.value,
+        "evaluated": facts.board.evaluated.value,
         "position": view.position,
         "trades": {
             "total": counters.trades,
@@ -79,7 +88,7 @@ def strategy_body(facts: Facts, view: State) -> Body:
             "fees": counters.fees,
             "funding": counters.funding,
             "funding_through_ms": view.funding.through_ms,
-            "funding_refused": facts.shell.board.funding_refused,
+            "funding_refused": facts.board.funding_refused,
             "last": view.last_trade,
         },
     }
@@ -106,7 +115,7 @@ def recovered(view: State) -> bool:
 
 def position_body(facts: Facts, view: State) -> Body:
     """All of ``/api/position``; amounts in the instrument's unit, ``mark`` when it is known."""
-    market = facts.shell.board.market.value
+    market = facts.board.market.value
     return {
         **_head(facts, view),
         "position": view.position,
