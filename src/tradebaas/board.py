@@ -6,7 +6,6 @@ crew restarts; the rest of a ``Context`` belongs to one life.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from pathlib import Path

@@ -22,12 +22,20 @@ class Threads:
 
     def of(self, event: Event, state: State) -> dict[str, str | int]:
         """The fields of a line about ``event``; ``state`` is one that knows it."""
+        self._learn(state)
         fields: dict[str, str | int] = {"kind": type(event).__name__, "life": state.life}
         if isinstance(event, LifeStarted):
             fields["life"] = event.life
         order = _order(event)
         signal = self._signal(event, order, state)
         return fields | ({"order": order} if order else {}) | ({"signal": signal} if signal else {})
+
+    def _learn(self, state: State) -> None:
+        """The orders of an earlier process: their intents are not told of any more."""
+        signal = signal_of(state) or (state.position.signal_id if state.position else "")
+        for order in state.orders.values():
+            if order.label not in self._signals:
+                self._remember(order.label, signal)
 
     def _signal(self, event: Event, order: str, state: State) -> str:
         inner = _inner(event)

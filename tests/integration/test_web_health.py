@@ -96,6 +96,8 @@ async def test_signpost_names_the_endpoints(world: World) -> None:
         wrong = await client.get("/api/halt")
     assert page.headers["content-type"].startswith("text/html")
     assert "/health" in page.text
+    assert 'name="viewport"' in page.text, "on a telephone it would be a miniature"
+    assert 'rel="icon"' in page.text, "a browser would ask for one, and be told of an error"
     assert (nowhere.status_code, wrong.status_code) == (404, 405)
     assert "error" in nowhere.json()
     assert "error" in wrong.json()

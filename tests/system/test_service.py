@@ -246,12 +246,45 @@ def test_the_journal_has_the_fields_of_each_line(box: Box) -> None:
     assert (entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"]) == ("6", "tradebaas")
     assert entry["TRADEBAAS_ACTOR"] == "persister"
     assert entry["TRADEBAAS_LIFE"] == "1"
-    thread = f"TRADEBAAS_SIGNAL={entry['TRADEBAAS_SIGNAL']}"
-    words = box.run("journalctl", "--no-pager", "-o", "cat", thread)
-    assert words.splitlines()[0].startswith("signal to ")
-    assert "entry intended: " in words
     warned = box.run("journalctl", "-u", DAEMON, "-o", "cat", "--no-pager", "-p", "warning")
     assert "entry filled" not in warned
+
+
+def test_one_id_leads_from_the_signal_to_the_closed_trade_over_a_death(box: Box) -> None:
+    """In the journal's field, and in the store."""
+    start(box)
+    in_position(box)
+    box.kill(DAEMON, signal.SIGKILL)
+    recovered(box, 2)
+    where = ("--config", "/etc/tradebaas/tradebaas.toml", "--data", DATA)
+    deadline = time.monotonic() + 30
+    while box.show(DAEMON, "StatusText").startswith("POSITION_OPEN"):
+        assert time.monotonic() < deadline, box.tell(DAEMON)
+        box.run(PROGRAM, "close", *where, check=False)  # HTTP may have to come first
+    says(box, "trade 1 closed")
+    entries = told_of_events(box)
+    detected = next(e for e in entries if e["TRADEBAAS_KIND"] == "SignalDetected")
+    begun = detected["TRADEBAAS_SIGNAL"]
+    thread = [entry for entry in entries if entry.get("TRADEBAAS_SIGNAL") == begun]
+    assert thread[0]["MESSAGE"].startswith("signal to ")
+    assert "TradeClosed" in {entry["TRADEBAAS_KIND"] for entry in thread}
+    assert {entry["TRADEBAAS_LIFE"] for entry in thread} == {"1", "2"}
+    of_orders = [entry for entry in entries if "TRADEBAAS_ORDER" in entry]
+    assert not [entry["MESSAGE"] for entry in of_orders if "TRADEBAAS_SIGNAL" not in entry]
+    assert {entry["TRADEBAAS_ORDER"][-2:] for entry in thread if "TRADEBAAS_ORDER" in entry} >= {
+        "-e", "-c"
+    }  # fmt: skip
+    stored = box.run(PROGRAM, "log", "--json", "--limit", "0", *where).splitlines()
+    events = {event["kind"]: event["event"] for event in reversed([*map(json.loads, stored)])}
+    assert events["SignalDetected"]["signal"]["signal_id"] == begun
+    assert events["OrderIntended"]["intent"]["signal_id"] == begun
+    assert events["TradeClosed"]["trade"]["signal_id"] == begun
+
+
+def told_of_events(box: Box) -> list[dict[str, str]]:
+    """The entries of the journal that tell of events, in their order."""
+    listed = box.run("journalctl", "-u", DAEMON, "-o", "json", "--no-pager").splitlines()
+    return [entry for line in listed if "TRADEBAAS_KIND" in (entry := json.loads(line))]
 
 
 def test_it_stops_in_time_with_a_position_open_and_its_stop_stays(box: Box) -> None:
