@@ -16,7 +16,7 @@ from chaos.enumerate.scenarios import SCENARIOS
 from chaos.enumerate.settings import RATE
 from chaos.enumerate.stage import Death, Loss, Stage
 from chaos.report.sample import Sample
-from chaos.report.verdict import RECOVERY, Finding, Tally, held_against, invariant, tallied
+from chaos.report.verdict import RECOVERY, Finding, Tally, held_against, invariant, sums, tallied
 from chaos.sim.reaper import KINDS, Deed
 from chaos.sim.tally import grid_of, naked_of
 from chaos.world.oracle import Violation
@@ -138,6 +138,7 @@ def _tally(stage: Stage, trial: Trial) -> Tally:
     common with others was run once, and counts once."""
     story, deaths = stage.judge.story, stage.deaths
     last = list(story.reports.values())[-1:] if deaths else []
+    things = held_against(stage.judge.held.by_thing())
     mine = [(n, death) for n, death in enumerate(deaths) if n >= stage.forked.deaths]
     return Tally(
         virtual_ms=(stage.now_ms() - stage.forked.at_ms) // RATE,
@@ -148,7 +149,8 @@ def _tally(stage: Stage, trial: Trial) -> Tally:
         settle=Sample.of(report.settle_seconds for report in last if report.unresolved),
         naked=naked_of(stage.judge.books, RATE),
         unknown=tallied(u.outcome or "open" for u in story.unknowns.values()),
-        checked=held_against(stage.judge.held.by_invariant()),
+        checked=sums(things),
+        things=things,
         findings=tuple(_finding(violation, trial, stage) for violation in stage.violations),
     )
 

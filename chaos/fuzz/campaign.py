@@ -90,6 +90,7 @@ def tally_of(ends: "Counter[tuple[str, str]]", crashes: list[Crash], seed: int) 
     rows = tuple((how, *(f"{ends[how, fate]:,}" for fate in fates)) for how in ways)
     return Tally(
         checked={"Alive": ends.total()},
+        things={"Alive": {"spoilt frames": ends.total()}},
         findings=tuple(
             Finding(
                 invariant="Alive",

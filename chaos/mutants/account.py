@@ -29,8 +29,8 @@ from tradebaas.core.risk import Limits, NoSize, Policy, size_entry
 from tradebaas.core.state import State
 
 _COIN = Decimal("1e-12")
-_WIDE = Decimal("0.2")
-"""Percent: four times as far as is usual."""
+_WIDER = 4
+"""So many times as far as the owner allows."""
 
 
 @mutant(
@@ -277,9 +277,9 @@ def loss_ignored(patch: Patch) -> None:
 )
 def slippage_ignored(patch: Patch) -> None:
     def worst_entry_price(
-        direction: Direction, reference: Decimal, _slippage_percent: Decimal, tick: Decimal
+        direction: Direction, reference: Decimal, slippage_percent: Decimal, tick: Decimal
     ) -> Decimal:
-        return risk.worst_entry_price(direction, reference, _WIDE, tick)
+        return risk.worst_entry_price(direction, reference, _WIDER * slippage_percent, tick)
 
     patch.set(admission, "worst_entry_price", worst_entry_price)
 

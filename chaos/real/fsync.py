@@ -37,7 +37,7 @@ SPEED = 60.0
 SHOWN_BYTES = 8192
 TRACED = "pwrite64,write,fdatasync,fsync,sendto,sendmsg"
 ENTRY_METHODS = ("private/buy", "private/sell")
-KINDS = ("answer", "entry")
+KINDS = {"answer": "answers", "entry": "entry orders"}
 """What is promised: an HTTP answer of 2xx, and an entry order."""
 LEAST_OF_EACH = 3
 COMMIT_S = 5.0
@@ -107,6 +107,7 @@ def run(home: Path, seconds: float, broken: str = "") -> Tally:
     counted = Counter(one.promised.what.partition(" ")[0] for one in judged)
     return Tally(
         checked={"Durable": len(judged)},
+        things={"Durable": {KINDS[kind]: number for kind, number in counted.items()}},
         rare={kind: Visits(counted[kind], LEAST_OF_EACH) for kind in KINDS},
         findings=tuple(
             Finding("Durable", one.promised.what, one.flaw, f"line {one.promised.sent}")

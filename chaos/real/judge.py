@@ -19,7 +19,6 @@ from chaos.world.books import Books
 from chaos.world.bounded import Bounds
 from chaos.world.closing import owed
 from chaos.world.court import (
-    INVARIANTS,
     LEDGERS,
     WITNESSED,
     Case,
@@ -63,11 +62,11 @@ class Horizon:
 
 
 class Judge:
-    """Judges one campaign. ``checked`` counts what each invariant was held against."""
+    """Judges one campaign. ``checked`` counts what each invariant was held against, by kind."""
 
     def __init__(self, driver: Driver) -> None:
         self.violations: list[tuple[int, Violation]] = []
-        self.checked = Counter[str](dict.fromkeys(INVARIANTS, 0))
+        self.checked = Counter[tuple[str, str]]()
         self.promises = 0
         self.shown = 0
         self._driver = driver
@@ -213,7 +212,7 @@ class Judge:
 
     def _count(self) -> None:
         """What was new since the mark was held against them."""
-        self.checked.update(self._held.by_invariant())
+        self.checked.update(self._held.counts())
         self._held = Held()
 
     def _forget_proven(self) -> None:

@@ -31,10 +31,11 @@ from chaos.report.verdict import (
     held_against,
     invariant,
     of_few,
+    sums,
     tallied,
 )
 from chaos.world.books import Naked
-from chaos.world.court import INVARIANTS
+from chaos.world.court import by_thing
 from tradebaas.core.model import Phase
 
 QUARTERS = 4
@@ -66,12 +67,14 @@ def verdict_of(outcome: Outcome, started: str) -> Verdict:
 
 def _tally(outcome: Outcome, command: str) -> Tally:
     driver, judge = outcome.driver, outcome.judge
+    things = held_against(by_thing(judge.checked if judge else {}))
     tally = Tally(
         faults=tallied(played.fault for played in outcome.rounds),
         skipped=tuple(Skipped(name, why) for name, why in sorted(outcome.skipped.items())),
         recovery=_recovery(outcome.rounds),
         settle=Sample.of(played.settle for played in outcome.rounds if played.renewed),
-        checked=held_against(judge.checked if judge else dict.fromkeys(INVARIANTS, 0)),
+        checked=sums(things),
+        things=things,
         findings=tuple(
             Finding(invariant(v.check), f"round {number}", v.text, "", v.evidence, command)
             for number, v in outcome.violations
@@ -90,6 +93,7 @@ def _with_ledgers(tally: Tally, outcome: Outcome, driver: Driver) -> Tally:
         recovery=tally.recovery,
         settle=tally.settle,
         checked=tally.checked,
+        things=tally.things,
         findings=tally.findings,
         deaths=_deaths(driver),
         recovering=_recovering(driver),

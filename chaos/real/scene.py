@@ -19,6 +19,8 @@ from tradebaas.core.state import State
 
 BUSY_POLL_S = 0.02
 ANY_SEQ = 1 << 62
+DEMANDED = "demands of the fault"
+"""What a fault holds against an invariant by itself."""
 _BY_SIGNAL = {-signal.SIGKILL: End.KILLED, -signal.SIGABRT: End.ABORTED}
 _BY_CODE = {0: End.STOPPED, 70: End.SPENT, 75: End.STORE, 78: End.REFUSED}
 
@@ -69,7 +71,7 @@ class Scene:
     mended_at: float = 0.0
     protecting: bool = False
     found: list[Violation] = field(default_factory=list)
-    checked: Counter[str] = field(default_factory=Counter)
+    checked: Counter[tuple[str, str]] = field(default_factory=Counter)
     ways: list[float] = field(default_factory=list)
 
     def note(self, text: str) -> None:
@@ -78,7 +80,7 @@ class Scene:
 
     def demand(self, good: bool, check: str, text: str) -> None:
         """What must be true; ``check`` is the invariant that it belongs to."""
-        self.checked[check] += 1
+        self.checked[check, DEMANDED] += 1
         if not good:
             number, fault = self.played.number, self.played.fault
             said = self.driver.describe(f"{fault}: {text}")

@@ -11,7 +11,6 @@ from msgspec import Struct
 from chaos.report import words
 from chaos.report.sample import Sample
 from chaos.report.verdict import (
-    HELD_AGAINST,
     INVARIANTS,
     RECOVERY,
     SECOND_RECOVERY,
@@ -74,10 +73,15 @@ def invariants(tally: Tally) -> Listing:
     for name, statement in INVARIANTS.items():
         broken, checked = tally.violations(name), tally.checked.get(name)
         judged = "-" if checked is None else words.number(checked)
-        named, things = Cell(name, remark=statement), Cell(HELD_AGAINST[name], "dim")
+        named, things = Cell(name, remark=statement), Cell(_things(tally, name), "dim")
         rows.append((named, things, judged, words.number(broken), _held(checked, broken)))
     columns = ("invariant", "held against", "times", "violations", "")
     return _made("invariants", columns, rows, numbers=3)
+
+
+def _things(tally: Tally, name: str) -> str:
+    things = tally.things.get(name, {})
+    return ", ".join(f"{words.number(number)} {what}" for what, number in things.items())
 
 
 def _held(checked: int | None, broken: int) -> Cell:

@@ -35,19 +35,6 @@ INVARIANTS: dict[str, str] = {
 }
 """The nine by name, in the order of DESIGN section 7, each in words for a reader of the report."""
 
-HELD_AGAINST: dict[str, str] = {
-    "Durable": "answers and views, stops",
-    "Once": "order requests",
-    "Known": "positions taken over, orders that never were, halts, orders, fills",
-    "Protected": "positions",
-    "Bounded": "entries, prices of entries, entries in the book",
-    "Gated": "entries",
-    "Fail closed": "outages and lost connections",
-    "Alive": "lives",
-    "Same": "views, snapshots and trades",
-}
-"""What ``Tally.checked`` counts of each: what there was for its checks to look at."""
-
 STATES = (
     *("IDLE", "ANALYZING", "SIGNAL_DETECTED"),
     *("ENTERING_POSITION", "POSITION_OPEN", "CLOSING"),
@@ -69,9 +56,14 @@ def invariant(name: str) -> str:
     return found
 
 
-def held_against(counts: Mapping[str, int]) -> Counts:
-    """Counts by the names of checks as ``Tally.checked`` has them."""
-    return {invariant(name): number for name, number in counts.items()}
+def held_against(held: Mapping[str, Mapping[str, int]]) -> Grid:
+    """What things the checks looked at, by the names of checks, as ``Tally.things`` has it."""
+    return {invariant(name): dict(things) for name, things in held.items()}
+
+
+def sums(grid: Grid) -> Counts:
+    """The sum of each row."""
+    return {name: sum(row.values()) for name, row in grid.items()}
 
 
 class Visits(Struct, frozen=True):
@@ -151,8 +143,9 @@ class Tally(Struct, frozen=True):
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
     naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number
-    checked     invariant -> how many things it was held against (``HELD_AGAINST``); a listed 0 is a
-                failure: it was never checked
+    checked     invariant -> how many things it was held against; a listed 0 is a failure: it was
+                never checked
+    things      invariant -> what those were, as whoever judged calls them -> number
     rare        situation -> visits; too few are a failure
     figures     whatever else a command counts
     """
@@ -168,6 +161,7 @@ class Tally(Struct, frozen=True):
     naked: dict[str, Sample] = {}
     unknown: Counts = {}
     checked: Counts = {}
+    things: Grid = {}
     rare: dict[str, Visits] = {}
     findings: tuple[Finding, ...] = ()
     mutants: tuple[Mutant, ...] = ()
@@ -178,6 +172,8 @@ class Tally(Struct, frozen=True):
         strange = set(self.checked) - set(INVARIANTS)
         if strange:
             raise ValueError(f"no invariants: {', '.join(sorted(strange))}")
+        if self.things and sums(self.things) != self.checked:
+            raise ValueError(f"{self.checked} is not the sum of {self.things}")
 
     @property
     def died(self) -> int:
@@ -313,6 +309,7 @@ def merge(a: Tally, b: Tally) -> Tally:
         naked=_add_samples(a.naked, b.naked),
         unknown=_add(a.unknown, b.unknown),
         checked=_add(a.checked, b.checked),
+        things=_add_grids(a.things, b.things),
         rare=_add_visits(a.rare, b.rare),
         findings=a.findings + b.findings,
         mutants=a.mutants + b.mutants,
@@ -323,7 +320,9 @@ def merge(a: Tally, b: Tally) -> Tally:
 
 def of_few(tally: Tally) -> Tally:
     """The tally of a trial or of a few, which need not give each invariant something to look at."""
-    return replace(tally, checked={name: times for name, times in tally.checked.items() if times})
+    checked = {name: times for name, times in tally.checked.items() if times}
+    things = {name: row for name, row in tally.things.items() if name in checked}
+    return replace(tally, checked=checked, things=things)
 
 
 def merge_all(tallies: Iterable[Tally]) -> Tally:

@@ -13,6 +13,7 @@ from chaos.report.verdict import (
     Visits,
     held_against,
     invariant,
+    sums,
 )
 from chaos.sim import rare
 from chaos.sim.deeds import kinds
@@ -39,6 +40,7 @@ def tally_of(
 ) -> Tally:
     """The tally of a world. Its batch must visit the rare situations in ``wanted``, and have each
     kind of fault in ``striking`` strike."""
+    things = held_against(outcome.held)
     deaths, story, rate = outcome.deaths, outcome.story, outcome.swarm.rate
     return Tally(
         virtual_ms=round(outcome.virtual_s * 1000),
@@ -50,7 +52,8 @@ def tally_of(
         settle=Sample.of(r.settle_seconds for r in story.reports.values() if r.unresolved),
         naked=naked_of(outcome.books, rate),
         unknown=dict(Counter(u.outcome or "open" for u in story.unknowns.values())),
-        checked=held_against(outcome.held),
+        checked=sums(things),
+        things=things,
         rare={
             name: Visits(times, int(name in wanted))
             for name, times in rare.visited(outcome).items()

@@ -28,6 +28,7 @@ from chaos.sim.swarm import Swarm
 from chaos.sim.timeline import Timeline
 from chaos.sim.wire import Network
 from chaos.world.books import Books
+from chaos.world.court import Things
 from chaos.world.disk import SimDisk
 from chaos.world.faults_mail import Mail
 from chaos.world.ledger import JournalRow, LedgerBroken
@@ -60,7 +61,7 @@ class Outcome:
     processes: int = 0
     virtual_s: float = 0.0
     exchange_ms: int = 0
-    held: Counter[str] = field(default_factory=Counter)
+    held: Things = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -123,7 +124,7 @@ class World:
         """Hand over what was counted and read."""
         outcome, judge = self.outcome, self.judge
         outcome.books, outcome.story = judge.books, judge.story
-        outcome.held = judge.held.by_invariant()
+        outcome.held = judge.held.by_thing()
         outcome.lines = self.exchange.journal.rows(0)
         self.reaper.settle()
         outcome.deaths = self.reaper.deaths

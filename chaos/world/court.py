@@ -5,7 +5,6 @@ one stands what it looks at, and that is counted when the check is made, never o
 which an invariant was held against nothing at all has not judged it. Pure.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -61,6 +60,19 @@ class Case:
     flat: bool = False
 
 
+Counts = dict[tuple[str, str], int]
+Things = dict[str, dict[str, int]]
+
+
+def by_thing(counts: Counts) -> Things:
+    """Numbers by the invariant and the kind of things, with all invariants: nothing was held
+    against one that has no things."""
+    table: Things = {invariant: {} for invariant in INVARIANTS}
+    for (invariant, things), number in counts.items():
+        table[invariant][things] = number
+    return table
+
+
 @final
 class Held:
     """How many things each invariant was held against, by the check that did it.
@@ -69,23 +81,20 @@ class Held:
     """
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: Counts = {}
 
     def note(self, invariant: str, things: str, number: int) -> None:
         """A check of an invariant was made, and looked at so many things of a kind."""
         key = invariant, things
         self._counts[key] = max(self._counts.get(key, 0), number)
 
-    def things(self, invariant: str) -> list[str]:
-        """What an invariant was held against, in words."""
-        return [things for name, things in self._counts if name == invariant]
+    def counts(self) -> Counts:
+        """How many things of each kind, by the invariant and the kind."""
+        return dict(self._counts)
 
-    def by_invariant(self) -> Counter[str]:
-        """The sums, with a 0 for each invariant that was held against nothing."""
-        sums = Counter(dict.fromkeys(INVARIANTS, 0))
-        for (invariant, _), number in self._counts.items():
-            sums[invariant] += number
-        return sums
+    def by_thing(self) -> Things:
+        """The same as a table."""
+        return by_thing(self._counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The hunt can fail: mutants are caught, what changes nothing survives, and a survivor is named."""
 
+from decimal import Decimal
+
 import pytest
 from msgspec.structs import replace
 
@@ -11,6 +13,8 @@ from chaos.mutants.patch import Patch
 from chaos.report.verdict import Run, Verdict
 from chaos.sim.profiles import PROFILES, world
 from chaos.sim.world import play
+from tradebaas.core import admission
+from tradebaas.core.model import Direction
 
 
 @mutant("harmless", breaks="nothing", costs="nothing", by="Same", needs="a miracle")
@@ -69,3 +73,17 @@ def test_a_replay_with_the_mutant_shows_it_again_to_the_byte() -> None:
         with applied(MUTANTS["foreign-is-ours"]):
             digests.append(play(world(place.profile, place.seed)).timeline.digest())
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("allowed", ["0.05", "0.2"])
+def test_a_limit_that_ignores_the_slippage_is_wider_than_any_that_is_allowed(allowed: str) -> None:
+    """It was once as wide as the campaign on real processes allows, where nobody saw it."""
+    tick, price = Decimal("0.5"), Decimal(50_000)
+
+    def limit() -> Decimal:
+        used = vars(admission)["worst_entry_price"]  # the name that the mutant replaces
+        return Decimal(used(Direction.BUY, price, Decimal(allowed), tick))
+
+    honest = limit()
+    with applied(MUTANTS["slippage-ignored"]):
+        assert limit() > honest

@@ -20,7 +20,7 @@ from chaos.real.faults import FAULTS
 from chaos.real.processes import Daemon, Exchange
 from chaos.real.profile import BadProfile, load
 from chaos.real.report import verdict_of
-from chaos.real.scene import Round, Scene
+from chaos.real.scene import DEMANDED, Round, Scene
 from tradebaas.core.events import (
     Event,
     Linked,
@@ -77,7 +77,7 @@ def test_what_is_demanded_is_counted_and_found_when_it_fails(tmp_path: Path) -> 
     scene = scene_after(tmp_path, "pass")
     scene.demand(True, "alive", "fine")
     scene.demand(False, "protected", "5 of the position is not covered meanwhile")
-    assert scene.checked == {"alive": 1, "protected": 1}
+    assert scene.checked == {("alive", DEMANDED): 1, ("protected", DEMANDED): 1}
     (violation,) = scene.found
     assert (violation.check, violation.key) == (
         "protected", "round 3 5 of the position is not covered meanwhile"

@@ -68,6 +68,7 @@ def full(seed: int = 1) -> Tally:
             "adopted": 410, "abandoned": 389, "rejected": 12, "not sent": 77, "found": 51, "open": 0
         },
         checked=dict.fromkeys(INVARIANTS, 13_000),
+        things={name: {"things": 12_000, "other things": 1_000} for name in INVARIANTS},
         rare={"late fill after cancel": Visits(31), "death inside migration": Visits(4)},
         mutants=(Mutant("no fsync", "Durable", "seed 1", 0.8),),
         sections=(Section("points by kind", ("kind", "points"), (("fsync", "84"),)),),
@@ -97,6 +98,7 @@ def broken() -> Verdict:
         mutants=(Mutant("no fsync", "Durable", "seed 1", 0.8), Mutant("resend", seconds=3.5)),
         rare={"late fill": Visits(), "archive only": Visits(3), "not asked for": Visits(0, 0)},
         checked={"Once": 7, "Protected": 7, "Bounded": 0},
+        things={"Once": {"order requests": 7}, "Protected": {"positions": 7}, "Bounded": {}},
         faults={"order lost": 3, "cancel lost": 0},
     )
     return Verdict(RUN, tally)

@@ -52,7 +52,7 @@ def test_every_flaw_is_a_word_in_its_row() -> None:
     assert rows["late fill"].endswith("MISSING")
     assert rows["archive only"].endswith("visited")
     assert "SURVIVED" in rows["resend"]
-    assert rows["Once"].split()[1:] == ["order", "requests", "7", "1", "VIOLATED"]
+    assert rows["Once"].split()[1:] == ["7", "order", "requests", "7", "1", "VIOLATED"]
     assert rows["Bounded"].endswith("NEVER CHECKED")
     assert rows["Gated"].endswith("not judged here")
 

@@ -1,5 +1,7 @@
 """The verdict: what makes it fail, and that workers' tallies merge in any grouping."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from chaos.report.sample import Sample, merge_samples
 from chaos.report.verdict import (
     INVARIANTS,
     Finding,
+    Grid,
     Mutant,
     Section,
     Skipped,
@@ -19,6 +22,7 @@ from chaos.report.verdict import (
     invariant,
     merge,
     merge_all,
+    sums,
     tallied,
 )
 
@@ -31,8 +35,14 @@ findings = st.builds(Finding, invariant=st.sampled_from(list(INVARIANTS)), where
 sections = st.builds(
     Section, title=names, columns=st.just(("x",)), rows=st.lists(st.tuples(names)).map(tuple)
 )
+
+
+def judged(things: Grid, **others: Any) -> Tally:
+    return Tally(checked=sums(things), things=things, **others)
+
+
 tallies = st.builds(
-    Tally,
+    judged,
     virtual_ms=few,
     exchange_ms=few,
     faults=counts,
@@ -43,7 +53,7 @@ tallies = st.builds(
     settle=samples,
     naked=st.dictionaries(names, samples, max_size=2),
     unknown=counts,
-    checked=st.dictionaries(st.sampled_from(list(INVARIANTS)), few, max_size=3),
+    things=st.dictionaries(st.sampled_from(list(INVARIANTS)), counts, max_size=3),
     rare=st.dictionaries(names, st.builds(Visits, times=few, wanted=few), max_size=3),
     findings=st.lists(findings, max_size=2).map(tuple),
     mutants=st.lists(st.builds(Mutant, name=names, caught_by=names), max_size=2).map(tuple),
@@ -164,6 +174,8 @@ def test_the_invariants_are_those_of_the_design() -> None:
         replace(FINDING, invariant="once")
     with pytest.raises(ValueError, match="no invariants: once"):
         Tally(checked={"once": 1})
+    with pytest.raises(ValueError, match="is not the sum of"):
+        Tally(checked={"Once": 1}, things={"Once": {"order requests": 2}})
 
 
 def test_names_are_counted_the_most_frequent_first() -> None:
