@@ -19,7 +19,7 @@ BODY_SECONDS = 10
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>TradeBaas</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<style>body {font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 1rem auto; padding: 0 1rem}</style>
+<style>body {font: 1rem/1.5 sans-serif; max-width: 40rem; margin: auto; padding: 1rem}</style>
 <h1>TradeBaas</h1><p>The daemon is running. Look here:</p><ul>
 <li><a href="/health">/health</a>: is everything well, and what was found at the last start
 <li><a href="/api/strategy/status">/api/strategy/status</a>: what the strategy is doing
