@@ -28,9 +28,9 @@ Alertmanager that hands every alert to a webhook; an installed daemon has them u
 ```sh
 apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
 cd deploy/prometheus
-prometheus-alertmanager --config.file=alertmanager.yml --storage.path=/tmp/tradebaas-alerts \
+prometheus-alertmanager --config.file=alertmanager.yml --storage.path=/tmp/tradebaas-alerts \\
     --cluster.listen-address= --web.listen-address=127.0.0.1:9193 &
-prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/tradebaas-metrics \
+prometheus --config.file=prometheus.yml --storage.tsdb.path=/tmp/tradebaas-metrics \\
     --web.listen-address=127.0.0.1:9190
 ```
 

@@ -10,7 +10,7 @@ from quart_trio import QuartTrio
 from tradebaas.web import status
 from tradebaas.web.api import add_chaos, add_commands, add_reads
 from tradebaas.web.guard import Bounded, refuse
-from tradebaas.web.health import Facts, Status, findings, glance, observe, verdict
+from tradebaas.web.health import Status, glance, observe
 from tradebaas.web.metrics import CONTENT_TYPE, render
 from tradebaas.web.reply import MAX_BODY_BYTES, BadBody, answer, problem
 from tradebaas.web.shell import Shell
@@ -19,7 +19,7 @@ BODY_SECONDS = 10
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>TradeBaas</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<style>body {font: 1rem/1.5 sans-serif; max-width: 40rem; margin: 0 auto; padding: 1rem}</style>
+<style>body {font: 1rem/1.5 sans-serif; max-width: 40rem; margin: auto; padding: 1rem}</style>
 <h1>TradeBaas</h1><p>The daemon is running. Look here:</p><ul>
 <li><a href="/health">/health</a>: is everything well, and what was found at the last start
 <li><a href="/api/strategy/status">/api/strategy/status</a>: what the strategy is doing
@@ -76,10 +76,6 @@ def _add_errors(app: QuartTrio) -> None:
         return problem(500, "a bug in the HTTP side; the log has the traceback", outcome="unknown")
 
 
-def _code(facts: Facts) -> int:
-    return 503 if verdict(findings(facts)) is Status.UNHEALTHY else 200
-
-
 def _add_health(app: QuartTrio, shell: Shell) -> None:
     @app.get("/")
     async def page() -> Response:
@@ -87,13 +83,8 @@ def _add_health(app: QuartTrio, shell: Shell) -> None:
 
     @app.get("/health")
     async def health() -> Response:
-        facts = await observe(shell)
-        return answer(status.health_body(facts), _code(facts))
-
-    @app.get("/api/status")
-    async def now() -> Response:
-        facts = await observe(shell)
-        return answer(status.now_body(facts), _code(facts))
+        body = status.health_body(await observe(shell))
+        return answer(body, 503 if body["status"] is Status.UNHEALTHY else 200)
 
     @app.get("/health/live")
     async def live() -> Response:
