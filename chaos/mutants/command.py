@@ -7,6 +7,7 @@ survivor fails the run and names the fault that the world lacks.
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import as_completed
+from functools import partial
 
 import click
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from chaos.cores import cores, handed_out, in_order
 from chaos.mutants import MUTANTS
-from chaos.mutants.hunt import Hunt, control, hunt_by_name
+from chaos.mutants.hunt import Hunt, by_name, control
 from chaos.report import machine
 from chaos.report.output import Output, deliver, output_options
 from chaos.report.verdict import Mutant, Run, Section, Tally, Verdict, merge_all
@@ -25,8 +26,14 @@ Say = Callable[[str], None]
 @click.command("mutants")
 @click.option("--list", "listing", is_flag=True, help="Show them, and what must catch each.")
 @click.option("--only", multiple=True, type=click.Choice(list(MUTANTS)), help="Only these.")
+@click.option(
+    "--worlds",
+    default=0,
+    type=click.IntRange(0),
+    help="Play each in so many worlds that nobody chose, and say how many show it.",
+)
 @output_options
-def mutants_command(listing: bool, only: tuple[str, ...], output: Output) -> None:
+def mutants_command(listing: bool, only: tuple[str, ...], worlds: int, output: Output) -> None:
     """Break the daemon in every known way; exit 0 if each was caught, else 1."""
     if listing:
         for mutant in MUTANTS.values():
@@ -35,8 +42,9 @@ def mutants_command(listing: bool, only: tuple[str, ...], output: Output) -> Non
         return
     names = list(only or MUTANTS)
     began, started = time.monotonic(), machine.now()
-    tally = run(names, click.echo)
+    tally = run(names, click.echo, worlds)
     arguments = "".join(f" --only {name}" for name in only)
+    arguments += f" --worlds {worlds}" if worlds else ""
     made = Run(
         title="Mutants",
         command=f"python -m chaos mutants{arguments}",
@@ -51,12 +59,14 @@ def mutants_command(listing: bool, only: tuple[str, ...], output: Output) -> Non
     raise SystemExit(deliver(Verdict(run=made, tally=tally), output, Console()))
 
 
-def run(names: Iterable[str], say: Say) -> Tally:
+def run(names: Iterable[str], say: Say, worlds: int = 0) -> Tally:
     """Hunt the mutants, then play the honest daemon in all worlds that they were hunted in."""
     hunts: dict[str, Hunt] = {}
     names = list(names)
     with cores() as pool:
-        for done in as_completed(future for _, future in handed_out(pool, hunt_by_name, names)):
+        for done in as_completed(
+            future for _, future in handed_out(pool, partial(by_name, worlds=worlds), names)
+        ):
             found = done.result()
             hunts[found.name] = found
             say(told(found))
@@ -68,8 +78,8 @@ def run(names: Iterable[str], say: Say) -> Tally:
 
 def told(found: Hunt) -> str:
     """One line about a hunt; for a survivor, what the world lacks."""
-    where = found.places[-1]
     if found.caught_by:
+        where = f"{len(found.shown)} of {len(found.places)} worlds, {found.shown[0]}"
         text = f"{found.text[:160]}" + ("..." if len(found.text) > 160 else "")
         return f"{found.name:22} caught, {found.seconds:.1f} s, {where}: {found.caught_by}: {text}"
     mutant = MUTANTS.get(found.name)
@@ -97,7 +107,7 @@ def tally_of(hunts: list[Hunt], worlds: int) -> Tally:
 
 
 def _mutant(found: Hunt) -> Mutant:
-    where = found.places[-1]
+    where = (found.shown or found.places)[0]
     which = f"--seed {where.seed} --profile {where.profile} --mutant {found.name}"
     return Mutant(
         name=found.name,
@@ -105,4 +115,6 @@ def _mutant(found: Hunt) -> Mutant:
         where=str(where) if found.caught_by else "",
         seconds=found.seconds,
         replay=f"python -m chaos sim {which} --trace" if found.caught_by else "",
+        shown=len(found.shown),
+        worlds=len(found.places),
     )

@@ -22,6 +22,8 @@ from chaos.world.oracle import Violation
 
 OWN, OTHERS = 8, 4
 """So many worlds of the mutant's profile are played at most, and then so many general ones."""
+UNSEEN = 101
+"""The first of the worlds of a survey: none of them was chosen for what it shows."""
 
 
 @final
@@ -38,45 +40,57 @@ class Place(Struct, frozen=True, order=True):
 @final
 class Hunt(Struct, frozen=True):
     """What came of it. ``caught_by`` is an invariant, "" when it survived; ``places`` are all
-    worlds that were played, the last one shows it; ``instead`` is what they showed otherwise."""
+    worlds that were played, ``shown`` those that show it; ``instead`` is what they showed
+    otherwise."""
 
     name: str
     caught_by: str
     text: str
     places: tuple[Place, ...]
+    shown: tuple[Place, ...]
     instead: tuple[str, ...]
     seconds: float
 
 
 def hunt(mutant: Mutant, own: int = OWN, others: int = OTHERS) -> Hunt:
     """Play worlds with the mutant until one shows it, or there are no more."""
+    mine = [Place(mutant.profile, mutant.seed + n) for n in range(own)]
+    return _play(mutant, [*mine, *(Place(SHORT, 1 + n) for n in range(others))], enough=1)
+
+
+def survey(mutant: Mutant, worlds: int) -> Hunt:
+    """Play so many worlds of the mutant's profile, whatever they show."""
+    return _play(mutant, [Place(mutant.profile, UNSEEN + n) for n in range(worlds)], enough=worlds)
+
+
+def by_name(name: str, worlds: int) -> Hunt:
+    """As ``survey``, or as ``hunt`` when ``worlds`` is 0, of a mutant in the registry."""
+    return survey(MUTANTS[name], worlds) if worlds else hunt(MUTANTS[name])
+
+
+def _play(mutant: Mutant, worlds: list[Place], enough: int) -> Hunt:
+    """Play them in their order, until so many have shown it."""
     began = time.monotonic()
     places: list[Place] = []
+    shown: dict[Place, tuple[str, str]] = {}
     instead: dict[str, None] = {}
-    for place in _worlds(mutant, own, others):
+    for place in worlds:
         places.append(place)
         for name, text in _shown(mutant, place):
             if name in mutant.by:
-                took = time.monotonic() - began
-                return Hunt(mutant.name, name, text, tuple(places), tuple(instead), took)
+                shown[place] = name, text
+                break
             instead[f"{name}: {text}"] = None
+        if len(shown) == enough:
+            break
+    caught_by, text = next(iter(shown.values()), ("", ""))
     took = time.monotonic() - began
-    return Hunt(mutant.name, "", "", tuple(places), tuple(instead), took)
-
-
-def hunt_by_name(name: str) -> Hunt:
-    """As ``hunt``, of a mutant in the registry."""
-    return hunt(MUTANTS[name])
+    return Hunt(mutant.name, caught_by, text, tuple(places), tuple(shown), tuple(instead), took)
 
 
 def control(place: Place) -> Tally:
     """What the honest daemon makes of a world: it must hold there, else a catch proves nothing."""
     return tally_of(play(world(place.profile, place.seed)))
-
-
-def _worlds(mutant: Mutant, own: int, others: int) -> list[Place]:
-    mine = [Place(mutant.profile, mutant.seed + n) for n in range(own)]
-    return mine + [Place(SHORT, 1 + n) for n in range(others)]
 
 
 def _shown(mutant: Mutant, place: Place) -> list[tuple[str, str]]:

@@ -135,12 +135,15 @@ def _mutants(tally: Tally) -> Listing:
             mutant.name,
             Cell("SURVIVED", "bad") if mutant.survived else Cell("caught", "good"),
             mutant.caught_by or "-",
+            f"{mutant.shown} of {mutant.worlds}" if mutant.worlds else "-",
             mutant.where or "-",
             words.seconds(mutant.seconds),
         )
         for mutant in tally.mutants
     ]
-    return _made("mutants", ("broken on purpose", "", "by", "at", "in"), rows, numbers=1)
+    return _made(
+        "mutants", ("broken on purpose", "", "by", "worlds", "first at", "in"), rows, numbers=1
+    )
 
 
 def _skipped(tally: Tally) -> Listing:

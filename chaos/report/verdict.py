@@ -104,13 +104,18 @@ class Finding(Struct, frozen=True):
 
 
 class Mutant(Struct, frozen=True):
-    """A deliberately broken daemon. ``caught_by`` is the invariant that showed it; "": survived."""
+    """A deliberately broken daemon. ``caught_by`` is the invariant that showed it; "": survived.
+
+    It was played in ``worlds``, of which ``shown`` have shown it.
+    """
 
     name: str
     caught_by: str = ""
     where: str = ""
     seconds: float = 0.0
     replay: str = ""
+    shown: int = 0
+    worlds: int = 0
 
     @property
     def survived(self) -> bool:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,13 +31,9 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, url: str) -> Iterator[Run]:
-    """A daemon that trades nothing by itself; everything is gone afterwards."""
-    made = Run(tmp_path, url=url, active=0)
-    try:
-        yield made
-    finally:
-        made.end()
+def run_settings(url: str) -> dict[str, Any]:
+    """A daemon that trades nothing by itself."""
+    return {"url": url, "active": 0}
 
 
 def as_owner(url: str, method: str, **params: str | int) -> dict[str, object]:

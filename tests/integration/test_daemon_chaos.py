@@ -1,22 +1,7 @@
 """The real process lets nobody kill its actors, unless it was started with --chaos."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from chaos.real.api import Api, wait_for_api
 from tests.unit.actors.process import LIMIT_S, Run
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """A daemon on the embedded exchange; everything is gone afterwards."""
-    made = Run(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
 
 
 def recovered(run: Run) -> Api:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,30 +17,11 @@ from chaos.real.admin import Admin
 from chaos.real.fault import Need
 from chaos.real.permitted import refusal
 from chaos.real.volume import Volume
-from tests.unit.actors.process import Books, Run, environment, exchange_process, tradebaas
+from tests.unit.actors.process import Books, Run, environment, tradebaas
 from tradebaas.core.events import Halted, LifeEnded, LifeStarted, Recovered, Resumed
 from tradebaas.core.model import Phase
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.place import Place
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """A daemon on the embedded exchange; everything is gone afterwards."""
-    made = Run(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture
-def exchange(tmp_path: Path, run: Run) -> Iterator[Books]:
-    """An exchange that does not belong to the daemon."""
-    with exchange_process(tmp_path / "exchange") as url:
-        run.url = url
-        yield Books(tmp_path / "exchange" / "exchange.db")
-
 
 # -------------------------------------------------------------------------------- orderly ends
 

@@ -14,15 +14,6 @@ from tests.unit.actors.process import Run
 SILENT = "\n[notices]\nopened = false\n"
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
-
-
 class Manager:
     """Hears what a service manager is told."""
 

@@ -18,7 +18,7 @@ from chaos.real.admin import Admin
 from chaos.real.fault import Need
 from chaos.real.permitted import refusal
 from chaos.real.volume import Volume
-from tests.unit.actors.process import LIMIT_S, Books, Run, environment, exchange_process, tradebaas
+from tests.unit.actors.process import LIMIT_S, Books, Run, environment, tradebaas
 from tradebaas.core.model import Phase
 from tradebaas.store.halt import read_halt, write_halt
 from tradebaas.store.place import Place
@@ -43,22 +43,6 @@ Log.append = append
 cli.main()
 """
 """A daemon whose disk breaks with the first halt that it is to store, and stays broken."""
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run(tmp_path)
-    try:
-        yield made
-    finally:
-        made.end()
-
-
-@pytest.fixture
-def exchange(tmp_path: Path, run: Run) -> Iterator[Books]:
-    with exchange_process(tmp_path / "exchange") as url:
-        run.url = url
-        yield Books(tmp_path / "exchange" / "exchange.db")
 
 
 def kill_with_a_position(run: Run, exchange: Books) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from notice_kit import Service, service
@@ -38,14 +39,9 @@ def web() -> Iterator[Service]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    made = Run(tmp_path, client=CLIENT, more=LOUD)
-    try:
-        with exchange_process(tmp_path / "exchange", "--account", f"{CLIENT}:{SECRET}:1") as url:
-            made.url = url
-            yield made
-    finally:
-        made.end()
+def run_settings(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    with exchange_process(tmp_path / "exchange", "--account", f"{CLIENT}:{SECRET}:1") as url:
+        yield {"url": url, "client": CLIENT, "more": LOUD}
 
 
 def lines(run: Run) -> list[dict[str, object]]:

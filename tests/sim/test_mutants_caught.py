@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from chaos.mutants import MUTANTS, applied
 from chaos.mutants.command import tally_of, told
-from chaos.mutants.hunt import Hunt, Place, control, hunt
+from chaos.mutants.hunt import UNSEEN, Hunt, Place, control, hunt, survey
 from chaos.mutants.mutant import Mutant, mutant
 from chaos.mutants.patch import Patch
 from chaos.report.verdict import Run, Verdict
@@ -35,6 +35,17 @@ def test_a_mutant_is_caught_and_the_honest_daemon_is_not(name: str) -> None:
     assert control(found.places[-1]).findings == ()
     assert verdict(found).passed
     assert f"--mutant {name}" in verdict(found).tally.mutants[0].replay
+
+
+def test_a_survey_says_in_how_many_worlds_that_nobody_chose_it_is_seen() -> None:
+    found = survey(MUTANTS["foreign-is-ours"], 2)
+    assert [place.seed for place in found.places] == [UNSEEN, UNSEEN + 1]
+    assert found.shown == found.places
+    (listed,) = verdict(found).tally.mutants
+    assert (listed.shown, listed.worlds) == (2, 2)
+    assert f"--seed {UNSEEN} " in listed.replay
+    assert told(found).startswith(f"{found.name:22} caught,")
+    assert f"2 of 2 worlds, seed {UNSEEN} of foreign" in told(found)
 
 
 def test_what_changes_nothing_survives_and_the_missing_fault_is_named() -> None:
