@@ -27,7 +27,7 @@ class Rests:
 
     def note(self, n: int, at_ms: int, order: OrderRow) -> None:
         """An order was described."""
-        if not order.is_ours or role_of(order.label) is not Role.ENTRY:
+        if role_of(order.label) is not Role.ENTRY:
             return
         if order.live:
             self.live.setdefault(order.order_id, Rest(n, order.label, at_ms))

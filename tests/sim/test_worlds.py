@@ -240,7 +240,7 @@ def test_an_intent_behind_a_slow_reader_is_never_sent() -> None:
 
 
 def test_a_world_is_tallied() -> None:
-    outcome = play(draw(11, 3))
+    outcome = play(replace(draw(11, 3), drills=()))
     tally = tally_of(outcome, rare.SITUATIONS, STRIKING)
     assert outcome.passed, told(outcome)
     assert tally.died == len(outcome.deaths) == 3

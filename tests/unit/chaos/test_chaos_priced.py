@@ -56,6 +56,13 @@ def test_it_may_be_rounded_to_the_tick_that_is_farther_away() -> None:
     assert amiss(asked(odd, "50026.5")) == ["slippage"]
     assert amiss(asked([(T, D("49999.5"))], "49974.5", "private/sell")) == []
     assert amiss(asked([(T, D("0.5"))], "0.5", "private/sell")) == [], "never below a tick"
+    assert amiss(asked([(T, D("0.5"))], "0", "private/sell")) == ["slippage"]
+
+
+def test_a_market_entry_has_no_limit_that_could_be_too_far() -> None:
+    row = asked([(T, ASK)], "1")
+    params = {name: value for name, value in row.params.items() if name != "price"}
+    assert amiss(change(row, params=params)) == []
 
 
 def test_any_price_that_was_new_enough_may_have_been_the_one() -> None:

@@ -40,6 +40,11 @@ def test_an_entry_that_is_taken_away_in_time_is_left_alone() -> None:
     assert f"the limit is {LIMIT_MS}" in text
 
 
+def test_it_rests_from_when_it_was_first_there_however_often_it_is_described() -> None:
+    rows = rested(LIMIT_MS + 1)
+    assert len(judged([rows[0], (T + 2_000, entry("open")), rows[1]], T + 90_000)) == 1
+
+
 def test_one_that_still_rests_is_found_before_it_ends() -> None:
     still = rested(0)[:1]
     assert judged(still, T + 10 + LIMIT_MS) == []

@@ -22,6 +22,7 @@ from chaos.report.verdict import (
     invariant,
     merge,
     merge_all,
+    of_few,
     sums,
     tallied,
 )
@@ -148,6 +149,22 @@ def test_each_flaw_alone_fails_a_run(words: str, tally: Tally) -> None:
 def test_what_was_skipped_or_not_required_fails_nothing() -> None:
     tally = Tally(skipped=(Skipped("netem", "absent"),), rare={"x": Visits(0, 0)})
     assert Verdict(RUN, tally).passed
+
+
+def test_a_run_that_was_ended_early_has_not_passed() -> None:
+    run = replace(RUN, ended="ended by SIGINT after 3 of 10 rounds")
+    assert Verdict(run, full()).failures == [run.ended]
+
+
+def test_a_few_trials_need_not_check_everything() -> None:
+    few = of_few(judged({"Once": {}, "Same": {"views": 2}}))
+    assert few == judged({"Same": {"views": 2}})
+    assert few.unchecked == []
+
+
+def test_a_row_has_a_cell_for_each_column() -> None:
+    with pytest.raises(ValueError, match="points: a row has not 2 cells"):
+        Section("points", ("kind", "points"), (("fsync",),))
 
 
 def test_a_run_of_nothing_has_not_passed() -> None:
