@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import trio
+from notice_kit import service
 
 from tests.unit.actors.exchange import BRACKET, INSTRUMENT, LIMIT_S, SPEED
 from tests.unit.actors.world import World, new_world
+from tradebaas.access import NOTICE_VARIABLE
 from tradebaas.config import RiskSection
 from tradebaas.core.events import (
     CloseRequested,
@@ -19,7 +21,11 @@ from tradebaas.core.events import (
     TradeClosed,
 )
 from tradebaas.core.model import ZERO, Order, Role
+from tradebaas.notices.watch import Watch
+from tradebaas.runtime.ports import system_ports
 
+CALL_S = 20.0
+"""How long a child process may take that sends a notice on a busy machine."""
 PROVABLE_S = 1.0
 """By then the entry's validity and the longest queue of the exchange are over, at 300 times."""
 
@@ -153,3 +159,35 @@ async def test_a_stop_is_an_order_like_any_other_at_the_exchange(tmp_path: Path)
         assert (listed["order_type"], listed["reduce_only"]) == ("stop_market", True)
         assert listed["instrument_name"] == INSTRUMENT
         assert Decimal(str(listed["amount"])) >= abs(state.position.size) > ZERO
+
+
+async def test_somebody_is_called_who_looks_at_no_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop is gone and nothing that would help is taken: a web service is told, by the daemon
+    itself, while it lasts and when it is over."""
+    with service() as phone:
+        monkeypatch.setenv(NOTICE_VARIABLE, phone.address())
+        async with new_world(tmp_path) as world, trio.open_nursery() as nursery:
+            watch = Watch(lambda: world.config, world.board, system_ports(), (phone.address(),))
+            nursery.start_soon(watch.run)
+            held = (await world.open_position()).position
+            assert held is not None
+            for method in ("private/buy", "private/sell"):
+                await world.exchange.admin.call(
+                    "reject", method=method, count=10**6, code=11098, message="account_locked"
+                )
+            await world.exchange.admin.call("cancel", order_id=stop_of(world).order_id)
+            bare = "position without a full stop"
+            await world.poll(lambda: bare in phone.titles, "the call", CALL_S)
+            (told,) = (one for one in phone.got if one["title"].endswith(bare))
+            assert "is covered by no live stop for longer than" in told["message"]
+            assert "Look at the account now" in told["message"]
+            assert told["type"] == "failure"
+            side, amount = held.direction.opposite, float(abs(held.size))
+            await world.exchange.admin.call(
+                "order", side=side, instrument_name=INSTRUMENT, amount=amount, type="market",
+                reduce_only=True,
+            )  # fmt: skip
+            await world.poll(lambda: "no longer without a stop" in phone.titles, "its end", CALL_S)
+            nursery.cancel_scope.cancel()

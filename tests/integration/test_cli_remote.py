@@ -170,7 +170,7 @@ async def test_halt_of_a_crew_that_restarts_is_left_for_its_next_life(
         shown = await command(world, "halt", "now")
         as_json = await command(world, "halt", "now", "--json")
     assert shown.exit_code == 0, shown.output
-    assert "next life starts halted" in shown.output
+    assert "the next one reads it, halts" in shown.output
     assert json.loads(as_json.output)["halted"] == "at the next life"
     assert world.left == ["operator: now"] * 2
 

@@ -11,9 +11,11 @@ from quart_trio import QuartTrio
 
 from tests.unit.web.harness import AUTH, POSITION, TOKEN, World, served
 from tradebaas.core import moving
+from tradebaas.core.messages import Answer, Request
 from tradebaas.core.model import Direction, Order, Phase
 from tradebaas.core.risk import Limits
 from tradebaas.errors import StoreFault
+from tradebaas.runtime.mailbox import Door, LifeEnded
 from tradebaas.web import api
 from tradebaas.web.guard import MAX_REQUESTS
 from tradebaas.web.reply import MAX_BODY_BYTES
@@ -365,10 +367,36 @@ async def test_no_answer_in_time_is_unknown(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr(api, "ASK_SECONDS", 0.05)
     world.mute = True
     async with served(world) as client, world.life():
-        response = await post(client, "/api/halt")
+        response = await post(client, "/api/position/close")
     assert response.status_code == 503
     assert response.json()["outcome"] == "unknown"
-    assert "no answer to Halt" in response.json()["error"]
+    assert "no answer to ClosePosition" in response.json()["error"]
+
+
+async def test_a_halt_that_nobody_answers_in_time_is_left_in_the_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "ASK_SECONDS", 0.05)
+    monkeypatch.setattr(api, "HALT_SECONDS", 0.3)
+    world.mute = True
+    async with served(world) as client, world.life():
+        response = await post(client, "/api/halt", {"reason": "now"})
+    assert (response.status_code, world.left) == (202, ["operator: now"])
+
+
+async def test_a_halt_in_the_moment_of_a_death_is_left_in_the_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crew takes no more requests and is not gone yet: it was told "unknown", and forgotten."""
+    monkeypatch.setattr(api, "HALT_SECONDS", 0.3)
+
+    async def dying(_door: object, _request: Request, within: float) -> Answer:
+        raise LifeEnded("the answering side takes no more requests")
+
+    monkeypatch.setattr(Door, "ask", dying)
+    async with served(world) as client, world.life():
+        response = await post(client, "/api/halt", {"reason": "now"})
+    assert (response.status_code, world.left) == (202, ["operator: now"])
 
 
 async def test_requests_under_way_are_bounded(world: World) -> None:

@@ -39,7 +39,7 @@ from tradebaas.web.shell import Shell
 ASK_SECONDS = 10.0
 HALT_SECONDS = 12.0
 LOOK_SECONDS = 0.05
-LEFT = "data/HALT is written: the next life starts halted and closes what is open"
+LEFT = "data/HALT is written: this life or the next one reads it, halts and closes what is open"
 NOT_LEFT = f"{RECOVERING}, and data/HALT cannot be written: try again"
 OPERATOR = "operator"
 TRY_AGAIN = f"{RECOVERING}; nothing was done, try again"
@@ -193,13 +193,16 @@ def _reason(body: ReasonBody) -> str:
 
 
 async def _halt(shell: Shell, reason: str) -> Response:
-    """Ask the crew; while there is none, leave the file, and ask the next one."""
+    """Ask the crew; while none answers, leave the file, and ask again.
+
+    A crew that is dying is up for a moment more: what counts is whether it has answered.
+    """
     left = False
     with trio.move_on_after(HALT_SECONDS):
         while True:
             if shell.life_up():
                 reply = await _ask(shell, Halt(by=OPERATOR, reason=reason))
-                if reply.status_code != 503 or shell.life_up():
+                if reply.status_code != 503:
                     return reply
             if not left:
                 try:
