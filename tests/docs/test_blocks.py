@@ -30,7 +30,7 @@ wait "$daemon"
 tradebaas backup restore "$(cd data/backups && ls *.db)"
 tradebaas run >"$said/again" 2>&1 &
 until grep -q "HTTP on" "$said/again"; do sleep 0.05; done""",
-    # Needs systemd, and an address that takes notices.
+    # Needs systemd, and an address that takes notices: tests/system/test_service.py plays it.
     "systemd-run --pipe --wait -p LoadCredential=notice-urls:/etc/tradebaas/notice-urls \\\n"
     "    /opt/tradebaas/current/venv/bin/tradebaas notify --test": ":",
     # Needs a container engine.

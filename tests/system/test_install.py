@@ -228,7 +228,17 @@ def _is_restarted_by_hand(box: Box) -> None:
         service(box, "status")
     for _ in range(4):
         service(box, "restart")
+    _tells_what_a_start_waits_for(box)
     assert DAEMON in service(box, "status")
+
+
+def _tells_what_a_start_waits_for(box: Box) -> None:
+    """Somebody else has the store, or, as well, a process that a disk keeps from dying."""
+    box.run("systemctl", "stop", DAEMON)
+    box.run("systemd-run", "--unit=other", "flock", f"{DATA}/lock", "sleep", "4")
+    said = service(box, "restart")
+    assert f"starting       {DAEMON}: waits for the store: {DATA}/lock is held by" in said
+    assert "logged in" in said
 
 
 def _is_upgraded_with_its_instance(box: Box) -> None:

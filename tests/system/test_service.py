@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import blocks
 from tests.system.box import Box, booted, refusal
-from tests.system.conftest import PROGRAM, UNITS, new_box
+from tests.system.conftest import PROGRAM, ROOT, UNITS, new_box
 from tradebaas.config import SupervisorSection
 
 DAEMON, EXCHANGE = "tradebaas.service", "tradebaas-exchange.service"
@@ -189,13 +190,22 @@ def test_a_unit_that_is_given_up_is_told_of(tmp_path: Path) -> None:
         (notice,) = told(box, 1)
         assert notice["title"] == f"TradeBaas: {DAEMON} has FAILED"
         assert "exit-code, exit status 78. The configuration is wrong" in notice["message"]
+        _tries_the_addresses_as_the_page_says(box)
         box.run("mkdir", "-p", f"/run/systemd/system/{DAEMON}.d")
         crash = f"printf %s {shlex.quote(CRASHES)} >/run/systemd/system/{DAEMON}.d/crash.conf"
         box.run("sh", "-c", crash + " && systemctl daemon-reload")
         box.run("systemctl", "start", DAEMON, check=False)
-        _, notice = told(box, 2, within=60)
+        *_, notice = told(box, 3, within=60)
         assert "exit status 70. Its crew died again and again" in notice["message"]
         assert SECRET not in box.run("journalctl", "--no-pager", "-o", "verbose")
+
+
+def _tries_the_addresses_as_the_page_says(box: Box) -> None:
+    (block,) = blocks.blocks((ROOT / "docs" / "notices.md").read_text(encoding="utf-8"), "sh")
+    said = box.run("sh", "-ec", block)
+    assert re.search(r"1 \(json\) +sent", said)
+    assert SECRET not in said
+    told(box, 2)
 
 
 def test_where_nobody_is_told_it_starts_all_the_same_and_a_failure_is_no_second_one(

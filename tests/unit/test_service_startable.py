@@ -12,7 +12,7 @@ from tradebaas.deribit.errors import CallFailed
 from tradebaas.errors import Unusable
 from tradebaas.service import answers, daemons, startable, system, upgrade
 from tradebaas.service.answers import Outcome, first_answer
-from tradebaas.service.daemons import Daemon
+from tradebaas.service.daemons import Daemon, Watch
 from tradebaas.service.startable import Settings, refuse_unstartable
 from tradebaas.service.system import StepFailed
 from tradebaas.words import NOT_YET, REFUSED_LOGIN
@@ -88,7 +88,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     systemd = Systemd()
     for module in (answers, daemons):
         monkeypatch.setattr(module, "property_of", systemd.property_of)
-    monkeypatch.setattr(answers, "comes_up", lambda _: True)
+    monkeypatch.setattr(answers, "comes_up", lambda *_: True)
     return systemd
 
 
@@ -114,7 +114,7 @@ def test_the_first_answer_is_awaited(
     shown: Systemd, then: tuple[str, str], outcome: Outcome, looks: int
 ) -> None:
     shown.lines = [*BEGINS, then]
-    assert first_answer(Daemon(), shown.pause).outcome is outcome
+    assert first_answer(Daemon(), Watch(shown.pause, lambda *_: None)).outcome is outcome
     assert shown.slept == looks
 
 
@@ -122,6 +122,7 @@ def test_a_refused_key_is_no_success_and_nothing_goes_back(shown: Systemd, tmp_p
     shown.lines = [*BEGINS, ("active", line(REFUSAL))]
     told: list[tuple[str, str]] = []
     way = upgrade.Way(None, tmp_path / "1.2.3", {}, {})
+    watch = Watch(shown.pause, lambda what, done: told.append((what, done)))
     with pytest.raises(StepFailed, match=r"runs, but the exchange refuses it: .*invalid_credent"):
-        upgrade.start([Daemon()], way, lambda what, done: told.append((what, done)), shown.pause)
+        upgrade.start([Daemon()], way, watch)
     assert ("exchange", "REFUSED") in told

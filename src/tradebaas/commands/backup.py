@@ -4,6 +4,7 @@
 own.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from tradebaas.commands.gap import gap
 from tradebaas.commands.starting import start_command
 from tradebaas.commands.verify import progress
 from tradebaas.config import Config
+from tradebaas.errors import StoreFault
 from tradebaas.names import command
 from tradebaas.store.retention import HELD_DAYS, Retention
 
@@ -162,6 +164,11 @@ def copy(config: Config, keep: int, keep_days: int, directory: Path | None, as_j
     target = directory or (Path(config.backups.second) if config.backups.second else None)
     if target is None:
         raise click.UsageError("name a DIRECTORY, or set backups.second in the configuration")
+    if target.is_dir() and not os.access(target, os.W_OK):
+        raise StoreFault(
+            f"{target} cannot be written: it is mounted read-only, or belongs to another user, or, "
+            "under systemd, the unit does not name it in ReadWritePaths= (docs/deployment.md)"
+        )
     rule = Retention(newest=keep, days=keep_days)
     with store_errors():
         copied = copy_backups(Place(config.data_dir), target, rule, _now_ms())

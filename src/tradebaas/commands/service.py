@@ -49,6 +49,7 @@ def install(config: Path | None, secret_file: Path | None, python: str, start: b
     goes back to the release before when the daemon does not stay up. It waits for the exchange's
     first answer, and fails if that refuses the key.
     """
+    from tradebaas.service.daemons import Watch
     from tradebaas.service.install import Wish
     from tradebaas.service.install import install as install_service
     from tradebaas.service.system import check_system
@@ -60,7 +61,7 @@ def install(config: Path | None, secret_file: Path | None, python: str, start: b
         elsewhere=f"{old.where}, and these settings lead to {new.where}" if old != new else "",
         at_stake=old.at_stake,
     )  # fmt: skip
-    install_service(wish, _tell, _pause)
+    install_service(wish, Watch(_pause, _tell))
 
 
 @service.command()
@@ -88,13 +89,13 @@ def restart(name: str) -> None:
     Positions keep their stops at the exchange meanwhile.
     """
     from tradebaas.service.answers import Outcome, started
-    from tradebaas.service.daemons import Daemon, last_words
+    from tradebaas.service.daemons import Daemon, Watch, last_words
     from tradebaas.service.system import StepFailed, check_system
     from tradebaas.service.upgrade import refusal
 
     check_system()
     daemon = Daemon(name)
-    answer = started(daemon, _pause)
+    answer = started(daemon, Watch(_pause, _tell))
     if answer.outcome is Outcome.ENDED:
         raise StepFailed(f"{daemon.unit} does not stay up. Its words:\n{last_words(daemon)}")
     _tell("daemon", f"{daemon.unit} was restarted: {answer.says}")

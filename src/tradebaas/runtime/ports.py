@@ -20,7 +20,6 @@ import random
 import secrets
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -33,6 +32,7 @@ from typing import Any, Protocol, Self, TypeVar, TypeVarTuple, final
 import outcome
 import trio
 
+from tradebaas.runtime.child import run_child
 from tradebaas.runtime.usage import Measure, OwnUsage
 
 T = TypeVar("T")
@@ -339,21 +339,15 @@ async def run_self(arguments: Sequence[str], within: float, given: str = "") -> 
     """The real ``RunSelf``."""
     command = [sys.executable, "-m", "tradebaas", *arguments]
     try:
-        with trio.move_on_after(within) as limit:
-            done = await trio.run_process(
-                command,
-                stdin=given.encode(),
-                check=False,
-                capture_stdout=True,
-                stderr=subprocess.STDOUT,
-            )
+        done = await run_child(command, given.encode(), within)
     except OSError as error:
         raise ChildFailed(f"it could not be started: {error}") from error
-    if limit.cancelled_caught:
+    if done is None:
         raise ChildFailed(f"it took longer than {within:g} s and was stopped")
-    text = done.stdout.decode(errors="replace").strip()
-    if done.returncode != 0:
-        raise ChildFailed(f"it exited {done.returncode}: {text[-500:]}")
+    code, said = done
+    text = said.decode(errors="replace").strip()
+    if code != 0:
+        raise ChildFailed(f"it exited {code}: {text[-500:]}")
     return text
 
 

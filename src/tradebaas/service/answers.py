@@ -5,17 +5,14 @@ waits for the first answer, within a bound: an exchange that cannot be reached i
 back, and the daemon goes on trying.
 """
 
-from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
 
-from tradebaas.service.daemons import Daemon, comes_up
+from tradebaas.service.daemons import Daemon, Watch, comes_up
 from tradebaas.service.system import property_of
 from tradebaas.words import NOT_CONNECTED, REFUSED_LOGIN
 
-Pause = Callable[[float], None]
-"""Waits for so many seconds; commands bring it, as only they know how."""
 LOOKS, EVERY_S = 40, 0.5
 """How often, and how many seconds apart: a login takes ten seconds at most."""
 
@@ -36,12 +33,13 @@ class Answer(Struct, frozen=True):
     says: str
 
 
-def started(daemon: Daemon, pause: Pause) -> Answer:
+def started(daemon: Daemon, watch: Watch) -> Answer:
     """Restart a daemon, and wait for the answer."""
-    return first_answer(daemon, pause) if comes_up(daemon) else Answer(Outcome.ENDED, "")
+    up = comes_up(daemon, watch)
+    return first_answer(daemon, watch) if up else Answer(Outcome.ENDED, "")
 
 
-def first_answer(daemon: Daemon, pause: Pause) -> Answer:
+def first_answer(daemon: Daemon, watch: Watch) -> Answer:
     """Wait for it, for 20 seconds at most."""
     says = ""
     for _ in range(LOOKS):
@@ -52,5 +50,5 @@ def first_answer(daemon: Daemon, pause: Pause) -> Answer:
             return Answer(Outcome.REFUSED, says)
         if says and NOT_CONNECTED not in says:
             return Answer(Outcome.GRANTED, says)
-        pause(EVERY_S)
+        watch.pause(EVERY_S)
     return Answer(Outcome.SILENT, says)

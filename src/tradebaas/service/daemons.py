@@ -1,5 +1,7 @@
 """The daemons of this machine: the plain one, and one for each instance of the template."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,6 +11,19 @@ from tradebaas.service.system import is_active, property_of, run, succeeds, unit
 
 REFUSED = "78"
 """The exit code of what only a person can mend, such as a store of a newer program."""
+
+
+START_LOOK_S = 0.2
+
+
+class Watch(Struct, frozen=True):
+    """How to wait, so many seconds, and whom to tell of a step: what, and what became of it.
+
+    Commands bring both: only they know how.
+    """
+
+    pause: Callable[[float], None]
+    tell: Callable[[str, str], None]
 
 
 class Daemon(Struct, frozen=True):
@@ -40,10 +55,22 @@ def known() -> list[Daemon]:
     return [Daemon(), *(Daemon(name.partition("@")[2]) for name in names)]
 
 
-def comes_up(daemon: Daemon) -> bool:
-    """Restart it, and see whether it becomes ready. A restart by hand is none that counts."""
+def comes_up(daemon: Daemon, watch: Watch) -> bool:
+    """Restart it, and see whether it becomes ready. A restart by hand is none that counts.
+
+    A start takes as long as its store does, and longer where the disk hangs or another process has
+    the store: then what the daemon waits for is told.
+    """
     succeeds("systemctl", "reset-failed", daemon.unit)
-    return succeeds("systemctl", "restart", daemon.unit) and is_active(daemon.unit)
+    told = ""
+    with subprocess.Popen(["systemctl", "restart", daemon.unit], stderr=subprocess.DEVNULL) as job:
+        while job.poll() is None:
+            watch.pause(START_LOOK_S)
+            says = property_of(daemon.unit, "StatusText")
+            if says != told and property_of(daemon.unit, "ActiveState") == "activating":
+                watch.tell("starting", f"{daemon.unit}: {says}")
+                told = says
+    return job.returncode == 0 and is_active(daemon.unit)
 
 
 def stop(daemon: Daemon) -> None:

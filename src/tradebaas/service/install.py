@@ -15,8 +15,7 @@ from msgspec import Struct
 
 from tradebaas.errors import Unusable
 from tradebaas.service import daemons, places, release, startable, stores, upgrade
-from tradebaas.service.answers import Pause
-from tradebaas.service.daemons import Daemon
+from tradebaas.service.daemons import Daemon, Watch
 from tradebaas.service.system import StepFailed, is_active, run
 
 Tell = Callable[[str, str], None]
@@ -51,13 +50,13 @@ class Wish(Struct, frozen=True, kw_only=True):
     at_stake: bool = False
 
 
-def install(wish: Wish, tell: Tell, pause: Pause) -> None:
+def install(wish: Wish, watch: Watch) -> None:
     """Install, or upgrade what is installed.
 
     Raises:
         StepFailed, Unusable: what could not be done, and how things stand now.
     """
-    root = release.source()
+    root, tell = release.source(), watch.tell
     before = release.running()
     moves = bool(wish.elsewhere) and before is not None and stores.has_store(Daemon())
     if moves and before is not None:
@@ -83,7 +82,7 @@ def install(wish: Wish, tell: Tell, pause: Pause) -> None:
     if wish.start and Daemon() not in to_start and (settings or not is_active(places.DAEMON)):
         to_start.insert(0, Daemon())
     if wish.start:
-        upgrade.start(to_start, upgrade.Way(before, new, backups, settings), tell, pause)
+        upgrade.start(to_start, upgrade.Way(before, new, backups, settings), watch)
     elif settings or upgrading:
         tell("daemon", "what runs takes it with its next start: `tradebaas service restart`")
     removed = release.forget_old()

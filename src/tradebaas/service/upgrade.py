@@ -1,13 +1,12 @@
 """Starts daemons on a release, and goes back to the one before when one does not become ready."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
 from tradebaas.service import daemons, release, stores
-from tradebaas.service.answers import Answer, Outcome, Pause, started
-from tradebaas.service.daemons import Daemon
+from tradebaas.service.answers import Answer, Outcome, started
+from tradebaas.service.daemons import Daemon, Watch
 from tradebaas.service.system import StepFailed, property_of
 
 MEND = (
@@ -28,7 +27,7 @@ class Way(Struct, frozen=True):
     settings: dict[Path, str]
 
 
-def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None], pause: Pause) -> None:
+def start(wanted: list[Daemon], way: Way, watch: Watch) -> None:
     """Restart daemons on the new release, and wait for what the exchange answers each; go back when
     one does not become ready, or ends at once.
 
@@ -37,11 +36,11 @@ def start(wanted: list[Daemon], way: Way, tell: Callable[[str, str], None], paus
     """
     refused = {}
     for number, daemon in enumerate(wanted, 1):
-        answer = started(daemon, pause)
+        answer = started(daemon, watch)
         if answer.outcome is Outcome.ENDED:
-            raise StepFailed(_gone_back(wanted[:number], way))
-        tell("daemon", f"{daemon.unit} runs {way.new.name}: {answer.says or 'ready'}")
-        tell("exchange", answer.outcome)
+            raise StepFailed(_gone_back(wanted[:number], way, watch))
+        watch.tell("daemon", f"{daemon.unit} runs {way.new.name}: {answer.says or 'ready'}")
+        watch.tell("exchange", answer.outcome)
         if answer.outcome is Outcome.REFUSED:
             refused[daemon] = answer
     if refused:
@@ -54,7 +53,7 @@ def refusal(refused: dict[Daemon, Answer]) -> str:
     return "\n".join([*told, MEND])
 
 
-def _gone_back(tried: list[Daemon], way: Way) -> str:
+def _gone_back(tried: list[Daemon], way: Way, watch: Watch) -> str:
     """Go back with all that were restarted; what became of it."""
     failed = tried[-1]
     words = daemons.last_words(failed)
@@ -66,7 +65,9 @@ def _gone_back(tried: list[Daemon], way: Way) -> str:
     release.switch(way.before)
     for place, text in way.settings.items():
         place.write_text(text, encoding="utf-8")
-    ends = "; ".join(_again(way.before, each, way.backups.get(each.unit, "")) for each in tried)
+    ends = "; ".join(
+        _again(each, way.before, way.backups.get(each.unit, ""), watch) for each in tried
+    )
     return (
         f"{failed.unit} does not stay up on {way.new.name}, so {way.before.name} is back"
         f"{' with its settings' if way.settings else ''}: {ends}. The last words of the new one:\n"
@@ -74,10 +75,10 @@ def _gone_back(tried: list[Daemon], way: Way) -> str:
     )
 
 
-def _again(before: Path, daemon: Daemon, backup: str) -> str:
+def _again(daemon: Daemon, before: Path, backup: str, watch: Watch) -> str:
     """Start a daemon on the release before; with the backup where the new one has left a store
     that the old one refuses."""
-    if daemons.comes_up(daemon):
+    if daemons.comes_up(daemon, watch):
         return f"{daemon.unit} runs again"
     refused = property_of(daemon.unit, "ExecMainStatus") == daemons.REFUSED
     daemons.stop(daemon)
@@ -92,7 +93,7 @@ def _again(before: Path, daemon: Daemon, backup: str) -> str:
             f"{left}, and the backup was not put back: {error}\nTo do it by hand: "
             f"`{stores.put_back_by_hand(before, daemon, backup)}`"
         )
-    if not daemons.comes_up(daemon):
+    if not daemons.comes_up(daemon, watch):
         return f"{left}, so {backup} was put back, and it does not start with that: {look}"
     return (
         f"{left}, so {backup} was put back. It runs and is halted: look at `tradebaas backup gap`, "

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chaos.real.fault import Need
+from chaos.real.permitted import refusal
+from chaos.real.volume import Volume, system
 from tests.unit.cli.stores import HALTED, RESTART, STORY, tradebaas, write_store
 from tradebaas.commands.gap import SHOWN_MS
 from tradebaas.core.state import State
@@ -303,6 +306,26 @@ def test_backups_are_copied_to_a_directory_and_listed_there(data: Path, tmp_path
     assert "copied 0 to" in tradebaas("backup", "copy", "--data", data, mount).output
     listed = json.loads(tradebaas("backup", "list", "--data", mount, "--json").output)
     assert [item["verified"] for item in listed] == [True]
+
+
+def test_a_second_place_that_is_read_only_says_what_may_be_the_reason(
+    data: Path, tmp_path: Path
+) -> None:
+    """To systemd's sandbox everything is, unless the unit names it."""
+    reason = refusal(Need.VOLUME)
+    if reason:
+        pytest.skip(f"nothing can be mounted here: {reason}")
+    write_store(data)
+    tradebaas("backup", "create", "--data", data)
+    volume = Volume(tmp_path, "tmpfs", 4)
+    try:
+        system("mount", "-o", "remount,ro", str(volume.root))
+        refused = tradebaas("backup", "copy", "--data", data, volume.root)
+    finally:
+        volume.end()
+    assert refused.exit_code == 75
+    assert f"{volume.root} cannot be written" in refused.stderr
+    assert "ReadWritePaths=" in refused.stderr
 
 
 def test_backup_keep_prunes(data: Path) -> None:
