@@ -10,10 +10,10 @@ from chaos.mutants.mutant import mutant
 from chaos.mutants.patch import Patch
 from tradebaas.actors import session
 from tradebaas.actors.session import Session
-from tradebaas.core import duties, moving
+from tradebaas.core import apply, duties, moving
 from tradebaas.core.draft import Draft
 from tradebaas.core.duties import unwanted
-from tradebaas.core.events import Event
+from tradebaas.core.events import Event, LifeStarted
 from tradebaas.core.facts import Fact
 from tradebaas.core.model import ZERO, Edit, Intent, Leg, Market, Order, Position, Role
 from tradebaas.core.risk import Limits
@@ -300,3 +300,20 @@ def unreadable_ignored(patch: Patch) -> None:
 )
 def read_once(patch: Patch) -> None:
     patch.set(session, "RECONCILE_EVERY_S", math.inf)
+
+
+@mutant(
+    "move-forgotten",
+    breaks="where a stop was moved to is forgotten by the next life",
+    costs="a stop that is lost then comes back where it was at first, and what it held is open",
+    by="Protected",
+    needs="a stop that follows the market, a death, and an owner who cancels it",
+    profile="moved",
+)
+def move_forgotten(patch: Patch) -> None:
+    honest = apply._life_started
+
+    def started(state: State, event: LifeStarted) -> State:
+        return replace(honest(state, event), moved=None)
+
+    patch.set(apply, "_STEPS", {**apply._STEPS, LifeStarted: started})

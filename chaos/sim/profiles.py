@@ -184,6 +184,10 @@ PROFILES: dict[str, Change] = {
                   *GROUPS["edits"],
                   market=3.0, owner=0.5, network=0.5, operator=0.3, calls=0.5, edits=2.0),
     ),
+    "moved": _with(
+        6, 60.0, trail=True, rate=20, traps=("step in a lifecycle state",), kills=ACTORS,
+        **QUIET, **_faults(STOPS, owner=1.0),
+    ),
     "answers": _with(
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
         rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5),

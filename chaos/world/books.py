@@ -303,6 +303,7 @@ class Books:
         if span.size == 0:
             span.closed_ms = trade.timestamp
             self.spans.append(self.open_spans.pop(name))
+            self._cover.over(name)
             self.our_spans += [span] if span.ours else []
 
     def _position(self, row: JournalRow) -> None:
