@@ -261,7 +261,7 @@ def test_the_journal_has_the_fields_of_each_line(box: Box) -> None:
 
 
 def test_one_id_leads_from_the_signal_to_the_closed_trade_over_a_death(box: Box) -> None:
-    """In the journal's field, and in the store."""
+    """In the journal's field, and in the store; and no secret is in any line."""
     start(box)
     in_position(box)
     box.kill(DAEMON, signal.SIGKILL)
@@ -289,6 +289,9 @@ def test_one_id_leads_from_the_signal_to_the_closed_trade_over_a_death(box: Box)
     assert events["SignalDetected"]["signal"]["signal_id"] == begun
     assert events["OrderIntended"]["intent"]["signal_id"] == begun
     assert events["TradeClosed"]["trade"]["signal_id"] == begun
+    whole = box.run("journalctl", "--no-pager", "-o", "verbose")
+    for secret in ("paper-secret", box.run("cat", f"{DATA}/token")):
+        assert secret not in whole
 
 
 def told_of_events(box: Box) -> list[dict[str, str]]:
