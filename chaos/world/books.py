@@ -68,8 +68,9 @@ class Span:
 class Naked:
     """A stretch in which our position was larger than what covered it. ``end_ms`` None: still.
 
-    ``sabotage`` says that an act of the driver began it, ``lapsed`` that time alone did: an order
-    that covers for a while found nobody to trade with.
+    ``sabotage`` says that an act of the driver began it, ``lapsed`` that the market or time alone
+    did: a stop fired and was refused, or an order that covers for a while found nobody to trade
+    with.
     """
 
     start_n: int
@@ -184,7 +185,9 @@ class Books:
                 continue
             self._STEPS[type(row.body)](self, row)
             if isinstance(row.body, OrderRow | TradeRow | PositionRow):
-                self._watch_naked(row.n, row.at_ms, row.body.instrument_name)
+                fired = isinstance(row.body, OrderRow) and row.body.order_state == "triggered"
+                name = row.body.instrument_name
+                self._watch_naked(row.n, row.at_ms, name, lapsed=fired)
             elif not isinstance(row.body, BalanceRow):
                 self._cause_from = row.n + 1
                 self._gone.clear()

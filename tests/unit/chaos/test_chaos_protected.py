@@ -126,6 +126,50 @@ def short(trigger: D | int, planned: int) -> int:
     return int(booked(rows).uncovered(NAME))
 
 
+def moved(*later: OrderRow) -> int:
+    """How much of 1000 is bare after its stop was moved from 49,000 to 49,500, and then that."""
+    rows: Rows = [*entered_rows()]
+    rows.append((T + 20, order_row("SL-1", STOP, trigger_price=D(49_500))))
+    rows += [(T + 30 + n, order) for n, order in enumerate(later)]
+    return int(booked(rows).uncovered(NAME))
+
+
+@pytest.mark.parametrize("trigger, bare_then", [(49_500, 0), (D("49499.5"), 0), (49_499, 1000)])
+def test_what_comes_after_a_stop_was_moved_is_no_looser(trigger: D | int, bare_then: int) -> None:
+    later = order_row("SL-2", "tb1-aa-9-s", trigger_price=D(trigger))
+    assert moved(GONE, later) == bare_then
+
+
+def test_a_stop_that_was_moved_closer_is_not_looser_again() -> None:
+    assert moved() == 0
+    assert moved(order_row("SL-1", STOP, trigger_price=D(49_400))) == 1000
+    assert moved(order_row("SL-1", STOP, trigger_price=D(49_600))) == 0
+
+
+def test_a_stop_that_was_there_before_the_other_moved_may_stay_where_it_is() -> None:
+    """Several are moved one after the other."""
+    rows: Rows = [*entered_rows(), (T + 11, stop(amount=D(600)))]
+    rows.append((T + 12, order_row("SL-1", STOP, amount=D(400), trigger_price=D(49_500))))
+    assert int(booked(rows).uncovered(NAME)) == 0
+
+
+def test_what_the_last_position_had_moved_binds_the_next_one_to_nothing() -> None:
+    out = trade_row(2, "sell", "49500", "tb1-aa-9-c", T + 30, "0")
+    again = trade_row(3, "buy", "50000", "tb1-bb-6-e", T + 40, "0")
+    legs = order_row("SL-9", "tb1-bb-6-s", trigger_price=D(49_000))
+    rows: Rows = [*entered_rows(), (T + 20, order_row("SL-1", STOP, trigger_price=D(49_500)))]
+    rows += [(T + 30, GONE), (T + 30, out), (T + 40, again), (T + 41, legs)]
+    assert int(booked(rows).uncovered(NAME)) == 0
+
+
+def test_a_restored_daemon_may_have_lost_where_it_was_moved() -> None:
+    books = booked([*entered_rows(), (T + 20, order_row("SL-1", STOP, trigger_price=D(49_500)))])
+    books.forget_plans()
+    for body in (GONE, stop(trigger_price=D(49_000))):
+        books.take([JournalRow(books.n + 1, T + 30, body)])
+    assert int(books.uncovered(NAME)) == 0
+
+
 def test_a_short_is_covered_from_above() -> None:
     assert short(51_000, 51_000) == 0
     assert short(D("51000.5"), 51_000) == 0
@@ -357,3 +401,30 @@ def test_news_of_cover_that_ends_by_time_may_be_as_late_as_that_of_sabotage() ->
     (found,) = protected(books, told(entered()), T + 5_222, LIMIT_MS, sabotage_ms=5_000)
     assert found.text.endswith("(with a daemon there), the limit is 5000")
     assert protected(books, told(entered()), T + 1_222, LIMIT_MS)
+
+
+def test_a_stop_that_fires_and_is_refused_counts_only_while_a_daemon_is_there() -> None:
+    """It met the owner's order, say; what the daemon cancels counts whoever is there."""
+    states = ("triggered", "cancelled")
+    for state, found in zip(states, ([], ["protected"]), strict=True):
+        rows: Rows = [*entered_rows(), (T + 20, order_row("SL-1", STOP, state))]
+        rows.append((T + 9_000, SessionRow(1, "ping")))
+        assert checks(protected(booked(rows), Story(), T + 9_000, 1_000)) == found
+    there: Rows = [*entered_rows(), (T + 20, order_row("SL-1", STOP, "triggered"))]
+    (late,) = protected(booked(there), told(entered()), T + 9_000, LIMIT_MS)
+    assert "with a daemon there" in late.text
+
+
+@pytest.mark.parametrize("trigger, bare_then", [(50_500, 0), (D("50500.5"), 0), (50_501, 1000)])
+def test_a_short_whose_stop_was_moved_is_covered_from_there(
+    trigger: D | int, bare_then: int
+) -> None:
+    stops: dict[str, Any] = {"direction": "buy", "amount": D(1000)}
+    rows: Rows = [
+        (T, order_row("SL-1", STOP, **{**stops, "trigger_price": D(51_000)})),
+        (T, trade_row(1, "sell", "50000", "tb1-aa-6-e", T, "0")),
+        (T + 1, order_row("SL-1", STOP, **{**stops, "trigger_price": D(50_500)})),
+        (T + 2, order_row("SL-1", STOP, "cancelled", **{**stops, "trigger_price": D(50_500)})),
+        (T + 3, order_row("SL-2", "tb1-aa-9-s", **{**stops, "trigger_price": D(trigger)})),
+    ]
+    assert int(booked(rows).uncovered(NAME)) == bare_then
