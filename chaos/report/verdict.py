@@ -268,8 +268,18 @@ class Verdict(Struct, frozen=True):
             for number, one, many, names in said
             if number
         ]
-        words += [] if self.run.trials else [f"no {self.run.unit} were run"]
+        words += [self.unplayed] if self.unplayed else []
         return [*words, self.run.ended] if self.run.ended else words
+
+    @property
+    def unplayed(self) -> str:
+        """That nothing was run, in words; "" if something was."""
+        if self.run.trials:
+            return ""
+        tally = self.tally
+        if tally.skipped and not (tally.faults or tally.findings or self.run.ended):
+            return "nothing could be played: this machine permits none of it"
+        return f"no {self.run.unit} were run"
 
     @property
     def passed(self) -> bool:
