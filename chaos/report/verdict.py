@@ -146,7 +146,8 @@ class Tally(Struct, frozen=True):
     recovery    group ("new process", "new crew") -> seconds to reconciled and protected, from when
                 that became possible: the new start, or the end of what stood in its way
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
-    naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
+    naked       group ("own", "by sabotage") -> seconds without a full stop, timed by the
+                exchange's journal and told in seconds of the daemon's clock
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number
     checked     invariant -> how many things it was held against; a listed 0 is a failure: it was
                 never checked
