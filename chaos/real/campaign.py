@@ -25,7 +25,7 @@ from chaos.real.faults import FAULTS
 from chaos.real.judge import Judge
 from chaos.real.permitted import refusal
 from chaos.real.processes import Daemon, DidNotStart, Exchange
-from chaos.real.profile import BadProfile, Profile
+from chaos.real.profile import Profile
 from chaos.real.rounds import play
 from chaos.real.scene import Round, Scene
 from chaos.real.stage import Stage, build, relayed
@@ -91,13 +91,11 @@ class Outcome:
 def run(plan: Plan, say: Say, ending: Ending | None = None) -> Outcome:
     """Run a campaign; ``say`` takes one line per round, ``ending`` may end it early.
 
-    Raises:
-        BadProfile: This machine permits none of the profile's faults.
+    Where the machine permits none of the profile's faults nothing is started, and all are skipped.
     """
     skipped = {name: reason for name in plan.profile.faults if (reason := why_not(name))}
     if len(skipped) == len(plan.profile.faults):
-        told = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise BadProfile(f"this machine permits no fault of {plan.profile.name}: {told}")
+        return Outcome(plan, skipped=skipped)
     home = plan.keep or Path(tempfile.mkdtemp(prefix="tradebaas-chaos-"))
     home.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(plan, home=str(home), skipped=skipped)

@@ -42,6 +42,9 @@ def real_command(
 ) -> None:
     """Hurt the real daemon as a profile says; exit 0 without a violation, else 1.
 
+    What this machine does not permit is skipped, with the reason; where that is all, the exit code
+    is 1 as well, since nothing was shown.
+
     SIGINT or SIGTERM ends it early, after the round under way: what was played is judged and told,
     and the exit code is 130 or 143 unless there was a violation. A second one ends it at once.
     """
@@ -62,12 +65,12 @@ def real_command(
         raise SystemExit(_prove(seed, keep, started, output, Ending()))
     try:
         profile = load(name, FAULTS)
-        plan = Plan(profile, rounds or profile.rounds, seed, broken or "", keep)
-        ending = Ending()
-        with ending.heeded():
-            outcome = campaign.run(plan, click.echo, ending)
     except BadProfile as error:
         raise click.UsageError(str(error)) from error
+    plan = Plan(profile, rounds or profile.rounds, seed, broken or "", keep)
+    ending = Ending()
+    with ending.heeded():
+        outcome = campaign.run(plan, click.echo, ending)
     code = deliver_early(verdict_of(outcome, started), output, ending)
     if outcome.violations:
         click.echo(f"ledgers and logs are kept in {outcome.home}")

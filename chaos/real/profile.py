@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,13 +21,14 @@ from chaos.real.fault import End, Fault, Need
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 FASTEST = 300.0
 """The fastest that the exchange paces."""
+FileSystem = Literal["", "tmpfs", "ext4"]
+WORDS: dict[str, tuple[str, ...]] = {"ends": tuple(End), "filesystem": get_args(FileSystem)}
+"""The keys that take words of a list, with their lists."""
+Shape = TypeVar("Shape", bound=Struct)
 
 
 class BadProfile(Exception):
-    """The profile cannot be used; the message says what is wrong, where, and what would be right.
-
-    So is a profile of which this machine permits nothing at all.
-    """
+    """The profile cannot be used; the message says what is wrong, where, and what is right."""
 
 
 class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +41,7 @@ class Start(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exchange's.
     """
 
-    filesystem: Literal["", "tmpfs", "ext4"] = ""
+    filesystem: FileSystem = ""
     megabytes: Annotated[int, Meta(ge=24, le=4096)] = 64
     relay: bool = False
     watchdog_seconds: Annotated[float, Meta(ge=0, le=600)] = 0.0
@@ -106,10 +107,17 @@ def load(name: str, faults: Mapping[str, Fault], folder: Path = PROFILES) -> Pro
     """
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
-        raw = tomllib.loads(text)
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadProfile(f"there is no profile {name!r}; {_near(name, names(folder))}") from None
+    except IsADirectoryError:
+        raise BadProfile(f"{path} is a directory; give a profile's TOML file") from None
+    except OSError as error:
+        why = f"{path} cannot be read ({error.strerror}); give a file that you may read"
+        raise BadProfile(why) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadProfile(f"{path} is not UTF-8 in line {line}; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise BadProfile(f"{path} is not valid TOML: {error}") from error
     return parse(raw, faults, str(path))
@@ -126,12 +134,17 @@ def parse(raw: Mapping[str, object], faults: Mapping[str, Fault], origin: str) -
             raise BadProfile(f"{origin}: there is no fault {name!r}; {_near(name, faults)}")
         if isinstance(section, Mapping):
             _refuse_unknown(section, FaultSection, f"{origin}: [faults.{name}]")
-    try:
-        profile = msgspec.convert({**raw, "name": Path(origin).stem}, Profile, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadProfile(f"{origin}: {_said(str(error))}") from error
+        _converted(section, FaultSection, origin, f"faults.{name}")  # here the fault has its name
+    profile = _converted({**raw, "name": Path(origin).stem}, Profile, origin)
     _refuse_unmet(profile, faults, origin)
     return profile
+
+
+def _converted(raw: object, shape: type[Shape], origin: str, key: str = "") -> Shape:
+    try:
+        return msgspec.convert(raw, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadProfile(f"{origin}: {_said(str(error), key)}") from error
 
 
 def _refuse_unknown(raw: Mapping[str, object], shape: type[Struct], where: str) -> None:
@@ -155,7 +168,11 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(listed)}"
 
 
-def _said(message: str) -> str:
-    """A validation message with the key first: "faults.x.weight: Expected ..."."""
+def _said(message: str, key: str) -> str:
+    """A validation message with its key first: "faults.x.weight: Expected ..."."""
     match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", message, re.DOTALL)
-    return f"{match[2]}: {match[1]}" if match else message
+    said, under = (match[1], match[2]) if match else (message, "")
+    known = [word or '""' for word in WORDS.get(re.sub(r".*\.|\[.*", "", under), ())]
+    right = f"; known: {', '.join(known)}" if known else ""
+    whole = ".".join(filter(None, (key, under)))
+    return f"{whole}: {said}{right}" if whole else said

@@ -80,7 +80,7 @@ def _tally(outcome: Outcome, command: str) -> Tally:
             for number, v in outcome.violations
         ),
     )
-    if 0 < len(outcome.rounds) < ENOUGH_ROUNDS:
+    if len(outcome.rounds) < ENOUGH_ROUNDS:
         tally = of_few(tally)
     return tally if driver is None else _with_ledgers(tally, outcome, driver)
 

@@ -79,7 +79,7 @@ def _clean(attributes: dict[str, str]) -> dict[str, str]:
 
 def _cases(verdict: Verdict) -> Iterator[Case]:
     run, tally = verdict.run, verdict.tally
-    yield Case("run", "something was run", "" if run.trials else f"no {run.unit} were run")
+    yield Case("run", "something was run", verdict.unplayed)
     yield Case("run", "it came to its end", run.ended)
     for name in INVARIANTS:
         yield _invariant(tally, name)

@@ -50,7 +50,7 @@ def listings(tally: Tally) -> list[Listing]:
         _grid("deaths by state", tally.deaths, states, words.kinds(tally)),
         _grid("of these, during a recovery", tally.recovering, states, causes),
         _spread("time to recover", recoveries(tally), {"p50": 0.5, "p95": 0.95}),
-        _spread("naked, without a full stop", tally.naked, {"p99": 0.99}),
+        _spread("naked, without a full stop, by the daemon's clock", tally.naked, {"p99": 0.99}),
         _listed("unknown intents", tally.unknown),
         invariants(tally),
         _rare(tally),

@@ -5,6 +5,7 @@ evidence. ``page.html`` is the template and ``page.css`` its look, for a phone a
 in light and dark as the reader's system says. All text is escaped by the template.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from chaos.report.listings import Listing, invariants, listings, recoveries
 from chaos.report.verdict import Tally, Verdict, total
 
 HERE = Path(__file__).parent
+MEASURE = re.compile(r"(?<=\d) (?=(?:µs|ms|s|min|h|d)\b)")
+"""The space between a figure and the unit of time that ``words.seconds`` gives it."""
 
 
 class Card(Struct, frozen=True):
@@ -42,6 +45,7 @@ def encode(verdict: Verdict) -> bytes:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["unbroken"] = unbroken
     told = words.told(verdict).partition(": ")[2]
     page = environment.get_template("page.html").render(
         run=verdict.run,
@@ -53,11 +57,17 @@ def encode(verdict: Verdict) -> bytes:
         plots=[plot for plot in _plots(verdict) if plot.drawing],
         invariants=invariants(verdict.tally),
         listings=_tables(verdict.tally),
-        made=[*words.made(verdict.run), *words.paces(verdict)],
+        made=words.made(verdict.run),
+        paces=words.paces(verdict),
         style=Markup(HERE.joinpath("page.css").read_text("utf-8")),
         drawn=Markup,
     )
     return page.encode()
+
+
+def unbroken(text: str) -> str:
+    """``text``, in which no line breaks between a figure and its unit."""
+    return MEASURE.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _tables(tally: Tally) -> list[Listing]:
@@ -99,10 +109,16 @@ def _recovery(verdict: Verdict) -> Card:
 
 
 def _naked(verdict: Verdict) -> Card:
+    """The longest of each group: what a driver brought about says nothing about the daemon."""
     naked = verdict.tally.naked
-    longest = max((naked[name].max for name in naked), default=0.0)
-    stretches = sum(sample.count for sample in naked.values())
-    remark = f"of {words.number(stretches)} stretches without a full stop"
+    longest = max((sample.max for sample in naked.values()), default=0.0)
+    groups = [
+        f"{name}: {words.seconds(sample.max)} of {words.number(sample.count)}"
+        if sample.count
+        else f"{name}: none"
+        for name, sample in naked.items()
+    ]
+    remark = f"without a full stop, in seconds of the daemon's clock; {'; '.join(groups)}"
     return Card("Longest naked", words.seconds(longest), remark)
 
 
@@ -156,4 +172,5 @@ def _plots(verdict: Verdict) -> Iterator[Plot]:
     unknown = plots.bars("unknown", tally.unknown) if tally.unknown else ""
     yield Plot("Unknown intents", "How orders without a known outcome ended.", unknown)
     naked = plots.distribution("naked", tally.naked)
-    yield Plot("Without a full stop", "Naked stretches, by the exchange's own clock.", naked)
+    reading = "Timed by the exchange's journal, in seconds of the daemon's clock."
+    yield Plot("Without a full stop", reading, naked)

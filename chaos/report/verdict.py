@@ -146,7 +146,8 @@ class Tally(Struct, frozen=True):
     recovery    group ("new process", "new crew") -> seconds to reconciled and protected, from when
                 that became possible: the new start, or the end of what stood in its way
     settle      seconds that recoveries waited for unproven intents, not part of ``recovery``
-    naked       group ("own", "by sabotage") -> seconds without a full stop, by the exchange's time
+    naked       group ("own", "by sabotage") -> seconds without a full stop, timed by the
+                exchange's journal and told in seconds of the daemon's clock
     unknown     how unknown intents ended ("adopted", "abandoned", ..., "open") -> number
     checked     invariant -> how many things it was held against; a listed 0 is a failure: it was
                 never checked
@@ -268,8 +269,18 @@ class Verdict(Struct, frozen=True):
             for number, one, many, names in said
             if number
         ]
-        words += [] if self.run.trials else [f"no {self.run.unit} were run"]
+        words += [self.unplayed] if self.unplayed else []
         return [*words, self.run.ended] if self.run.ended else words
+
+    @property
+    def unplayed(self) -> str:
+        """That nothing was run, in words; "" if something was."""
+        if self.run.trials:
+            return ""
+        tally = self.tally
+        if tally.skipped and not (tally.faults or tally.findings or self.run.ended):
+            return "nothing could be played: this machine permits none of it"
+        return f"no {self.run.unit} were run"
 
     @property
     def passed(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chaos.__main__ import main
+from chaos.real import campaign
 
 USAGE = 2
 REFUSED = [
@@ -96,6 +97,39 @@ def test_every_report_that_is_asked_for_is_written(words: str, unit: str, tmp_pa
     suites = ElementTree.fromstring(files["junit"].read_bytes())
     assert int(suites.attrib["tests"]) > 0
     assert int(suites.attrib["failures"]) == 0
+
+
+def test_a_profile_of_which_nothing_is_permitted_fails_with_reports_that_say_why(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = (
+        'about = "x"\nrounds = 2\n'
+        '[faults.strace-fdatasync]\nends = ["killed"]\n[faults.strace-sendto]\nends = ["killed"]\n'
+    )
+    (elsewhere / "mine.toml").write_text(profile)
+    monkeypatch.setattr(campaign, "refusal", lambda need: f"{need} is not there")
+    result = run(
+        "real --profile mine.toml --json out.json --html out.html --junit out.xml --keep k"
+    )
+    assert result.exit_code == 1, result.output
+    why = "nothing could be played: this machine permits none of it"
+    *_, verdict = [line for line in result.output.splitlines() if "written: " not in line]
+    assert verdict == f"FAILED: {why}"
+    document = json.loads((elsewhere / "out.json").read_bytes())
+    assert (document["passed"], document["failures"]) == (False, [why])
+    names = ["strace-fdatasync", "strace-sendto"]
+    assert document["tally"]["skipped"] == [
+        {"fault": name, "reason": "strace is not there"} for name in names
+    ]
+    assert why in (elsewhere / "out.html").read_text("utf-8")
+    cases = ElementTree.parse(elsewhere / "out.xml").iter("testcase")
+    outcomes = {
+        case.attrib["name"]: (case[0].tag, case[0].get("message")) for case in cases if len(case)
+    }
+    assert outcomes["something was run"] == ("failure", why)
+    assert [outcomes[name] for name in names] == [("skipped", "strace is not there")] * 2
+    assert [tag for tag, _ in outcomes.values()].count("failure") == 1
+    assert not (elsewhere / "k").exists()
 
 
 @pytest.mark.usefixtures("elsewhere")

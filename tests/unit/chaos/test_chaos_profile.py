@@ -49,13 +49,23 @@ def test_cards_weigh_what_the_file_says() -> None:
             {"start": {"filesytem": "ext4"}},
             "[start]: unknown key 'filesytem'; did you mean 'filesy",
         ),
-        ({"start": {"filesystem": "zfs"}}, "start.filesystem: Invalid enum value 'zfs'"),
+        (
+            {"start": {"filesystem": "zfs"}},
+            "start.filesystem: Invalid enum value 'zfs'; known: \"\", tmpfs, ext4",
+        ),
         ({"faults": {}}, "faults: Expected `object` of length >= 1"),
         ({"faults": {"sigkil": SECTION}}, "there is no fault 'sigkil'; did you mean 'sigkill'?"),
-        ({"faults": {"sigkill": {}}}, "missing required field `ends`"),
-        ({"faults": {"sigkill": {"ends": ["died"]}}}, "Invalid enum value 'died'"),
+        ({"faults": 3}, "faults: Expected `object`, got `int`"),
+        ({"faults": {"sigkill": 3}}, "faults.sigkill: Expected `object`, got `int`"),
+        ({"faults": {"sigkill": {}}}, "faults.sigkill: Object missing required field `ends`"),
+        (
+            {"faults": {"sigkill": {"ends": ["killed", "kiled"]}}},
+            "faults.sigkill.ends[1]: Invalid enum value 'kiled'; known: lives, killed, aborted, "
+            "exit 0, exit 70, exit 75, exit 78, recovers, restored",
+        ),
+        ({"faults": {"sigkill": {"ends": []}}}, "faults.sigkill.ends: Expected `array`"),
         ({"faults": {"sigkill": {**SECTION, "wight": 2}}}, "[faults.sigkill]: unknown key 'wight'"),
-        ({"faults": {"sigkill": {**SECTION, "weight": 0}}}, "faults[...].weight"),
+        ({"faults": {"sigkill": {**SECTION, "weight": 0}}}, "faults.sigkill.weight: Exp"),
         ({"faults": {"disk-full": SECTION}}, "disk-full needs a file system of its own"),
         (
             {"faults": {"disk-gone": SECTION}, "start": {"filesystem": "tmpfs"}},
@@ -77,6 +87,22 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
         load("kil", ROWS, tmp_path)
     with pytest.raises(BadProfile, match="not valid TOML"):
         load("kill", ROWS, tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b'rounds = 2\nabout = "\xfcber"\n')
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "loop.toml").symlink_to("loop.toml")  # what no permission helps, root's neither
+    refusals = {
+        "latin": "is not UTF-8 in line 2; save it as UTF-8",
+        "folder": "is a directory; give a profile's TOML file",
+        "loop": "cannot be read (Too many levels of symbolic links); give a file that you may read",
+    }
+    for name, words in refusals.items():
+        path = str(tmp_path / f"{name}.toml")
+        with pytest.raises(BadProfile) as refused:
+            load(path, ROWS)
+        assert str(refused.value) == f"{path} {words}"
 
 
 def test_a_file_of_ones_own_can_be_given(tmp_path: Path) -> None:

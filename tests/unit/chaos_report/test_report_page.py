@@ -110,6 +110,27 @@ def test_it_says_all_that_there_is_to_say() -> None:
         assert text in told
 
 
+def test_no_line_breaks_between_a_figure_and_its_unit() -> None:
+    tally = Tally(
+        virtual_ms=1_819_000,
+        recovery={"new process": Sample.of([0.34, 75.0])},
+        sections=(Section("paces", ("rounds", "p50"), (("0 to 9", "3 min 20 s"),)),),
+    )
+    text = "".join(seen(Verdict(replace(RUN, seconds=61.0, command="play '3 s'"), tally)).text)
+    for figure in ("30\xa0min 19\xa0s", "75\xa0s", "340\xa0ms", "3\xa0min 20\xa0s", "61\xa0s"):
+        assert figure in text
+    assert "play '3 s'" in text  # a command is for copying
+
+
+def test_naked_says_by_whom_and_by_which_clock() -> None:
+    naked = {"own": Sample(), "by sabotage": Sample.of([0.5, 1.25])}
+    words = seen(Verdict(RUN, Tally(naked=naked))).words
+    assert (
+        "Longest naked 1.25 s without a full stop, in seconds of the daemon's clock; "
+        "own: none; by sabotage: 1.25 s of 2"
+    ) in words
+
+
 def test_what_it_is_told_is_escaped() -> None:
     evil = "<script>alert(1)</script>\"'&"
     tally = Tally(
