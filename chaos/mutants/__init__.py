@@ -8,6 +8,7 @@ chaos.broken NAME`` is the daemon's command line with one applied, for the drive
     storage, answering      the log, and what the persister says about it
     sending, proof          what goes to the exchange, and how its fate is known
     gate, protection        when risk may be added, and how it is covered
+    cover                   how far away a stop may be, and what comes when there is none
     account                 fills, values and sizes
     lives                   what must end when something has died, and what must go on
     word                    what the operator has ordered
@@ -16,15 +17,24 @@ chaos.broken NAME`` is the daemon's command line with one applied, for the drive
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chaos.mutants import account, answering, gate, lives, proof, protection, sending, storage, word
+from chaos.mutants import (
+    account,
+    answering,
+    cover,
+    gate,
+    lives,
+    proof,
+    protection,
+    sending,
+    storage,
+    word,
+)
 from chaos.mutants.mutant import Mutant
 from chaos.mutants.patch import Patch
 
+_MODULES = (storage, answering, sending, proof, gate, protection, cover, account, lives, word)
 _ALL = [
-    member
-    for module in (storage, answering, sending, proof, gate, protection, account, lives, word)
-    for member in vars(module).values()
-    if isinstance(member, Mutant)
+    member for module in _MODULES for member in vars(module).values() if isinstance(member, Mutant)
 ]
 MUTANTS: dict[str, Mutant] = {mutant.name: mutant for mutant in _ALL}
 REAL_MUTANTS = ("ack-first", "resend", "forget-stop", "recovered-early")

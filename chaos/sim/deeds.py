@@ -15,6 +15,8 @@ from chaos.world.faults import ARMING, GROUPS
 from chaos.world.storage import FaultKind
 from tradebaas.core.messages import Arm, Disarm
 from tradebaas.core.model import Phase
+from tradebaas.core.owners import STANDS_MS
+from tradebaas.core.state import State
 
 if TYPE_CHECKING:
     from chaos.sim.nemesis import Nemesis
@@ -311,6 +313,8 @@ async def _cut_unsent(nemesis: "Nemesis") -> str:
     return ""
 
 
+LEFT_S = 4.0
+"""So long a position that was the owner's is there: longer than it may be naked."""
 GAPS = 100
 """Attempts to have the market gap through a stop that is still to come."""
 
@@ -335,6 +339,33 @@ async def _opened_unseen(nemesis: "Nemesis") -> str:
     return ""
 
 
+def _is_flat(state: State) -> bool:
+    """Whether it has read the account, and found nothing there."""
+    return 0 < state.connection == state.reconciled and not (state.position or state.orders)
+
+
+async def _opened_and_left(nemesis: "Nemesis") -> str:
+    """The daemon is stopped and flat when the owner opens a position, which then stands for so long
+    that a daemon which is to do so takes it over. The judge is told of that while it is open."""
+    world = nemesis.world
+    nemesis.cared = False
+    try:
+        await world.operator.try_command(Disarm(reason="for the owner", close=True))
+        with trio.move_on_after(LONGEST_WATCH_S):
+            await world.operator.wait(_is_flat)
+        done = await nemesis.inflict("owner opens")
+        if done:
+            await trio.sleep(2 * STANDS_MS / 1000 / world.swarm.rate)
+            await cut(nemesis)  # so that the account is read anew
+            with trio.move_on_after(LONGEST_WATCH_S):
+                await nemesis.position_is_adopted()
+                world.judge.read()
+                await trio.sleep(LEFT_S)
+    finally:
+        nemesis.cared = True
+    return done
+
+
 UNSENT: dict[str, Deed] = {"cut with an intent behind a slow reader": _cut_unsent}
 SKEW: dict[str, Deed] = {**_rows("skew"), "set while an intent is open": _set_meanwhile}
 SETTINGS = tuple(name for name in GROUPS["skew"] if "drifts" not in name)
@@ -348,7 +379,10 @@ TABLES: dict[str, dict[str, Deed]] = {
     **{group: _rows(group) for group in GROUPS},
     "skew": SKEW,
     "unsent": UNSENT,
-    "unseen": {"owner opens, told late": _opened_unseen},
+    "unseen": {
+        "owner opens, told late": _opened_unseen,
+        "owner opens and leaves it": _opened_and_left,
+    },
 }
 ARMING_DEEDS = ARMING | DISK.keys()
 """What is counted when it strikes, by ``Nemesis.counting``, and not when it is done."""

@@ -157,6 +157,10 @@ class Nemesis:
         """Likewise for a position of ours."""
         await self._shows(lambda state: state.phase is Phase.POSITION_OPEN)
 
+    async def position_is_adopted(self) -> None:
+        """Likewise for one that was the owner's before, and is ours by now."""
+        await self._shows(lambda state: state.position is not None and state.position.ours)
+
     def rests(self) -> bool:
         """Whether nothing is pending, and there is a position or there may soon be one."""
         process, state = self.world.machine.process, self._view()

@@ -169,7 +169,15 @@ PROFILES: dict[str, Change] = {
     ),
     "adopts": _with(
         **QUIET, **FAST, foreign=ForeignSection(orders="adopt", positions="adopt"),
-        **_faults(*OWNERS, "cut", *TRADES, foreign=2.0, market=2.0, network=0.1),
+        **_faults(*OWNERS, STOPS, "cut", *TRADES, foreign=2.0, owner=1.0, market=2.0, network=0.1),
+    ),
+    "far stops": _with(
+        **QUIET, rate=60, foreign=ForeignSection(orders="adopt"),
+        **_faults("owner's stop beside ours", STOPS, foreign=1.0, owner=1.0),
+    ),
+    "left": _with(
+        seconds=30.0, **QUIET, rate=60, foreign=ForeignSection(positions="adopt"),
+        **_faults("owner opens and leaves it", unseen=0.5),
     ),
     "closes": _with(
         **QUIET, **FAST, foreign=ForeignSection(orders="close", positions="close"),
@@ -192,6 +200,7 @@ PROFILES: dict[str, Change] = {
         **QUIET | {"news_s": 4.0},  # eight new stops in a row may be lost
         rate=60, **_faults(STOPS, "order lost in silence", owner=2.0, calls=0.5),
     ),
+    "no stops": _with(**QUIET, rate=60, **_faults("no stop is taken", errors=0.5)),
     "thin": _with(
         **FAST, **_faults("thin book", "no liquidity, rest cancelled", "touch of the stop",
                           "gap through the stop", "command", market=4.0, operator=1.0),

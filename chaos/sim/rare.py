@@ -16,6 +16,7 @@ from chaos.sim.reaper import Deed, Place
 from chaos.sim.world import Outcome
 from chaos.world.ledger import OrderRow, RequestRow, TradeRow
 from tradebaas.core.events import (
+    CloseRequested,
     Filled,
     Halted,
     LifeStarted,
@@ -33,6 +34,7 @@ from tradebaas.core.model import Absence, Phase, Role, role_of
 from tradebaas.core.proof import APART_MS, OLD_MS
 
 Count = Callable[[Outcome], int]
+NO_STOP_CAME = "a naked position was closed, as no stop came"
 TWO_LOOKS = "unknown order proven absent by two looks"
 
 
@@ -177,6 +179,7 @@ SITUATIONS: dict[str, Count] = {
     "data/HALT left while it ran": _halted_by_file(at_start=False),
     "crash loop: a life without the strategy": _count(LifeStarted, lambda e: e.poisoned),
     OUTAGE: _mark(OUTAGE),
+    NO_STOP_CAME: _count(CloseRequested, lambda e: "no stop is there within" in e.reason),
     "protect-only": _count(ProtectOnlyEntered, lambda _: True),
     "death in the recovery of a recovery": _deaths(lambda d: d.depth >= 2),
     "power cut inside a commit": _deaths(lambda d: d.deed is Deed.POWER and d.place is Place.DISK),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from chaos.world.faults_calls import QUEUED_MS
 from chaos.world.faults_market import fill_first, named_order
-from chaos.world.faults_scene import CANCEL, Row, Scene
+from chaos.world.faults_scene import CANCEL, ORDER, Row, Scene
 from tradebaas.paper.faults import Kind, Rule
 from tradebaas.paper.instruments import Wire
 from tradebaas.paper.params import Refused
@@ -83,6 +83,12 @@ SUBSCRIBE_NO = (
     *PARAMS, (11045, "invalid_event"), (11052, "subscribe_error_unsubscribed"),
     (13778, "raw_subscriptions_not_available_for_unauthorized"),
 )  # fmt: skip
+NO_STOP = (
+    (10009, "not_enough_funds"), (10019, "locked_by_admin"), (11030, "other_reject"),
+    (10038, "pme_max_risk_reducing_orders"), (11035, "no_more_triggers 1"),
+)  # fmt: skip
+NO_STOP_MS = (300, 6_000)
+"""In a client's time: that of a naked position is over before most of them."""
 SESSION_NO = (*PARAMS, (10049, "cancel_on_disconnect_failed"), (13042, "cod_not_enabled"))
 ENDED = (
     *((10004, "order_not_found"), (10010, "already_closed"), (11044, "not_open_order")),
@@ -175,9 +181,33 @@ def _cancel_of_ended(scene: Scene) -> str:
     return "the next order that is to be cancelled fills just before that"
 
 
+def _no_stop_is_taken(scene: Scene) -> str:
+    """Our stop goes, and for a while each other one is refused, or none is answered.
+
+    Not for its price, which would be another matter. The first one after that is the last.
+    """
+    stops = [order for order in scene.live(ours=True) if order.is_live_stop]
+    kind: Kind = scene.rng.choice(("reject", "reject", "deaf"))
+    until_ms = scene.exchange.now_ms + scene.stretch(*NO_STOP_MS)
+    error, struck = _error(scene, NO_STOP), scene.struck
+    if not stops or scene.own("admin/cancel", order_id=stops[0].order_id) is None:
+        return ""
+
+    def met() -> None:
+        struck()
+        if scene.exchange.now_ms >= until_ms:
+            rule.left = 1  # and this was that
+
+    rule = Rule(kind, ORDER, {"type": "stop_market"}, None, error, met=met)
+    scene.front.faults.arm(rule)
+    how = f"refused: {error.message}" if kind == "reject" else "not answered"
+    return f"our stop {stops[0].order_id} was cancelled; others are {how}, until {until_ms}"
+
+
 ROWS: dict[str, Row] = {
     **{name: error_row(*kind, name) for name, kind in KINDS.items()},
     "cancel of what has ended": _cancel_of_ended,
+    "no stop is taken": _no_stop_is_taken,
     "credits run out at an order": _credits("order", "reject"),
     "credits run out after an order": _credits("order", "deny"),
     "credits run out at a cancel": _credits("cancel", "reject"),

@@ -2,9 +2,9 @@
 
 Each act comes through a session of the owner's and is journalled as ``admin`` when it is done, so
 that the judge can tell sabotage from neglect. Nothing here crosses zero: reductions are
-reduce-only, additions go the position's way and never wait in the book, and a resting order has
-the smallest amount there is, since a fee that belongs half to one position and half to the next
-is nobody's.
+reduce-only, additions go the position's way and never wait in the book, and an order that rests and
+may add has the smallest amount there is, since a fee that belongs half to one position and half to
+the next is nobody's.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,9 @@ from tradebaas.paper.instruments import INSTRUMENTS
 from tradebaas.paper.market import on_tick
 from tradebaas.paper.orders import Order
 from tradebaas.paper.views import price_band
+
+FAR_PERCENT = (6, 30)
+"""Of the market's price: no position here gets a stop of its own so far from where it began."""
 
 
 def _remove_stop(scene: Scene) -> str:
@@ -93,12 +96,15 @@ def _rest(scene: Scene) -> str:
 
 
 def _rest_stop(scene: Scene) -> str:
-    """The owner leaves a reduce-only stop of the smallest amount beside ours."""
+    """The owner leaves a reduce-only stop beside ours, for some of the position or all of it, and
+    farther away than any stop that covers it."""
     size = scene.size
-    far = Decimal("0.9") if size > 0 else Decimal("1.1")
     if not size:
         return ""
-    price, amount = on_tick(scene.exchange.tape.price * far), _smallest(scene)
+    away = Decimal(scene.rng.randint(*FAR_PERCENT)) / 100
+    price = on_tick(scene.exchange.tape.price * (1 - away if size > 0 else 1 + away))
+    share = abs(size) * scene.rng.randint(1, 100) / 100
+    amount = max(INSTRUMENTS[scene.instrument].floor_amount(share), _smallest(scene))
     done = scene.own(
         "admin/order", side="sell" if size > 0 else "buy", instrument_name=scene.instrument,
         amount=amount, type="stop_market", trigger="mark_price", trigger_price=price,

@@ -53,6 +53,27 @@ async def test_no_act_of_the_owner_crosses_zero(side: str, autojump_clock: MockC
         assert world.size != 0
 
 
+@pytest.mark.parametrize("side", ["buy", "sell"])
+async def test_the_owner_leaves_stops_of_any_size_where_none_covers(
+    side: str, autojump_clock: MockClock
+) -> None:
+    world = World()
+    async with world.running(), world.client() as client:
+        await client.call(f"private/{side}", **buy(1000, label="tb1-aa-1-e"))
+        for _ in range(12):
+            assert await world.strike("owner's stop beside ours")
+        stops = [order for order in world.scene().live(ours=False) if order.is_live_stop]
+        prices = [order.trigger_price for order in stops if order.trigger_price is not None]
+        away = [abs(price / world.exchange.tape.price - 1) for price in prices]
+        assert len(away) == 12
+        assert len({order.amount for order in stops}) > 6
+        assert len(set(away)) > 6
+        assert D("0.05") < min(away) < D("0.12") < max(away) < D("0.31")
+        sign = 1 if side == "buy" else -1
+        assert all((world.exchange.tape.price - price) * sign > 0 for price in prices)
+        assert all(order.reduce_only and order.amount <= 1000 for order in stops)
+
+
 async def test_the_owner_does_nothing_while_the_books_are_closed(
     autojump_clock: MockClock,
 ) -> None:

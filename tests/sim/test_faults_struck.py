@@ -4,12 +4,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import trio
 from exchange_kit import BTC, CHANGES, World, bracket, buy
 from trio.testing import MockClock
 
 from chaos.sim.deeds import ARMING_DEEDS, TABLES
 from chaos.world.disk import SimDisk
 from chaos.world.faults import ARMING
+from chaos.world.faults_errors import NO_STOP_MS
+
+NO_STOP = "no stop is taken"
 
 
 async def test_a_lost_call_strikes_when_it_is_made(autojump_clock: MockClock) -> None:
@@ -77,6 +81,34 @@ async def test_a_race_strikes_when_the_fill_comes_first(
         assert world.struck == []
         await client.call("private/cancel", order_id=take.order_id)
         assert world.struck == [name]
+
+
+STOP = {
+    "instrument_name": BTC, "type": "stop_market", "trigger": "mark_price", "reduce_only": True,
+    "trigger_price": 48_500, "label": "tb1-aa-2-s",
+}  # fmt: skip
+
+
+async def test_no_stop_is_taken_for_a_while_and_everything_else_is(
+    autojump_clock: MockClock,
+) -> None:
+    """One that comes after that while is met as well, and is the last."""
+    world = World()
+    async with world.running(), world.client() as client:
+        assert await world.strike(NO_STOP) == ""
+        await client.call("private/buy", **bracket())
+        said = await world.strike(NO_STOP)
+        assert "refused" in said
+        assert not any(order.is_live_stop for order in world.scene().live(ours=True))
+        assert world.struck == []
+        for _ in range(8):
+            assert "code" in await client.call("private/sell", amount=1000, **STOP)
+        assert "order" in await client.call("private/sell", **{**buy(500), "reduce_only": True})
+        assert world.struck == [NO_STOP] * 8
+        await trio.sleep(NO_STOP_MS[1] / 1000)
+        assert "code" in await client.call("private/sell", amount=500, **STOP)
+        assert "order" in await client.call("private/sell", amount=500, **STOP)
+        assert world.struck == [NO_STOP] * 9
 
 
 def test_a_fault_of_the_disk_strikes_at_its_operation() -> None:
