@@ -304,13 +304,23 @@ class World:
     async def agree(self) -> None:
         """Fold of the log = memory = exchange; a position is covered; no signal twice."""
         await self.poll(self._agrees, "the state and the exchange to agree")
-        folded, events = self.log()
+        folded, events = await self._log_of_now()
         assert state_digest(folded) == state_digest(self.state), "fold(log) differs from memory"
         entries = self.exchange.entries()
         intents = [e.intent for _, e in events if isinstance(e, OrderIntended)]
         signals = {i.label: i.signal_id for i in intents if i.role is Role.ENTRY}
         sent = [signals[label] for label in entries]
         assert len(sent) == len(set(sent)), f"a signal was sent twice: {entries}"
+
+    async def _log_of_now(self) -> tuple[State, list[tuple[int, Event]]]:
+        """The log up to the state in memory: a commit is on disk a moment before it is applied."""
+        with trio.move_on_after(LIMIT_S):
+            while True:
+                folded, events = self.log()
+                if folded.seq == self.state.seq:
+                    return folded, events
+                await trio.sleep(POLL_S)
+        pytest.fail(f"the log and the memory do not end alike; {self.describe()}")
 
     async def _agrees(self) -> bool:
         before = self.state
