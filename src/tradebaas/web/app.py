@@ -10,7 +10,7 @@ from quart_trio import QuartTrio
 from tradebaas.web import status
 from tradebaas.web.api import add_chaos, add_commands, add_reads
 from tradebaas.web.guard import Bounded, refuse
-from tradebaas.web.health import Status, glance, observe
+from tradebaas.web.health import Facts, Status, findings, glance, observe, verdict
 from tradebaas.web.metrics import CONTENT_TYPE, render
 from tradebaas.web.reply import MAX_BODY_BYTES, BadBody, answer, problem
 from tradebaas.web.shell import Shell
@@ -76,6 +76,10 @@ def _add_errors(app: QuartTrio) -> None:
         return problem(500, "a bug in the HTTP side; the log has the traceback", outcome="unknown")
 
 
+def _code(facts: Facts) -> int:
+    return 503 if verdict(findings(facts)) is Status.UNHEALTHY else 200
+
+
 def _add_health(app: QuartTrio, shell: Shell) -> None:
     @app.get("/")
     async def page() -> Response:
@@ -83,8 +87,13 @@ def _add_health(app: QuartTrio, shell: Shell) -> None:
 
     @app.get("/health")
     async def health() -> Response:
-        body = status.health_body(await observe(shell))
-        return answer(body, 503 if body["status"] is Status.UNHEALTHY else 200)
+        facts = await observe(shell)
+        return answer(status.health_body(facts), _code(facts))
+
+    @app.get("/api/status")
+    async def now() -> Response:
+        facts = await observe(shell)
+        return answer(status.now_body(facts), _code(facts))
 
     @app.get("/health/live")
     async def live() -> Response:
