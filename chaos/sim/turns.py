@@ -65,6 +65,12 @@ async def _stopped_and_flat(nemesis: "Nemesis") -> None:
     await _until(nemesis, lambda state: state.phase is Phase.IDLE and state.position is None)
 
 
+async def _open(nemesis: "Nemesis") -> None:
+    """A position of ours is open."""
+    await _care(nemesis)
+    await _until(nemesis, lambda state: state.phase is Phase.POSITION_OPEN)
+
+
 async def _owners_order(nemesis: "Nemesis") -> None:
     """An order of the owner's is in the book."""
     await nemesis.inflict("owner's resting order")
@@ -79,6 +85,7 @@ BEFORE: dict[str, Callable[["Nemesis"], Awaitable[None]]] = {
     "owner opens": _stopped_and_flat,
     "owner cancels the owner's order": _owners_order,
     "liquidity returns": _dry,
+    "no stop is taken": _open,
 }
 
 

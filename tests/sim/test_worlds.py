@@ -37,7 +37,7 @@ SCRIPT = (
 
 
 NEEDY = ("owner opens", "owner cancels the owner's order", "liquidity returns", "edit failed, done",
-         "cancel failed, queued", "odd errors")  # fmt: skip
+         "cancel failed, queued", "odd errors", "no stop is taken")  # fmt: skip
 DRILL_SHOWS = {
     CRASH_LOOP: "crash loop: a life without the strategy",
     SIGNAL_WAITS: "death in SIGNAL_DETECTED",
@@ -237,6 +237,12 @@ def test_an_intent_behind_a_slow_reader_is_never_sent() -> None:
     outcome = play(replace(drawn, rates={"unsent": 3.0}, deeds=(), deaths=0, faults_s=40.0))
     assert outcome.passed, told(outcome)
     assert rare.visited(outcome)["intent that was never sent"] > 3
+
+
+def test_a_position_is_closed_when_no_stop_is_taken() -> None:
+    outcome = play(profiles.world("no stops", 1))
+    assert outcome.passed, told(outcome)
+    assert rare.visited(outcome)[rare.NO_STOP_CAME] >= 2
 
 
 def test_a_world_is_tallied() -> None:
