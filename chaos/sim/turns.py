@@ -71,6 +71,12 @@ async def _open(nemesis: "Nemesis") -> None:
     await _until(nemesis, lambda state: state.phase is Phase.POSITION_OPEN)
 
 
+async def _read_soon(nemesis: "Nemesis") -> None:
+    """A position of ours is open, and the account is about to be read."""
+    await _open(nemesis)
+    await cut(nemesis)
+
+
 async def _owners_order(nemesis: "Nemesis") -> None:
     """An order of the owner's is in the book."""
     await nemesis.inflict("owner's resting order")
@@ -86,6 +92,8 @@ BEFORE: dict[str, Callable[["Nemesis"], Awaitable[None]]] = {
     "owner cancels the owner's order": _owners_order,
     "liquidity returns": _dry,
     "no stop is taken": _open,
+    "fill races a read": _read_soon,
+    "part fill races a read": _read_soon,
 }
 
 
