@@ -173,6 +173,7 @@ async def _lost_long_ago(nemesis: "Nemesis") -> str:
     whether it is there is only told by two looks, some time apart."""
     world, kind = nemesis.world, f"{GROUP_OF[LOST]}: {LOST}"
     before = nemesis.deeds[kind]
+    await _stopped_and_flat(nemesis)  # else the next order may take as long as a position lasts
     await _care(nemesis)
     await nemesis.inflict(LOST)
     with trio.move_on_after(LONGEST_S):

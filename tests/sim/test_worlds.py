@@ -252,7 +252,7 @@ def test_a_world_is_tallied() -> None:
     assert tally.died == len(outcome.deaths) == 3
     assert set(tally.rare) == set(rare.SITUATIONS)
     assert set(tally.faults) == {*STRIKING}
-    assert "calls: order lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
+    assert "calls: login lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
     assert all(tally_of(outcome).faults.values())
     assert all(visits.wanted == 1 for visits in tally.rare.values())
     assert tally.exchange_ms / tally.virtual_ms == pytest.approx(outcome.swarm.rate, rel=0.05)
