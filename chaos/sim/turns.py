@@ -65,6 +65,18 @@ async def _stopped_and_flat(nemesis: "Nemesis") -> None:
     await _until(nemesis, lambda state: state.phase is Phase.IDLE and state.position is None)
 
 
+async def _open(nemesis: "Nemesis") -> None:
+    """A position of ours is open."""
+    await _care(nemesis)
+    await _until(nemesis, lambda state: state.phase is Phase.POSITION_OPEN)
+
+
+async def _read_soon(nemesis: "Nemesis") -> None:
+    """A position of ours is open, and the account is about to be read."""
+    await _open(nemesis)
+    await cut(nemesis)
+
+
 async def _owners_order(nemesis: "Nemesis") -> None:
     """An order of the owner's is in the book."""
     await nemesis.inflict("owner's resting order")
@@ -79,6 +91,9 @@ BEFORE: dict[str, Callable[["Nemesis"], Awaitable[None]]] = {
     "owner opens": _stopped_and_flat,
     "owner cancels the owner's order": _owners_order,
     "liquidity returns": _dry,
+    "no stop is taken": _open,
+    "fill races a read": _read_soon,
+    "part fill races a read": _read_soon,
 }
 
 
@@ -158,6 +173,7 @@ async def _lost_long_ago(nemesis: "Nemesis") -> str:
     whether it is there is only told by two looks, some time apart."""
     world, kind = nemesis.world, f"{GROUP_OF[LOST]}: {LOST}"
     before = nemesis.deeds[kind]
+    await _stopped_and_flat(nemesis)  # else the next order may take as long as a position lasts
     await _care(nemesis)
     await nemesis.inflict(LOST)
     with trio.move_on_after(LONGEST_S):

@@ -37,7 +37,7 @@ SCRIPT = (
 
 
 NEEDY = ("owner opens", "owner cancels the owner's order", "liquidity returns", "edit failed, done",
-         "cancel failed, queued", "odd errors")  # fmt: skip
+         "cancel failed, queued", "odd errors", "no stop is taken")  # fmt: skip
 DRILL_SHOWS = {
     CRASH_LOOP: "crash loop: a life without the strategy",
     SIGNAL_WAITS: "death in SIGNAL_DETECTED",
@@ -239,6 +239,12 @@ def test_an_intent_behind_a_slow_reader_is_never_sent() -> None:
     assert rare.visited(outcome)["intent that was never sent"] > 3
 
 
+def test_a_position_is_closed_when_no_stop_is_taken() -> None:
+    outcome = play(profiles.world("no stops", 1))
+    assert outcome.passed, told(outcome)
+    assert rare.visited(outcome)[rare.NO_STOP_CAME] >= 2
+
+
 def test_a_world_is_tallied() -> None:
     outcome = play(replace(draw(11, 3), drills=()))
     tally = tally_of(outcome, rare.SITUATIONS, STRIKING)
@@ -246,7 +252,7 @@ def test_a_world_is_tallied() -> None:
     assert tally.died == len(outcome.deaths) == 3
     assert set(tally.rare) == set(rare.SITUATIONS)
     assert set(tally.faults) == {*STRIKING}
-    assert "calls: order lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
+    assert "calls: login lost, cut" in tally_of(outcome, striking=STRIKING).unstruck
     assert all(tally_of(outcome).faults.values())
     assert all(visits.wanted == 1 for visits in tally.rare.values())
     assert tally.exchange_ms / tally.virtual_ms == pytest.approx(outcome.swarm.rate, rel=0.05)
