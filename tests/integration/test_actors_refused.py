@@ -8,7 +8,7 @@ import pytest
 from tests.unit.actors.exchange import BRACKET
 from tests.unit.actors.world import World, new_world
 from tradebaas.actors.causes import REFUSED
-from tradebaas.core import refusals
+from tradebaas.core import admission, refusals
 from tradebaas.core.state import State
 
 
@@ -24,6 +24,7 @@ async def test_three_refused_entries_in_a_row_are_a_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refusals, "PAUSE_MS", 900_000)  # 3 s
+    monkeypatch.setattr(admission, "MIN_VALIDITY_REAL_MS", 5_000)  # none comes too late under load
     async with new_world(tmp_path) as world:
         await world.arm(active=0)
         await world.exchange.admin.call(

@@ -250,6 +250,7 @@ def test_an_alert_goes_from_the_daemon_to_a_webhook(tmp_path: Path) -> None:
                 running("prometheus", f"--config.file={tmp_path / 'prometheus.yml'}",
                         f"--storage.tsdb.path={tmp_path / 'tsdb'}",
                         f"--web.listen-address=127.0.0.1:{own}",
+                        "--rules.alert.resend-delay=1s",  # one that was lost is told again soon
                         log=tmp_path / "prometheus.log"),
             ):  # fmt: skip
                 check_metrics(f"http://127.0.0.1:{ports['3000']}/metrics")

@@ -1,5 +1,6 @@
 """Days of a market through the real daemon in lockstep: its memory is level after the first one."""
 
+import contextlib
 import datetime
 import os
 import random
@@ -33,8 +34,9 @@ def write_days(path: Path) -> None:
 def resident(role: str) -> int:
     """Bytes of this test's daemon ("run") or exchange ("exchange")."""
     for child in psutil.Process(os.getpid()).children(recursive=True):
-        if role in child.cmdline():
-            return int(child.memory_info().rss)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end meanwhile
+            if role in child.cmdline():
+                return int(child.memory_info().rss)
     return 0
 
 

@@ -118,7 +118,7 @@ def test_a_halt_that_was_answered_is_there_and_a_lifted_one_is_not(
             step()
             promises.made += 1
 
-    may_say = [{""}, {"", "one"}, {"one", "one\ntwo"}, {"one\ntwo", ""}, {"", "three"}, {"three"}]
+    may_say = [{""}, {"", "one"}, {"one", "one; two"}, {"one; two", ""}, {"", "three"}, {"three"}]
     said: set[tuple[int, str]] = set()
     for _, point, place in deaths(points(disk, work, lambda: promises.made), 20):
         said.add((point.promised, read_halt(place)))
