@@ -106,7 +106,7 @@ def funding_twice(patch: Patch) -> None:
     breaks="fills are folded as they are told, not as they were made",
     costs="a position of the owner's counts as ours, and is closed by our stop",
     by="Same, Known",
-    needs="an owner who trades while the daemon is down, and a store of trades that lags",
+    needs="an owner who trades while the daemon logs in, and a store of trades that lags",
     profile="beside",
 )
 def order_of_telling(patch: Patch) -> None:

@@ -67,6 +67,7 @@ class Cover:
         role = role_of(order.label)
         if role is Role.STOP and order.trigger_price is not None:
             self._planned.setdefault(order.label, order.trigger_price)
+        if order.is_ours and order.order_type == "stop_market" and order.trigger_price is not None:
             self._note_stop(order, order.trigger_price, at_ms)
         if order.order_state == "open" and role in (Role.STOP, Role.CLOSE):
             limit_ms = self._fired_ms if role is Role.STOP else self._rest_ms

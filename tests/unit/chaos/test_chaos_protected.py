@@ -80,6 +80,11 @@ def test_what_is_no_stop_of_this_position_covers_nothing(change: dict[str, Any])
     assert bare(order_row("SL-2", label, **change)) == 1000
 
 
+def test_a_stop_covers_whatever_role_its_label_names() -> None:
+    """A daemon that is broken on purpose may mix them up, and is judged all the same."""
+    assert bare(order_row("SL-2", CLOSE, trigger_price=D(49_000))) == 0
+
+
 def test_a_stop_must_be_no_looser_than_the_plan_which_a_tick_may_miss() -> None:
     """The plan of the kit is 49,000 of 50,000; one without a plan may be farther away."""
     assert bare(stop(trigger_price=D(49_500))) == 0
