@@ -9,6 +9,7 @@ ending it would mend nothing, and the next one would wait beside it; it says why
 
 import os
 from collections.abc import Callable
+from typing import final
 
 import trio
 
@@ -29,24 +30,59 @@ STATUS_EVERY_S = 1.0
 """How often, at most, the line is told anew."""
 
 
-async def turn(lives: Lives, notifier: Notifier, place: Place) -> None:
-    """Under a service manager, wait until no other process holds the store, or the drain.
+@final
+class Attendance:
+    """Tells the service manager of one process. ``turn`` waits before the first life; ``attend``
+    runs beside that and all lives."""
 
-    One that a disk keeps from dying was killed before this one was started. Each refusal would
-    count as a failed start, and after ten of them nothing would be started any more.
-    """
-    said = ""
-    async with lives.ports.open_blocking("turn") as worker:
-        while notifier.heard and not lives.drain.asked.is_set():
-            holder = await worker.run(_holder, place, lives.ports.clock.wall_ms())
-            if not holder:
-                return
-            notifier.status(f"waits for the store: {holder}")
-            if holder != said:
-                await say(f"waits for the store: {holder}", "warning", actor="shell")
-            said = holder
-            with trio.move_on_after(TURN_CHECK_S):
-                await lives.drain.asked.wait()
+    def __init__(self, lives: Lives, notifier: Notifier) -> None:
+        self._lives = lives
+        self._notifier = notifier
+        self._awaited = ""
+
+    async def turn(self, place: Place) -> None:
+        """Under a service manager, wait until no other process holds the store, or the drain.
+
+        One that a disk keeps from dying was killed before this one was started. Each refusal would
+        count as a failed start, and after ten of them nothing would be started any more.
+        """
+        lives = self._lives
+        async with lives.ports.open_blocking("turn") as worker:
+            while self._notifier.heard and not lives.drain.asked.is_set():
+                holder = await worker.run(_holder, place, lives.ports.clock.wall_ms())
+                before, self._awaited = self._awaited, holder
+                if not holder:
+                    return
+                self._notifier.status(f"waits for the store: {holder}")
+                if holder != before:
+                    await say(f"waits for the store: {holder}", "warning", actor="shell")
+                with trio.move_on_after(TURN_CHECK_S):
+                    await lives.drain.asked.wait()
+
+    async def attend(self, busy: Callable[[], bool]) -> None:
+        """Tell until cancelled. While ``busy`` something works that is no life of the crew."""
+        async with trio.open_nursery() as nursery:
+            await self._until_ready(nursery)
+            nursery.start_soon(_keep_alive, self._lives, self._notifier, busy)
+            nursery.start_soon(_keep_status, self._lives, self._notifier)
+
+    async def _until_ready(self, nursery: trio.Nursery) -> None:
+        """READY once the store is recovered. Meanwhile more time is asked for, again and again."""
+        lives, notifier, told = self._lives, self._notifier, ""
+        view, clock = lives.board.view, lives.ports.clock
+        while view.value is None:
+            with trio.move_on_after(START_CHECK_S):
+                await view.wait_newer(0)
+            if view.value is None:
+                notifier.extend_timeout(START_MORE_S)
+            late = clock.monotonic() - lives.born >= START_USUAL_S
+            if view.value is None and late and not self._awaited:  # else that is what it says
+                why = _why_not_ready(lives)
+                if why != told:
+                    told = why
+                    notifier.status(why)
+                    nursery.start_soon(say, why, "warning")  # a terminal may stall
+        notifier.ready()
 
 
 def _holder(place: Place, now_ms: int) -> str:
@@ -58,31 +94,6 @@ def _holder(place: Place, now_ms: int) -> str:
     except OSError:
         return ""
     return ""
-
-
-async def attend(lives: Lives, notifier: Notifier, busy: Callable[[], bool]) -> None:
-    """Tell until cancelled. While ``busy`` something works that is no life of the crew."""
-    async with trio.open_nursery() as nursery:
-        await _until_ready(lives, notifier, nursery)
-        nursery.start_soon(_keep_alive, lives, notifier, busy)
-        nursery.start_soon(_keep_status, lives, notifier)
-
-
-async def _until_ready(lives: Lives, notifier: Notifier, nursery: trio.Nursery) -> None:
-    """READY once the store is recovered. Meanwhile more time is asked for, again and again."""
-    view, clock, told = lives.board.view, lives.ports.clock, ""
-    while view.value is None:
-        with trio.move_on_after(START_CHECK_S):
-            await view.wait_newer(0)
-        if view.value is None:
-            notifier.extend_timeout(START_MORE_S)
-        if view.value is None and clock.monotonic() - lives.born >= START_USUAL_S:
-            why = _why_not_ready(lives)
-            if why != told:
-                told = why
-                notifier.status(why)
-                nursery.start_soon(say, why, "warning")  # a terminal may stall
-    notifier.ready()
 
 
 def _why_not_ready(lives: Lives) -> str:

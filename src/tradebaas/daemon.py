@@ -16,7 +16,7 @@ import trio
 
 from tradebaas import embedded
 from tradebaas.access import check_access, client_secret, notice_addresses
-from tradebaas.attendance import attend, turn
+from tradebaas.attendance import Attendance
 from tradebaas.binding import bind_assignment, check_strategy, configured
 from tradebaas.config import Config
 from tradebaas.console import narrate, tell_of_exit
@@ -118,6 +118,7 @@ class _Daemon:
         check_strategy(self.config)
         self._check_places()
         notifier = Notifier(os.environ, self.ports.send_datagram)
+        attendance = Attendance(self.lives, notifier)
         with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as shell:
                 self.parts.shell = shell
@@ -125,7 +126,7 @@ class _Daemon:
                 if self.config.embedded_exchange:
                     shell.start_soon(self._keep_exchange)
                 shell.start_soon(narrate, self.lives.board, self.config)
-                shell.start_soon(attend, self.lives, notifier, lambda: self.diskless.acting)
+                shell.start_soon(attendance.attend, lambda: self.diskless.acting)
                 shell.start_soon(self._autostart)
                 if self.config.backups.auto_restore:
                     board, door = self.lives.board, self.lives.door
@@ -134,7 +135,7 @@ class _Daemon:
                 shell.start_soon(self._front().run, self.parts)
                 shell.start_soon(self.diskless.watch)
                 shell.start_soon(self._notices)
-                await turn(self.lives, notifier, Place(self.config.data_dir))
+                await attendance.turn(Place(self.config.data_dir))
                 if not self.lives.drain.asked.is_set():
                     await self.diskless.live()
                 self.http_down.set()

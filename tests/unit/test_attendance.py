@@ -1,19 +1,28 @@
 """How long a start may take before systemd ends it."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from tradebaas.attendance import START_CHECK_S, START_USUAL_S, attend
+from tradebaas import attendance
+from tradebaas.attendance import START_CHECK_S, START_USUAL_S, Attendance
 from tradebaas.board import StoreStatus
 from tradebaas.config import Config
 from tradebaas.core.state import State
 from tradebaas.lives import Lives
 from tradebaas.runtime.ports import TrioClock, always, system_ports
 from tradebaas.runtime.systemd import Notifier
+from tradebaas.store.place import Place
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ async def _told(within: float, *, ready_after: float, full: bool = False) -> lis
     with trio.move_on_after(within):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recover)
-            await attend(lives, Notifier({"NOTIFY_SOCKET": "@s"}, note), lambda: False)
+            await Attendance(lives, Notifier({"NOTIFY_SOCKET": "@s"}, note)).attend(lambda: False)
     return told
 
 
@@ -67,3 +76,47 @@ async def test_a_start_that_hangs_is_never_ended_and_says_why_it_is_not_ready(
     second, words = said[0]
     assert START_USUAL_S <= second <= START_USUAL_S + START_CHECK_S
     assert why in words
+
+
+class _AtOnce:
+    """Runs what blocks where it is asked for."""
+
+    async def run(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+        await trio.lowlevel.checkpoint()
+        return fn(*args)
+
+
+@asynccontextmanager
+async def _at_once(name: str) -> AsyncIterator[_AtOnce]:
+    yield _AtOnce()
+
+
+async def test_while_another_process_holds_the_store_that_is_all_it_says(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes; what else may keep it is told when it has its turn."""
+    told: list[tuple[float, str]] = []
+    ports = replace(system_ports(), clock=TrioClock(), open_blocking=_at_once)
+    lives = Lives(Config(), ports, always(""), "secret", lambda _: None)
+    began = trio.current_time()
+
+    def note(_address: str, payload: bytes) -> None:
+        told.append((trio.current_time() - began, payload.decode()))
+
+    def holder(_place: Place, _now_ms: int) -> str:
+        return "process 7 has it" if trio.current_time() - began < 60 else ""
+
+    async def say(*_: object, **__: object) -> None:
+        """The clock would jump while a thread prints."""
+
+    monkeypatch.setattr(attendance, "_holder", holder)
+    monkeypatch.setattr(attendance, "say", say)
+    tells = Attendance(lives, Notifier({"NOTIFY_SOCKET": "@s"}, note))
+    with trio.move_on_after(90):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tells.attend, lambda: False)
+            await tells.turn(Place(Path("/nowhere")))
+    said = [(second, words) for second, words in told if words.startswith("STATUS=")]
+    waits = "STATUS=waits for the store: process 7 has it"
+    assert {words for second, words in said if second < 60} == {waits}
+    assert any("not ready: " in words for second, words in said if second >= 60)
